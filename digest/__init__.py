@@ -1,0 +1,1 @@
+"""Listing pages of new papers in; feeds, a web archive and an honest email out."""

@@ -1,0 +1,460 @@
+"""`config.toml` and the environment → one frozen Config, or every fault of them at once (docs/interface.md, 4).
+
+Every key can be set from the environment: `DIGEST__STORE__URL=…`, `DIGEST__MAIL__SMTP__PASSWORD=…`, and by number or name in
+lists of tables: `DIGEST__SOURCE__0__URL`, `DIGEST__SOURCE__SAMPLE__URL`. `…_FILE` reads the value from a file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from difflib import get_close_matches
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct, field
+
+from digest.errors import ConfigError
+
+PREFIX = "DIGEST__"
+
+
+class SiteConfig(Struct, frozen=True, kw_only=True):
+    """Who publishes, where and in which time zone. `url` ends in a slash."""
+
+    title: str = "Paper Digest"
+    url: str
+    language: str = "en"
+    timezone: str = "UTC"
+    output: str = "feeds"
+    templates: str = "templates"
+    publisher: str = ""
+    postal_address: str = ""
+    contact: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class StoreConfig(Struct, frozen=True, kw_only=True):
+    url: str = "sqlite:///var/digest.db"
+
+
+class SourceConfig(Struct, frozen=True, kw_only=True):
+    """One place to read: a file, folder or glob (`path`) or an address (`url`)."""
+
+    name: str
+    kind: str = "auto"
+    path: str = ""
+    url: str = ""
+    enabled: bool = True
+    allow_private: bool = False
+    timeout_s: float = 60.0
+    max_bytes: int = 15 * 1024 * 1024
+    min_interval_s: float = 0.0
+    headers: dict[str, str] = {}
+
+
+class TopicConfig(Struct, frozen=True, kw_only=True):
+    """A paper belongs to the first topic that has one of its `categories` or whose `any` words it contains."""
+
+    name: str
+    slug: str = ""
+    any: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class DigestConfig(Struct, frozen=True, kw_only=True):
+    """What goes into one digest, and when. `path` is its folder below `site.url` (empty: the root)."""
+
+    name: str
+    title: str = ""
+    path: str | None = None
+    sources: tuple[str, ...] = ("*",)
+    schedule: str = ""
+    grace_h: float = 12.0
+    picks: int = 3
+    updates: bool = False
+    topics: tuple[TopicConfig, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class SmtpConfig(Struct, frozen=True, kw_only=True):
+    host: str = "localhost"
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: str = ""
+    connections: int = 4
+    per_second: float = 0.0
+    timeout_s: float = 60.0
+
+
+class MailConfig(Struct, frozen=True, kw_only=True):
+    transport: Literal["folder", "smtp"] = "folder"
+    folder: str = "var/outbox"
+    from_: str = field(name="from", default="Paper Digest <digest@localhost>")
+    unsubscribe: str = ""
+    in_doubt: Literal["resend", "hold"] = "resend"
+    expire_after_h: float = 36.0
+    smtp: SmtpConfig = SmtpConfig()
+
+
+class WebConfig(Struct, frozen=True, kw_only=True):
+    listen: str = "127.0.0.1:8000"
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """The whole configuration. `file` is where it was read; relative paths in it count from that file's folder."""
+
+    site: SiteConfig
+    store: StoreConfig = StoreConfig()
+    source: tuple[SourceConfig, ...] = ()
+    digest: tuple[DigestConfig, ...] = ()
+    mail: MailConfig = MailConfig()
+    web: WebConfig = WebConfig()
+    file: str = "config.toml"
+
+    def resolve(self, path: str) -> Path:
+        """`path` as an absolute path, counted from the folder of the configuration file."""
+        return Path(self.file).resolve().parent / Path(path).expanduser()
+
+    def followers(self, source: str) -> tuple[DigestConfig, ...]:
+        """The digests that read a source of this name."""
+        return tuple(d for d in self.digest if "*" in d.sources or source in d.sources)
+
+    def digest_url(self, digest: str) -> str:
+        """The public address of a digest's root, with a final slash."""
+        found = next(d for d in self.digest if d.name == digest)
+        return f"{self.site.url}{found.path}/" if found.path else self.site.url
+
+
+_TABLES: dict[str, type[Struct]] = {"site": SiteConfig, "store": StoreConfig, "mail": MailConfig, "web": WebConfig}
+_LISTS: dict[str, type[Struct]] = {"source": SourceConfig, "digest": DigestConfig}
+
+
+def load_config(
+    path: Path, environ: Mapping[str, str], *, overrides: Mapping[str, Mapping[str, object]] | None = None
+) -> Config:
+    """The configuration of a file and the environment; `overrides` ({"store": {"url": …}}) win over both.
+
+    Raises ConfigError with one message for each fault: file, table, key, mend, and the nearest known name.
+    """
+    data = _read_toml(path)
+    problems: list[str] = []
+    _apply_environment(data, environ, problems)
+    for table, values in (overrides or {}).items():
+        data.setdefault(table, {}).update(values)
+    config = _build(data, str(path), problems)
+    if config is not None:
+        problems += _semantic_problems(config)
+    if problems or config is None:
+        raise ConfigError(problems, path=str(path))
+    return _with_defaults(config)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: no such file. Write one with `digest init`, or name yours with --config FILE.", path=str(path)
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.", path=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}. Mend that line.", path=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}. Check path and rights.", path=str(path)) from None
+
+
+# ---------------------------------------------------------------- the environment
+
+
+def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+    for name in sorted(environ):
+        if not name.startswith(PREFIX):
+            continue
+        steps = [step.casefold() for step in name[len(PREFIX) :].split("__")]
+        value = environ[name]
+        if steps[-1].endswith("_file") and len(steps) > 1:
+            steps[-1] = steps[-1].removesuffix("_file")
+            try:
+                value = Path(value).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                problems.append(f"environment, {name}: {value} cannot be read: {error.strerror}. Check path and rights.")
+                continue
+        problem = _set(data, steps, value)
+        if problem:
+            problems.append(f"environment, {name}: {problem}")
+
+
+def _set(data: Any, steps: list[str], value: str) -> str | None:
+    """Put a value at its place in the tree of tables; the reason why not, if it has none."""
+    at = data
+    for step in steps[:-1]:
+        if isinstance(at, list):
+            at = _member(at, step)
+            if at is None:
+                return f'no table "{step}" there. Name it by number (0 is the first) or by its name.'
+        else:
+            at = at.setdefault(step, [] if at is data and step in _LISTS else {})
+    if not isinstance(at, dict):
+        return "names a table, not a key. Add the key: DIGEST__TABLE__KEY."
+    at[steps[-1]] = _literal(value)
+    return None
+
+
+def _member(tables: list[Any], step: str) -> Any:
+    if step.isdigit():
+        return tables[int(step)] if int(step) < len(tables) else None
+    wanted = step.replace("-", "_")
+    return next((t for t in tables if str(t.get("name", "")).casefold().replace("-", "_") == wanted), None)
+
+
+class _FromEnvironment(str):
+    """A value of the environment: text that may stand for a number, a truth value or a list, as the key wants."""
+
+    __slots__ = ()
+
+
+def _literal(value: str) -> str:
+    return _FromEnvironment(value)
+
+
+# ---------------------------------------------------------------- tables to structs
+
+
+def _build(data: dict[str, Any], file: str, problems: list[str]) -> Config | None:
+    before = len(problems)
+    known = [*_TABLES, *_LISTS]
+    for name in data:
+        if name not in known:
+            problems.append(f"{file}: unknown table [{name}]. {_nearest(name, known)}")
+    values: dict[str, Any] = {"file": file}
+    for name, kind in _TABLES.items():
+        table = data.get(name, {})
+        if not isinstance(table, dict):
+            problems.append(f"{file}: {name} must be a table. Write [{name}].")
+        elif name in data or name == "site":
+            values[name] = _struct(kind, table, f"{file}, [{name}]", problems)
+    for name, kind in _LISTS.items():
+        tables = data.get(name, [])
+        if not isinstance(tables, list):
+            problems.append(f"{file}: {name} must be a list of tables. Write [[{name}]] with two brackets.")
+            continue
+        values[name] = tuple(
+            _struct(kind, table, _where(file, name, number, table), problems)
+            if isinstance(table, dict)
+            else problems.append(f"{file}: {name} must be a list of tables. Write [[{name}]].")
+            for number, table in enumerate(tables, 1)
+        )
+    if len(problems) > before or any(v is None for v in values.values()):
+        return None
+    return Config(**values)
+
+
+def _where(file: str, name: str, number: int, table: Any) -> str:
+    label = table.get("name") if isinstance(table, dict) else None
+    return f'{file}, [[{name}]] "{label}"' if isinstance(label, str) else f"{file}, [[{name}]] number {number}"
+
+
+def _struct(kind: type[Struct], table: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+    """A table as its struct, or None after saying what is wrong with each of its keys."""
+    hints = typing.get_type_hints(kind)
+    names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+    defaults = dict(zip(reversed(kind.__struct_fields__), reversed(kind.__struct_defaults__), strict=False))
+    values: dict[str, Any] = {}
+    before = len(problems)
+    for key, value in table.items():
+        if key not in names:
+            problems.append(f'{where}: unknown key "{key}". {_nearest(key, list(names))}')
+            continue
+        values[names[key]] = _value(hints[names[key]], value, f'{where}: "{key}"', where, problems)
+    for key, attribute in names.items():
+        required = defaults.get(attribute, msgspec.NODEFAULT) is msgspec.NODEFAULT
+        if required and key not in table:
+            problems.append(f'{where}: no "{key}". Add {key} = {_example(key)}')
+    return kind(**values) if len(problems) == before else None
+
+
+def _value(hint: Any, value: Any, what: str, where: str, problems: list[str]) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        if isinstance(value, dict):
+            return _struct(hint, value, f"{where}, {what.split(': ', 1)[-1]}", problems)
+        problems.append(f"{what} must be a table, {{ key = value, … }}.")
+        return None
+    members = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and isinstance(members[0], type) and issubclass(members[0], Struct):
+        return _tables(members[0], value, what, where, problems)
+    try:
+        return msgspec.convert(_as_wanted(value, hint), hint, strict=not isinstance(value, _FromEnvironment))
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{what} is wrong: {_wanted(hint, value, error)}.")
+        return None
+
+
+def _tables(kind: type[Struct], value: Any, what: str, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        problems.append(f"{what} must be a list of tables, [{{ name = … }}].")
+        return None
+    place = f"{where}, {what.split(': ', 1)[-1]}"
+    return tuple(_struct(kind, item, f"{place} number {n}", problems) for n, item in enumerate(value, 1))
+
+
+def _as_wanted(value: Any, hint: Any) -> Any:
+    """Text of the environment as the list or table the key wants: TOML's own notation, or words with commas."""
+    if not isinstance(value, _FromEnvironment):
+        return value
+    if typing.get_origin(hint) in (tuple, dict):
+        if value[:1] in ("[", "{"):
+            return tomllib.loads(f"value = {value}")["value"]
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return str(value)
+
+
+def _wanted(hint: Any, value: Any, error: Exception) -> str:
+    if typing.get_origin(hint) is Literal:
+        choices = [str(choice) for choice in typing.get_args(hint)]
+        return f'{value!r} is not one of {", ".join(choices)}. {_nearest(str(value), choices)}'.rstrip(". ")
+    names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+    bare = [h for h in (typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else [hint])]
+    wanted = next((names[h] for h in bare if h in names), None) or (
+        "a list of texts" if typing.get_origin(hint) is tuple else "a table of texts"
+    )
+    return f"it must be {wanted}, not {value!r} ({error})"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
+    return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
+
+
+def _example(key: str) -> str:
+    return {"url": '"https://papers.example.org/"', "name": '"a-name"'}.get(key, '"…"')
+
+
+# ---------------------------------------------------------------- what types cannot say
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _semantic_problems(config: Config) -> list[str]:
+    found = [f"{config.file}, {p}" for p in _site_problems(config.site)]
+    found += [f"{config.file}, {p}" for p in _mail_problems(config.mail)]
+    for table, items in (("source", config.source), ("digest", config.digest)):
+        found += [f"{config.file}, [[{table}]] {p}" for p in _name_problems([i.name for i in items])]
+    for source in config.source:
+        found += [f'{config.file}, [[source]] "{source.name}": {p}' for p in _source_problems(source)]
+    names = [source.name for source in config.source]
+    for digest in config.digest:
+        found += [f'{config.file}, [[digest]] "{digest.name}": {p}' for p in _digest_problems(digest, names)]
+    if not config.digest:
+        found.append(f'{config.file}: no [[digest]]. Add [[digest]] with name = "daily".')
+    if not re.match(r"(sqlite:///|postgres(ql)?://)", config.store.url):
+        found.append(
+            f'{config.file}, [store]: "url" is {config.store.url!r}. '
+            'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
+        )
+    if not re.fullmatch(r".+:\d{1,5}", config.web.listen):
+        found.append(f'{config.file}, [web]: "listen" is {config.web.listen!r}. Write "127.0.0.1:8000".')
+    return found
+
+
+def _site_problems(site: SiteConfig) -> list[str]:
+    found = []
+    parts = urlsplit(site.url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        found.append(f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".')
+    try:
+        ZoneInfo(site.timezone)
+    except (ValueError, OSError, KeyError):
+        found.append(f'[site]: "timezone" {site.timezone!r} is unknown. {_nearest_zone(site.timezone)}')
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", site.language):
+        found.append(f'[site]: "language" {site.language!r} is no language tag (BCP 47). Write "en" or "pt-BR".')
+    return found
+
+
+def _nearest_zone(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    close = get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.4)
+    return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
+
+
+def _mail_problems(mail: MailConfig) -> list[str]:
+    found = []
+    _, address = parseaddr(mail.from_)
+    if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
+        found.append(f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".')
+    if not 0 < mail.smtp.port < 65536:
+        found.append(f'[mail], "smtp": "port" is {mail.smtp.port}. Write a number from 1 to 65535, usually 587.')
+    if not 1 <= mail.smtp.connections <= 100:
+        found.append(f'[mail], "smtp": "connections" is {mail.smtp.connections}. Write a number from 1 to 100.')
+    if mail.smtp.per_second < 0:
+        found.append('[mail], "smtp": "per_second" is negative. Write 0 for no limit.')
+    if mail.smtp.password and not mail.smtp.username:
+        found.append('[mail], "smtp": a "password" and no "username". Add username = "…".')
+    return found
+
+
+def _name_problems(names: list[str]) -> list[str]:
+    found = [f'"{n}": "name" is used twice. Give each its own.' for n in sorted({n for n in names if names.count(n) > 1})]
+    found += [f"{n!r}: a name is letters, digits, ., _ and -, at most 64." for n in names if not _NAME.fullmatch(n)]
+    return found
+
+
+def _source_problems(source: SourceConfig) -> list[str]:
+    found = []
+    if bool(source.path) == bool(source.url):
+        lack = "both" if source.path else "no"
+        found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
+    if source.url and urlsplit(source.url).scheme not in ("http", "https"):
+        found.append(f'"url" is {source.url!r}; only http:// and https:// are read. For a file write path = "…".')
+    if source.timeout_s <= 0:
+        found.append(f'"timeout_s" is {source.timeout_s:g}. Write seconds above 0.')
+    if source.max_bytes <= 0:
+        found.append(f'"max_bytes" is {source.max_bytes}. Write a number of bytes above 0.')
+    return found
+
+
+def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
+    found = [
+        f'"sources" names "{name}", which is no [[source]]. {_nearest(name, sources) if sources else ""}'.rstrip()
+        for name in digest.sources
+        if name != "*" and name not in sources
+    ]
+    if digest.picks < 0:
+        found.append(f'"picks" is {digest.picks}. Write 0 or more.')
+    if digest.schedule and len(digest.schedule.split()) != 5:
+        found.append(f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".')
+    if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
+        found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
+    names = [topic.name.casefold() for topic in digest.topics]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        found.append(f'"topics" has "{name}" twice. Join their words into one.')
+    for topic in digest.topics:
+        if not topic.any and not topic.categories:
+            found.append(f'topic "{topic.name}" has neither "any" nor "categories". Add any = ["a word"].')
+    return found
+
+
+def _with_defaults(config: Config) -> Config:
+    """Final slash, titles, and the folders of digests: the first publishes at the root, each other under its name."""
+    site = msgspec.structs.replace(config.site, url=config.site.url.rstrip("/") + "/")
+    digests = tuple(
+        msgspec.structs.replace(
+            d, title=d.title or site.title, path=d.path if d.path is not None else ("" if n == 0 else d.name)
+        )
+        for n, d in enumerate(config.digest)
+    )
+    return msgspec.structs.replace(config, site=site, digest=digests)

@@ -1,0 +1,115 @@
+"""Everything that can go wrong, in one tree. Messages are for the operator: what happened, where, what to do.
+
+    DigestError
+     ├ ConfigError      .problems .path .key    ├ StoreError       StoreBusy · SchemaTooNew
+     ├ FetchError       .url .status            ├ RenderError      .template .line
+     │   └ FetchTimeout · FetchTooLarge         ├ PublishError     .path
+     │     FetchRefused                         ├ MailError        .reply_code .permanent
+     ├ ParseError       .source .url            ├ LeaseHeld        .holder
+     │   └ ListingChanged                       └ UsageError
+
+"Not modified" and "nothing new today" are results, not errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class DigestError(Exception):
+    """Any failure this program names. `str(error)` is one message with its remedy."""
+
+
+class UsageError(DigestError):
+    """A command was called in a way it cannot be carried out; exit code 2."""
+
+
+class ConfigError(DigestError):
+    """One or more faults of the configuration, all found in one go; exit code 2."""
+
+    def __init__(self, problems: Sequence[str] | str, *, path: str = "", key: str = "") -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.path, self.key = path, key
+        super().__init__("\n".join(self.problems))
+
+
+class FetchError(DigestError):
+    """A listing could not be had. `status` is the HTTP status code, where there was an answer."""
+
+    outcome = "unreachable"
+
+    def __init__(self, message: str, *, url: str = "", status: int | None = None) -> None:
+        self.url, self.status = url, status
+        super().__init__(message)
+
+
+class FetchTimeout(FetchError):
+    """The deadline of the source passed before the whole listing had arrived."""
+
+
+class FetchTooLarge(FetchError):
+    """The listing is larger than `max_bytes`."""
+
+    outcome = "refused"
+
+
+class FetchRefused(FetchError):
+    """We may not or will not ask: scheme, address rules, robots.txt."""
+
+    outcome = "refused"
+
+
+class ParseError(DigestError):
+    """A listing was had, and no papers could be read from it although it does not say that it is empty."""
+
+    def __init__(self, message: str, *, source: str = "", url: str = "") -> None:
+        self.source, self.url = source, url
+        super().__init__(message)
+
+
+class ListingChanged(ParseError):
+    """A landmark that every page of this kind has is missing: the site changed its markup, or this is another page."""
+
+
+class StoreError(DigestError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreBusy(StoreError):
+    """Another process kept the store locked for longer than we wait."""
+
+
+class SchemaTooNew(StoreError):
+    """The store was written by a newer version of this program."""
+
+
+class LeaseHeld(DigestError):
+    """Another run holds the lease; exit code 4."""
+
+    def __init__(self, message: str, *, holder: str = "") -> None:
+        self.holder = holder
+        super().__init__(message)
+
+
+class RenderError(DigestError):
+    """A template is missing, broken, or asks for a variable that does not exist."""
+
+    def __init__(self, message: str, *, template: str = "", line: int | None = None) -> None:
+        self.template, self.line = template, line
+        super().__init__(message)
+
+
+class PublishError(DigestError):
+    """A file below `site.output` could not be written."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class MailError(DigestError):
+    """The mail server or the outbox cannot be used at all (one refused recipient is a Receipt, not an error)."""
+
+    def __init__(self, message: str, *, reply_code: int | None = None, permanent: bool = False) -> None:
+        self.reply_code, self.permanent = reply_code, permanent
+        super().__init__(message)

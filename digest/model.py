@@ -1,0 +1,307 @@
+"""The shapes that travel through the house: frozen values, no behaviour beyond what they say of themselves.
+
+Nowhere else defines a shape. They are msgspec structs, so that a stored snapshot is their JSON.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from msgspec import Struct
+
+Announce = Literal["new", "cross", "replace", "replace-cross", "withdrawn"]
+Outcome = Literal[
+    "new", "quiet", "not-modified", "holiday", "not-yet", "stale",
+    "suspect", "parse-failed", "unreachable", "refused",
+]  # fmt: skip
+FAILED_OUTCOMES: frozenset[str] = frozenset({"suspect", "parse-failed", "unreachable", "refused"})
+
+SightingStatus = Literal["new", "updated", "seen"]
+SubscriberStatus = Literal["pending", "confirmed", "paused", "unsubscribed", "suppressed"]
+DeliveryStatus = Literal["queued", "sending", "accepted", "deferred", "rejected", "suppressed", "expired"]
+
+
+class Listing(Struct, frozen=True, kw_only=True):
+    """A fetched page: its bytes and where and when they were had.
+
+    `location` is the path or URL as the operator knows it, `base_url` what relative links are resolved against,
+    `listed_on` the day that the file name or URL says the listing is of (`2026-11-19.html`, `?date=2026-11-19`).
+    """
+
+    location: str
+    body: bytes
+    content_type: str = ""
+    base_url: str = ""
+    fetched_at: datetime | None = None
+    listed_on: date | None = None
+
+
+class Paper(Struct, frozen=True, kw_only=True):
+    """One paper as one listing shows it, cleaned. An absent fact is None or empty, never a guess.
+
+    `key` is the strongest key of the match ladder (identity.py). `published` and `updated` are RFC 3339 date-times or
+    full dates, as text. `links` has the names abstract, pdf, code, hf, page (project page), model, data, html; absolute http(s)
+    addresses. `gist` is the summary of one sentence where the source has one. `source_text` holds the raw title and
+    abstract where cleaning changed them. `authors_cut` says that the page left authors out.
+    """
+
+    key: str
+    title: str
+    abstract: str = ""
+    gist: str = ""
+    ids: dict[str, str] = {}
+    version: int | None = None
+    authors: tuple[str, ...] = ()
+    authors_raw: str | None = None
+    authors_cut: bool = False
+    categories: tuple[str, ...] = ()
+    announce: Announce | None = None
+    published: str | None = None
+    updated: str | None = None
+    links: dict[str, str] = {}
+    upvotes: int | None = None
+    tags: tuple[str, ...] = ()
+    organization: str | None = None
+    comment: str | None = None
+    source_text: dict[str, str] = {}
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What one listing holds: papers in page order, unique by key.
+
+    `stated` is the number of papers the page itself claims, for the whole listing; `section_counts` counts the
+    papers read per announce type; `listed_on` is the day the page says it is of. `empty` is true only where the page
+    itself says that it holds nothing; no papers and not `empty` never leaves `sources.read` (ParseError instead).
+    """
+
+    kind: str
+    papers: tuple[Paper, ...]
+    stated: int | None = None
+    section_counts: dict[str, int] = {}
+    listed_on: date | None = None
+    empty: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        return "new" if self.papers else "quiet"
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """The diff's answer for one paper of one listing: which known paper it is, by which key, and what is new about it."""
+
+    paper: Paper
+    paper_id: int
+    status: SightingStatus
+    matched_by: str | None = None
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A paper that waits for the next edition of a digest. `paper.key` is the key it was first stored under: it never changes."""
+
+    paper_id: int
+    paper: Paper
+    change: Literal["new", "updated"]
+    source: str
+    found_at: datetime
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What selection decided about one candidate, and why, in words for the operator."""
+
+    paper_id: int
+    kept: bool
+    reason: str
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A paper in an edition, frozen as it was shown.
+
+    `guid` is the item's id in every feed and never changes (tag URI, RFC 4151); `anchor` its id on the edition's page.
+    `gist` is one sentence of at most 200 characters, may be empty. `topic` is empty for "Other". `pick` is the rank
+    among the picks (1 is the first), None for the others. `change` says new paper or new version.
+    """
+
+    paper: Paper
+    guid: str
+    anchor: str
+    gist: str = ""
+    topic: str = ""
+    pick: int | None = None
+    change: Literal["new", "updated"] = "new"
+    source: str = ""
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """A topic of an edition with its entries in the order of show; a pick is not repeated here."""
+
+    name: str
+    slug: str
+    entries: tuple[Entry, ...]
+
+
+class Edition(Struct, frozen=True, kw_only=True):
+    """One dated issue of a digest, frozen when issued: the hinge between what is new and who gets to see it.
+
+    `id` is `2026-11-19` for the first part of a date and `2026-11-19/2` for the second; `number` counts the editions of
+    the digest from 1. `path` is its folder below the digest's root, with a final slash (`2026/11/19/`).
+    `guid` is a tag URI. Counts add up: len(picks) + the entries of all sections == count.
+    """
+
+    id: str
+    digest: str
+    title: str
+    date: date
+    part: int
+    number: int
+    issued_at: datetime
+    guid: str
+    picks: tuple[Entry, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.picks) + sum(len(section.entries) for section in self.sections)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Picks first, then topic by topic: the order of every output."""
+        return self.picks + tuple(entry for section in self.sections for entry in section.entries)
+
+    @property
+    def path(self) -> str:
+        day = f"{self.date:%Y/%m/%d}/"
+        return day if self.part == 1 else f"{day}{self.part}/"
+
+
+class EditionHead(Struct, frozen=True, kw_only=True):
+    """What calendars and neighbours need of an edition, without its entries."""
+
+    id: str
+    digest: str
+    date: date
+    part: int
+    number: int
+    papers: int
+
+    @property
+    def path(self) -> str:
+        day = f"{self.date:%Y/%m/%d}/"
+        return day if self.part == 1 else f"{day}{self.part}/"
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A file we publish: a path below `site.output`, with forward slashes, and its bytes."""
+
+    path: str
+    body: bytes
+
+
+class Subscriber(Struct, frozen=True, kw_only=True):
+    """A person who asked for mail. `digests` empty means every digest. `since` is when the address was confirmed."""
+
+    id: int
+    address: str
+    status: SubscriberStatus
+    digests: tuple[str, ...] = ()
+    preferences: dict[str, object] = {}
+    since: datetime
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One edition on its way to one subscriber. Message-ID and Date are fixed when it is queued (RFC 5322, 3.6.4)."""
+
+    id: int
+    edition_id: int
+    digest: str
+    edition: str
+    subscriber: Subscriber
+    message_id: str
+    date: datetime
+    attempt: int
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What the receiving side said of one message: accepted, deferred (try later) or rejected (final).
+
+    `reply_code` as in RFC 5321, `enhanced_code` as in RFC 3463, both None for the folder transport.
+    """
+
+    status: Literal["accepted", "deferred", "rejected"]
+    reply_code: int | None = None
+    enhanced_code: str | None = None
+    text: str = ""
+
+
+class SourceReport(Struct, frozen=True, kw_only=True):
+    """One source of one run, as `digest run --json` shows it (docs/interface.md, 3)."""
+
+    name: str
+    kind: str
+    outcome: Outcome
+    stated: int | None = None
+    read: int = 0
+    new: int = 0
+    updated: int = 0
+    seen: int = 0
+    dropped: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class EditionReport(Struct, frozen=True, kw_only=True):
+    id: str
+    number: int
+    part: int
+    papers: int
+    url: str
+
+
+class DigestReport(Struct, frozen=True, kw_only=True):
+    name: str
+    edition: EditionReport | None = None
+    waiting: int = 0
+    dropped: int = 0
+
+
+class PublishReport(Struct, frozen=True, kw_only=True):
+    written: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+
+class DeliveryReport(Struct, frozen=True, kw_only=True):
+    queued: int = 0
+    accepted: int = 0
+    deferred: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+    expired: int = 0
+    error: str | None = None
+
+
+class RunReport(Struct, frozen=True, kw_only=True):
+    """What one run did: the object of `digest run --json` and of the run ledger."""
+
+    date: date
+    seconds: float
+    sources: tuple[SourceReport, ...] = ()
+    digests: tuple[DigestReport, ...] = ()
+    published: PublishReport = PublishReport()
+    deliveries: DeliveryReport = DeliveryReport()
+    dry_run: bool = False
+    errors: tuple[str, ...] = ()
+
+    @property
+    def degraded(self) -> bool:
+        """Some source or recipient failed: exit code 3."""
+        return (
+            any(source.outcome in FAILED_OUTCOMES or source.failed for source in self.sources)
+            or bool(self.errors)
+            or self.deliveries.error is not None
+            or self.deliveries.rejected > 0
+            or self.deliveries.deferred > 0
+        )
