@@ -1,0 +1,449 @@
+"""Are these two the same paper? Keys, strongest first, and the rules by which a weak key may stand.
+
+The ladder: arXiv id without version, DOI, OpenReview id, other ids, canonical URL, title, abstract. An id is final; an
+address, a title or an abstract is evidence, and `same_work` weighs it against what else both sides say.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import date
+from difflib import SequenceMatcher
+from hashlib import blake2b
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
+
+from msgspec import Struct
+
+from digest.model import Paper
+
+STRONG_RUNGS = ("arxiv", "doi", "openreview")
+MIN_ABSTRACT_CHARS = 200
+LONG_ABSTRACT_WORDS = 40
+MAX_KEY_CHARS = 400  # PostgreSQL refuses an index row above about 2,700 bytes
+MAX_COMPARED_WORDS = 1200  # difflib is quadratic; no honest abstract is longer
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What is remembered of a paper when a listing shows one that may be the same. `announced_on` is the last listing day."""
+
+    ids: dict[str, str] = {}
+    urls: tuple[str, ...] = ()
+    title: str = ""
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
+    version: int | None = None
+    announced_on: date | None = None
+
+
+# --- ids
+
+_OLD_ARCHIVES = (
+    "acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|cond-mat|cs|dg-ga|"
+    "funct-an|gr-qc|hep-ex|hep-lat|hep-ph|hep-th|math|math-ph|mtrl-th|nlin|nucl-ex|nucl-th|patt-sol|physics|plasm-ph|"
+    "q-alg|q-bio|quant-ph|solv-int|supr-con"
+)
+_ARXIV = (
+    r"(?P<id>\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|(?:"
+    + _OLD_ARCHIVES
+    + r")(?:\.[a-z]{2})?/\d\d(?:0[1-9]|1[0-2])\d{3})"
+    r"(?:v(?P<version>[1-9]\d?))?"
+)
+_ARXIV_TEXT = re.compile(
+    r"(?:oai:arxiv\.org:|(?:urn:|info:)?arxiv[:/]\s*|(?:doi:\s*|info:doi/)?10\.48550/arxiv\.)?"
+    + _ARXIV
+    + r"(?:\.pdf)?(?:\s*\[.*)?",
+    re.IGNORECASE,
+)
+_ARXIV_URL = re.compile(
+    r"(?:(?:https?:)?//(?P<host>[^/?#]+))?/(?:abs|pdf|html|ps|format|src|e-print|papers?|overview|arxiv|forum|p)/(?:arxiv[.:])?"
+    + _ARXIV
+    + r"(?:\.pdf)?/?(?:[?#].*)?",
+    re.IGNORECASE,
+)
+_ARXIV_DOI_URL = re.compile(
+    r"https?://(?:dx\.|www\.)?doi\.org/10\.48550/arxiv\." + _ARXIV + r"/?(?:[?#].*)?", re.IGNORECASE
+)
+_ARXIV_HOST = re.compile(
+    r"(?:[\w-]+\.)*(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|xxx\.lanl\.gov|huggingface\.co|hf\.co|hf-mirror\.com|papers\.cool"
+    r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
+)
+_DOI = re.compile(r"(?<![\w.])10\.\d{4,9}(?:\.\d+)*/[^\s\"'<>{}|\\^`]+")
+
+
+def arxiv_id(text: str) -> tuple[str, int | None] | None:
+    """The arXiv id that a text or address is, and its version where one is given: `("2407.21783", 2)`.
+
+    Reads bare ids, `arXiv:…v2`, `oai:arXiv.org:…`, the DOIs 10.48550/arXiv.…, and the addresses (also relative ones) of
+    arXiv and its mirrors, alphaXiv and Hugging Face. Old ids keep their slash and lose their subject class
+    (`math.GT/0309136` → `math/0309136`). None for a text that merely mentions an id.
+    """
+    text = text.strip()
+    found = _ARXIV_TEXT.fullmatch(text) or _ARXIV_DOI_URL.fullmatch(text)
+    if not found:
+        found = _ARXIV_URL.fullmatch(unquote(text))
+        if found and found["host"] and not _ARXIV_HOST.fullmatch(found["host"].lower()):
+            return None
+    if not found:
+        return None
+    name = found["id"].lower()
+    if "/" in name:
+        archive, number = name.split("/")
+        name = f"{archive.split('.')[0]}/{number}"
+    return name, int(found["version"]) if found["version"] else None
+
+
+def doi(text: str) -> str | None:
+    """The DOI in a text or address, lower case and bare (`10.1101/743294`); None for none and for those of arXiv.
+
+    Spellings: bare, `doi:10.…`, `doi: 10.…`, `info:doi/10.…`, https://doi.org/10.…, and publishers' addresses with a DOI in
+    the path. The version that bioRxiv and medRxiv add in addresses (`…/743294v1`) is left out.
+    """
+    text = text.strip()
+    if re.match(r"https?://", text, re.IGNORECASE):
+        text = unquote(text.partition("?")[0].partition("#")[0])
+        text = re.sub(
+            r"(?:/(?:full|abstract|pdf|epdf|html|meta|fulltext|full-text)|\.pdf)/*$", "", text, flags=re.I
+        )
+    found = _DOI.search(text)
+    if not found:
+        return None
+    name = found[0].lower().rstrip(".,;:/!?")
+    while name.endswith((")", "]")) and name.count(name[-1]) > name.count("(" if name[-1] == ")" else "["):
+        name = name[:-1].rstrip(".,;:")
+    if name.startswith("10.48550/arxiv."):
+        return None
+    if name.startswith("10.1101/"):
+        name = re.sub(r"v\d+(?:\.[\w-]+)*$", "", name)
+    return name if not name.endswith("/") else None
+
+
+def normalise_ids(ids: Mapping[str, str]) -> dict[str, str]:
+    """Ids in their one spelling: arXiv without version and prefix, DOI lower case and bare, others trimmed. Empty ones left out.
+
+    An arXiv DOI becomes the arXiv id. What stands under `arxiv` or `doi` and is none is left out.
+    """
+    clean: dict[str, str] = {}
+    for kind, value in ids.items():
+        kind, value = kind.strip().lower(), "".join(c for c in value if c.isprintable()).strip()
+        if kind in ("arxiv", "doi"):
+            if found := arxiv_id(value):
+                clean.setdefault("arxiv", found[0])
+            elif kind == "doi" and (name := doi(value)):
+                clean["doi"] = name
+        elif kind and value:
+            clean[kind] = value
+    return clean
+
+
+def canonical_url(url: str) -> str | None:
+    """One spelling of an http(s) address, as https; None for everything else.
+
+    Left out: user-info, default port, fragment, trailing slash, and what merely says where a reader came from (`utm_…`, `rss`).
+    """
+    url = url.strip()
+    if not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return None
+    if ":" in host:
+        host = f"[{host}]"
+    place = host.rstrip(".") if port in (None, 80, 443) else f"{host.rstrip('.')}:{port}"
+    query = parts.query and _without_trackers(parts.query)
+    return f"https://{place}{parts.path.rstrip('/')}" + (f"?{query}" if query else "")
+
+
+def _without_trackers(query: str) -> str:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    kept = [
+        (name, value)
+        for name, value in pairs
+        if not name.lower().startswith("utm_")
+        and name.lower() not in ("rss", "fbclid", "gclid", "mc_cid", "mc_eid")
+    ]
+    return query if len(kept) == len(pairs) else urlencode(kept)
+
+
+# --- folding text
+
+_TAGS = re.compile(
+    r"</?(?:i|b|u|em|strong|su[bp]|span|p|br|a|div|tt|code|small|ul|ol|li|jats:[\w-]+|mml:[\w-]+)(?:\s[^<>]*)?/?>",
+    re.I,
+)
+_LINKS = re.compile(
+    r"(?:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+|\b(?:[\w-]+\.)+[a-z]{2,}/[^\s<>\"]*|\bthis (?:https?|ftp) url\b",
+    re.I,
+)
+_TEX_COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
+_TEX_ACCENT = re.compile(r"\\(?:[`'\"^~=.]|[cvuHkrbdt](?=\s*\{))")
+_TEX_MARKS = (
+    "textit textbf textsc texttt textrm textsf textsuperscript textsubscript emph underline text mathrm mathbf mathit mathcal"
+    " mathbb mathsf mathtt mathfrak mathscr boldsymbol bm operatorname rm bf it sf tt sc cal em left right big Big bigl bigr"
+    " displaystyle ensuremath mbox hbox protect xspace times cdot to rightarrow leftarrow leftrightarrow infty pm mp leq geq le"
+    " ge lt gt ll gg neq ne sim simeq approx equiv propto in subset cup cap quad qquad ldots dots cdots langle rangle circ"
+    " partial nabla int sum prod sqrt frac hat bar tilde vec widehat widetilde overline prime dagger otimes oplus url href"
+)
+_TEX_DROPPED = frozenset(_TEX_MARKS.split())
+_TEX_LETTERS = {
+    "aa": "a", "AA": "a", "o": "o", "O": "o", "l": "l", "L": "l", "i": "i", "j": "j", "ae": "ae", "AE": "ae", "oe": "oe",
+    "OE": "oe", "ss": "ss", "dj": "d", "DJ": "d", "ell": "l", "star": "*", "ast": "*", "textregistered": "", "sharp": "#",
+    "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varsigma": "sigma", "varrho": "rho", "varpi": "pi",
+}  # fmt: skip
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi"
+    " psi omega"
+)
+_UNICODE = {0x3B1 + i: name for i, name in enumerate(_GREEK.split())}
+_UNICODE |= dict.fromkeys(range(0x300, 0x370), "")  # combining accents
+_UNICODE |= {
+    ord(a): b
+    for a, b in {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}.items()
+}
+_UNICODE |= {ord(c): "" for c in "\u00ad\u200b\u200c\u200d\u2060\ufeff"}
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+# Indic and other vowel signs are marks, not \w, and tell words apart; +, * and # tell "A" from "A*" and "C" from "C++".
+_TITLE_TOKEN = re.compile(r"\d+(?:\.\d+)+|\d+|(?:[^\W\d_]|[\u0900-\u109f])+|[+*#]")
+
+
+_DROPPED = {ord(c): "" for c in "${}^`'\u2019\u2018"}
+
+
+def _tex_command(found: re.Match[str]) -> str:
+    name = found[1]
+    return "" if name in _TEX_DROPPED else _TEX_LETTERS.get(name, name)
+
+
+def _fold(text: str) -> str:
+    """Lower case without markup, TeX, accents and ligatures; white space and punctuation stand."""
+    if "&" in text:
+        text = html.unescape(text)
+    if "<" in text:
+        text = _TAGS.sub("", text)
+    if "\\" in text:
+        text = re.sub(r"\\[^A-Za-z]", " ", _TEX_COMMAND.sub(_tex_command, _TEX_ACCENT.sub("", text)))
+    if not text.isascii():
+        # Twice: case folding and decomposition feed each other (ΐ, İ).
+        for _ in range(2):
+            text = unicodedata.normalize("NFKD", text).casefold().translate(_UNICODE)
+        return text.translate(_DROPPED)
+    return text.lower().translate(_DROPPED)
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+
+def _folded_title(title: str) -> str:
+    folded = ""
+    for token in _TITLE_TOKEN.findall(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", _fold(title))):
+        folded += f" {token}" if folded[-1:].isdigit() and token[0].isdigit() else token
+    return folded or " ".join(unicodedata.normalize("NFKC", title).casefold().split())
+
+
+def title_key(title: str) -> str:
+    """`title:…`, equal for titles that differ only in case, Unicode form, accents, white space, punctuation, TeX or HTML marks.
+
+    Empty for an empty title. Nothing fuzzy: one more letter is another title.
+    """
+    folded = _folded_title(title)
+    return f"title:{_hash(folded)}" if folded else ""
+
+
+def _abstract_words(abstract: str) -> list[str]:
+    return _WORD.findall(_fold(_LINKS.sub(" ", abstract)))
+
+
+def abstract_key(abstract: str) -> str:
+    """`abstract:…`, equal for abstracts that differ only in links, markup, case, white space and punctuation.
+
+    Empty for one of fewer than 200 folded characters: those are too often a notice that many papers share.
+    """
+    folded = "".join(_abstract_words(abstract))
+    return f"abstract:{_hash(folded)}" if len(folded) >= MIN_ABSTRACT_CHARS else ""
+
+
+# --- the ladder
+
+
+def _key(kind: str, value: str) -> str:
+    key = f"{kind}:{value}"
+    return key if len(key) <= MAX_KEY_CHARS else f"{kind}:#{_hash(value)}"
+
+
+def _linked_ids(url: str) -> dict[str, str]:
+    if found := arxiv_id(url):
+        return {"arxiv": found[0]}
+    if name := doi(url):
+        return {"doi": name}
+    parts = urlsplit(url)
+    forum = parse_qs(parts.query).get("id", [""])[0]
+    return (
+        {"openreview": forum} if parts.hostname in ("openreview.net", "www.openreview.net") and forum else {}
+    )
+
+
+def known_ids(ids: Mapping[str, str], links: Mapping[str, str]) -> dict[str, str]:
+    """The normalised ids of a paper, with those that its own page's address or PDF says. Links found in an abstract say nothing."""
+    clean = normalise_ids(ids)
+    for name in ("abstract", "pdf"):
+        if url := canonical_url(links.get(name, "")):
+            clean = _linked_ids(url) | clean
+    return clean
+
+
+def page_url(links: Mapping[str, str]) -> str | None:
+    """The canonical address of the paper's own page; None where it has none or where it only repeats an id."""
+    url = canonical_url(links.get("abstract", ""))
+    return None if url is None or _linked_ids(url) else url
+
+
+def ladder(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> tuple[str, ...]:
+    """Every key of a paper, strongest first: arxiv, doi, openreview, other ids by name, url, title, abstract."""
+    clean, url = known_ids(ids, links), page_url(links)
+    kinds = [*STRONG_RUNGS, *sorted(clean.keys() - set(STRONG_RUNGS))]
+    rungs = [_key(kind, clean[kind]) for kind in kinds if kind in clean]
+    rungs += [_key("url", url)] if url else []
+    return tuple(dict.fromkeys(key for key in (*rungs, title_key(title), abstract_key(abstract)) if key))
+
+
+def keys(paper: Paper) -> tuple[str, ...]:
+    """The match ladder of a paper, strongest key first, no key twice. Never empty for a paper with a title."""
+    return ladder(paper.ids, paper.links, paper.title, paper.abstract)
+
+
+def primary_key(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str = "") -> str:
+    """The strongest key: `arxiv:2407.21783`, `doi:…`, …, `title:…`. Empty when nothing is given."""
+    return next(iter(ladder(ids, links, title, abstract)), "")
+
+
+def rung(key: str) -> str:
+    """The rung a key stands on: `arxiv`, `url`, `title`, …"""
+    return key.partition(":")[0]
+
+
+# --- may the match stand?
+
+_COMMON_WORDS = (
+    "a an and are as at be been between but by can for from has have in into is it its more most not of on one or our over such"
+    " than that the their them these they this those to two was we were which while with however also using use used show shows"
+    " propose proposed paper present based approach method methods results new both via through when where each other"
+)
+_STOP_WORDS = frozenset(_COMMON_WORDS.split())
+
+
+def _jaccard(a: Sequence[str], b: Sequence[str]) -> float:
+    left, right = set(a) - _STOP_WORDS, set(b) - _STOP_WORDS
+    return len(left & right) / len(left | right) if left or right else 0.0
+
+
+def _alike(a: str, b: str) -> bool:
+    """Abstracts that speak for one paper: an absent one speaks for nothing."""
+    if not a or not b:
+        return False
+    return not is_revised(a, b) or _jaccard(_abstract_words(a), _abstract_words(b)) >= 0.4
+
+
+def _strangers(a: str, b: str) -> bool:
+    """Two long abstracts that share almost no content word."""
+    left, right = _abstract_words(a), _abstract_words(b)
+    return min(len(left), len(right)) >= LONG_ABSTRACT_WORDS and _jaccard(left, right) < 0.1
+
+
+def ids_conflict(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
+    """Both have an id of the same type, and they differ."""
+    return any(b[kind] != value for kind, value in a.items() if kind in b)
+
+
+def _names(authors: Sequence[str]) -> set[str]:
+    return {word for author in authors for word in _WORD.findall(_fold(author)) if len(word) > 1}
+
+
+def _other_authors(known: Known, paper: Paper) -> bool:
+    left, right = _names(known.authors), _names(paper.authors)
+    return bool(left) and bool(right) and not left & right
+
+
+def _other_page(known: Known, paper: Paper) -> bool:
+    url = page_url(paper.links)
+    if url is None or url in known.urls:
+        return False
+    return any(urlsplit(other).netloc == urlsplit(url).netloc for other in known.urls)
+
+
+def same_work(known: Known, paper: Paper, rung: str) -> bool:
+    """May a match on this rung stand, given what both sides say of themselves?
+
+    arXiv, DOI and OpenReview ids are final, but that a DOI shared by two arXiv papers does not make them one. The other
+    rungs fall when both sides have an id of one type and the ids differ, and further: an address that many papers share (titles and
+    abstracts speak of different things); a title on two pages of one site, by other authors, or with another long abstract;
+    an abstract that another page of the same site or other authors show under another title (a publisher's notice).
+    """
+    ids = known_ids(paper.ids, paper.links)
+    if rung in STRONG_RUNGS:
+        return rung == "arxiv" or known.ids.get("arxiv", "") in (
+            "",
+            ids.get("arxiv", known.ids.get("arxiv", "")),
+        )
+    if ids_conflict(known.ids, ids):
+        return False
+    if rung == "title":
+        doubt = _other_page(known, paper) or _other_authors(known, paper)
+        return not (doubt and not _alike(known.abstract, paper.abstract)) and not _strangers(
+            known.abstract, paper.abstract
+        )
+    if _folded_title(known.title) == _folded_title(paper.title):
+        return rung == "abstract" or not _strangers(known.abstract, paper.abstract)
+    near = _jaccard(_WORD.findall(_fold(known.title)), _WORD.findall(_fold(paper.title))) >= 0.3
+    if rung == "abstract":
+        return near or not (_other_page(known, paper) or _other_authors(known, paper))
+    return near or _alike(known.abstract, paper.abstract)
+
+
+# --- really revised?
+
+
+def is_revised(known_abstract: str, abstract: str) -> bool:
+    """Is this another version of the abstract, by more than an editor's touch?
+
+    True when the words inserted and deleted are more than six and more than a tenth of all words. Not counted: links, markup,
+    TeX, case, punctuation, and what follows where one of the two ends (listings cut abstracts, also within a word).
+    """
+    left, right = _abstract_words(known_abstract), _abstract_words(abstract)
+    short, long = sorted(("".join(left), "".join(right)), key=len)
+    if long.startswith(short):
+        return False
+    left, right = left[:MAX_COMPARED_WORDS], right[:MAX_COMPARED_WORDS]
+    a, b = _without_common_ends(left, right)
+    if len(a) + len(b) <= 6:
+        return False
+    changes = [op[1:] for op in SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if op[0] != "equal"]
+    tail = _cut_off(changes[-1], a, b) if left[-1] != right[-1] else 0
+    changed = sum((a1 - a0) + (b1 - b0) for a0, a1, b0, b1 in changes) - tail
+    return changed > max(6, (max(len(left), len(right)) - tail) / 10)
+
+
+def _without_common_ends(a: list[str], b: list[str]) -> tuple[list[str], list[str]]:
+    start, end, shorter = 0, 0, min(len(a), len(b))
+    while start < shorter and a[start] == b[start]:
+        start += 1
+    while end < shorter - start and a[-1 - end] == b[-1 - end]:
+        end += 1
+    return a[start : len(a) - end], b[start : len(b) - end]
+
+
+def _cut_off(last: tuple[int, int, int, int], a: list[str], b: list[str]) -> int:
+    """How many words of the last change merely stand behind the place where one of the two texts was cut."""
+    a0, a1, b0, b1 = last
+    if a1 < len(a) or b1 < len(b):
+        return 0
+    short, long = sorted((a[a0:], b[b0:]), key=len)
+    cut = not short or (len(short) == 1 and long[0].startswith(short[0]))
+    return len(short) + len(long) if cut else 0
