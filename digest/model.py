@@ -270,7 +270,6 @@ class DigestReport(Struct, frozen=True, kw_only=True):
 class PublishReport(Struct, frozen=True, kw_only=True):
     written: int = 0
     unchanged: int = 0
-    removed: int = 0
 
 
 class DeliveryReport(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,58 @@
+# `make run` and `make test` need git, make and Python 3.11 or later with venv; uv is used where it is installed.
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+
+.PHONY: run test torture format lock clean
+.DEFAULT_GOAL := run
+
+# The main job on config.toml as shipped: offline samples in, feeds/ and var/outbox/ out.
+# The very first run subscribes an address that nobody has, so that there is a mail to look at; only for the folder transport.
+run: .venv/runtime
+	@if [ ! -e var/digest.db ] && grep -q '^transport = "folder"' config.toml; then \
+	    $(BIN)/digest -q subscribers add reader@example.org >/dev/null; fi
+	@$(BIN)/digest run
+
+# The whole suite. What cannot run here is skipped with the reason; DIGEST_TEST_ALL=1 makes a skip a failure.
+test: .venv/develop
+	$(BIN)/ruff check digest tests
+	$(BIN)/ruff format --check digest tests
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 -m "not torture" -rs
+
+# The heavy proofs at full size: kill loops, fuzzing.
+torture: .venv/develop
+	$(BIN)/pytest -m torture -rs
+
+format: .venv/develop
+	$(BIN)/ruff check --fix digest tests
+	$(BIN)/ruff format digest tests
+
+# One resolution, two notations: uv.lock for uv, hashed requirements for pip. Needs uv.
+lock:
+	uv lock --upgrade
+	uv export -q --locked --no-dev --group build --no-emit-project --no-header -o requirements.txt
+	uv export -q --locked --all-groups --all-extras --no-emit-project --no-header -o requirements-dev.txt
+
+ifdef UV
+.venv/runtime: uv.lock pyproject.toml
+	@test -e .venv/develop || $(UV) sync -q --locked --no-dev --group build
+	@touch $@
+.venv/develop: uv.lock pyproject.toml
+	$(UV) sync -q --locked --all-groups --all-extras
+	@touch .venv/runtime $@
+else
+.venv/runtime: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "digest needs Python 3.11 or later; set PYTHON=python3.11")'
+	@echo "Installing into .venv (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+.venv/develop: requirements-dev.txt .venv/runtime
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+endif
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,422 @@
+"""The composition root: `open_app(config)` builds the edges and hands them down. The only place where floors meet."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, date, datetime
+from email.utils import parseaddr
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from digest import __version__
+from digest.config import Config, DigestConfig, SourceConfig
+from digest.errors import ConfigError, DigestError, UsageError
+from digest.fetch import Fetcher
+from digest.model import (
+    Delivery,
+    DeliveryReport,
+    Edition,
+    Listing,
+    PublishReport,
+    Reading,
+    Receipt,
+    RunReport,
+    SourceReport,
+    Subscriber,
+)
+from digest.website import Website
+
+if TYPE_CHECKING:
+    from digest.render import Renderer
+    from digest.store import Store
+
+LEASE = "run"
+# Longer than any pause between two renewals; a dead holder on this machine is noticed at once (_is_dead).
+LEASE_TTL_S = 15 * 60.0
+
+Progress = Callable[[str, int, int], None]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class App:
+    """What the three doors share: plain methods with plain arguments. Use as a context manager."""
+
+    def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.config = config
+        self._clock = clock
+        self.stop = threading.Event()
+        self._holder = _holder()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+        if "fetcher" in self.__dict__:
+            self.fetcher.close()
+
+    # ------------------------------------------------------------ edges, built when first used
+
+    @cached_property
+    def store(self) -> Store:
+        from digest.store import open_store
+
+        return open_store(self.config.store.url, base=self.config.resolve("."))
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        contact = self.config.site.contact or parseaddr(self.config.mail.from_)[1]
+        agent = f"paper-digest/{__version__} (+{self.config.site.url}; {contact})"
+        return Fetcher(user_agent=agent, resolve=self.config.resolve)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        from digest.render import Renderer
+
+        return Renderer(
+            [self.config.resolve(self.config.site.templates), shipped("templates")],
+            language=self.config.site.language,
+        )
+
+    def website(self, *, dry_run: bool = False) -> Website:
+        return Website(self.config.resolve(self.config.site.output), dry_run=dry_run)
+
+    # ------------------------------------------------------------ the day
+
+    def today(self, now: datetime) -> date:
+        """The local date of a moment: the date of the edition that a run at that moment makes."""
+        return now.astimezone(self.config.site.zone).date()
+
+    def daily(
+        self,
+        now: datetime,
+        *,
+        day: date | None = None,
+        digests: Sequence[DigestConfig] | None = None,
+        adhoc: Sequence[SourceConfig] = (),
+        again: bool = False,
+        dry_run: bool = False,
+        source_done: Callable[[SourceReport], None] = lambda report: None,
+        progress: Progress = lambda what, done, total: None,
+    ) -> RunReport:
+        """The main job once: collect, issue, publish, deliver. `adhoc` sources replace the configured ones.
+
+        Raises LeaseHeld when another run is at work; StoreError, PublishError and RenderError when the day cannot be
+        finished. What was done until then stands, and the next run goes on from there.
+        """
+        day = day or self.today(now)
+        digests = self.config.digest if digests is None else digests
+        started = time.perf_counter()
+        with self._lease(), self.store.rehearsal() if dry_run else nullcontext():
+            runs = [self.store.start_run(digest.name, day, now=now) for digest in digests]
+            try:
+                report = self._day(
+                    now, day, digests, self._sources(digests, adhoc), again, dry_run, source_done, progress
+                )
+            except BaseException as error:
+                failure = msgspec.json.encode(
+                    {"schema": 1, "date": day, "error": str(error) or type(error).__name__}
+                )
+                self._finish(runs, "failed", failure)
+                raise
+            report = msgspec.structs.replace(report, seconds=round(time.perf_counter() - started, 3))
+            self._finish(runs, "degraded" if report.degraded else "done", msgspec.json.encode(report))
+        return report
+
+    def _day(
+        self,
+        now: datetime,
+        day: date,
+        digests: Sequence[DigestConfig],
+        sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]],
+        again: bool,
+        dry_run: bool,
+        source_done: Callable[[SourceReport], None],
+        progress: Progress,
+    ) -> RunReport:
+        from digest.pipeline.collect import collect, with_dropped
+        from digest.pipeline.issue import issue
+        from digest.pipeline.publish import publish
+
+        def done(report: SourceReport) -> None:
+            self._renew()
+            source_done(report)
+
+        reports = collect(sources, self.fetcher, self.store, now=now, done=done)
+        issued = [issue(digest, self.config, self.store, day=day, now=now, again=again) for digest in digests]
+        dropped: Counter[str] = sum((i.dropped for i in issued), Counter())
+        progress("publish", 0, 0)
+        published = publish(self.config, self.store, self.renderer, self.website(dry_run=dry_run))
+        self._renew()
+        if dry_run:
+            deliveries = DeliveryReport(queued=sum(i.queued for i in issued))
+        else:
+            deliveries = self._deliver(lambda done, total: progress("deliver", done, total))
+        return RunReport(
+            date=day,
+            seconds=0.0,
+            sources=tuple(with_dropped(reports, dropped)),
+            digests=tuple(i.report for i in issued),
+            published=published,
+            deliveries=deliveries,
+            dry_run=dry_run,
+        )
+
+    def _sources(
+        self, digests: Sequence[DigestConfig], adhoc: Sequence[SourceConfig]
+    ) -> list[tuple[SourceConfig, Sequence[DigestConfig]]]:
+        if adhoc:
+            return [(source, self.config.digest) for source in adhoc]
+        names = {digest.name for digest in digests}
+        found = []
+        for source in self.config.source:
+            followers = self.config.followers(source.name)
+            if source.enabled and any(digest.name in names for digest in followers):
+                found.append((source, followers))
+        return found
+
+    def _finish(self, runs: Sequence[int], status: str, report: bytes) -> None:
+        for run in runs:
+            self.store.finish_run(run, now=self._clock(), status=status, report=report)
+
+    # ------------------------------------------------------------ mail
+
+    def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
+        """Delivers what is queued or due again. Raises LeaseHeld when another run is at work."""
+        with self._lease():
+            return self._deliver(lambda done, total: progress("deliver", done, total))
+
+    def _deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
+        from digest.pipeline.deliver import deliver
+
+        counts = self.store.delivery_counts()
+        if not any(counts.get(state) for state in ("queued", "sending", "deferred")):
+            return DeliveryReport()
+        return deliver(
+            self.store,
+            self._open_transport(),
+            self._message_of(),
+            self.config.mail,
+            holder=self._holder,
+            clock=self._clock,
+            stop=self.stop,
+            progress=progress,
+            renew=self._renew,
+        )
+
+    def _open_transport(self):  # type: ignore[no-untyped-def]
+        from digest.smtp import open_transport
+
+        return open_transport(self.config.mail, base=self.config.resolve)
+
+    def _message_of(self) -> Callable[[Delivery], bytes]:
+        """The bytes of a delivery's message; each edition is composed once."""
+        composed: dict[tuple[str, str], Callable[[Delivery], bytes]] = {}
+
+        def message(delivery: Delivery) -> bytes:
+            key = (delivery.digest, delivery.edition)
+            if key not in composed:
+                composed[key] = self._compose(self._edition_of(*key))
+            return composed[key](delivery)
+
+        return message
+
+    def _compose(self, edition: Edition) -> Callable[[Delivery], bytes]:
+        from digest.mail.compose import compose
+
+        return compose(
+            edition,
+            site=self.config.site,
+            digest=self.digest_named(edition.digest),
+            mail=self.config.mail,
+            url=self.config.digest_url(edition.digest),
+            renderer=self.renderer,
+        ).message
+
+    def _edition_of(self, digest: str, edition_id: str) -> Edition:
+        day, _, part = edition_id.partition("/")
+        edition = self.store.edition(digest, date.fromisoformat(day), int(part or 1))
+        if edition is None:
+            raise UsageError(f"no edition {edition_id} of {digest!r}. See `digest status`.")
+        return edition
+
+    def send_to(self, address: str, *, day: date | None = None, now: datetime) -> tuple[Edition, Receipt]:
+        """One copy of the newest edition (or that of `day`) to one address only; no delivery is recorded.
+
+        Raises UsageError for an address that is suppressed or has unsubscribed: they asked for no more mail.
+        """
+        from digest.pipeline.issue import message_id
+
+        known = self.store.subscriber(address)
+        if known is not None and known.status in ("suppressed", "unsubscribed"):
+            raise UsageError(
+                f"{address} is {known.status}: nothing is sent there. "
+                f"If they asked for mail again, `digest subscribers add {address}`."
+            )
+        edition = self.newest_edition(day)
+        domain = parseaddr(self.config.mail.from_)[1].rpartition("@")[2]
+        subscriber = known or Subscriber(id=0, address=address, status="confirmed", since=now)
+        delivery = Delivery(
+            id=0,
+            edition_id=0,
+            digest=edition.digest,
+            edition=edition.id,
+            subscriber=subscriber,
+            message_id=message_id(edition, f"copy\0{address}\0{now.isoformat()}", domain),
+            date=now,
+            attempt=1,
+        )
+        message = self._compose(edition)(delivery)
+        transport = self._open_transport()()
+        try:
+            return edition, transport.send(address, message, message_id=delivery.message_id)
+        finally:
+            transport.close()
+
+    # ------------------------------------------------------------ pages
+
+    def rebuild(self) -> PublishReport:
+        """Rewrites `site.output` from the store: every page of every edition, then the feeds."""
+        from digest.pipeline.publish import publish
+
+        with self._lease():
+            return publish(self.config, self.store, self.renderer, self.website(), everything=True)
+
+    def preview(self, out: Path, *, day: date | None = None) -> tuple[Edition, PublishReport]:
+        """Mail, text and pages of an edition (the newest, or that of `day`) written below `out`; nothing else is touched."""
+        from digest.pipeline.publish import digest_pages
+
+        edition = self.newest_edition(day)
+        digest = self.digest_named(edition.digest)
+        return edition, Website(out).write(
+            digest_pages(digest, self.config, self.store, self.renderer, [edition])
+        )
+
+    def newest_edition(self, day: date | None = None) -> Edition:
+        """The newest edition of any digest, or the newest part of a day's. Raises UsageError where there is none."""
+        found: list[Edition] = []
+        for digest in self.config.digest:
+            if day is None:
+                found += self.store.latest_editions(digest.name, limit=1)
+            else:
+                part = self.store.next_part(digest.name, day) - 1
+                edition = self.store.edition(digest.name, day, part) if part else None
+                found += [edition] if edition else []
+        if not found:
+            raise UsageError(f"no edition {f'of {day}' if day else 'yet'}. Make one with `digest run`.")
+        return max(found, key=lambda edition: edition.issued_at)
+
+    def digest_named(self, name: str) -> DigestConfig:
+        found = next((digest for digest in self.config.digest if digest.name == name), None)
+        if found is None:
+            raise ConfigError(
+                f'{self.config.file}: no [[digest]] "{name}", but the store has editions of it that wait. '
+                f'Put [[digest]] with name = "{name}" back.'
+            )
+        return found
+
+    # ------------------------------------------------------------ reading without a store
+
+    def readings(
+        self, sources: Sequence[SourceConfig], *, now: datetime
+    ) -> Iterator[tuple[str, Reading | DigestError]]:
+        """For each listing of the sources its location and its reading, or the error that names what is wrong with it."""
+        from digest.sources import read
+
+        for source in sources:
+            for listing in self.fetcher.fetch(source, now=now):
+                if not isinstance(listing, Listing):
+                    yield listing.url or source.url or source.path, listing
+                    continue
+                try:
+                    yield listing.location, read(listing, source.kind)
+                except DigestError as error:
+                    yield listing.location, error
+
+    # ------------------------------------------------------------ the lease
+
+    @contextmanager
+    def _lease(self) -> Iterator[None]:
+        self.store.acquire_lease(LEASE, self._holder, now=self._clock(), ttl_s=LEASE_TTL_S, is_dead=_is_dead)
+        try:
+            yield
+        finally:
+            self.store.release_lease(LEASE, self._holder)
+
+    def _renew(self) -> None:
+        self.store.renew_lease(LEASE, self._holder, now=self._clock(), ttl_s=LEASE_TTL_S)
+
+
+def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
+    """An App over a configuration; edges are opened when first used. Raises ConfigError for an unknown source kind."""
+    from difflib import get_close_matches
+
+    from digest.sources import KINDS
+
+    known = ["auto", *KINDS]
+    problems = []
+    for source in config.source:
+        if source.kind not in known:
+            close = get_close_matches(source.kind, known, n=1)
+            mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
+            problems.append(
+                f'{config.file}, [[source]] "{source.name}": unknown kind "{source.kind}". {mend}'
+            )
+    if problems:
+        raise ConfigError(problems, path=config.file)
+    return App(config, clock=clock)
+
+
+def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
+    """A path or URL of the command line as a source; relative paths count from where the command was called."""
+    if urlsplit(place).scheme in ("http", "https"):
+        return SourceConfig(name=place, kind=kind, url=place, allow_private=True)
+    return SourceConfig(name=Path(place).name or place, kind=kind, path=str(cwd / Path(place).expanduser()))
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that comes with the program: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "_shipped" / name
+    return inside if inside.exists() else Path(__file__).parent.parent / name
+
+
+def _holder() -> str:
+    """Who holds a lease: host, process and the moment that the process started, since process numbers come again."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def _is_dead(holder: str) -> bool:
+    """Is the holder known to be gone? Only a process of this machine can be known; of others only time tells."""
+    parts = holder.rsplit("/", 2)
+    if len(parts) != 3 or parts[0] != socket.gethostname() or not parts[1].isdigit():
+        return False
+    pid, started = parts[1:]
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """The process's start time in clock ticks since boot (proc(5), stat, field 22); "" where there is no /proc."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

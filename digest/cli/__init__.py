@@ -1,0 +1,157 @@
+"""The command line: arguments → one call on the App → text or JSON. Each command is imported only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from digest import __version__
+from digest.errors import ConfigError, DigestError, LeaseHeld, UsageError
+
+# name: (module, help of one line). A command's module has a click command of the same name.
+COMMANDS = {
+    "init": ("setup", "Write a commented config.toml and sample listings."),
+    "run": ("run", "Do the main job once: collect, issue, publish, deliver."),
+    "parse": ("parse", "Read listings and print the papers; touches no store."),
+    "preview": ("edition", "Write mail, text and pages of an edition to a folder."),
+    "send": ("edition", "Deliver what is queued; with --to, one copy to that address."),
+    "serve": ("serve", "Run the digests by their schedules until stopped."),
+    "status": ("status", "Show last runs, sources, editions, deliveries and what waits."),
+    "rebuild": ("edition", "Rewrite the output folder from the store."),
+    "subscribers": ("subscribers", "List, add and remove subscribers."),
+    "sources": ("sources", "List and try sources."),
+    "doctor": ("doctor", "Check configuration, store, templates, sources and mail."),
+}
+
+# Global options stand before or after the sub-command; True where one takes a value.
+_GLOBAL = {
+    "--config": True,
+    "--store": True,
+    "--output": True,
+    "--color": True,
+    "--json": False,
+    "-v": False,
+    "--verbose": False,
+    "-q": False,
+    "--quiet": False,
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"digest.cli.{COMMANDS[name][0]}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            mend = f'Did you mean "{close[0]}"?' if close else "See `digest --help`."
+            raise click.UsageError(f'unknown command "{args[0]}". {mend}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The help of the group must not import every command.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option("--config", metavar="FILE", help="Configuration; default: $DIGEST_CONFIG, else config.toml.")
+@click.option("--store", metavar="URL", help="Store to use in place of the configured one.")
+@click.option("--output", metavar="DIR", help="Folder to publish into in place of the configured one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours on the terminal."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more; tracebacks of faults.")
+@click.option("-q", "--quiet", is_flag=True, help="Only results and errors.")
+@click.version_option(__version__, prog_name="digest")
+@click.pass_context
+def cli(ctx: click.Context, **options: Any) -> None:
+    """Listing pages of new papers in; feeds, a web archive and an honest email out.
+
+    These options may also stand after the command. Exit codes: 0 done, also with nothing new; 1 failed; 2 wrong usage
+    or configuration; 3 done, but some source or recipient failed; 4 another run holds the lease; 130 interrupted.
+    """
+    from digest.cli.console import Console
+
+    ctx.obj = Console(**options)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The entry point of the command `digest`. Every failure ends as a message on stderr and an exit code."""
+    args = _globals_first(sys.argv[1:] if argv is None else argv)
+    verbose = "-v" in args or "--verbose" in args
+    try:
+        code = cli.main(args, prog_name="digest", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "digest"
+        code = _failed(f"{error.format_message().rstrip('.')}. See `{where} --help`.", 2)
+    except ConfigError as error:
+        code = _failed("\nerror: ".join(error.problems), 2)
+    except UsageError as error:
+        code = _failed(str(error), 2)
+    except LeaseHeld as error:
+        code = _failed(str(error), 4)
+    except (click.Abort, KeyboardInterrupt):
+        code = _failed("interrupted. What was done stands; the next run goes on from there.", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except DigestError as error:
+        code = _failed(str(error), 1, traceback=verbose)
+    except Exception as error:  # noqa: BLE001 - the door: whatever was not foreseen is named here, with its traceback on -v
+        mend = "This is a fault of the program: run again with -v and report what it prints."
+        code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
+    sys.exit(code or 0)
+
+
+def _failed(message: str, code: int, *, traceback: bool = False) -> int:
+    if traceback:
+        import traceback as tb
+
+        tb.print_exc()
+    if "\x1b" in message or "\0" in message:
+        message = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in message)
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _globals_first(args: list[str]) -> list[str]:
+    """The arguments with the global options moved to the front, so that they may stand anywhere before a `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(args)
+    while queue:
+        arg = queue.pop(0)
+        name, equals, _ = arg.partition("=")
+        if arg == "--":
+            rest += [arg, *queue]
+            break
+        if name in _GLOBAL and (equals or not _GLOBAL[name] or not queue):
+            front.append(arg)
+        elif name in _GLOBAL:
+            front += [arg, queue.pop(0)]
+        else:
+            rest.append(arg)
+    return front + rest

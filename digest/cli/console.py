@@ -1,0 +1,164 @@
+"""What every command shares: global options, results on stdout, progress and notes on stderr, tables, colours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from digest.app import App
+    from digest.config import Config
+
+_COLOURS = {"good": "32", "warn": "33", "bad": "31", "mute": "2", "bold": "1"}
+
+
+class Console:
+    """The global options of one call, and how it talks."""
+
+    def __init__(
+        self,
+        *,
+        config: str | None,
+        store: str | None,
+        output: str | None,
+        as_json: bool,
+        color: str,
+        verbose: bool,
+        quiet: bool,
+    ) -> None:
+        self._config, self._store, self._output = config, store, output
+        self.json, self.color, self.verbose, self.quiet = as_json, color, verbose, quiet
+        self._start_logging()
+
+    # ------------------------------------------------------------ the App
+
+    def config(self) -> Config:
+        from digest.config import load_config
+
+        path = Path(self._config or os.environ.get("DIGEST_CONFIG") or "config.toml")
+        overrides: dict[str, dict[str, object]] = {}
+        if self._store:
+            overrides["store"] = {"url": self._store}
+        if self._output:
+            overrides["site"] = {"output": str(Path.cwd() / self._output)}
+        return load_config(path, os.environ, overrides=overrides)
+
+    @contextmanager
+    def app(self) -> Iterator[App]:
+        from digest.app import open_app
+
+        with open_app(self.config()) as app:
+            yield app
+
+    # ------------------------------------------------------------ talking
+
+    def result(self, text: str = "") -> None:
+        """A line of the result, on stdout; not with --json, which has its own."""
+        if not self.json:
+            print(self._printable(text))
+
+    def note(self, text: str) -> None:
+        """A line of progress or advice, on stderr."""
+        if not self.quiet:
+            print(self._printable(text), file=sys.stderr)
+
+    def object(self, value: Mapping[str, Any]) -> None:
+        """The one JSON object of this call, with its schema number."""
+        if self.json:
+            import msgspec
+
+            data = msgspec.json.format(msgspec.json.encode({"schema": 1, **value}), indent=2)
+            sys.stdout.buffer.write(data + b"\n")
+            sys.stdout.buffer.flush()
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table on stdout: text to the left, numbers to the right, as wide as its content."""
+        from digest.text import display_width
+
+        cells = [[_cell(value) for value in row] for row in rows]
+        right = [all(isinstance(row[n], int | float) for row in rows) for n in range(len(headings))]
+        widths = [
+            max(display_width(line[n]) for line in [list(headings), *cells]) for n in range(len(headings))
+        ]
+
+        def line(values: Sequence[str]) -> str:
+            padded = [
+                " " * (width - display_width(value)) + value
+                if is_right
+                else value + " " * (width - display_width(value))
+                for value, width, is_right in zip(values, widths, right, strict=True)
+            ]
+            return "  ".join(padded).rstrip()
+
+        self.result(self.paint(line(headings), "mute"))
+        for row in cells:
+            self.result(line(row))
+
+    def paint(self, text: str, how: str, *, stream: Any = None) -> str:
+        """The text in a colour of meaning, where colours are wanted; the words say the same without it."""
+        return f"\x1b[{_COLOURS[how]}m{text}\x1b[0m" if self._colours(stream or sys.stdout) else text
+
+    def _colours(self, stream: Any) -> bool:
+        if self.color != "auto":
+            return self.color == "always"
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not plain and stream.isatty()
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[Any]:
+        """A function (done, total) that draws a progress bar on a terminal; elsewhere it says nothing."""
+        if self.quiet or self.json or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+            yield lambda done, total: None
+            return
+        from rich.console import Console as Rich
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        rich = Rich(stderr=True, no_color=not self._colours(sys.stderr))
+        with Progress(*columns, console=rich, transient=True) as progress:
+            task = progress.add_task(what, total=None, visible=False)
+
+            def draw(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total, visible=True)
+
+            yield draw
+
+    def _printable(self, text: str) -> str:
+        """Text without what would move the cursor or cannot be written to this terminal."""
+        text = "".join(c if c.isprintable() or c in "\n\x1b" else "\ufffd" for c in text)
+        encoding = sys.stdout.encoding or "utf-8"
+        return text.encode(encoding, "replace").decode(encoding)
+
+    def _start_logging(self) -> None:
+        import logging
+
+        level = logging.DEBUG if self.verbose else logging.ERROR if self.quiet else logging.WARNING
+        logging.basicConfig(
+            level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+        )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return "" if value is None else str(value)
+
+
+def plural(count: int, noun: str, plural: str = "") -> str:
+    """`1 new paper`, `30 new papers`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,198 @@
+"""`digest doctor`: what is in order, what is not, and the mend for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from digest.cli.console import Console
+from digest.errors import ConfigError, DigestError
+
+if TYPE_CHECKING:
+    from digest.app import App
+
+Finding = tuple[
+    Literal["ok", "warning", "fault"], str, str
+]  # level, what was looked at, what was found and the mend
+
+_COLOUR = {"ok": "good", "warning": "warn", "fault": "bad"}
+
+
+@click.command()
+@click.option(
+    "--online", is_flag=True, help="Also ask the sources and log in to the mail server (sends nothing)."
+)
+@click.pass_obj
+def doctor(console: Console, online: bool) -> int:
+    """Check configuration, store, clock, templates, sources and mail; each finding with its mend."""
+    from digest.app import open_app, utc_now
+
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
+        level, what, text = finding
+        console.result(f"{console.paint(f'{level:8}', _COLOUR[level])}{what:15}{text}")
+
+    try:
+        config = console.config()
+        app = open_app(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            tell(("fault", "configuration", problem))
+    else:
+        with app:
+            for check in (_configuration, _clock, _store, _templates, _output, _sources, _mail):
+                for finding in _guarded(check, app, utc_now()):
+                    tell(finding)
+            for check in (_sources_online, _mail_online) if online else ():
+                for finding in _guarded(check, app, utc_now()):
+                    tell(finding)
+    faults = sum(level == "fault" for level, _, _ in findings)
+    console.object(
+        {"findings": [{"level": level, "check": what, "text": text} for level, what, text in findings]}
+    )
+    console.result()
+    console.result("All in order." if not faults else f"{faults} to mend.")
+    return 1 if faults else 0
+
+
+def _guarded(
+    check: Callable[[App, datetime], Iterator[Finding]], app: App, now: datetime
+) -> Iterator[Finding]:
+    try:
+        yield from check(app, now)
+    except DigestError as error:
+        yield "fault", check.__name__.lstrip("_").replace("_online", ""), str(error)
+
+
+def _configuration(app: App, now: datetime) -> Iterator[Finding]:
+    config = app.config
+    yield "ok", "configuration", f"{config.file}: {len(config.source)} sources, {len(config.digest)} digests"
+    if config.site.url == "https://papers.example.org/":
+        yield (
+            "warning",
+            "configuration",
+            '[site] "url" is the example; links in feeds and mail lead nowhere. Write your own.',
+        )
+    for digest in config.digest:
+        if digest.schedule:
+            from digest.scheduler import cron
+
+            due = cron(digest, config).get_next_fire_time(None, now)
+            yield (
+                "ok",
+                "schedule",
+                f"{digest.name}: next at {due:%Y-%m-%d %H:%M %Z}" if due else f"{digest.name}: never due",
+            )
+        else:
+            yield (
+                "warning",
+                "schedule",
+                f"{digest.name}: none; it runs when `digest run` is called (by cron, say)",
+            )
+
+
+def _clock(app: App, now: datetime) -> Iterator[Finding]:
+    local = now.astimezone(app.config.site.zone)
+    newest = max((row.started_at for row in app.store.last_runs(1)), default=None)
+    if newest is not None and newest > now:
+        yield (
+            "fault",
+            "clock",
+            f"it is {now:%Y-%m-%d %H:%M} UTC, before the last run ({newest:%Y-%m-%d %H:%M}). Set the clock.",
+        )
+    else:
+        yield "ok", "clock", f"{local:%A %Y-%m-%d %H:%M} {app.config.site.timezone}"
+
+
+def _store(app: App, now: datetime) -> Iterator[Finding]:
+    problems = app.store.check()
+    for problem in problems:
+        yield "fault", "store", f"{problem}. Restore a backup, or move the file away and start anew."
+    if not problems:
+        yield "ok", "store", app.config.store.url.split("@")[-1]
+
+
+def _templates(app: App, now: datetime) -> Iterator[Finding]:
+    for problem in app.renderer.problems():
+        yield "fault", "templates", problem
+    own = app.config.resolve(app.config.site.templates)
+    yield "ok", "templates", f"{own}, then the program's" if own.is_dir() else "the program's own"
+
+
+def _output(app: App, now: datetime) -> Iterator[Finding]:
+    output = app.config.resolve(app.config.site.output)
+    nearest = next(p for p in (output, *output.parents) if p.exists())
+    if os.access(nearest, os.W_OK):
+        yield "ok", "output", str(output)
+    else:
+        yield "fault", "output", f"{nearest} cannot be written by this user. Mend its rights."
+
+
+def _sources(app: App, now: datetime) -> Iterator[Finding]:
+    enabled = [source for source in app.config.source if source.enabled]
+    if not enabled:
+        yield "warning", "sources", "none is enabled: nothing will ever be new. Add a [[source]]."
+    for source in enabled:
+        if source.path:
+            yield from _readings(app, source.name, now)
+        else:
+            yield "ok", "sources", f"{source.name}: {source.url} (asked with --online)"
+
+
+def _sources_online(app: App, now: datetime) -> Iterator[Finding]:
+    for source in app.config.source:
+        if source.enabled and source.url:
+            yield from _readings(app, source.name, now)
+
+
+def _readings(app: App, name: str, now: datetime) -> Iterator[Finding]:
+    for location, reading in app.readings([s for s in app.config.source if s.name == name], now=now):
+        if isinstance(reading, DigestError):
+            yield "fault", "sources", f"{name}: {reading}"
+        else:
+            yield (
+                "ok",
+                "sources",
+                f"{name}: {Path(location).name or location}, {len(reading.papers)} papers ({reading.kind})",
+            )
+
+
+def _mail(app: App, now: datetime) -> Iterator[Finding]:
+    mail = app.config.mail
+    people = app.store.subscribers("confirmed")
+    if mail.transport == "folder":
+        yield (
+            "ok",
+            "mail",
+            f'into {app.config.resolve(mail.folder)}, {len(people)} subscribers; transport = "smtp" sends it',
+        )
+        return
+    yield (
+        "ok",
+        "mail",
+        f"by {mail.smtp.host}:{mail.smtp.port} ({mail.smtp.security}), {len(people)} subscribers",
+    )
+    if any(s.address.rpartition("@")[2] in ("example.org", "example.com") for s in people):
+        yield (
+            "warning",
+            "mail",
+            "a sample address is subscribed. Remove it: `digest subscribers remove reader@example.org`.",
+        )
+    if mail.smtp.security == "none" and mail.smtp.host not in ("localhost", "127.0.0.1", "::1"):
+        yield "fault", "mail", 'passwords and mail go in the clear. Write security = "starttls" or "tls".'
+
+
+def _mail_online(app: App, now: datetime) -> Iterator[Finding]:
+    if app.config.mail.transport != "smtp":
+        return
+    from digest.smtp import check_login
+
+    check_login(app.config.mail)
+    yield "ok", "mail", f"{app.config.mail.smtp.host} takes the login; nothing was sent"

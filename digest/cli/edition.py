@@ -1,0 +1,97 @@
+"""`digest preview`, `digest send`, `digest rebuild`: what is done with editions that exist."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from digest.cli.console import Console, plural, shown
+from digest.cli.run import delivery_words, parse_date
+
+
+@click.command()
+@click.option(
+    "--date",
+    "day",
+    callback=parse_date,
+    metavar="YYYY-MM-DD",
+    help="The edition of that day; default: the newest.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var/preview"),
+    help="Folder to write to.",
+)
+@click.pass_obj
+def preview(console: Console, day: date | None, out: Path) -> None:
+    """Write mail, text and pages of an edition to a folder, without publishing or sending anything."""
+    with console.app() as app:
+        edition, report = app.preview(Path.cwd() / out, day=day)
+        root = Path.cwd() / out / (app.digest_named(edition.digest).path or "") / edition.path
+    files = [root / name for name in ("index.html", "email.html", "email.txt")]
+    console.object(
+        {"edition": edition.id, "folder": str(root), "written": report.written, "unchanged": report.unchanged}
+    )
+    console.result(f"Edition {edition.id}, {plural(edition.count, 'paper')}:")
+    for file in files:
+        console.result(f"  {shown(file)}")
+
+
+@click.command()
+@click.option(
+    "--to", "address", metavar="ADDRESS", help="One copy of the newest edition to that address only."
+)
+@click.option(
+    "--date", "day", callback=parse_date, metavar="YYYY-MM-DD", help="With --to: the edition of that day."
+)
+@click.pass_obj
+def send(console: Console, address: str | None, day: date | None) -> int:
+    """Deliver what is queued or due again."""
+    from digest.app import utc_now
+    from digest.model import RunReport
+    from digest.subscriptions import checked_address
+
+    if day is not None and address is None:
+        raise click.UsageError("--date goes with --to; without it everything queued is sent")
+    with console.app() as app:
+        if address is None:
+            with console.bar("Sending") as bar:
+                report = app.send(progress=lambda what, done, total: bar(done, total))
+            console.object({"deliveries": _counts(report)})
+            words = delivery_words(report)
+            console.result("\n".join(words) if words else "Nothing is queued.")
+            return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
+        edition, receipt = app.send_to(checked_address(address), day=day, now=utc_now())
+    console.object(
+        {
+            "edition": edition.id,
+            "status": receipt.status,
+            "reply_code": receipt.reply_code,
+            "text": receipt.text,
+        }
+    )
+    answer = f": {receipt.reply_code} {receipt.text}" if receipt.reply_code else ""
+    console.result(f"Edition {edition.id} to {address}: {receipt.status}{answer}.")
+    return 0 if receipt.status == "accepted" else 3
+
+
+@click.command()
+@click.pass_obj
+def rebuild(console: Console) -> None:
+    """Rewrite the output folder from the store; files that have the right bytes already are not touched."""
+    with console.app() as app:
+        report = app.rebuild()
+        output = app.config.resolve(app.config.site.output)
+    console.object({"published": {"written": report.written, "unchanged": report.unchanged}})
+    console.result(
+        f"{shown(output)}: {plural(report.written, 'file')} written, {report.unchanged:,} unchanged."
+    )
+
+
+def _counts(report: object) -> object:
+    import msgspec
+
+    return msgspec.to_builtins(report)

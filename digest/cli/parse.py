@@ -1,0 +1,111 @@
+"""`digest parse`: what a listing holds, without a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from digest.cli.console import Console, plural
+from digest.errors import DigestError, FetchError
+from digest.model import Paper, Reading
+
+
+@click.command()
+@click.argument("places", metavar="PATH|URL…", nargs=-1, required=True)
+@click.option("--kind", default="auto", help="Kind of the listing; default: recognised by content.")
+@click.pass_obj
+def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
+    """Read listings and print the papers; touches no store."""
+    from digest.app import App, adhoc_source, check_kind, utc_now
+    from digest.config import Config, SiteConfig
+
+    check_kind(kind)
+    sources = [adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places]
+    listings: list[dict[str, Any]] = []
+    failed = 0
+    with App(Config(site=SiteConfig(url="http://localhost/"))) as app:
+        for location, reading in app.readings(sources, now=utc_now()):
+            failed += isinstance(reading, DigestError)
+            listings.append(listing_object(location, kind, reading))
+            show_listing(console, location, reading)
+    console.object({"listings": listings})
+    return 3 if failed else 0
+
+
+def paper_object(paper: Paper) -> dict[str, Any]:
+    """A paper as interface.md, 3 has it."""
+    return {
+        "key": paper.key,
+        "ids": paper.ids,
+        "version": paper.version,
+        "title": paper.title,
+        "abstract": paper.abstract,
+        "authors": list(paper.authors),
+        "categories": list(paper.categories),
+        "announce": paper.announce,
+        "published": paper.published,
+        "updated": paper.updated,
+        "links": paper.links,
+        "upvotes": paper.upvotes,
+        "tags": list(paper.tags),
+        "organization": paper.organization,
+        "comment": paper.comment,
+        "source_text": paper.source_text,
+    }
+
+
+def listing_object(location: str, kind: str, reading: Reading | DigestError) -> dict[str, Any]:
+    """A listing as `digest parse --json` has it; one that failed has no papers, and its error."""
+    if isinstance(reading, DigestError):
+        return _failure(location, kind, reading)
+    return {
+        "location": location,
+        "kind": reading.kind,
+        "outcome": reading.outcome,
+        "stated": reading.stated,
+        "section_counts": reading.section_counts,
+        "listed_on": reading.listed_on,
+        "notes": list(reading.notes),
+        "error": None,
+        "papers": [paper_object(paper) for paper in reading.papers],
+    }
+
+
+def _failure(location: str, kind: str, error: DigestError) -> dict[str, Any]:
+    return {
+        "location": location,
+        "kind": kind,
+        "outcome": error.outcome if isinstance(error, FetchError) else "parse-failed",
+        "stated": None,
+        "section_counts": {},
+        "listed_on": None,
+        "notes": [],
+        "error": str(error),
+        "papers": [],
+    }
+
+
+def show_listing(console: Console, location: str, reading: Reading | DigestError) -> None:
+    """A listing and its papers for people."""
+    if isinstance(reading, DigestError):
+        console.note(f"error: {reading}")
+        return
+    stated = f", the page says {reading.stated}" if reading.stated is not None else ""
+    day = f", listed {reading.listed_on}" if reading.listed_on else ""
+    console.result(
+        console.paint(
+            f"{location}: {plural(len(reading.papers), 'paper')} ({reading.kind}){stated}{day}", "bold"
+        )
+    )
+    for number, paper in enumerate(reading.papers, 1):
+        more = [
+            ", ".join(paper.authors[:3]),
+            paper.announce or "",
+            f"{paper.upvotes} upvotes" if paper.upvotes is not None else "",
+        ]
+        console.result(f"{number:4}  {paper.title or '(no title)'}")
+        console.result("      " + " · ".join([paper.key, *(word for word in more if word)]))
+    for note in reading.notes:
+        console.note(f"note: {note}")

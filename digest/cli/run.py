@@ -1,0 +1,155 @@
+"""`digest run`: the main job once."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+
+import click
+
+from digest.cli.console import Console, plural, shown
+from digest.config import Config
+from digest.model import FAILED_OUTCOMES, DeliveryReport, EditionReport, RunReport, SourceReport
+
+
+def parse_date(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no date. Write it as 2026-11-19.") from None
+
+
+@click.command()
+@click.argument("places", metavar="[PATH|URL]…", nargs=-1)
+@click.option(
+    "--date",
+    "day",
+    callback=parse_date,
+    metavar="YYYY-MM-DD",
+    help="The edition's local date; default: today.",
+)
+@click.option("--again", is_flag=True, help="Issue a further edition of a date that has one.")
+@click.option("--dry-run", is_flag=True, help="Write and send nothing; say what would be done.")
+@click.option("--kind", default="auto", help="Kind of the listings named here; default: recognised.")
+@click.pass_obj
+def run(
+    console: Console, places: tuple[str, ...], day: date | None, again: bool, dry_run: bool, kind: str
+) -> int:
+    """Do the main job once: collect, issue, publish, deliver.
+
+    With arguments, reads these listings instead of the configured sources.
+    """
+    from digest.app import adhoc_source, utc_now
+
+    adhoc = [adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places]
+    with console.app() as app, console.bar("Sending") as bar:
+        report = app.daily(
+            utc_now(),
+            day=day,
+            adhoc=adhoc,
+            again=again,
+            dry_run=dry_run,
+            source_done=lambda source: console.note(_source_line(source)),
+            progress=lambda what, done, total: bar(done, total),
+        )
+        console.object(_as_object(report))
+        _summary(console, report, app.config)
+        _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
+    return 3 if report.degraded else 0
+
+
+def _as_object(report: RunReport) -> dict[str, object]:
+    import msgspec
+
+    value = msgspec.to_builtins(report)
+    assert isinstance(value, dict)
+    return value
+
+
+def _source_line(report: SourceReport) -> str:
+    line = f"{report.name}: {report.outcome}, {plural(report.read, 'paper')} read, {report.new} new, {report.seen} seen"
+    if report.updated:
+        line += f", {report.updated} updated"
+    if report.error:
+        line += "\n" + "\n".join(f"error: {message}" for message in report.error.splitlines())
+    return "\n".join([line, *(f"note: {note}" for note in report.notes)])
+
+
+def _summary(console: Console, report: RunReport, config: Config) -> None:
+    console.table(
+        ["source", "outcome", "read", "new", "updated", "seen", "failed", "seconds"],
+        [(s.name, s.outcome, s.read, s.new, s.updated, s.seen, s.failed, s.seconds) for s in report.sources],
+    )
+    console.result()
+    for digest in report.digests:
+        many = f"{digest.name}: " if len(report.digests) > 1 else ""
+        console.result(
+            many + " ".join(_digest_words(digest.edition, digest.waiting, digest.dropped, dry=report.dry_run))
+        )
+    failed = sum(source.outcome in FAILED_OUTCOMES for source in report.sources)
+    if failed:
+        console.result(console.paint(f"{plural(failed, 'source')} failed: see above.", "bad"))
+    for words in delivery_words(report.deliveries, dry_run=report.dry_run):
+        console.result(words)
+
+
+def _digest_words(edition: EditionReport | None, waiting: int, dropped: int, *, dry: bool) -> list[str]:
+    words = []
+    if edition:
+        words.append(f"{plural(edition.papers, 'new paper')} in edition {edition.id}.")
+    elif waiting:
+        words.append(
+            f"No edition: today's is out already. {plural(waiting, 'paper')} wait for the next one (--again issues it now)."
+        )
+    else:
+        words.append("Nothing new.")
+    if dropped:
+        words.append(f"{plural(dropped, 'paper')} left out by the rules.")
+    if dry:
+        words.append("This was a dry run: nothing was written or sent.")
+    return words
+
+
+def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:
+    """What became of the mail, as lines for people; none where there was none."""
+    if dry_run:
+        return [f"{plural(d.queued, 'mail')} would be sent."] if d.queued else []
+    words = [
+        f"{count:,} {word}"
+        for count, word in (
+            (d.accepted, "accepted"),
+            (d.deferred, "deferred"),
+            (d.rejected, "rejected"),
+            (d.suppressed, "not sent, they have left"),
+            (d.expired, "expired"),
+            (d.queued, "still queued"),
+        )
+        if count
+    ]
+    lines = [f"Mail: {', '.join(words)}."] if words else []
+    return lines + ([f"Mail stopped: {d.error}"] if d.error else [])
+
+
+def _next_step(console: Console, report: RunReport, config: Config, *, subscribers: int) -> None:
+    """How to look at what was made, and what a first run would do next."""
+    editions = [digest for digest in report.digests if digest.edition]
+    if console.json or report.dry_run or console.quiet:
+        return
+    output = config.resolve(config.site.output)
+    if editions:
+        edition = editions[0].edition
+        assert edition is not None
+        page = output / edition.url.removeprefix(config.site.url) / "index.html"
+        console.result()
+        console.result(f"Read it   {shown(page)}")
+        console.result(f"Feeds     {shown(output)}/rss.xml  atom.xml  feed.json")
+        if config.mail.transport == "folder" and report.deliveries.accepted:
+            console.result(f"Mail      {shown(config.resolve(config.mail.folder))}/*.eml")
+    if not subscribers:
+        console.note(
+            "\nNobody gets mail yet: `digest subscribers add you@example.org` adds the first subscriber."
+        )
+    sys.stdout.flush()

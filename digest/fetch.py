@@ -1,0 +1,246 @@
+"""A source → its listings: files below a path, or the answer of a URL, capped and timed. The only reader of the wire."""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from glob import has_magic, iglob
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from digest.config import SourceConfig
+from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
+from digest.model import Listing
+
+if TYPE_CHECKING:
+    import urllib3
+
+_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
+_CHUNK = 64 * 1024
+_REDIRECTS = 5
+
+
+class Fetcher:
+    """Reads sources; keeps its connections and, for each host, the time of the last request."""
+
+    def __init__(self, *, user_agent: str, resolve: Callable[[str], Path]) -> None:
+        self._user_agent = user_agent
+        self._resolve = resolve
+        self._pool: urllib3.PoolManager | None = None
+        self._last_request: dict[str, float] = {}
+
+    def fetch(self, source: SourceConfig, *, now: datetime) -> Iterator[Listing | FetchError]:
+        """The listings of a source, files in the order of their names; a listing that cannot be had is its FetchError.
+
+        One unreadable file does not hide the others. Nothing is raised for a missing path or a dead server: that is an
+        answer of the source, and the run goes on to the next one.
+        """
+        if source.url:
+            yield self._listing_of(lambda: self._from_url(source, now))
+            return
+        try:
+            files = _files(self._resolve(source.path))
+        except FetchError as error:
+            yield error
+            return
+        for file in files:
+            yield self._listing_of(lambda file=file: _from_file(file, source.max_bytes, now))  # type: ignore[misc]
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.clear()
+
+    @staticmethod
+    def _listing_of(read: Callable[[], Listing]) -> Listing | FetchError:
+        try:
+            return read()
+        except FetchError as error:
+            return error
+
+    def _from_url(self, source: SourceConfig, now: datetime) -> Listing:
+        import urllib3
+
+        url = source.url
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise FetchRefused(
+                f"{url}: only http:// and https:// addresses are read. For a file give its path.", url=url
+            )
+        self._pool = self._pool or urllib3.PoolManager(retries=False)
+        deadline = time.monotonic() + source.timeout_s
+        self._wait_for_turn(url, source.min_interval_s)
+        try:
+            response = self._request(source, deadline)
+            try:
+                body = _read_capped(response, source, deadline)
+            finally:
+                response.release_conn()
+                response.close()
+        except urllib3.exceptions.TimeoutError as error:
+            raise _too_slow(source) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise FetchError(
+                f"{url}: {_reason(error)}. Check the address and the network, then run again.", url=url
+            ) from error
+        final = response.geturl() or url
+        return Listing(
+            location=url,
+            body=body,
+            content_type=response.headers.get("Content-Type", ""),
+            base_url=final if "://" in final else url,
+            fetched_at=now,
+            listed_on=_date_in(url),
+        )
+
+    def _request(self, source: SourceConfig, deadline: float) -> urllib3.BaseHTTPResponse:
+        import urllib3
+
+        assert self._pool is not None
+        left = max(deadline - time.monotonic(), 0.001)
+        response = self._pool.request(
+            "GET",
+            source.url,
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip, identity", **source.headers},
+            timeout=urllib3.Timeout(connect=min(left, 30.0), read=left),
+            redirect=True,
+            retries=urllib3.Retry(
+                total=_REDIRECTS, connect=0, read=0, redirect=_REDIRECTS, status=0, other=0
+            ),
+            preload_content=False,
+            decode_content=False,
+        )
+        if response.status != 200:
+            response.drain_conn()
+            raise FetchError(
+                f"{source.url}: the server answered {response.status}. {_status_mend(response.status)}",
+                url=source.url,
+                status=response.status,
+            )
+        return response
+
+    def _wait_for_turn(self, url: str, min_interval_s: float) -> None:
+        host = urlsplit(url).netloc
+        last = self._last_request.get(host)
+        if last is not None and min_interval_s > 0:
+            time.sleep(max(0.0, last + min_interval_s - time.monotonic()))
+        self._last_request[host] = time.monotonic()
+
+
+def _files(path: Path) -> list[Path]:
+    """The regular files that a path means: itself, the visible ones in a folder, or those a glob matches, by name."""
+    text = str(path)
+    if path.is_dir():
+        found = [p for p in path.iterdir() if not p.name.startswith(".")]
+    elif path.exists():
+        return [path]
+    elif has_magic(text):
+        found = [Path(p) for p in iglob(text, recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
+    else:
+        raise FetchError(
+            f"{path}: no such file or folder. Check the path; it counts from the folder of config.toml.",
+            url=text,
+        )
+    files = sorted(p for p in found if p.is_file())
+    if not files:
+        raise FetchError(f"{path}: no files there. Save listing pages into it, or mend the path.", url=text)
+    return files
+
+
+def _from_file(file: Path, max_bytes: int, now: datetime) -> Listing:
+    location = str(file)
+    try:
+        if not file.is_file():
+            raise FetchRefused(f"{location}: not a regular file. Name a saved page.", url=location)
+        with file.open("rb") as stream:
+            body = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise FetchError(
+            f"{location}: cannot be read: {error.strerror}. Check path and rights.", url=location
+        ) from error
+    if len(body) > max_bytes:
+        raise _too_large(location, max_bytes)
+    return Listing(location=location, body=body, fetched_at=now, listed_on=_date_in(file.name))
+
+
+def _read_capped(response: urllib3.BaseHTTPResponse, source: SourceConfig, deadline: float) -> bytes:
+    """The whole body, unpacked, never more than `max_bytes` of it in memory, and not past the deadline."""
+    # The answer is unpacked here and not by the library: one decompressed chunk of a bomb can be 60 MiB.
+    packed = response.headers.get("Content-Encoding", "").strip().casefold() in ("gzip", "x-gzip", "deflate")
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
+    body = bytearray()
+    received = 0
+    while True:
+        if time.monotonic() > deadline:
+            raise _too_slow(source)
+        chunk = response.read1(_CHUNK)
+        if not chunk:
+            break
+        received += len(chunk)
+        body += _unpacked(unpack, chunk, source.max_bytes + 1 - len(body), source.url) if unpack else chunk
+        if len(body) > source.max_bytes:
+            raise _too_large(source.url, source.max_bytes)
+    stated = response.headers.get("Content-Length", "")
+    if (stated.isdigit() and int(stated) != received) or (unpack is not None and not unpack.eof):
+        raise FetchError(
+            f"{source.url}: the answer was cut off after {received} bytes. Run again.", url=source.url
+        )
+    return bytes(body)
+
+
+def _unpacked(unpack: zlib._Decompress, chunk: bytes, room: int, url: str) -> bytes:
+    try:
+        return unpack.decompress(chunk, max(room, 1))
+    except zlib.error as error:
+        raise FetchError(
+            f"{url}: the answer is not valid gzip ({error}). Run again; if it stays so, tell the site.",
+            url=url,
+        ) from error
+
+
+def _too_slow(source: SourceConfig) -> FetchTimeout:
+    return FetchTimeout(
+        f"{source.url}: not read within {source.timeout_s:g} s. Run again, or raise timeout_s of this source.",
+        url=source.url,
+    )
+
+
+def _too_large(location: str, max_bytes: int) -> FetchTooLarge:
+    return FetchTooLarge(
+        f"{location}: larger than {max_bytes:,} bytes. If that is right, raise max_bytes of this source.",
+        url=location,
+    )
+
+
+def _reason(error: Exception) -> str:
+    import urllib3
+
+    if isinstance(error, urllib3.exceptions.MaxRetryError):
+        return f"more than {_REDIRECTS} redirects, or {error.reason}"
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return "the name of the host is not known"
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return "no connection to the host"
+    return str(error) or type(error).__name__
+
+
+def _status_mend(status: int) -> str:
+    if status in (401, 403):
+        return "It wants a login or keeps programs out; give headers for this source, or leave it out."
+    if status in (404, 410):
+        return "Mend the address."
+    if status == 429 or status >= 500:
+        return "It is busy or out of order; run again later."
+    return "Open the address in a browser and see what it says."
+
+
+def _date_in(name: str) -> date | None:
+    """The day in a file name or URL (2026-11-19), the last one where there are several."""
+    for year, month, day in reversed(_DATE.findall(name)):
+        try:
+            return date(int(year), int(month), int(day))
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,88 @@
+"""Issue: what waits for a digest becomes its edition of the day, frozen together with one delivery per subscriber."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, datetime
+from email.utils import parseaddr
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from digest.config import Config, DigestConfig
+from digest.editions import make_edition
+from digest.model import DigestReport, Edition, EditionReport, Subscriber
+from digest.selection import select
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+
+class Issued(Struct, frozen=True, kw_only=True):
+    """What came of one digest: its report, the edition if there is a new one, and what was left out, by source."""
+
+    report: DigestReport
+    edition: Edition | None = None
+    queued: int = 0
+    dropped: Counter[str] = Counter()
+
+
+def issue(
+    digest: DigestConfig, config: Config, store: Store, *, day: date, now: datetime, again: bool = False
+) -> Issued:
+    """The digest's edition of `day`, if papers wait and none was issued for that day yet (or `again`).
+
+    One transaction holds the edition, its entries and the queued deliveries, so a run that dies here has either issued
+    or not. Papers that come after the day's edition wait for the next one.
+    """
+    waiting = store.waiting(digest.name)
+    part = store.next_part(digest.name, day)
+    if not waiting or (part > 1 and not again):
+        return Issued(report=DigestReport(name=digest.name, waiting=len(waiting)))
+    selection = select(waiting, digest)
+    sources = {candidate.paper_id: candidate.source for candidate in waiting}
+    dropped = Counter(sources[d.paper_id] for d in selection.decisions if not d.kept)
+    if not selection.kept:
+        store.drop(digest.name, selection.decisions)
+        return Issued(report=DigestReport(name=digest.name, dropped=dropped.total()), dropped=dropped)
+    edition = make_edition(
+        digest,
+        day,
+        part=part,
+        number=store.next_number(digest.name),
+        issued_at=now,
+        chosen=selection.kept,
+        authority=store.feed_authority(f"{urlsplit(config.site.url).hostname},{day.year}"),
+    )
+    queued = store.issue(edition, selection.decisions, _envelope(edition, config))
+    return Issued(
+        report=DigestReport(
+            name=digest.name,
+            edition=EditionReport(
+                id=edition.id,
+                number=edition.number,
+                part=edition.part,
+                papers=edition.count,
+                url=config.digest_url(digest.name) + edition.path,
+            ),
+            dropped=dropped.total(),
+        ),
+        edition=edition,
+        queued=queued,
+        dropped=dropped,
+    )
+
+
+def message_id(edition: Edition, who: str, domain: str) -> str:
+    """The Message-ID of an edition for one recipient: the same however often it is sent (RFC 5322, 3.6.4)."""
+    # A digest of the recipient, not the address: the header is shown to every relay on the way.
+    token = hashlib.sha256(f"{edition.guid}\0{who}".encode()).hexdigest()[:24]
+    return f"<{edition.date:%Y%m%d}.{edition.part}.{token}@{domain}>"
+
+
+def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], tuple[str, datetime]]:
+    domain = parseaddr(config.mail.from_)[1].rpartition("@")[2]
+    return lambda subscriber: (message_id(edition, str(subscriber.id), domain), edition.issued_at)

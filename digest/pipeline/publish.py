@@ -1,0 +1,92 @@
+"""Publish: editions → files. Pages come before the feeds that link to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from digest.config import Config, DigestConfig
+from digest.formats import Publication, pages
+from digest.mail.compose import web_copies
+from digest.model import Edition, Page, PublishReport
+from digest.website import Website
+
+if TYPE_CHECKING:
+    from digest.render import Renderer
+    from digest.store import Store
+
+# A feed holds 50 items or 7 days, whichever is more (docs/ux: feeds); 50 editions always hold 50 papers.
+_FEED_DAYS = 7
+_FEED_ITEMS = 50
+
+
+def publish(
+    config: Config, store: Store, renderer: Renderer, website: Website, *, everything: bool = False
+) -> PublishReport:
+    """Every digest's newest edition, archive pages and feeds as files; with `everything` the pages of all editions.
+
+    An edition whose page is missing (a run that died before it could publish) is published too.
+    """
+    total = PublishReport()
+    for digest in config.digest:
+        report = website.write(
+            digest_pages(digest, config, store, renderer, _wanted(digest, store, website, everything))
+        )
+        total = replace(
+            total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
+        )
+    return total
+
+
+def digest_pages(
+    digest: DigestConfig, config: Config, store: Store, renderer: Renderer, editions: Iterable[Edition]
+) -> Iterator[Page]:
+    """The pages of a digest in writing order: mail copies and pages of `editions`, then months, home and feeds."""
+    latest = recent_editions(digest, store)
+    url = config.digest_url(digest.name)
+    wanted = tuple(editions)
+    for edition in wanted:
+        yield from web_copies(
+            edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
+        )
+    publication = Publication(
+        site=config.site,
+        digest=digest,
+        mail=config.mail,
+        url=url,
+        heads=tuple(store.edition_heads(digest.name)),
+        latest=tuple(latest),
+        editions=wanted,
+    )
+    yield from pages(publication, renderer)
+
+
+def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
+    """The editions that feeds and home page show, newest first: enough for 50 papers, and all of the last 7 days."""
+    heads = store.edition_heads(digest.name)
+    if not heads:
+        return []
+    papers, enough = 0, 0
+    for head in reversed(heads):
+        if papers >= _FEED_ITEMS:
+            break
+        papers, enough = papers + head.papers, enough + 1
+    return store.latest_editions(
+        digest.name, limit=enough, since=heads[-1].date - timedelta(days=_FEED_DAYS - 1)
+    )
+
+
+def _wanted(digest: DigestConfig, store: Store, website: Website, everything: bool) -> Iterator[Edition]:
+    if everything:
+        yield from store.all_editions(digest.name)
+        return
+    heads = store.edition_heads(digest.name)
+    root = f"{digest.path}/" if digest.path else ""
+    for head in heads:
+        if head is heads[-1] or not website.has(f"{root}{head.path}index.html"):
+            edition = store.edition(digest.name, head.date, head.part)
+            if edition is not None:
+                yield edition

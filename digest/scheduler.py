@@ -1,0 +1,185 @@
+"""The door of time: cron lines of the configuration → App.daily at their hours, until told to stop.
+
+APScheduler keeps no state here: what ran is in the store's run ledger, keyed by digest and local date. So a clock change
+that makes 02:30 come twice runs a day once, and a process that was down makes up for the newest missed day only.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from digest.app import App, open_app, utc_now
+from digest.config import Config, DigestConfig
+from digest.errors import ConfigError, DigestError, LeaseHeld
+from digest.model import RunReport
+
+log = logging.getLogger("digest.scheduler")
+
+# Deferred mail is due again after 30 minutes at the earliest (RFC 5321, 4.5.4.1); looking is cheap.
+_RETRY_MAIL_S = 300
+_RETRY_LEASE_S = 60
+
+
+class Service:
+    """The schedules of a configuration at work. `told` hears of each finished run."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        told: Callable[[DigestConfig, RunReport], None] = lambda digest, report: None,
+    ) -> None:
+        self._config, self._clock, self._told = config, clock, told
+        self._stop = threading.Event()
+        self._running: set[App] = set()
+        self._lock = threading.Lock()
+        self._triggers = {digest.name: cron(digest, config) for digest in config.digest if digest.schedule}
+        self._scheduler: Any = None
+
+    def serve(self) -> None:
+        """Blocks until `stop`, or SIGTERM or SIGINT where signals are handled by `handle_signals`.
+
+        Days that were missed while nothing ran are made up for first, if they are not older than the digest's grace_h.
+        """
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        # One worker: runs of several digests at the same hour follow each other instead of meeting at the lease.
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
+        for digest in self._config.digest:
+            if digest.schedule:
+                self._add(digest)
+        self._scheduler.add_job(
+            self.retry_mail, "interval", seconds=_RETRY_MAIL_S, coalesce=True, max_instances=1
+        )
+        self._scheduler.start()
+        try:
+            self._stop.wait()
+        finally:
+            # Waits for the run at work, which finishes the mail in flight and claims no more.
+            self._scheduler.shutdown(wait=True)
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT stop the service: the mail in flight is finished, what is queued stays queued."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+    def stop(self) -> None:
+        self._stop.set()
+        for app in list(self._running):
+            app.stop.set()
+
+    def next_run(self, digest: str) -> datetime | None:
+        """When the digest's cron line is due next, seen from now."""
+        fire: datetime | None = self._triggers[digest].get_next_fire_time(None, self._clock())
+        return fire
+
+    def missed(self, digest: DigestConfig) -> datetime | None:
+        """The newest time within grace_h at which the digest was due and no run of that day has finished since."""
+        now = self._clock()
+        trigger = self._triggers[digest.name]
+        fire = trigger.get_next_fire_time(None, now - timedelta(hours=digest.grace_h))
+        last = None
+        while fire is not None and fire <= now:
+            last, fire = fire, trigger.get_next_fire_time(fire, fire + timedelta(microseconds=1))
+        if last is None:
+            return None
+        with open_app(self._config, clock=self._clock) as app:
+            return None if app.store.run_done(digest.name, app.today(last)) else last
+
+    def run(self, digest: DigestConfig, due: datetime | None = None) -> RunReport | None:
+        """The digest's run of the day, unless the ledger has one that finished. None where nothing was run.
+
+        Every failure is logged and ends here: the service lives on, and the next hour tries again.
+        """
+        if self._stop.is_set():
+            return None
+        app = open_app(self._config, clock=self._clock)
+        self._running.add(app)
+        try:
+            with app:
+                now = self._clock()
+                day = app.today(due or now)
+                if app.store.run_done(digest.name, day):
+                    return None
+                report = app.daily(now, day=day, digests=[digest])
+        except LeaseHeld as error:
+            log.warning("%s: %s Tried again in %d s.", digest.name, error, _RETRY_LEASE_S)
+            self._again_soon(digest, due)
+            return None
+        except DigestError as error:
+            log.error("%s: %s", digest.name, error)
+            return None
+        except Exception:
+            log.exception("%s: the run failed by a fault of the program; please report it", digest.name)
+            return None
+        finally:
+            self._running.discard(app)
+        self._told(digest, report)
+        return report
+
+    def retry_mail(self) -> None:
+        """Sends what is queued or due again, if anything is."""
+        app = open_app(self._config, clock=self._clock)
+        self._running.add(app)
+        try:
+            with app:
+                counts = app.store.delivery_counts()
+                due = app.store.next_retry()
+                if (
+                    counts.get("queued")
+                    or counts.get("sending")
+                    or (due is not None and due <= self._clock())
+                ):
+                    app.send()
+        except LeaseHeld:
+            log.debug("mail is left to the run that holds the lease")
+        except DigestError as error:
+            log.error("mail: %s", error)
+        finally:
+            self._running.discard(app)
+
+    def _add(self, digest: DigestConfig) -> None:
+        grace_s = int(digest.grace_h * 3600)
+        self._scheduler.add_job(
+            self.run,
+            self._triggers[digest.name],
+            args=[digest],
+            id=digest.name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=max(grace_s, 1),
+        )
+        missed = self.missed(digest)
+        if missed is not None:
+            log.warning(
+                "%s: the run of %s was missed and is made up for now", digest.name, missed.isoformat()
+            )
+            self._scheduler.add_job(self.run, args=[digest, missed], misfire_grace_time=None)
+
+    def _again_soon(self, digest: DigestConfig, due: datetime | None) -> None:
+        if self._scheduler is None:
+            return
+        when = datetime.now(UTC) + timedelta(seconds=_RETRY_LEASE_S)
+        self._scheduler.add_job(self.run, "date", run_date=when, args=[digest, due], misfire_grace_time=None)
+
+
+def cron(digest: DigestConfig, config: Config) -> Any:
+    """The digest's cron line as a trigger in site.timezone. Raises ConfigError for a line that is none."""
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        return CronTrigger.from_crontab(digest.schedule, timezone=config.site.zone)
+    except ValueError as error:
+        raise ConfigError(
+            f'{config.file}, [[digest]] "{digest.name}": "schedule" {digest.schedule!r} is no cron line ({error}). '
+            'Write minute, hour, day, month, weekday: "0 7 * * mon-fri".',
+            path=config.file,
+            key="schedule",
+        ) from None

@@ -1,0 +1,134 @@
+"""Which waiting papers go into an edition, under which topic, in which order, and why. Pure; the rules are configuration.
+
+A rule is a word or a phrase ("language model"), or one of `author:`, `category:`, `title:`, `source:` with a value. Case and
+hyphens do not count; a word also matches its plural, and `token*` whatever begins so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from digest.config import DigestConfig, TopicConfig
+from digest.model import Candidate, Decision
+
+
+class Chosen(Struct, frozen=True, kw_only=True):
+    """A candidate that was kept: its topic ("" for Other) and its rank among the picks, if it is one."""
+
+    candidate: Candidate
+    topic: str = ""
+    pick: int | None = None
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """`kept` in the order of show: picks by rank, then topic by topic. `decisions` has one for every candidate."""
+
+    kept: tuple[Chosen, ...]
+    decisions: tuple[Decision, ...]
+
+
+def select(candidates: Sequence[Candidate], digest: DigestConfig) -> Selection:
+    """The candidates that the rules of a digest keep, with the reason of each decision. The same input gives the same
+    answer, whatever the order in which candidates of equal rank come."""
+    kept: list[tuple[Candidate, str, int]] = []
+    decisions: list[Decision] = []
+    for candidate in candidates:
+        refusal = _refusal(candidate, digest)
+        if refusal:
+            decisions.append(Decision(paper_id=candidate.paper_id, kept=False, reason=refusal))
+            continue
+        topic, hits, reason = _topic(candidate, digest.topics)
+        kept.append((candidate, topic, hits))
+        decisions.append(Decision(paper_id=candidate.paper_id, kept=True, reason=reason))
+    return Selection(kept=tuple(_ordered(kept, digest)), decisions=tuple(decisions))
+
+
+def slug_of(topic: TopicConfig) -> str:
+    """The topic's name in addresses: its own slug, or its name in lower case letters, digits and hyphens."""
+    return topic.slug or re.sub(r"[^\w]+", "-", topic.name.casefold()).strip("-") or "topic"
+
+
+def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
+    if candidate.change == "updated" and not digest.updates:
+        return "a new version of an older paper, and updates = false"
+    for rule in digest.exclude:
+        if _matches(rule)(candidate):
+            return f'exclude rule "{rule}"'
+    if digest.include and not any(_matches(rule)(candidate) for rule in digest.include):
+        return "no include rule matches"
+    return ""
+
+
+def _topic(candidate: Candidate, topics: Sequence[TopicConfig]) -> tuple[str, int, str]:
+    """The first topic that fits, how many of its words do, and the reason in words. A category decides before words."""
+    for topic in topics:
+        category = next((c for c in topic.categories if c in candidate.paper.categories[:1]), None)
+        if category:
+            return topic.name, _hits(candidate, topic), f'topic "{topic.name}": category {category}'
+    for topic in topics:
+        word = next((w for w in topic.any if _matches(w)(candidate)), None)
+        if word:
+            return topic.name, _hits(candidate, topic), f'topic "{topic.name}": "{word}"'
+    for topic in topics:
+        category = next((c for c in topic.categories if c in candidate.paper.categories), None)
+        if category:
+            return topic.name, 1, f'topic "{topic.name}": category {category}'
+    return "", 0, "no topic fits: Other"
+
+
+def _hits(candidate: Candidate, topic: TopicConfig) -> int:
+    return sum(1 for word in topic.any if _matches(word)(candidate))
+
+
+def _ordered(kept: list[tuple[Candidate, str, int]], digest: DigestConfig) -> list[Chosen]:
+    # Votes make a pick; where no source counts them, the papers that say most about the topics, in page order.
+    ranked = sorted(kept, key=lambda k: (-(k[0].paper.upvotes or 0), -k[2], k[0].paper_id))
+    picks = {c.paper_id: rank for rank, (c, _, _) in enumerate(ranked[: digest.picks], 1)}
+    order = {topic.name: n for n, topic in enumerate(digest.topics)}
+
+    def place(item: tuple[Candidate, str, int]) -> tuple[object, ...]:
+        candidate, topic, _ = item
+        rank = picks.get(candidate.paper_id)
+        if rank is not None:
+            return (0, rank)
+        paper = candidate.paper
+        return (1, order.get(topic, len(order)), -(paper.upvotes or 0), paper.title.casefold(), paper.key)
+
+    return [Chosen(candidate=c, topic=t, pick=picks.get(c.paper_id)) for c, t, _ in sorted(kept, key=place)]
+
+
+# ---------------------------------------------------------------- rules
+
+_Test = Callable[[Candidate], bool]
+
+
+@lru_cache(maxsize=4096)
+def _matches(rule: str) -> _Test:
+    field, colon, value = rule.partition(":")
+    value = value.strip()
+    if colon and field == "category":
+        return lambda c: value.casefold() in [name.casefold() for name in c.paper.categories]
+    if colon and field == "source":
+        return lambda c: c.source == value
+    if colon and field in ("author", "title"):
+        pattern = _pattern(value)
+        if field == "title":
+            return lambda c: bool(pattern.search(_flat(c.paper.title)))
+        return lambda c: any(pattern.search(_flat(name)) for name in c.paper.authors)
+    words = _pattern(rule)
+    return lambda c: bool(words.search(_flat(c.paper.title)) or words.search(_flat(c.paper.abstract)))
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    prefix = words.endswith("*")
+    bare = re.escape(_flat(words.rstrip("*")).strip())
+    return re.compile(rf"(?<!\w){bare}" if prefix else rf"(?<!\w){bare}(?:s|es)?(?!\w)")
+
+
+@lru_cache(maxsize=8192)
+def _flat(text: str) -> str:
+    return re.sub(r"[\s\-\u2010-\u2015]+", " ", text.casefold())

@@ -1,0 +1,58 @@
+"""Who gets mail: the rules of subscribing and leaving. The store keeps the facts, deliver asks them again at each claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from digest.errors import StoreError, UsageError
+from digest.model import Subscriber
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+
+def checked_address(text: str) -> str:
+    """The one mail address in `text` in its normal form: domain in lower case and as A-labels (RFC 5891).
+
+    Raises UsageError for anything else: two addresses, control characters, no domain, a local part beyond ASCII.
+    """
+    from email_validator import EmailNotValidError, validate_email
+
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in text[:100])
+    try:
+        valid = validate_email(
+            text.strip(" "), check_deliverability=False, allow_smtputf8=False, test_environment=True
+        )
+    except EmailNotValidError as error:
+        raise UsageError(
+            f"{shown!r} is no mail address: {str(error).rstrip('.')}. Write it as name@example.org."
+        ) from None
+    assert valid.ascii_email is not None
+    return valid.ascii_email
+
+
+def add(
+    store: Store, addresses: Sequence[str], *, digests: Sequence[str], now: datetime
+) -> list[tuple[Subscriber, bool]]:
+    """Each address as a confirmed subscriber, and whether it is newly so; all of them or, when one is wrong, none.
+
+    The operator answers for it that they asked. Raises UsageError for a bad or suppressed address.
+    """
+    checked = [checked_address(address) for address in addresses]
+    for address in checked:
+        known = store.subscriber(address)
+        if known is not None and known.status == "suppressed":
+            raise UsageError(
+                f"{address} is suppressed: its mail bounced or its owner complained. Nothing was added."
+            )
+    try:
+        return [store.add_subscriber(address, digests=digests, now=now) for address in checked]
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+
+
+def remove(store: Store, addresses: Sequence[str], *, now: datetime) -> list[tuple[str, bool]]:
+    """Each address and whether it was subscribed until now. What is queued for it is not sent any more."""
+    return [(address, store.remove_subscriber(address.strip(), now=now)) for address in addresses]
