@@ -4,7 +4,7 @@
      ├ ConfigError      .problems .path .key    ├ StoreError       StoreBusy · SchemaTooNew
      ├ FetchError       .url .status            ├ RenderError      .template .line
      │   └ FetchTimeout · FetchTooLarge         ├ PublishError     .path
-     │     FetchRefused                         ├ MailError        .reply_code .permanent
+     │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
      ├ ParseError       .source .url            ├ LeaseHeld        .holder
      │   └ ListingChanged                       └ UsageError
 
@@ -108,8 +108,14 @@ class PublishError(DigestError):
 
 
 class MailError(DigestError):
-    """The mail server or the outbox cannot be used at all (one refused recipient is a Receipt, not an error)."""
+    """The mail server or the outbox cannot be used at all (one refused recipient is a Receipt, not an error).
 
-    def __init__(self, message: str, *, reply_code: int | None = None, permanent: bool = False) -> None:
-        self.reply_code, self.permanent = reply_code, permanent
+    `permanent`: trying again without a change of the configuration is of no use. `in_doubt`: the whole message was
+    handed over and the answer to it never came, so that nobody knows whether it was taken (RFC 1047).
+    """
+
+    def __init__(
+        self, message: str, *, reply_code: int | None = None, permanent: bool = False, in_doubt: bool = False
+    ) -> None:
+        self.reply_code, self.permanent, self.in_doubt = reply_code, permanent, in_doubt
         super().__init__(message)
