@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
-from email.utils import parseaddr
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -138,7 +138,12 @@ class Config(Struct, frozen=True, kw_only=True):
         return f"{self.site.url}{found.path}/" if found.path else self.site.url
 
 
-_TABLES: dict[str, type[Struct]] = {"site": SiteConfig, "store": StoreConfig, "mail": MailConfig, "web": WebConfig}
+_TABLES: dict[str, type[Struct]] = {
+    "site": SiteConfig,
+    "store": StoreConfig,
+    "mail": MailConfig,
+    "web": WebConfig,
+}
 _LISTS: dict[str, type[Struct]] = {"source": SourceConfig, "digest": DigestConfig}
 
 
@@ -154,12 +159,11 @@ def load_config(
     _apply_environment(data, environ, problems)
     for table, values in (overrides or {}).items():
         data.setdefault(table, {}).update(values)
-    config = _build(data, str(path), problems)
-    if config is not None:
-        problems += _semantic_problems(config)
-    if problems or config is None:
+    tables = _tables_of(data, str(path), problems)
+    problems += _semantic_problems(str(path), tables)
+    if problems:
         raise ConfigError(problems, path=str(path))
-    return _with_defaults(config)
+    return _with_defaults(Config(**tables))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -167,14 +171,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: no such file. Write one with `digest init`, or name yours with --config FILE.", path=str(path)
+            f"{path}: no such file. Write one with `digest init`, or name yours with --config FILE.",
+            path=str(path),
         ) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.", path=str(path)) from None
+        raise ConfigError(
+            f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.", path=str(path)
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}. Mend that line.", path=str(path)) from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}. Check path and rights.", path=str(path)) from None
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}. Check path and rights.", path=str(path)
+        ) from None
 
 
 # ---------------------------------------------------------------- the environment
@@ -191,7 +200,9 @@ def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problem
             try:
                 value = Path(value).read_text(encoding="utf-8").strip()
             except OSError as error:
-                problems.append(f"environment, {name}: {value} cannot be read: {error.strerror}. Check path and rights.")
+                problems.append(
+                    f"environment, {name}: {value} cannot be read: {error.strerror}. Check path and rights."
+                )
                 continue
         problem = _set(data, steps, value)
         if problem:
@@ -234,8 +245,8 @@ def _literal(value: str) -> str:
 # ---------------------------------------------------------------- tables to structs
 
 
-def _build(data: dict[str, Any], file: str, problems: list[str]) -> Config | None:
-    before = len(problems)
+def _tables_of(data: dict[str, Any], file: str, problems: list[str]) -> dict[str, Any]:
+    """The fields of Config as far as they can be made; a table with a fault is left out, after its faults are told."""
     known = [*_TABLES, *_LISTS]
     for name in data:
         if name not in known:
@@ -249,23 +260,23 @@ def _build(data: dict[str, Any], file: str, problems: list[str]) -> Config | Non
             values[name] = _struct(kind, table, f"{file}, [{name}]", problems)
     for name, kind in _LISTS.items():
         tables = data.get(name, [])
-        if not isinstance(tables, list):
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             problems.append(f"{file}: {name} must be a list of tables. Write [[{name}]] with two brackets.")
             continue
-        values[name] = tuple(
-            _struct(kind, table, _where(file, name, number, table), problems)
-            if isinstance(table, dict)
-            else problems.append(f"{file}: {name} must be a list of tables. Write [[{name}]].")
-            for number, table in enumerate(tables, 1)
-        )
-    if len(problems) > before or any(v is None for v in values.values()):
-        return None
-    return Config(**values)
+        made = [
+            _struct(kind, table, _where(file, name, n, table), problems) for n, table in enumerate(tables, 1)
+        ]
+        values[name] = tuple(item for item in made if item is not None)
+    if "digest" in values and not data.get("digest"):
+        problems.append(f'{file}: no [[digest]]. Add [[digest]] with name = "daily".')
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _where(file: str, name: str, number: int, table: Any) -> str:
     label = table.get("name") if isinstance(table, dict) else None
-    return f'{file}, [[{name}]] "{label}"' if isinstance(label, str) else f"{file}, [[{name}]] number {number}"
+    return (
+        f'{file}, [[{name}]] "{label}"' if isinstance(label, str) else f"{file}, [[{name}]] number {number}"
+    )
 
 
 def _struct(kind: type[Struct], table: Mapping[str, Any], where: str, problems: list[str]) -> Any:
@@ -325,9 +336,11 @@ def _as_wanted(value: Any, hint: Any) -> Any:
 def _wanted(hint: Any, value: Any, error: Exception) -> str:
     if typing.get_origin(hint) is Literal:
         choices = [str(choice) for choice in typing.get_args(hint)]
-        return f'{value!r} is not one of {", ".join(choices)}. {_nearest(str(value), choices)}'.rstrip(". ")
+        return f"{value!r} is not one of {', '.join(choices)}. {_nearest(str(value), choices)}".rstrip(". ")
     names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-    bare = [h for h in (typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else [hint])]
+    bare = list(
+        typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else [hint]
+    )
     wanted = next((names[h] for h in bare if h in names), None) or (
         "a list of texts" if typing.get_origin(hint) is tuple else "a table of texts"
     )
@@ -348,39 +361,45 @@ def _example(key: str) -> str:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def _semantic_problems(config: Config) -> list[str]:
-    found = [f"{config.file}, {p}" for p in _site_problems(config.site)]
-    found += [f"{config.file}, {p}" for p in _mail_problems(config.mail)]
-    for table, items in (("source", config.source), ("digest", config.digest)):
-        found += [f"{config.file}, [[{table}]] {p}" for p in _name_problems([i.name for i in items])]
-    for source in config.source:
-        found += [f'{config.file}, [[source]] "{source.name}": {p}' for p in _source_problems(source)]
-    names = [source.name for source in config.source]
-    for digest in config.digest:
-        found += [f'{config.file}, [[digest]] "{digest.name}": {p}' for p in _digest_problems(digest, names)]
-    if not config.digest:
-        found.append(f'{config.file}: no [[digest]]. Add [[digest]] with name = "daily".')
-    if not re.match(r"(sqlite:///|postgres(ql)?://)", config.store.url):
+def _semantic_problems(file: str, tables: Mapping[str, Any]) -> list[str]:
+    found = []
+    if "site" in tables:
+        found += _site_problems(tables["site"])
+    if "mail" in tables:
+        found += _mail_problems(tables["mail"])
+    if "store" in tables and not re.match(r"(sqlite:///|postgres(ql)?://)", tables["store"].url):
         found.append(
-            f'{config.file}, [store]: "url" is {config.store.url!r}. '
+            f'[store]: "url" is {tables["store"].url!r}. '
             'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
         )
-    if not re.fullmatch(r".+:\d{1,5}", config.web.listen):
-        found.append(f'{config.file}, [web]: "listen" is {config.web.listen!r}. Write "127.0.0.1:8000".')
-    return found
+    if "web" in tables and not re.fullmatch(r".+:\d{1,5}", tables["web"].listen):
+        found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
+    sources, digests = tables.get("source", ()), tables.get("digest", ())
+    names = [source.name for source in sources]
+    for table, items in (("source", sources), ("digest", digests)):
+        found += [f"[[{table}]] {problem}" for problem in _name_problems([item.name for item in items])]
+    for source in sources:
+        found += [f'[[source]] "{source.name}": {problem}' for problem in _source_problems(source)]
+    for digest in digests:
+        found += [f'[[digest]] "{digest.name}": {problem}' for problem in _digest_problems(digest, names)]
+    return [f"{file}, {problem}" for problem in found]
 
 
 def _site_problems(site: SiteConfig) -> list[str]:
     found = []
     parts = urlsplit(site.url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        found.append(f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".')
+        found.append(
+            f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
+        )
     try:
         ZoneInfo(site.timezone)
     except (ValueError, OSError, KeyError):
         found.append(f'[site]: "timezone" {site.timezone!r} is unknown. {_nearest_zone(site.timezone)}')
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", site.language):
-        found.append(f'[site]: "language" {site.language!r} is no language tag (BCP 47). Write "en" or "pt-BR".')
+        found.append(
+            f'[site]: "language" {site.language!r} is no language tag (BCP 47). Write "en" or "pt-BR".'
+        )
     return found
 
 
@@ -393,13 +412,22 @@ def _nearest_zone(name: str) -> str:
 
 def _mail_problems(mail: MailConfig) -> list[str]:
     found = []
-    _, address = parseaddr(mail.from_)
-    if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
-        found.append(f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".')
+    found_addresses = getaddresses([mail.from_])
+    address = found_addresses[0][1] if len(found_addresses) == 1 else ""
+    if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(
+        r"[\x00-\x1f\x7f]", mail.from_
+    ):
+        found.append(
+            f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
+        )
     if not 0 < mail.smtp.port < 65536:
-        found.append(f'[mail], "smtp": "port" is {mail.smtp.port}. Write a number from 1 to 65535, usually 587.')
+        found.append(
+            f'[mail], "smtp": "port" is {mail.smtp.port}. Write a number from 1 to 65535, usually 587.'
+        )
     if not 1 <= mail.smtp.connections <= 100:
-        found.append(f'[mail], "smtp": "connections" is {mail.smtp.connections}. Write a number from 1 to 100.')
+        found.append(
+            f'[mail], "smtp": "connections" is {mail.smtp.connections}. Write a number from 1 to 100.'
+        )
     if mail.smtp.per_second < 0:
         found.append('[mail], "smtp": "per_second" is negative. Write 0 for no limit.')
     if mail.smtp.password and not mail.smtp.username:
@@ -408,8 +436,13 @@ def _mail_problems(mail: MailConfig) -> list[str]:
 
 
 def _name_problems(names: list[str]) -> list[str]:
-    found = [f'"{n}": "name" is used twice. Give each its own.' for n in sorted({n for n in names if names.count(n) > 1})]
-    found += [f"{n!r}: a name is letters, digits, ., _ and -, at most 64." for n in names if not _NAME.fullmatch(n)]
+    found = [
+        f'"{n}": "name" is used twice. Give each its own.'
+        for n in sorted({n for n in names if names.count(n) > 1})
+    ]
+    found += [
+        f"{n!r}: a name is letters, digits, ., _ and -, at most 64." for n in names if not _NAME.fullmatch(n)
+    ]
     return found
 
 
@@ -419,7 +452,9 @@ def _source_problems(source: SourceConfig) -> list[str]:
         lack = "both" if source.path else "no"
         found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
     if source.url and urlsplit(source.url).scheme not in ("http", "https"):
-        found.append(f'"url" is {source.url!r}; only http:// and https:// are read. For a file write path = "…".')
+        found.append(
+            f'"url" is {source.url!r}; only http:// and https:// are read. For a file write path = "…".'
+        )
     if source.timeout_s <= 0:
         found.append(f'"timeout_s" is {source.timeout_s:g}. Write seconds above 0.')
     if source.max_bytes <= 0:
@@ -436,7 +471,9 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
     if digest.picks < 0:
         found.append(f'"picks" is {digest.picks}. Write 0 or more.')
     if digest.schedule and len(digest.schedule.split()) != 5:
-        found.append(f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".')
+        found.append(
+            f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".'
+        )
     if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
         found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
     names = [topic.name.casefold() for topic in digest.topics]

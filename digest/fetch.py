@@ -10,7 +10,7 @@ from datetime import date, datetime
 from glob import has_magic, iglob
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 _CHUNK = 64 * 1024
 _REDIRECTS = 5
+_NETWORK = "Check the address and the network, then run again."
 
 
 class Fetcher:
@@ -65,61 +66,74 @@ class Fetcher:
         import urllib3
 
         url = source.url
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise FetchRefused(
-                f"{url}: only http:// and https:// addresses are read. For a file give its path.", url=url
-            )
-        self._pool = self._pool or urllib3.PoolManager(retries=False)
         deadline = time.monotonic() + source.timeout_s
-        self._wait_for_turn(url, source.min_interval_s)
         try:
-            response = self._request(source, deadline)
+            response, final = self._response(source, deadline)
             try:
                 body = _read_capped(response, source, deadline)
             finally:
                 response.release_conn()
                 response.close()
+        except urllib3.exceptions.NewConnectionError as error:
+            raise FetchError(f"{url}: no connection to the host. {_NETWORK}", url=url) from error
         except urllib3.exceptions.TimeoutError as error:
             raise _too_slow(source) from error
         except urllib3.exceptions.HTTPError as error:
-            raise FetchError(
-                f"{url}: {_reason(error)}. Check the address and the network, then run again.", url=url
-            ) from error
-        final = response.geturl() or url
+            raise FetchError(f"{url}: {error}. {_NETWORK}", url=url) from error
         return Listing(
             location=url,
             body=body,
             content_type=response.headers.get("Content-Type", ""),
-            base_url=final if "://" in final else url,
+            base_url=final,
             fetched_at=now,
             listed_on=_date_in(url),
         )
 
-    def _request(self, source: SourceConfig, deadline: float) -> urllib3.BaseHTTPResponse:
+    def _response(self, source: SourceConfig, deadline: float) -> tuple[urllib3.BaseHTTPResponse, str]:
+        """The answer with status 200, its body not yet read, and the address that gave it after redirects."""
+        url = source.url
+        for _ in range(_REDIRECTS + 1):
+            self._wait_for_turn(url, source.min_interval_s)
+            response = self._request(url, source, deadline)
+            target = response.get_redirect_location()
+            if not target:
+                break
+            response.drain_conn()
+            url = urljoin(url, target)
+        else:
+            raise FetchError(
+                f"{source.url}: more than {_REDIRECTS} redirects. Mend the address.", url=source.url
+            )
+        if response.status != 200:
+            response.drain_conn()
+            mend = _status_mend(response.status)
+            message = f"{source.url}: the server answered {response.status}. {mend}"
+            raise FetchError(message, url=source.url, status=response.status)
+        return response, url
+
+    def _request(self, url: str, source: SourceConfig, deadline: float) -> urllib3.BaseHTTPResponse:
         import urllib3
 
-        assert self._pool is not None
-        left = max(deadline - time.monotonic(), 0.001)
-        response = self._pool.request(
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise FetchRefused(
+                f"{url}: only http:// and https:// addresses are read. For a file give its path.", url=url
+            )
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _too_slow(source)
+        self._pool = self._pool or urllib3.PoolManager()
+        # A header given for a source (a key, say) belongs to its own host and does not follow a redirect elsewhere.
+        own = source.headers if urlsplit(url).netloc == urlsplit(source.url).netloc else {}
+        return self._pool.request(
             "GET",
-            source.url,
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip, identity", **source.headers},
+            url,
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip, identity", **own},
             timeout=urllib3.Timeout(connect=min(left, 30.0), read=left),
-            redirect=True,
-            retries=urllib3.Retry(
-                total=_REDIRECTS, connect=0, read=0, redirect=_REDIRECTS, status=0, other=0
-            ),
+            redirect=False,
+            retries=False,
             preload_content=False,
             decode_content=False,
         )
-        if response.status != 200:
-            response.drain_conn()
-            raise FetchError(
-                f"{source.url}: the server answered {response.status}. {_status_mend(response.status)}",
-                url=source.url,
-                status=response.status,
-            )
-        return response
 
     def _wait_for_turn(self, url: str, min_interval_s: float) -> None:
         host = urlsplit(url).netloc
@@ -212,18 +226,6 @@ def _too_large(location: str, max_bytes: int) -> FetchTooLarge:
         f"{location}: larger than {max_bytes:,} bytes. If that is right, raise max_bytes of this source.",
         url=location,
     )
-
-
-def _reason(error: Exception) -> str:
-    import urllib3
-
-    if isinstance(error, urllib3.exceptions.MaxRetryError):
-        return f"more than {_REDIRECTS} redirects, or {error.reason}"
-    if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return "the name of the host is not known"
-    if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return "no connection to the host"
-    return str(error) or type(error).__name__
 
 
 def _status_mend(status: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from digest.errors import PublishError
@@ -64,7 +65,8 @@ class Website:
             temporary.replace(target)
             _sync_folder(target.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise PublishError(
                 f"{target}: cannot be written: {error.strerror}. The old file stands; "
                 "make room or mend the rights, then `digest rebuild`.",

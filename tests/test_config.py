@@ -1,0 +1,165 @@
+"""The configuration says every fault at once, with the mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from digest.config import Config, load_config
+from digest.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+SMALL = '[site]\nurl = "https://papers.example.org"\n[[source]]\nname = "a"\npath = "x"\n[[digest]]\nname = "daily"\n'
+
+
+def load(tmp_path: Path, text: str, **environ: str) -> Config:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    return load_config(file, environ)
+
+
+def problems(tmp_path: Path, text: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, **environ)
+    return caught.value.problems
+
+
+def test_the_shipped_configuration_has_no_fault() -> None:
+    config = load_config(ROOT / "config.toml", {})
+    assert config.mail.transport == "folder"
+    assert config.source[0].path == "examples/listings"
+
+
+def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
+    config = load(tmp_path, SMALL)
+    assert config.site.url == "https://papers.example.org/"
+    assert config.digest[0].title == "Paper Digest"
+    assert config.digest_url("daily") == "https://papers.example.org/"
+
+
+def test_paths_count_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    config = load(tmp_path, SMALL)
+    assert config.resolve("feeds") == tmp_path / "feeds"
+    assert config.resolve("/srv/feeds") == Path("/srv/feeds")
+
+
+def test_the_first_digest_is_at_the_root_and_the_others_under_their_names(tmp_path: Path) -> None:
+    config = load(tmp_path, SMALL + '[[digest]]\nname = "robots"\n[[digest]]\nname = "x"\npath = "deep/er"\n')
+    assert [d.path for d in config.digest] == ["", "robots", "deep/er"]
+    assert config.digest_url("robots") == "https://papers.example.org/robots/"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SMALL + "[mial]\n", ["unknown table [mial]", '"mail"']),
+        (SMALL + '[mail]\ntransprt = "smtp"\n', ["[mail]", 'unknown key "transprt"', '"transport"']),
+        (SMALL + '[mail]\ntransport = "pigeon"\n', ["'pigeon' is not one of folder, smtp"]),
+        (SMALL + '[mail]\nfrom = "a@b@c"\n', ['"from"', "Write from ="]),
+        (SMALL + '[mail]\nfrom = "A <a@x.example>, B <b@x.example>"\n', ['"from"']),
+        (SMALL + "[mail]\nsmtp = { prt = 25 }\n", ['"smtp"', 'unknown key "prt"', '"port"']),
+        (SMALL + '[mail]\nsmtp = { port = "x" }\n', ["whole number"]),
+        (SMALL + "[mail]\nsmtp = { connections = 0 }\n", ["connections", "1 to 100"]),
+        (SMALL + '[mail]\nsmtp = { password = "secret" }\n', ['no "username"']),
+        (SMALL.replace('name = "a"\n', ""), ["[[source]] number 1", 'no "name"']),
+        (SMALL.replace('path = "x"\n', ""), ['[[source]] "a"', 'no "url" and "path"', "Give one"]),
+        (SMALL.replace('path = "x"\n', 'url = "ftp://x/"\n'), ["only http:// and https://"]),
+        (SMALL.replace('path = "x"\n', 'path = "x"\nurl = "https://x.example/"\n'), ["both"]),
+        (SMALL + '[[source]]\nname = "a"\npath = "y"\n', ["used twice"]),
+        (SMALL + 'sources = ["aa"]\n', ['names "aa"', 'Did you mean "a"']),
+        (SMALL + 'schedule = "every day"\n', ["cron line"]),
+        (SMALL + "picks = -1\n", ['"picks"']),
+        (SMALL + 'topics = [{ name = "T" }]\n', ['topic "T"', "any"]),
+        (
+            SMALL + 'topics = [{ nme = "T", any = ["t"] }]\n',
+            ['"topics" number 1', 'unknown key "nme"', '"name"'],
+        ),
+        (SMALL + '[store]\nurl = "mysql://x"\n', ["[store]", "sqlite:///"]),
+        (SMALL + '[web]\nlisten = "8000"\n', ["[web]", "127.0.0.1:8000"]),
+        (SMALL.replace("[site]\n", '[site]\ntimezone = "Europe/Berln"\n'), ['"Europe/Berlin"']),
+        (SMALL.replace("[site]\n", "[site]\ntitle = 3\n"), ['"title" is wrong', "text in quotes"]),
+        (SMALL.replace("[[source]]", "[source]"), ["list of tables", "two brackets"]),
+        (SMALL.split("[[digest]]")[0], ["no [[digest]]"]),
+        ("[site\n", ["not TOML", "line 1"]),
+    ],
+)
+def test_a_fault_is_named_with_its_mend(tmp_path: Path, text: str, words: list[str]) -> None:
+    found = "\n".join(problems(tmp_path, text))
+    for word in ["config.toml", *words]:
+        assert word in found
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    text = (
+        SMALL.replace("[site]\n", '[site]\ntimezone = "Mars/Dome"\n')
+        + '[mail]\ntransprt = "x"\n[store]\nurl = "y"\n'
+    )
+    assert len(problems(tmp_path, text)) == 3
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="digest init"):
+        load_config(tmp_path / "none.toml", {})
+
+
+def test_bytes_that_are_no_text_are_a_named_fault(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(b"\xff\xfe[")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load_config(file, {})
+
+
+def test_every_key_can_come_from_the_environment(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n")
+    config = load(
+        tmp_path,
+        SMALL,
+        DIGEST__STORE__URL="sqlite:///other.db",
+        DIGEST__MAIL__SMTP__USERNAME="me",
+        DIGEST__MAIL__SMTP__PASSWORD_FILE=str(secret),
+        DIGEST__MAIL__SMTP__PORT="25",
+        DIGEST__SOURCE__0__ENABLED="false",
+        DIGEST__SOURCE__A__KIND="feed",
+        DIGEST__DIGEST__DAILY__SOURCES='["a"]',
+        DIGEST__DIGEST__DAILY__EXCLUDE="survey, author:Nobody",
+        UNRELATED="x",
+    )
+    assert config.store.url == "sqlite:///other.db"
+    assert (config.mail.smtp.username, config.mail.smtp.password, config.mail.smtp.port) == (
+        "me",
+        "hunter2",
+        25,
+    )
+    assert (config.source[0].enabled, config.source[0].kind) == (False, "feed")
+    assert config.digest[0].sources == ("a",)
+    assert config.digest[0].exclude == ("survey", "author:Nobody")
+
+
+def test_a_wrong_name_in_the_environment_is_a_fault_too(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        SMALL,
+        DIGEST__MAIL__TRANSPORTT="smtp",
+        DIGEST__SOURCE__NOPE__URL="x",
+        DIGEST__MAIL__SMTP__PORT="many",
+        DIGEST__MAIL__SMTP__PASSWORD_FILE=str(tmp_path / "none"),
+    )
+    text = "\n".join(found)
+    for word in ("transportt", '"nope"', "whole number", "cannot be read"):
+        assert word in text
+
+
+def test_a_secret_is_not_in_the_message_about_it(tmp_path: Path) -> None:
+    found = problems(tmp_path, SMALL, DIGEST__MAIL__SMTP__PASSWORD="hunter2")
+    assert "hunter2" not in "\n".join(found)
+
+
+def test_overrides_of_the_command_line_win(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(SMALL)
+    config = load_config(
+        file, {"DIGEST__STORE__URL": "sqlite:///env.db"}, overrides={"store": {"url": "sqlite:///cli.db"}}
+    )
+    assert config.store.url == "sqlite:///cli.db"

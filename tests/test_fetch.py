@@ -1,0 +1,219 @@
+"""Fetching: capped, timed, and one unreadable listing does not hide the others. Servers are real, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from digest.config import SourceConfig
+from digest.errors import FetchError, FetchTimeout, FetchTooLarge
+from digest.fetch import Fetcher
+from digest.model import Listing
+
+NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
+    made = Fetcher(
+        user_agent="paper-digest/test (+https://papers.example.org/)", resolve=lambda path: tmp_path / path
+    )
+    yield made
+    made.close()
+
+
+def fetch(fetcher: Fetcher, **source: object) -> list[Listing | FetchError]:
+    return list(fetcher.fetch(SourceConfig(name="s", **source), now=NOW))  # type: ignore[arg-type]
+
+
+def only(found: list[Listing | FetchError]) -> Listing | FetchError:
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_file_is_one_listing_with_the_day_of_its_name(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "hf-2026-11-19.html").write_bytes(b"<p>")
+    listing = only(fetch(fetcher, path="hf-2026-11-19.html"))
+    assert isinstance(listing, Listing)
+    assert (listing.body, listing.listed_on, listing.fetched_at) == (b"<p>", date(2026, 11, 19), NOW)
+
+
+def test_a_folder_is_its_visible_files_in_order_of_name(fetcher: Fetcher, tmp_path: Path) -> None:
+    for name in ("b.html", "a.html", ".hidden", "2026-13-40.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "folder").mkdir()
+    found = fetch(fetcher, path=".")
+    assert [Path(f.location).name for f in found if isinstance(f, Listing)] == [
+        "2026-13-40.txt",
+        "a.html",
+        "b.html",
+    ]
+    assert found[0].listed_on is None  # type: ignore[union-attr]
+
+
+def test_a_glob_is_the_files_it_matches(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    for name in ("x/a.xml", "x/b.xml", "x/c.txt"):
+        (tmp_path / name).write_bytes(b"1")
+    assert len(fetch(fetcher, path="x/*.xml")) == 2
+
+
+@pytest.mark.parametrize("path", ["none.html", "none/*.html", "empty"])
+def test_a_path_without_files_is_an_error_with_its_mend(fetcher: Fetcher, tmp_path: Path, path: str) -> None:
+    (tmp_path / "empty").mkdir()
+    error = only(fetch(fetcher, path=path))
+    assert isinstance(error, FetchError)
+    assert error.outcome == "unreachable"
+    assert "path" in str(error)
+
+
+def test_one_file_too_large_does_not_hide_the_others(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_bytes(b"x" * 101)
+    (tmp_path / "b.html").write_bytes(b"x" * 100)
+    large, fine = fetch(fetcher, path=".", max_bytes=100)
+    assert isinstance(large, FetchTooLarge)
+    assert large.outcome == "refused"
+    assert isinstance(fine, Listing)
+
+
+def test_an_address_is_read_with_our_name_and_the_given_headers(
+    fetcher: Fetcher, httpserver: HTTPServer
+) -> None:
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        seen.append(request)
+        return Response(b"<rss/>", content_type="application/rss+xml")
+
+    httpserver.expect_request("/feed").respond_with_handler(answer)
+    listing = only(fetch(fetcher, url=httpserver.url_for("/feed?date=2026-11-18"), headers={"X-Key": "k"}))
+    assert isinstance(listing, Listing)
+    assert (listing.body, listing.content_type, listing.listed_on) == (
+        b"<rss/>",
+        "application/rss+xml",
+        date(2026, 11, 18),
+    )
+    assert seen[0].headers["User-Agent"].startswith("paper-digest/")
+    assert seen[0].headers["X-Key"] == "k"
+
+
+@pytest.mark.parametrize("status", [304, 400, 401, 403, 404, 429, 500, 503])
+def test_an_answer_that_is_no_page_is_named_with_its_status(
+    fetcher: Fetcher, httpserver: HTTPServer, status: int
+) -> None:
+    httpserver.expect_request("/x").respond_with_data(b"no", status=status)
+    error = only(fetch(fetcher, url=httpserver.url_for("/x")))
+    assert isinstance(error, FetchError)
+    assert error.status == status
+    assert str(status) in str(error)
+
+
+def test_redirects_are_followed_and_links_count_from_where_they_end(
+    fetcher: Fetcher, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/a").respond_with_data(b"", status=302, headers={"Location": "/deep/b"})
+    httpserver.expect_request("/deep/b").respond_with_data(b"page")
+    listing = only(fetch(fetcher, url=httpserver.url_for("/a")))
+    assert isinstance(listing, Listing)
+    assert listing.base_url.endswith("/deep/b")
+    assert listing.location.endswith("/a")
+
+
+def test_a_circle_of_redirects_ends(fetcher: Fetcher, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/a").respond_with_data(b"", status=302, headers={"Location": "/a"})
+    error = only(fetch(fetcher, url=httpserver.url_for("/a")))
+    assert isinstance(error, FetchError)
+    assert "redirects" in str(error)
+
+
+def test_a_packed_answer_is_unpacked(fetcher: Fetcher, httpserver: HTTPServer) -> None:
+    page = b"<p>hello</p>" * 1000
+    httpserver.expect_request("/z").respond_with_data(
+        gzip.compress(page), headers={"Content-Encoding": "gzip"}
+    )
+    listing = only(fetch(fetcher, url=httpserver.url_for("/z")))
+    assert isinstance(listing, Listing)
+    assert listing.body == page
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(fetcher: Fetcher, httpserver: HTTPServer) -> None:
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    httpserver.expect_request("/bomb").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
+    assert isinstance(
+        only(fetch(fetcher, url=httpserver.url_for("/bomb"), max_bytes=1_000_000)), FetchTooLarge
+    )
+
+
+def test_an_answer_larger_than_allowed_is_refused(fetcher: Fetcher, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/big").respond_with_data(b"x" * 200_000)
+    assert isinstance(only(fetch(fetcher, url=httpserver.url_for("/big"), max_bytes=100_000)), FetchTooLarge)
+
+
+def serve_once(talk: Callable[[socket.socket], object]) -> str:
+    """A server of one connection that says what the test wants; its address."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def work() -> None:
+        with server, server.accept()[0] as connection:
+            connection.recv(65536)
+            try:
+                talk(connection)
+            except OSError:
+                return  # the client hung up, as it should
+
+    threading.Thread(target=work, daemon=True).start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def test_a_server_that_drips_is_left_at_the_deadline(fetcher: Fetcher) -> None:
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not stop.wait(0.02):
+            connection.sendall(b"x")
+
+    started = time.monotonic()
+    error = only(fetch(fetcher, url=serve_once(drip), timeout_s=0.3))
+    stop.set()
+    assert isinstance(error, FetchTimeout)
+    assert time.monotonic() - started < 2
+
+
+def test_a_server_that_says_nothing_is_left_at_the_deadline(fetcher: Fetcher) -> None:
+    answered = threading.Event()
+    url = serve_once(lambda connection: answered.wait(5) and None)
+    assert isinstance(only(fetch(fetcher, url=url, timeout_s=0.2)), FetchTimeout)
+    answered.set()
+
+
+def test_an_answer_cut_off_is_not_taken_for_the_page(fetcher: Fetcher) -> None:
+    url = serve_once(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"))
+    error = only(fetch(fetcher, url=url))
+    assert isinstance(error, FetchError)
+
+
+def test_a_dead_host_is_unreachable(fetcher: Fetcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    error = only(fetch(fetcher, url=f"http://127.0.0.1:{port}/"))
+    assert isinstance(error, FetchError)
+    assert error.outcome == "unreachable"
+    assert "no connection" in str(error)
+
+
+def test_requests_to_one_host_keep_the_least_interval(fetcher: Fetcher, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data(b"ok")
+    started = time.monotonic()
+    for _ in range(2):
+        fetch(fetcher, url=httpserver.url_for("/x"), min_interval_s=0.2)
+    assert time.monotonic() - started >= 0.2
