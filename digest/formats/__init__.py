@@ -1,0 +1,78 @@
+"""Editions → pages: archive, feeds and data files as bytes. Pure; website.py puts them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from email.utils import parseaddr
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from digest.config import DigestConfig, MailConfig, SiteConfig
+from digest.model import Edition, EditionHead, Page
+
+if TYPE_CHECKING:
+    from digest.render import Renderer
+
+
+class Publication(Struct, frozen=True, kw_only=True):
+    """What is published of one digest.
+
+    `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
+    `latest` are the newest editions, newest first, enough for home page and feeds. `editions` are those whose own pages
+    (and months and years) are to be written.
+    """
+
+    site: SiteConfig
+    digest: DigestConfig
+    mail: MailConfig = MailConfig()
+    url: str
+    heads: tuple[EditionHead, ...] = ()
+    latest: tuple[Edition, ...] = ()
+    editions: tuple[Edition, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The digest's folder below `site.output`: "" or with a final slash."""
+        return f"{self.digest.path}/" if self.digest.path else ""
+
+    @property
+    def contact(self) -> str:
+        """The address that takes "put me on the list" mails."""
+        return self.site.contact or parseaddr(self.mail.from_)[1]
+
+    def page(self, path: str, body: str | bytes) -> Page:
+        """A page of this digest; `path` counts from the digest's root."""
+        return Page(path=self.folder + path, body=body.encode() if isinstance(body, str) else body)
+
+
+Format = Callable[[Publication, "Renderer"], Iterator[Page]]
+
+# In writing order: a page before what links to it, so that no feed or home page ever links into nothing.
+# Modules are named, not imported: each brings its own heavy library.
+FORMATS: dict[str, str | Format] = {
+    "data": "digest.formats.archive:data",
+    "editions": "digest.formats.archive:editions",
+    "months": "digest.formats.archive:months",
+    "feeds page": "digest.formats.archive:feeds_page",
+    "syndication": "digest.formats.syndication:feeds",
+    "jsonfeed": "digest.formats.jsonfeed:feed",
+    "home": "digest.formats.archive:home",
+    "sitemap": "digest.formats.archive:sitemap",
+}
+
+
+def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """Every page of every format, in writing order, with paths below `site.output`.
+
+    The same publication gives the same bytes at any time. Raises RenderError for a faulty template.
+    """
+    for entry in FORMATS.values():
+        yield from (_load(entry) if isinstance(entry, str) else entry)(publication, renderer)
+
+
+def _load(name: str) -> Format:
+    module, _, function = name.partition(":")
+    found: Format = getattr(import_module(module), function)
+    return found

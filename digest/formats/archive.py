@@ -1,0 +1,287 @@
+"""Editions → the web archive: home, edition, month and year pages, the feeds page, and each edition's data.
+
+A page shows what was known when its edition was issued (it links back, never forward), so that a new edition leaves the
+pages before it untouched.
+"""
+
+from __future__ import annotations
+
+from calendar import Calendar
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import groupby
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from digest.formats import Publication
+from digest.formats.items import items
+from digest.model import EditionHead, Entry, Page
+from digest.render import (
+    Renderer,
+    clean,
+    counted,
+    date_words,
+    day_month,
+    month_words,
+    schedule_words,
+    sender_of,
+    view_edition,
+    view_paper,
+)
+
+FEEDS = (
+    ("RSS", "rss.xml", "application/rss+xml"),
+    ("Atom", "atom.xml", "application/atom+xml"),
+    ("JSON Feed", "feed.json", "application/feed+json"),
+)
+SITEMAP_PAGES = 50_000
+
+
+def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`YYYY/MM/DD/index.html` of each edition to be written."""
+    before = dict(zip((head.id for head in publication.heads[1:]), publication.heads, strict=False))
+    for edition in publication.editions:
+        view = view_edition(edition, site=publication.site, url=publication.url)
+        previous = before.get(edition.id)
+        yield _page(
+            publication,
+            renderer,
+            "edition",
+            edition.path,
+            title=f"{view.title}, {date_words(edition.date)}",
+            description=view.teaser,
+            edition=view,
+            previous=previous and {"url": publication.url + previous.path, "date": previous.date},
+            month=edition.date.replace(day=1),
+            month_url=f"{publication.url}{edition.date:%Y/%m}/",
+        )
+
+
+def months(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`YYYY/MM/index.html` and `YYYY/index.html` of the editions to be written."""
+    touched = {edition.date.replace(day=1) for edition in publication.editions}
+    by_month = _by_month(publication.heads)
+    firsts = list(by_month)
+    for first in sorted(touched & by_month.keys()):
+        earlier = firsts[firsts.index(first) - 1] if firsts.index(first) else None
+        yield _page(
+            publication,
+            renderer,
+            "month",
+            f"{first:%Y/%m}/",
+            title=f"{month_words(first)}: {publication.digest.title or publication.site.title}",
+            description=f"All editions of {month_words(first)}.",
+            month=view_month(by_month[first], url=publication.url),
+            editions=[_link(publication, head) for head in reversed(by_month[first])],
+            earlier=earlier and {"first": earlier, "url": f"{publication.url}{earlier:%Y/%m}/"},
+            year_url=f"{publication.url}{first:%Y}/",
+        )
+    for year in sorted({first.year for first in touched & by_month.keys()}):
+        yield _year(publication, renderer, year)
+
+
+def _year(publication: Publication, renderer: Renderer, year: int) -> Page:
+    by_month = _by_month(publication.heads)
+    years = sorted({first.year for first in by_month})
+    earlier = years[years.index(year) - 1] if years.index(year) else None
+    return _page(
+        publication,
+        renderer,
+        "year",
+        f"{year:04}/",
+        title=f"{year}: {publication.digest.title or publication.site.title}",
+        description=f"All editions of {year}.",
+        year=year,
+        months=[
+            view_month(heads, url=publication.url) for first, heads in by_month.items() if first.year == year
+        ],
+        earlier=earlier and {"year": earlier, "url": f"{publication.url}{earlier:04}/"},
+    )
+
+
+def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`index.html`: the newest edition with its picks, the newest month, feeds, and how to get it by mail."""
+    site, heads = publication.site, publication.heads
+    month = list(_by_month(heads).values())[-1] if heads else []
+    schedule = schedule_words(publication.digest.schedule, site.timezone)
+    yield _page(
+        publication,
+        renderer,
+        "home",
+        "",
+        title=clean(publication.digest.title or site.title),
+        description=f"New research papers, sorted by topic{f', {schedule}' if schedule else ''}: "
+        "by email, as a feed or on the web.",
+        edition=view_edition(publication.latest[0], site=site, url=publication.url)
+        if publication.latest
+        else None,
+        month=view_month(month, url=publication.url, newest=heads[-1]) if heads else None,
+        editions=len(heads),
+        papers=sum(head.papers for head in heads),
+        since=heads[0].date if heads else None,
+        schedule=schedule,
+        subscribe_url=_mailto(publication.contact),
+        subscribe_address=publication.contact,
+        year_url=f"{publication.url}{heads[-1].date:%Y}/" if heads else "",
+    )
+
+
+def feeds_page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`feeds/index.html`: the page people are sent to who want to follow the feed."""
+    newest = publication.latest[:1]
+    views = [view_paper(e, f"{publication.url}{d.path}") for d in newest for e in d.entries[:10]]
+    yield _page(
+        publication,
+        renderer,
+        "feeds",
+        "feeds/",
+        title=f"Feeds of {publication.digest.title or publication.site.title}",
+        description="What a feed is, the addresses to copy, and the newest items.",
+        papers=views,
+        items=len(items(publication)),
+    )
+
+
+def data(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`YYYY/MM/DD/papers.json` of each edition to be written: schema 1, every fact of every paper."""
+    for edition in publication.editions:
+        document = {
+            "schema": 1,
+            "edition": edition.id,
+            "digest": edition.digest,
+            "title": edition.title,
+            "date": edition.date,
+            "number": edition.number,
+            "url": f"{publication.url}{edition.path}",
+            "count": edition.count,
+            "picks": [_paper(entry) for entry in edition.picks],
+            "topics": [
+                {"name": s.name, "slug": s.slug, "papers": [_paper(entry) for entry in s.entries]}
+                for s in edition.sections
+            ],
+        }
+        yield publication.page(f"{edition.path}papers.json", _json(document))
+
+
+# The facts of a paper that are public contract (docs/interface.md, 3).
+_FACTS = (
+    "key", "ids", "version", "title", "abstract", "authors", "categories", "announce", "published", "updated",
+    "links", "upvotes", "tags", "organization", "comment", "source_text",
+)  # fmt: skip
+
+
+def _paper(entry: Entry) -> dict[str, Any]:
+    facts = {name: getattr(entry.paper, name) for name in _FACTS}
+    return {**facts, "guid": entry.guid, "anchor": entry.anchor, "gist": entry.gist, "change": entry.change}
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    try:
+        encoded = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        # A lone surrogate somewhere; no UTF-8 file can hold one.
+        encoded = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(document)))
+    return msgspec.json.format(encoded, indent=1) + b"\n"
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return [_without_surrogates(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def sitemap(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`sitemap.xml` of all pages of this digest, and at the site's root a `robots.txt` that names it."""
+    paths = ["", "feeds/"]
+    paths += sorted(
+        {f"{head.date:%Y}/" for head in publication.heads}
+        | {f"{head.date:%Y/%m}/" for head in publication.heads}
+    )
+    paths += [head.path for head in publication.heads]
+    urls = [publication.url + path for path in paths[-SITEMAP_PAGES:]]
+    yield publication.page("sitemap.xml", renderer.render("archive/sitemap.xml", urls=urls))
+    if not publication.folder:
+        yield publication.page(
+            "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {publication.url}sitemap.xml\n"
+        )
+
+
+class DayView(Struct, frozen=True):
+    """A day of a month: its number, and its editions with their addresses and counts (usually one or none)."""
+
+    day: int
+    editions: tuple[tuple[str, int], ...]
+    label: str
+    newest: bool
+
+
+class MonthView(Struct, frozen=True):
+    """A month with editions: its weeks from Monday to Sunday (None outside the month), and its sums."""
+
+    first: date
+    url: str
+    weeks: tuple[tuple[DayView | None, ...], ...]
+    editions: int
+    papers: int
+
+
+def view_month(heads: Sequence[EditionHead], *, url: str, newest: EditionHead | None = None) -> MonthView:
+    """The calendar of one month's editions (`heads`, not empty, oldest first)."""
+    first = heads[0].date.replace(day=1)
+
+    def view(day: date) -> DayView | None:
+        if day.month != first.month:
+            return None
+        todays = [head for head in heads if head.date == day]
+        count = counted(sum(head.papers for head in todays), "paper")
+        is_newest = newest is not None and newest.date == day
+        links = tuple((f"{url}{head.path}", head.papers) for head in todays)
+        return DayView(day.day, links, f"{day_month(day)}, {count}", is_newest)
+
+    weeks = Calendar().monthdatescalendar(first.year, first.month)
+    return MonthView(
+        first=first,
+        url=f"{url}{first:%Y/%m}/",
+        weeks=tuple(tuple(view(day) for day in week) for week in weeks),
+        editions=len(heads),
+        papers=sum(head.papers for head in heads),
+    )
+
+
+def _by_month(heads: Sequence[EditionHead]) -> dict[Any, list[EditionHead]]:
+    return {first: list(group) for first, group in groupby(heads, key=lambda head: head.date.replace(day=1))}
+
+
+def _link(publication: Publication, head: EditionHead) -> dict[str, Any]:
+    return {
+        "url": publication.url + head.path,
+        "date": head.date,
+        "part": head.part,
+        "number": head.number,
+        "papers": head.papers,
+    }
+
+
+def _mailto(address: str) -> str:
+    return f"mailto:{quote(address, safe='@+')}?subject=subscribe"
+
+
+def _page(publication: Publication, renderer: Renderer, template: str, path: str, **variables: Any) -> Page:
+    """A page of the archive with what every page has: addresses, feeds, and who publishes it."""
+    site = publication.site
+    text = renderer.render(
+        f"archive/{template}.html",
+        site_title=clean(publication.digest.title or site.title),
+        home_url=publication.url,
+        feeds_url=f"{publication.url}feeds/",
+        page_url=publication.url + path,
+        feeds=[{"name": name, "url": publication.url + file, "type": kind} for name, file, kind in FEEDS],
+        sender=sender_of(site),
+        **variables,
+    )
+    return publication.page(f"{path}index.html", text)

@@ -1,0 +1,1 @@
+"""Editions → messages. Pure; smtp.py and the outbox carry them."""

@@ -1,0 +1,481 @@
+"""Templates and what they see: the Jinja environment, its filters, and an edition as the words of a page or mail.
+
+Formats and mail share this room: a paper is shown alike in both (title, gist, authors · organisation · upvotes · tags,
+links). docs/templates.md describes every template, variable and filter; a test compares it with the code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
+
+from digest.config import SiteConfig
+from digest.errors import RenderError
+from digest.model import Edition, Entry, Section
+from digest.text import display_width, isolate, truncate
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.nodes import EvalContext
+
+TITLE_CHARS = 110
+SHOWN_AUTHORS = 3
+
+# English for now; a language is one such set of words.
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+# ---------------------------------------------------------------- text that every output can carry
+
+# Not allowed in XML 1.0 (2.2) or encodable as UTF-8, or never meant for readers: controls, lone surrogates,
+# noncharacters; and the bidi embeddings and isolates, which unclosed turn the rest of a line around.
+_UNFIT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "]"
+)
+_RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+_OTHER_SCRIPT = re.compile(
+    f"[{_RTL}\u0400-\u058f\u0900-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]"
+)
+# Scripts that one language writes; Han alone is taken for Chinese, since kana would have told Japanese apart.
+_LANGUAGES = (
+    ("ja", re.compile("[\u3040-\u30ff]")),
+    ("ko", re.compile("[\uac00-\ud7af]")),
+    ("zh", re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")),
+    ("he", re.compile("[\u0590-\u05ff]")),
+    ("th", re.compile("[\u0e00-\u0e7f]")),
+)
+# Mathematics that could not be turned into letters: `$20` is money, since a formula has no space just inside its
+# signs and no digit after them.
+_FORMULA = re.compile(r"\$(?=[^\s$])[^$\n]*(?<=[^\s$])\$(?!\d)|\\\(.+?\\\)")
+
+
+def clean(text: str) -> str:
+    """`text` without the characters that XML, UTF-8 or a reader cannot take, on one line."""
+    return " ".join(_UNFIT.sub("", text).split())
+
+
+def safe_url(url: str) -> str:
+    """An absolute http or https address, percent-encoded where a feed or mail needs it; "" for anything else."""
+    bare = clean(url).replace(" ", "%20")
+    try:
+        parts = urlsplit(bare)
+        if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+            return ""
+    except ValueError:
+        return ""
+    found = quote(bare, safe="%/:=&?~#+!$,;'@()*[]-._")
+    # A longer one would not fit a line of a mail (RFC 5322, 2.1.1), and no paper has one.
+    return found if len(found) <= 900 else ""
+
+
+def moment(text: str | None) -> datetime | None:
+    """An RFC 3339 date-time or full date as an aware datetime in UTC; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    try:
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError:
+        return None
+    return found.replace(microsecond=0) if 1900 <= found.year <= 9000 else None
+
+
+# ---------------------------------------------------------------- dates and counts in words
+
+
+def date_words(day: date) -> str:
+    """Thursday, 19 November 2026"""
+    return f"{WEEKDAYS[day.weekday()]}, {day_words(day)}"
+
+
+def day_words(day: date) -> str:
+    """19 November 2026"""
+    return f"{day.day} {month_words(day)}"
+
+
+def day_month(day: date) -> str:
+    """19 November"""
+    return f"{day.day} {MONTHS[day.month - 1]}"
+
+
+def month_words(day: date) -> str:
+    """November 2026"""
+    return f"{MONTHS[day.month - 1]} {day.year}"
+
+
+def time_words(at: datetime, site: SiteConfig) -> str:
+    """07:00 CET, in the time zone of the site."""
+    local = at.astimezone(site.zone)
+    name = local.tzname() or "UTC"
+    return f"{local:%H:%M} {f'UTC{name}' if name[0] in '+-' else name}"
+
+
+def counted(number: int, word: str, plural: str = "") -> str:
+    """1 paper, 30 papers, 6,214 papers"""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def schedule_words(schedule: str, timezone: str) -> str:
+    """A cron line in words: "every weekday at 07:00 (Europe/Berlin)"; "" for one that needs more words than that."""
+    fields = schedule.split()
+    if len(fields) != 5 or not (fields[0].isdigit() and fields[1].isdigit()) or fields[2:4] != ["*", "*"]:
+        return ""
+    days = {
+        "*": "every day",
+        "mon-fri": "every weekday",
+        "mon-sun": "every day",
+        "sat,sun": "every Saturday and Sunday",
+    }
+    names = {name[:3].lower(): name for name in WEEKDAYS}
+    listed = [names.get(day, "") for day in fields[4].lower().split(",")]
+    when = days.get(fields[4].lower()) or (f"every {in_words(listed)}" if all(listed) else "")
+    zone = "UTC" if timezone in ("UTC", "Etc/UTC") else f"({timezone})"
+    return f"{when} at {int(fields[1]):02}:{int(fields[0]):02} {zone}" if when else ""
+
+
+def in_words(names: Sequence[str]) -> str:
+    """a, b and c"""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+# ---------------------------------------------------------------- an edition as its readers see it
+
+
+class LinkView(Struct, frozen=True):
+    """One link of a paper's link row."""
+
+    label: str
+    url: str
+
+
+class PaperView(Struct, frozen=True, kw_only=True):
+    """A paper as every output shows it. Texts are plain and may be empty; a missing fact leaves no trace."""
+
+    title: str
+    short_title: str
+    gist: str
+    authors: str
+    all_authors: str
+    organization: str
+    upvotes: str
+    tags: str
+    notice: str
+    abstract: str
+    comment: str
+    links: tuple[LinkView, ...]
+    url: str
+    page_url: str
+    anchor: str
+
+    @property
+    def href(self) -> str:
+        """Where the title leads: to the paper, or else to its place on the edition's page. Never empty."""
+        return self.url or self.page_url
+
+
+class SectionView(Struct, frozen=True, kw_only=True):
+    """The picks or a topic: its name, its place on the edition's page, its papers, and how many it has in all."""
+
+    name: str
+    anchor: str
+    url: str
+    count: int
+    papers: tuple[PaperView, ...]
+
+
+class EditionView(Struct, frozen=True, kw_only=True):
+    """An edition in words. `picks` is None where there are none; `summary` says what it holds."""
+
+    title: str
+    date: date
+    number: int
+    part: int
+    count: int
+    url: str
+    summary: str
+    teaser: str
+    minutes: int
+    published: str
+    picks: SectionView | None
+    topics: tuple[SectionView, ...]
+
+    @property
+    def sections(self) -> tuple[SectionView, ...]:
+        return ((self.picks,) if self.picks else ()) + self.topics
+
+
+_LABELS = {
+    "abstract": "Abstract", "pdf": "PDF", "code": "Code", "hf": "HF",
+    "page": "Project", "model": "Model", "data": "Data", "html": "HTML",
+}  # fmt: skip
+_TITLE_LINKS = ("abstract", "html", "hf", "pdf")
+
+
+def view_edition(edition: Edition, *, site: SiteConfig, url: str) -> EditionView:
+    """An edition in words; `url` is the public address of its digest's root, with a final slash."""
+    page = f"{url}{edition.path}"
+    picks = _view_section("Top picks", "picks", edition.picks, page) if edition.picks else None
+    only = len(edition.sections) == 1 and not edition.sections[0].entries[0].topic
+    topics = tuple(
+        _view_section(
+            ("More papers" if picks else "All papers") if only else clean(section.name),
+            section_anchor(section),
+            section.entries,
+            page,
+        )
+        for section in edition.sections
+    )
+    return EditionView(
+        title=clean(edition.title),
+        date=edition.date,
+        number=edition.number,
+        part=edition.part,
+        count=edition.count,
+        url=page,
+        summary=_summary(edition),
+        teaser=_teaser(edition),
+        minutes=max(1, round(edition.count / 5)),
+        published=time_words(edition.issued_at, site),
+        picks=picks,
+        topics=topics,
+    )
+
+
+def section_anchor(section: Section) -> str:
+    """The id of a topic on its edition's page; never that of the picks, of a paper, or of the page's own parts."""
+    slug = clean(section.slug).replace(" ", "-")
+    return f"t-{slug}" if slug in ("", "main", "picks") or slug.startswith("p-") else slug
+
+
+def _view_section(name: str, anchor: str, entries: Sequence[Entry], page: str) -> SectionView:
+    papers = tuple(view_paper(entry, page) for entry in entries)
+    return SectionView(
+        name=name, anchor=anchor, url=f"{page}#{quote(anchor)}", count=len(papers), papers=papers
+    )
+
+
+def view_paper(entry: Entry, page: str) -> PaperView:
+    """A paper in words; `page` is the address of its edition's page."""
+    paper = entry.paper
+    title = clean(paper.title) or "(untitled)"
+    links = {kind: safe_url(paper.links.get(kind, "")) for kind in _LABELS}
+    votes = "" if paper.upvotes is None else counted(paper.upvotes, "upvote").replace(" ", "\u00a0")
+    return PaperView(
+        title=title,
+        short_title=truncate(title, TITLE_CHARS),
+        gist=clean(entry.gist),
+        authors=_authors(paper.authors, paper.authors_cut) or truncate(clean(paper.authors_raw or ""), 160),
+        all_authors=", ".join(clean(name) for name in paper.authors)
+        if len(paper.authors) > SHOWN_AUTHORS
+        else "",
+        organization=truncate(clean(paper.organization or ""), 80),
+        upvotes=votes,
+        tags=", ".join(truncate(clean(tag), 40) for tag in (paper.tags or paper.categories)[:3]),
+        notice=_notice(entry),
+        abstract=clean(paper.abstract),
+        comment=clean(paper.comment or ""),
+        links=tuple(LinkView(label, links[kind]) for kind, label in _LABELS.items() if links[kind]),
+        url=next((links[kind] for kind in _TITLE_LINKS if links[kind]), ""),
+        page_url=f"{page}#{quote(entry.anchor)}",
+        anchor=entry.anchor,
+    )
+
+
+def _authors(names: Sequence[str], cut: bool) -> str:
+    shown = ", ".join(truncate(clean(name), 60) for name in names[:SHOWN_AUTHORS])
+    if cut and names:
+        return f"{shown} and others"
+    return f"{shown} and {len(names) - SHOWN_AUTHORS} more" if len(names) > SHOWN_AUTHORS else shown
+
+
+def _notice(entry: Entry) -> str:
+    if entry.change != "updated":
+        return ""
+    return f"New version ({entry.paper.version})" if entry.paper.version else "New version"
+
+
+def _summary(edition: Edition) -> str:
+    """30 new papers, 3 top picks and 5 topics"""
+    updated = sum(entry.change == "updated" for entry in edition.entries)
+    papers = counted(edition.count, "new paper")
+    if updated:
+        papers = f"{counted(edition.count, 'paper')} ({counted(updated, 'new version')} of older ones)"
+    topics = sum(bool(section.entries[0].topic) for section in edition.sections)
+    parts = [papers] + [
+        counted(n, word) for n, word in ((len(edition.picks), "top pick"), (topics, "topic")) if n
+    ]
+    return in_words(parts)
+
+
+def _teaser(edition: Edition) -> str:
+    """40 to 110 characters that tempt: the first gist, or else what the edition holds. Not the subject again."""
+    gists = (clean(entry.gist) for entry in edition.entries[:10])
+    text = next((truncate(gist, 110) for gist in gists if len(gist) >= 20), "")
+    for more in (f"{date_words(edition.date)}.", "Titles, summaries and links, sorted by topic."):
+        if len(text) < 40:
+            text = f"{text} {more}".strip()
+    return text
+
+
+def short_names(edition: Edition, limit: int = 6) -> tuple[str, ...]:
+    """Short names of the first papers: what stands before a title's colon, or its first words."""
+    found = []
+    for entry in edition.entries[:limit]:
+        title = clean(entry.paper.title)
+        head, colon, _ = title.partition(": ")
+        found.append(head if colon and 2 < len(head) <= 36 else truncate(title, 36))
+    return tuple(name for name in found if name)
+
+
+# ---------------------------------------------------------------- Jinja
+
+
+class Renderer:
+    """Templates of `folders`, the first folder that has one wins, so that an operator overrides file by file.
+
+    A template is escaped when its name ends in .html or .xml, and runs in Jinja's sandbox: it can show what it is
+    given and nothing else. A variable that does not exist is an error, never an empty place.
+    """
+
+    def __init__(self, folders: Sequence[Path], *, language: str = "en") -> None:
+        from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
+        from jinja2.sandbox import SandboxedEnvironment
+
+        self.folders = tuple(folders)
+        self._environment = SandboxedEnvironment(
+            loader=FileSystemLoader([str(folder) for folder in folders]),
+            autoescape=select_autoescape(("html", "xml"), default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            auto_reload=False,
+        )
+        self._environment.filters |= _filters()
+        self._environment.globals |= {"language": language}
+
+    def render(self, template: str, **variables: object) -> str:
+        """The text that a template makes of `variables`. Raises RenderError with template, line and mend."""
+        from jinja2 import TemplateError
+
+        try:
+            found: Template = self._environment.get_template(template)
+            return str(found.render(**variables))
+        # Jinja's own faults, and what plain Python says to an expression such as {{ 1 + "a" }}.
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise self._explained(template, error) from error
+
+    def _explained(self, template: str, error: Exception) -> RenderError:
+        from jinja2 import TemplateNotFound, TemplateSyntaxError
+
+        folders = ", ".join(str(folder) for folder in self.folders)
+        if isinstance(error, TemplateNotFound):
+            return RenderError(
+                f"template {error.name}: not found in {folders}. Put it back, or name the right folder as site.templates.",
+                template=str(error.name),
+            )
+        if isinstance(error, TemplateSyntaxError):
+            name, line = error.name or template, error.lineno
+        else:
+            name, line = self._place(error) or (template, 0)
+        return RenderError(
+            f"template {name}, line {line}: {error}. Mend that line (docs/templates.md lists what there is to show), "
+            f"or delete your copy of the file to use the one that comes with the program.",
+            template=name,
+            line=line or None,
+        )
+
+    def _place(self, error: Exception) -> tuple[str, int] | None:
+        """The innermost template and line that an error passed through."""
+        place, trace = None, error.__traceback__
+        while trace is not None:
+            file = Path(trace.tb_frame.f_code.co_filename)
+            for folder in self.folders:
+                if file.is_relative_to(folder):
+                    place = (file.relative_to(folder).as_posix(), trace.tb_lineno)
+            trace = trace.tb_next
+        return place
+
+
+@cache
+def _filters() -> dict[str, Any]:
+    """What templates may say beyond Jinja's own filters (docs/templates.md, "Filters")."""
+    from jinja2 import pass_eval_context
+    from markupsafe import Markup, escape
+
+    def piece(text: str) -> Markup:
+        """A text of another script in a span of its own, formulas as code."""
+        escaped = escape(text)
+        if "$" in text or "\\(" in text:
+            parts, end = [], 0
+            for match in _FORMULA.finditer(text):
+                parts += [
+                    escape(text[end : match.start()]),
+                    Markup("<code>"),
+                    escape(match[0]),
+                    Markup("</code>"),
+                ]
+                end = match.end()
+            escaped = Markup("").join([*parts, escape(text[end:])])
+        if text.isascii() or not _OTHER_SCRIPT.search(text):
+            return escaped
+        letters = [letter for letter in text if letter.isalpha()]
+        mostly = 2 * sum(bool(_OTHER_SCRIPT.match(letter)) for letter in letters) > len(letters)
+        language = next((tag for tag, script in _LANGUAGES if mostly and script.search(text)), "")
+        lang = Markup(' lang="{}"').format(language) if language else ""
+        return Markup('<span{} dir="auto">{}</span>').format(lang, escaped)
+
+    @pass_eval_context
+    def prose(context: EvalContext, text: str) -> str:
+        return piece(text) if context.autoescape else isolate(text)
+
+    @pass_eval_context
+    def facts(context: EvalContext, items: Iterable[str]) -> str:
+        shown = [prose(context, item) for item in items if item]
+        separator: str = Markup(" · ") if context.autoescape else " · "
+        return separator.join(shown)
+
+    def fit(names: Sequence[str], width: int) -> str:
+        """As many names as fit, at least a part of the first."""
+        text = truncate(names[0], width) if names else ""
+        for name in names[1:]:
+            if len(text) + 2 + len(name) > width:
+                break
+            text = f"{text}, {name}"
+        return text
+
+    def column(text: str, width: int) -> str:
+        """A cell of a text table: cut or filled to this many columns."""
+        shown = truncate(text, width) if display_width(text) > width else text
+        return shown + " " * max(0, width - display_width(shown))
+
+    return {
+        "prose": prose,
+        "column": column,
+        "facts": facts,
+        "fit": fit,
+        "date_words": date_words,
+        "day_words": day_words,
+        "day_month": day_month,
+        "month_words": month_words,
+        "counted": counted,
+        "truncated": truncate,
+    }
+
+
+def sender_of(site: SiteConfig) -> str:
+    """Who sends this: "Example Reading Group, 1 Library Lane, 1000 Exampleton"; "" where the operator says neither."""
+    return ", ".join(clean(part) for part in (site.publisher, site.postal_address) if part.strip())
