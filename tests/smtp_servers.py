@@ -74,6 +74,12 @@ class SmtpServer:
         with self.arrived:
             return self.arrived.wait_for(lambda: len(self.taken) >= mails or self._closing.is_set(), timeout)
 
+    def settle(self) -> None:
+        """Waits until every connection has ended, so that all that was sent has been taken."""
+        for thread in self._threads[1:]:
+            thread.join(30)
+        self._threads[1:] = [thread for thread in self._threads[1:] if thread.is_alive()]
+
     def die(self) -> None:
         """Ends the listener and every connection, as a crashed server does."""
         self._closing.set()

@@ -1,0 +1,560 @@
+"""deliver() with a real store and real servers: who gets what, what waits, and what a run says when it cannot go on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving
+
+from digest.config import MailConfig, SmtpConfig
+from digest.errors import LeaseHeld, MailError, RenderError, StoreError
+from digest.model import Delivery, DeliveryReport, Edition, Subscriber
+from digest.pipeline.deliver import deliver, retry_at
+from digest.smtp import open_transport
+from digest.store import Store, open_store
+
+NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
+        yield opened
+
+
+def message_id(edition: str, subscriber: Subscriber) -> str:
+    return f"<{edition}.{subscriber.id}@papers.example.org>"
+
+
+def queue(store: Store, readers: int, *, day: date = date(2026, 11, 19), now: datetime = NOW) -> list[str]:
+    """Adds readers, issues an edition to them, and returns their addresses in the order of the queue."""
+    for n in range(readers):
+        store.add_subscriber(f"reader{n:03}@example.org", digests=["daily"], now=now)
+    edition = Edition(
+        id=f"{day}",
+        digest="daily",
+        title="T",
+        date=day,
+        part=1,
+        number=day.day,
+        issued_at=now,
+        guid=f"tag:x,{day}",
+    )
+    store.issue(edition, [], lambda subscriber: (message_id(edition.id, subscriber), now))
+    return [f"reader{n:03}@example.org" for n in range(readers)]
+
+
+def compose(delivery: Delivery) -> bytes:
+    head = f"To: {delivery.subscriber.address}\r\nMessage-ID: {delivery.message_id}\r\n"
+    return f"{head}Date: {delivery.date.isoformat()}\r\n\r\nFour papers.\r\n".encode()
+
+
+def config(
+    server: SmtpServer, *, connections: int = 1, in_doubt: str = "resend", **options: object
+) -> MailConfig:
+    smtp = {"host": "127.0.0.1", "port": server.port, "security": "none", "timeout_s": 5.0, **options}
+    return MailConfig(
+        transport="smtp",
+        in_doubt=in_doubt,  # type: ignore[arg-type]
+        smtp=SmtpConfig(connections=connections, **smtp),  # type: ignore[arg-type]
+    )
+
+
+def run(
+    store: Store,
+    mail: MailConfig,
+    *,
+    now: datetime = NOW,
+    holder: str = "here/1",
+    compose: Callable[[Delivery], bytes] = compose,
+    clock: Callable[[], datetime] | None = None,
+    **options: object,
+) -> DeliveryReport:
+    transport = open_transport(mail, base=Path)
+    return deliver(store, transport, compose, mail, holder=holder, clock=clock or (lambda: now), **options)  # type: ignore[arg-type]
+
+
+def states(store: Store) -> dict[str, int]:
+    return {status: count for status, count in store.delivery_counts().items() if count}
+
+
+def refusing(verb: str, replies: dict[str, bytes]) -> Answer:
+    """Replies by recipient; for the dot, `line` is the RCPT of its envelope."""
+    return lambda said, line: next((r for who, r in replies.items() if said == verb and who in line), None)
+
+
+# ---------------------------------------------------------------- the good day
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_every_reader_gets_the_edition_once(store: Store, connections: int) -> None:
+    readers = queue(store, 25)
+    with serving() as server:
+        report = run(store, config(server, connections=connections))
+        assert run(store, config(server, connections=connections)) == DeliveryReport()
+    assert report == DeliveryReport(accepted=25)
+    assert sorted(server.recipients()) == readers
+    assert states(store) == {"accepted": 25}
+    assert server.connections <= connections
+
+
+def test_two_connections_are_used_when_there_are_two(store: Store) -> None:
+    """The first two mails wait for each other at the server: on one connection neither would get through."""
+    queue(store, 8)
+    both = threading.Barrier(2)
+
+    def together(verb: str, line: str) -> None:
+        if verb == "DATA" and len(server.taken) == 0:
+            both.wait(10)
+
+    with serving(together) as server:
+        assert run(store, config(server, connections=2)).accepted == 8
+    assert server.connections == 2
+    assert {mail.connection for mail in server.taken[:2]} == {1, 2}
+
+
+def test_a_message_is_what_compose_made_of_its_delivery(store: Store) -> None:
+    queue(store, 2)
+    made: dict[str, bytes] = {}
+
+    def remember(delivery: Delivery) -> bytes:
+        made[delivery.subscriber.address] = compose(delivery)
+        return made[delivery.subscriber.address]
+
+    with serving() as server:
+        run(store, config(server), compose=remember)
+    assert {mail.recipient: mail.data for mail in server.taken} == made
+
+
+def test_the_folder_gets_one_file_for_each_reader(store: Store, tmp_path: Path) -> None:
+    queue(store, 5)
+    assert run(store, MailConfig(folder=str(tmp_path / "outbox"))) == DeliveryReport(accepted=5)
+    assert len(list((tmp_path / "outbox").glob("*.eml"))) == 5
+
+
+def test_who_left_after_the_edition_was_issued_gets_no_mail(store: Store) -> None:
+    readers = queue(store, 6)
+    store.remove_subscriber(readers[2], now=NOW)
+    with serving() as server:
+        report = run(store, config(server))
+    assert sorted(server.recipients()) == readers[:2] + readers[3:]
+    assert report.accepted == 5
+
+
+def test_who_leaves_while_the_run_is_at_work_gets_no_mail(store: Store) -> None:
+    readers = queue(store, 12)
+    left: list[str] = []
+
+    def leave(done: int, total: int) -> None:
+        if done == 4:
+            gone = set(readers[8:]) - set(left)
+            left.extend(gone)
+            for address in gone:
+                store.remove_subscriber(address, now=NOW)
+
+    with serving() as server:
+        report = run(store, config(server), progress=leave)
+    assert server.recipients() == readers[:8]
+    assert (report.accepted, report.suppressed) == (8, 4)
+    assert states(store) == {"accepted": 8, "suppressed": 4}
+
+
+def test_progress_counts_to_the_total(store: Store) -> None:
+    queue(store, 7)
+    steps: list[tuple[int, int]] = []
+    with serving() as server:
+        run(store, config(server, connections=2), progress=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (7, 7)
+    assert [done for done, _ in steps] == sorted({done for done, _ in steps})
+
+
+def test_one_address_can_be_served_alone(store: Store) -> None:
+    readers = queue(store, 4)
+    with serving() as server:
+        report = run(store, config(server, connections=2), address=readers[2])
+    assert server.recipients() == [readers[2]]
+    assert (report.accepted, report.queued) == (1, 3)
+
+
+def test_an_edition_that_waited_too_long_is_not_sent_any_more(store: Store) -> None:
+    queue(store, 3)
+    with serving() as server:
+        report = run(store, config(server), now=NOW + timedelta(hours=36, seconds=1))
+    assert report == DeliveryReport(expired=3)
+    assert server.connections == 0
+
+
+def test_mails_are_spaced_at_the_rate_of_the_configuration(store: Store) -> None:
+    queue(store, 11)
+    starts: list[float] = []
+
+    def note(verb: str, line: str) -> None:
+        if verb == "MAIL":
+            starts.append(time.monotonic())
+
+    with serving(note) as server:
+        assert run(store, config(server, connections=3, per_second=50)).accepted == 11
+    assert starts[-1] - starts[0] >= 10 / 50 * 0.9
+    assert starts[-1] - starts[0] < 10 / 50 * 5
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def test_one_refused_reader_does_not_stop_the_others(store: Store) -> None:
+    readers = queue(store, 6)
+    with serving(refusing("RCPT", {readers[1]: b"550 5.1.1 no such user"})) as server:
+        report = run(store, config(server, connections=2))
+        assert run(store, config(server), now=NOW + timedelta(hours=5)) == DeliveryReport()
+    assert (report.accepted, report.rejected, report.error) == (5, 1, None)
+    assert states(store) == {"accepted": 5, "rejected": 1}
+
+
+def test_a_deferred_mail_goes_out_later_with_the_same_message_id(store: Store) -> None:
+    readers = queue(store, 3)
+    answer = once("RCPT", b"451 4.3.0 later")
+    with serving(answer) as server:
+        report = run(store, config(server))
+        assert (report.accepted, report.deferred) == (2, 1)
+        assert store.next_retry() == NOW + timedelta(minutes=30)
+        assert run(store, config(server), now=NOW + timedelta(minutes=29)).accepted == 0
+        assert run(store, config(server), now=NOW + timedelta(minutes=30)).accepted == 1
+    assert sorted(server.recipients()) == readers
+    ids = {s.address: message_id("2026-11-19", s) for s in store.subscribers()}
+    assert {mail.recipient: mail.message_id for mail in server.taken} == ids
+
+
+def test_waits_grow_from_half_an_hour_to_four_hours() -> None:
+    waits = [(retry_at(NOW, attempt) - NOW) / timedelta(minutes=1) for attempt in (1, 2, 3, 4, 5, 60, 10**6)]
+    assert waits == [30, 60, 120, 240, 240, 240, 240]
+
+
+def test_a_mail_that_is_always_deferred_is_tried_with_growing_waits_and_then_expires(store: Store) -> None:
+    queue(store, 1)
+    tried: list[timedelta] = []
+    with serving(lambda verb, line: b"450 4.2.1 later" if verb == "RCPT" else None) as server:
+        now = NOW
+        while "deferred" in states(store) or not tried:
+            run(store, config(server), now=now)
+            if len(server.verbs()) and server.verbs().count("RCPT") > len(tried):
+                tried.append(now - NOW)
+            now = store.next_retry() or now
+    hours = [wait / timedelta(hours=1) for wait in tried]
+    assert hours[:5] == [0, 0.5, 1.5, 3.5, 7.5]
+    assert max(hours) <= 36
+    assert states(store) == {"expired": 1}
+
+
+def test_a_server_that_blocks_us_by_policy_is_not_asked_for_every_reader(store: Store) -> None:
+    queue(store, 60)
+    with serving(lambda verb, line: b"554 5.7.1 relay access denied" if verb == "RCPT" else None) as server:
+        report = run(store, config(server))
+    assert report.rejected == 10
+    assert report.queued == 50
+    assert report.error
+    assert "5.7.1" in report.error
+
+
+def test_a_few_policy_refusals_among_many_mails_stop_nothing(store: Store) -> None:
+    readers = queue(store, 60)
+    replies = dict.fromkeys(readers[::6], b"550 5.7.1 not here")
+    with serving(refusing("RCPT", replies)) as server:
+        report = run(store, config(server))
+    assert (report.accepted, report.rejected, report.error) == (50, 10, None)
+
+
+# ---------------------------------------------------------------- a server that cannot be used
+
+
+def test_no_server_keeps_everything_queued_and_is_asked_a_few_times_only(store: Store) -> None:
+    queue(store, 50)
+    with serving(lambda verb, line: b"421 4.3.2 closing" if verb == "GREETING" else None) as server:
+        report = run(store, config(server, connections=3))
+        assert server.connections <= 3
+    assert report.error
+    assert f"127.0.0.1:{server.port}" in report.error
+    assert "50" in report.error
+    assert states(store) == {"queued": 50}
+    gone = run(store, config(server, connections=3))
+    assert gone.error
+    assert "digest send" in gone.error
+    assert states(store) == {"queued": 50}
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+@pytest.mark.parametrize("k", [1, 2, 7, 19])
+def test_a_server_that_dies_after_k_mails_loses_none_of_the_others(
+    store: Store, k: int, connections: int
+) -> None:
+    readers = queue(store, 20)
+    with serving(once("DOT", DIE, at=k)) as dying:
+        report = run(store, config(dying, connections=connections))
+        assert dying.connections <= 2 * connections + 1
+    assert report.error
+    assert states(store).get("sending", 0) == 0
+    with serving() as server:
+        run(store, config(server, connections=connections), now=NOW + timedelta(minutes=31))
+    assert states(store) == {"accepted": 20}
+    got = Counter(mail.recipient for mail in dying.taken + server.taken)
+    assert sorted(got) == readers
+    assert sum(got.values()) - 20 <= connections
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+def test_421_in_the_middle_stops_the_run_and_releases_the_row(store: Store, verb: str) -> None:
+    queue(store, 10)
+    with serving(
+        lambda said, line: b"421 4.7.0 slow down" if said == verb and len(server.taken) > 3 else None
+    ) as server:
+        report = run(store, config(server))
+    assert report.accepted == 4
+    assert states(store) == {"accepted": 4, "queued": 6}
+    assert report.error
+    assert "421" in report.error
+    assert store.claim(now=NOW, holder="x", limit=1)[0].attempt == 1
+
+
+def test_a_refused_login_is_tried_once_for_each_connection(store: Store) -> None:
+    queue(store, 30)
+    with serving(once("AUTH", b"535 5.7.8 no"), features=("AUTH PLAIN",)) as server:
+        report = run(store, config(server, username="paper", password="canary-7731"))
+    assert server.connections == 1
+    assert report.error
+    assert "canary" not in report.error
+    assert states(store) == {"queued": 30}
+
+
+@pytest.mark.parametrize("ending", [DROP, LOSE])
+def test_one_connection_lost_behind_the_dot_is_one_mail_in_doubt_and_no_more(
+    store: Store, ending: bytes
+) -> None:
+    readers = queue(store, 8)
+    with serving(once("DOT", ending, at=3)) as server:
+        report = run(store, config(server))
+        assert (report.accepted, report.deferred, report.error) == (7, 1, None)
+        later = run(store, config(server), now=NOW + timedelta(minutes=30))
+    assert later.accepted == 1
+    got = Counter(mail.recipient for mail in server.taken)
+    assert sorted(got) == readers
+    assert got[readers[2]] == (2 if ending == DROP else 1)
+    assert len({mail.message_id for mail in server.taken if mail.recipient == readers[2]}) == 1
+
+
+def test_a_mail_in_doubt_is_held_when_the_operator_wants_it_so(store: Store) -> None:
+    readers = queue(store, 5)
+    with serving(once("DOT", DROP, at=3)) as server:
+        run(store, config(server, in_doubt="hold"))
+        run(store, config(server, in_doubt="hold"), now=NOW + timedelta(hours=5), holder="here/2")
+    assert sorted(server.recipients()) == readers
+    assert states(store) == {"accepted": 4, "sending": 1}
+
+
+def test_a_server_that_loses_every_answer_gets_few_mails(store: Store) -> None:
+    queue(store, 40)
+    with serving(lambda verb, line: DROP if verb == "DOT" else None) as server:
+        report = run(store, config(server, connections=2))
+    assert report.error
+    assert len(server.taken) <= 4
+    assert report.queued >= 36
+
+
+def test_one_connection_lost_before_the_message_does_not_stop_the_others(store: Store) -> None:
+    readers = queue(store, 8)
+    with serving(once("RCPT", DROP, at=4)) as server:
+        report = run(store, config(server))
+        assert (report.accepted, report.deferred, report.error) == (7, 1, None)
+        run(store, config(server), now=NOW + timedelta(minutes=30))
+    assert sorted(server.recipients()) == readers
+
+
+def test_a_mail_on_which_the_server_always_hangs_up_does_not_block_the_queue(store: Store) -> None:
+    readers = queue(store, 9)
+    with serving(refusing("RCPT", {readers[4]: DROP})) as server:
+        report = run(store, config(server, connections=2))
+    assert (report.accepted, report.deferred, report.error) == (8, 1, None)
+    assert server.connections <= 4
+
+
+def test_a_server_that_falls_silent_is_named_and_left(store: Store) -> None:
+    queue(store, 4)
+    with serving(lambda verb, line: HANG if verb == "MAIL" else None) as server:
+        report = run(store, config(server, timeout_s=0.05))
+    assert report.error
+    assert "timed out" in report.error
+    assert states(store) == {"queued": 4}
+
+
+def test_a_disk_that_takes_no_mail_keeps_everything_queued(store: Store, tmp_path: Path) -> None:
+    queue(store, 4)
+    (tmp_path / "outbox").write_text("a file where the folder should be")
+    report = run(store, MailConfig(folder=str(tmp_path / "outbox")))
+    assert report.error
+    assert '"folder"' in report.error
+    assert states(store) == {"queued": 4}
+
+
+# ---------------------------------------------------------------- what compose may do
+
+
+def test_a_message_that_cannot_be_built_does_not_stop_the_others(store: Store) -> None:
+    readers = queue(store, 6)
+
+    def picky(delivery: Delivery) -> bytes:
+        if delivery.subscriber.address in readers[:2]:
+            raise MailError("a control sign in the address") if delivery.id % 2 else ValueError("no header")
+        return compose(delivery)
+
+    with serving() as server:
+        report = run(store, config(server, connections=2), compose=picky)
+        assert (report.accepted, report.deferred, report.error) == (4, 2, None)
+        mended = run(store, config(server), now=NOW + timedelta(minutes=30))
+    assert mended.accepted == 2
+    assert sorted(server.recipients()) == readers
+
+
+def test_a_broken_template_sends_nothing_and_loses_nothing(store: Store) -> None:
+    queue(store, 6)
+
+    def broken(delivery: Delivery) -> bytes:
+        raise RenderError(
+            "templates/edition.html:7: there is no variable editoin", template="edition.html", line=7
+        )
+
+    with serving() as server:
+        report = run(store, config(server, connections=3), compose=broken)
+    assert server.connections == 0
+    assert report.error
+    assert "editoin" in report.error
+    assert states(store) == {"queued": 6}
+
+
+@pytest.mark.parametrize(
+    "failure", [StoreError("no edition"), KeyboardInterrupt(), LookupError("a fault of ours")]
+)
+def test_whatever_ends_a_run_the_mails_in_flight_are_recorded_and_the_others_released(
+    store: Store, failure: BaseException
+) -> None:
+    readers = queue(store, 9)
+
+    def failing(delivery: Delivery) -> bytes:
+        if delivery.subscriber.address == readers[4]:
+            raise failure
+        return compose(delivery)
+
+    with serving() as server, pytest.raises(type(failure)):
+        run(store, config(server, connections=3), compose=failing)
+    assert states(store) == {"accepted": len(server.taken), "queued": 9 - len(server.taken)}
+    assert len(server.taken) == 4
+
+
+# ---------------------------------------------------------------- stops, leases, rows in doubt
+
+
+def test_a_stop_before_the_start_claims_nothing(store: Store) -> None:
+    queue(store, 3)
+    stop = threading.Event()
+    stop.set()
+    with serving() as server:
+        assert run(store, config(server), stop=stop) == DeliveryReport(queued=3)
+    assert server.connections == 0
+
+
+def test_a_stop_finishes_the_mails_in_flight(store: Store) -> None:
+    queue(store, 30)
+    stop = threading.Event()
+
+    def stopping(verb: str, line: str) -> None:
+        if verb == "DATA" and len(server.taken) == 9:
+            stop.set()
+
+    with serving(stopping) as server:
+        report = run(store, config(server, connections=3), stop=stop)
+    assert 10 <= report.accepted <= 12 + 3
+    assert report.accepted == len(server.taken)
+    assert states(store) == {"accepted": report.accepted, "queued": 30 - report.accepted}
+    assert report.error is None
+
+
+def test_a_stop_ends_a_slow_rate_at_once(store: Store) -> None:
+    queue(store, 3)
+    stop = threading.Event()
+    with serving(lambda verb, line: stop.set() if verb == "MAIL" else None) as server:
+        report = run(store, config(server, per_second=0.001), stop=stop)
+    assert (report.accepted, report.queued) == (1, 2)
+
+
+def ticking(step: timedelta) -> Callable[[], datetime]:
+    now = NOW
+
+    def clock() -> datetime:
+        nonlocal now
+        now += step
+        return now
+
+    return clock
+
+
+def test_the_lease_is_renewed_while_mails_go_out(store: Store) -> None:
+    queue(store, 10)
+    renewed: list[int] = []
+    with serving() as server:
+        run(store, config(server), clock=ticking(timedelta(seconds=30)), renew=lambda: renewed.append(1))
+    assert len(renewed) >= 5
+
+
+def test_a_lost_lease_stops_the_run_and_keeps_what_was_answered(store: Store) -> None:
+    queue(store, 10)
+
+    def lost() -> None:
+        if len(server.taken) >= 3:
+            raise LeaseHeld("another run has taken over", holder="there/2")
+
+    with serving() as server, pytest.raises(LeaseHeld):
+        run(store, config(server), clock=ticking(timedelta(seconds=61)), renew=lost)
+    assert states(store)["accepted"] == len(server.taken) < 10
+    assert states(store).get("sending", 0) == 0
+
+
+@pytest.mark.parametrize("in_doubt", ["resend", "hold"])
+def test_rows_that_a_dead_run_left_in_flight_are_treated_as_configured(store: Store, in_doubt: str) -> None:
+    readers = queue(store, 5)
+    left = store.claim(now=NOW, holder="dead/7", limit=2)
+    with serving() as server:
+        report = run(store, config(server, in_doubt=in_doubt))
+    if in_doubt == "resend":
+        assert sorted(server.recipients()) == readers
+        assert {d.message_id for d in left} <= {mail.message_id for mail in server.taken}
+        assert report.accepted == 5
+    else:
+        assert report.accepted == 3
+        assert states(store) == {"accepted": 3, "sending": 2}
+
+
+def test_rows_in_doubt_of_the_same_process_are_found_too(store: Store) -> None:
+    """A scheduler is one process for weeks: its own failed run of yesterday left rows behind."""
+    queue(store, 2)
+    store.claim(now=NOW, holder=f"here/1 {(NOW - timedelta(days=1)).isoformat()}", limit=1)
+    with serving() as server:
+        assert run(store, config(server), holder="here/1").accepted == 2
+
+
+def test_no_log_line_holds_an_address(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    readers = queue(store, 6)
+    replies = {
+        readers[0]: b"550 5.1.1 <reader000@example.org> unknown",
+        readers[3]: b"421 reader003@example.org: bye",
+    }
+    store.claim(now=NOW, holder="dead/7", limit=1)
+    with caplog.at_level(logging.DEBUG), serving(refusing("RCPT", replies)) as server:
+        report = run(store, config(server))
+    assert (report.accepted, report.rejected) == (2, 1)
+    assert caplog.records
+    assert "@example.org" not in caplog.text
+    assert "@example.org" not in str(report.error)
