@@ -237,7 +237,8 @@ def _fold(text: str) -> str:
     return text.lower().translate(_DROPPED)
 
 
-def _hash(text: str) -> str:
+def text_hash(text: str) -> str:
+    """Twenty hexadecimal digits that stand for a text (a lone surrogate is no hindrance)."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
@@ -254,7 +255,7 @@ def title_key(title: str) -> str:
     Empty for an empty title. Nothing fuzzy: one more letter is another title.
     """
     folded = _folded_title(title)
-    return f"title:{_hash(folded)}" if folded else ""
+    return f"title:{text_hash(folded)}" if folded else ""
 
 
 def _abstract_words(abstract: str) -> list[str]:
@@ -267,7 +268,7 @@ def abstract_key(abstract: str) -> str:
     Empty for one of fewer than 200 folded characters: those are too often a notice that many papers share.
     """
     folded = "".join(_abstract_words(abstract))
-    return f"abstract:{_hash(folded)}" if len(folded) >= MIN_ABSTRACT_CHARS else ""
+    return f"abstract:{text_hash(folded)}" if len(folded) >= MIN_ABSTRACT_CHARS else ""
 
 
 # --- the ladder
@@ -275,7 +276,7 @@ def abstract_key(abstract: str) -> str:
 
 def _key(kind: str, value: str) -> str:
     key = f"{kind}:{value}"
-    return key if len(key) <= MAX_KEY_CHARS else f"{kind}:#{_hash(value)}"
+    return key if len(key) <= MAX_KEY_CHARS else f"{kind}:#{text_hash(value)}"
 
 
 def _linked_ids(url: str) -> dict[str, str]:
@@ -305,13 +306,18 @@ def page_url(links: Mapping[str, str]) -> str | None:
     return None if url is None or _linked_ids(url) else url
 
 
-def ladder(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> tuple[str, ...]:
-    """Every key of a paper, strongest first: arxiv, doi, openreview, other ids by name, url, title, abstract."""
-    clean, url = known_ids(ids, links), page_url(links)
+def id_keys(ids: Mapping[str, str], links: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys that are ids, strongest first: arxiv, doi, openreview, others by name."""
+    clean = known_ids(ids, links)
     kinds = [*STRONG_RUNGS, *sorted(clean.keys() - set(STRONG_RUNGS))]
-    rungs = [_key(kind, clean[kind]) for kind in kinds if kind in clean]
-    rungs += [_key("url", url)] if url else []
-    return tuple(dict.fromkeys(key for key in (*rungs, title_key(title), abstract_key(abstract)) if key))
+    return tuple(_key(kind, clean[kind]) for kind in kinds if kind in clean)
+
+
+def ladder(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> tuple[str, ...]:
+    """Every key of a paper, strongest first: its ids, url, title, abstract."""
+    url = page_url(links)
+    rungs = (*id_keys(ids, links), _key("url", url) if url else "", title_key(title), abstract_key(abstract))
+    return tuple(dict.fromkeys(key for key in rungs if key))
 
 
 def keys(paper: Paper) -> tuple[str, ...]:

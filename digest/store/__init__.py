@@ -1,0 +1,101 @@
+"""The only SQL in the project: everything that must survive, on SQLite or PostgreSQL, behind one class.
+
+Queries stand in queries/*.sql by name, the schema in migrations/. What a method does, it does in one transaction: all of
+it or, with a StoreError, nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from digest.errors import SchemaTooNew, StoreError
+from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
+from digest.store.deliveries import Deliveries
+from digest.store.editions import Editions
+from digest.store.ledger import Ledger, RunRow
+from digest.store.papers import Papers
+from digest.store.subscribers import Subscribers
+
+if TYPE_CHECKING:
+    from digest.store.postgres import Postgres
+    from digest.store.sqlite import Sqlite
+
+__all__ = ["RunRow", "Store", "open_store"]
+
+
+class Store(Papers, Editions, Subscribers, Deliveries, Ledger):
+    """An open store. Threads may share one; processes open one each."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the database. Once is enough, twice does no harm."""
+        self._db.close()
+
+    def check(self) -> list[str]:
+        """What is wrong with the store, in words; empty when it is healthy."""
+        faults = self._db.faults()
+        if faults:
+            return faults
+        with self._db.reading():
+            lost, loose = self._db.value("papers_without_key"), self._db.value("issued_without_edition")
+        if lost:
+            faults.append(f"{lost} papers have no key: they would be taken for new again")
+        if loose:
+            faults.append(f"{loose} papers count as issued and stand in no edition")
+        return faults
+
+
+def open_store(
+    url: str, *, base: Path | None = None, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> Store:
+    """The store at `sqlite:///var/digest.db` (relative to `base`), `sqlite:////absolute/path` or `postgresql://…`.
+
+    Its schema is brought up to date. `create=False` refuses to make a new one. Raises StoreError with the mend, and
+    SchemaTooNew for the store of a newer program.
+    """
+    database = _connect(url, base, create, busy_timeout_s)
+    try:
+        schema = database.schema()
+        if schema > SCHEMA:
+            raise SchemaTooNew(
+                f"The store {database.where} has schema {schema}, this program knows up to {SCHEMA}: "
+                "it was used by a newer version. Install that version, or put back the copy from before."
+            )
+        if schema == 0 and not create:
+            raise StoreError('The store is empty. "digest run" sets it up.')
+        if schema < SCHEMA:
+            from digest.store.migrate import migrate
+
+            migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)
+
+
+def _connect(url: str, base: Path | None, create: bool, busy_timeout_s: float) -> Sqlite | Postgres:
+    if url.startswith("sqlite:///"):
+        from digest.store.sqlite import Sqlite
+
+        path = unquote(url.removeprefix("sqlite:///"))
+        return Sqlite((base or Path()) / Path(path).expanduser(), create=create, timeout_s=busy_timeout_s)
+    if url.startswith(("postgresql://", "postgres://")):
+        from digest.store.postgres import Postgres
+
+        return Postgres(url, timeout_s=busy_timeout_s)
+    raise StoreError(
+        f'[store] url is "{url}". Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
+    )

@@ -1,0 +1,199 @@
+"""Editions as issued: frozen snapshots, and in the same transaction what became of the candidates and who is to get a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from digest.errors import StoreError
+from digest.model import Decision, Edition, EditionHead, Subscriber
+from digest.store.database import Database, stamp
+from digest.store.known import encode_edition, plain
+from digest.store.subscribers import subscriber_of
+
+_decode = msgspec.json.Decoder(Edition).decode
+WALK = 20  # editions held in memory at once by all_editions
+
+
+def edition_id(day: str, part: int) -> str:
+    return day if part == 1 else f"{day}/{part}"
+
+
+class Editions:
+    """The part of the store that knows editions."""
+
+    _db: Database
+
+    def feed_authority(self, default: str) -> str:
+        """The host in every tag URI: the first one ever asked for, so that guids stay when the site moves."""
+        with self._db.reading():
+            stored = self._db.value("meta_value", key="feed_authority")
+        if stored is None:
+            with self._db.writing():
+                self._db.run("set_meta_once", key="feed_authority", value=default)
+                stored = self._db.value("meta_value", key="feed_authority")
+        return str(stored)
+
+    def next_number(self, digest: str) -> int:
+        """The number of the digest's next edition, counted from 1."""
+        with self._db.reading():
+            return int(self._db.value("next_number", digest=digest))
+
+    def next_part(self, digest: str, day: date) -> int:
+        """1 when the digest has no edition of that date yet."""
+        with self._db.reading():
+            return int(self._db.value("next_part", digest=digest, date=day.isoformat()))
+
+    def issue(
+        self,
+        edition: Edition,
+        decisions: Sequence[Decision],
+        deliveries: Callable[[Subscriber], tuple[str, datetime]],
+    ) -> int:
+        """Issues an edition in one transaction; how many deliveries were queued.
+
+        Stored are its snapshot and entries, the kept candidates as issued, the rejected ones as dropped with their reason,
+        and one delivery for each confirmed subscriber of the digest, with the Message-ID and Date that `deliveries` gives.
+        Raises StoreError, and changes nothing, when this digest has this date and part already or a kept paper was issued before.
+        """
+        with self._db.writing():
+            self._refuse_repeats(edition, decisions)
+            row = int(self._db.value("next_edition_id"))
+            self._insert_edition(row, edition)
+            self._mark(edition.digest, decisions, row)
+            return self._queue(row, edition, deliveries)
+
+    def _refuse_repeats(self, edition: Edition, decisions: Sequence[Decision]) -> None:
+        digest, day = edition.digest, edition.date.isoformat()
+        if self._db.value("edition", digest=digest, date=day, part=edition.part) is not None:
+            raise StoreError(
+                f'"{digest}" has its edition {edition.id} already; it was issued by another run. Nothing was changed. '
+                'Run again for the papers that wait, or use "digest run --again".'
+            )
+        for decision in decisions:
+            if (
+                decision.kept
+                and self._db.value("offer_state", digest=digest, paper_id=decision.paper_id) == "issued"
+            ):
+                raise StoreError(
+                    f'A paper of edition {edition.id} of "{digest}" was issued before (paper {decision.paper_id}). '
+                    "Nothing was changed. Run again."
+                )
+
+    def _insert_edition(self, row: int, edition: Edition) -> None:
+        self._db.run(
+            "insert_edition",
+            id=row,
+            digest=edition.digest,
+            date=edition.date.isoformat(),
+            part=edition.part,
+            number=edition.number,
+            papers=edition.count,
+            issued_at=stamp(edition.issued_at),
+            snapshot=encode_edition(edition),
+        )
+        keys = [plain(entry.paper.key) for entry in edition.entries]
+        owners: dict[str, int] = dict(self._db.rows("known_keys", keys=self._db.array(keys))) if keys else {}
+        self._db.many(
+            "insert_entry",
+            [
+                {"edition_id": row, "position": position, "key": key, "paper_id": owners.get(key)}
+                for position, key in enumerate(keys, 1)
+            ],
+        )
+
+    def _mark(self, digest: str, decisions: Sequence[Decision], edition: int | None) -> None:
+        fields = [
+            {"digest": digest, "paper_id": d.paper_id, "reason": plain(d.reason)}
+            for d in decisions
+            if not d.kept
+        ]
+        self._db.many("mark_dropped", fields)
+        if edition is not None:
+            kept = [d for d in decisions if d.kept]
+            self._db.many(
+                "mark_issued",
+                [
+                    {
+                        "digest": digest,
+                        "paper_id": d.paper_id,
+                        "reason": plain(d.reason),
+                        "edition_id": edition,
+                    }
+                    for d in kept
+                ],
+            )
+
+    def _queue(
+        self, row: int, edition: Edition, deliveries: Callable[[Subscriber], tuple[str, datetime]]
+    ) -> int:
+        readers = [subscriber_of(row) for row in self._db.rows("subscribers_of_status", status="confirmed")]
+        readers = [reader for reader in readers if not reader.digests or edition.digest in reader.digests]
+        first = int(self._db.value("next_delivery_id"))
+        rows: list[dict[str, object]] = []
+        for delivery_id, reader in enumerate(readers, first):
+            message_id, sent_on = deliveries(reader)
+            rows.append(
+                {
+                    "id": delivery_id,
+                    "edition_id": row,
+                    "subscriber_id": reader.id,
+                    "message_id": message_id,
+                    "date": stamp(sent_on),
+                    "now": stamp(edition.issued_at),
+                }
+            )
+        self._db.many("queue_delivery", rows)
+        return len(rows)
+
+    def drop(self, digest: str, decisions: Sequence[Decision]) -> None:
+        """Notes the rejected candidates, with their reason, where no edition came of the rest."""
+        with self._db.writing():
+            self._mark(digest, decisions, None)
+
+    def edition(self, digest: str, day: date, part: int = 1) -> Edition | None:
+        """One edition as it was issued; None when there is none."""
+        with self._db.reading():
+            snapshot = self._db.value("edition", digest=digest, date=day.isoformat(), part=part)
+        return None if snapshot is None else _decode(snapshot)
+
+    def latest_editions(self, digest: str, *, limit: int, since: date | None = None) -> list[Edition]:
+        """The newest `limit` editions, and beyond them all since a date; newest first."""
+        with self._db.reading():
+            rows = self._db.rows(
+                "latest_editions",
+                digest=digest,
+                limit=limit,
+                since=since.isoformat() if since else "9999-99-99",
+            )
+        return [_decode(snapshot) for (snapshot,) in rows]
+
+    def all_editions(self, digest: str) -> Iterator[Edition]:
+        """Every edition, oldest first, a few at a time in memory."""
+        day, part = "", 0
+        while True:
+            with self._db.reading():
+                rows = self._db.rows("editions_after", digest=digest, date=day, part=part, limit=WALK)
+            for row in rows:
+                day, part = row[0], row[1]
+                yield _decode(row[2])
+            if len(rows) < WALK:
+                return
+
+    def edition_heads(self, digest: str) -> list[EditionHead]:
+        """Date, part, number and size of every edition, oldest first, without the papers."""
+        with self._db.reading():
+            rows = self._db.rows("edition_heads", digest=digest)
+        return [
+            EditionHead(
+                id=edition_id(day, part),
+                digest=digest,
+                date=date.fromisoformat(day),
+                part=part,
+                number=number,
+                papers=papers,
+            )
+            for day, part, number, papers in rows
+        ]

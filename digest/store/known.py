@@ -1,0 +1,199 @@
+"""A paper as the store remembers it, and what a listing may change about it. Pure: no database here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import msgspec
+from msgspec.structs import replace
+
+from digest import identity
+from digest.identity import Known
+from digest.model import Edition, Paper
+
+REPLACED = frozenset({"replace", "replace-cross", "withdrawn"})
+
+_decode = msgspec.json.Decoder(Paper).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def decode(content: str) -> Paper:
+    return _decode(content)
+
+
+def encode(paper: Paper) -> str:
+    """The JSON of a paper. A lone surrogate, which no database takes, becomes U+FFFD."""
+    return _json(paper)
+
+
+def encode_edition(edition: Edition) -> str:
+    """The JSON of an edition, likewise."""
+    return _json(edition)
+
+
+def _json(value: Paper | Edition) -> str:
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        return _encode(_without_surrogates(msgspec.to_builtins(value))).decode()
+
+
+def plain(text: str) -> str:
+    """A text that every database takes: a lone surrogate becomes U+FFFD, NUL goes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(item) for item in value]
+    return value
+
+
+class KnownPaper:
+    """One row of `papers`, and which parts of it a call has changed."""
+
+    __slots__ = (
+        "_known",
+        "announced_on",
+        "content",
+        "debuted",
+        "dirty",
+        "id",
+        "is_new",
+        "revision",
+        "titles",
+        "version",
+    )
+
+    def __init__(
+        self,
+        paper_id: int,
+        content: Paper,
+        *,
+        version: int | None,
+        announced_on: date | None,
+        debuted: bool,
+        revision: int = 0,
+        is_new: bool = False,
+    ) -> None:
+        self.id, self.content, self.version = paper_id, content, version
+        self.announced_on, self.debuted, self.revision = announced_on, debuted, revision
+        self.is_new = self.dirty = is_new
+        self.titles: set[str] = set()  # title keys under which the listing at hand has shown it
+        self._known: Known | None = None
+
+    @property
+    def known(self) -> Known:
+        if self._known is None:
+            paper, url = self.content, identity.page_url(self.content.links)
+            self._known = Known(
+                ids=identity.known_ids(paper.ids, paper.links),
+                urls=(url,) if url else (),
+                title=paper.title,
+                abstract=paper.abstract,
+                authors=paper.authors,
+                version=self.version,
+                announced_on=self.announced_on,
+            )
+        return self._known
+
+    def says_all_of(self, paper: Paper) -> bool:
+        """Every key of this listing's paper is one that was remembered when it was last met."""
+        mine = self.content
+        return (
+            paper.title == mine.title
+            and paper.abstract in ("", mine.abstract)
+            and all(mine.ids.get(kind) == value for kind, value in paper.ids.items())
+            and all(paper.links.get(name) in (None, mine.links.get(name)) for name in ("abstract", "pdf"))
+        )
+
+    def is_overtaken_by(
+        self, paper: Paper, listed_on: date | None, earlier: Callable[[], Sequence[str]]
+    ) -> bool:
+        """Does the listing show a newer version? `earlier` gives the abstracts it was shown with before.
+
+        Versions decide where both are known. Otherwise: announced as replaced on a later listing day, or a really revised
+        abstract that was not among the earlier ones.
+        """
+        if self.version is not None and paper.version is not None:
+            return paper.version > self.version
+        if self._is_replaced_by(paper, listed_on):
+            return True
+        if not identity.is_revised(self.content.abstract, paper.abstract):
+            return False
+        return all(identity.is_revised(abstract, paper.abstract) for abstract in earlier())
+
+    def _is_replaced_by(self, paper: Paper, listed_on: date | None) -> bool:
+        if paper.announce not in REPLACED or listed_on is None:
+            return False
+        return self.announced_on is None or listed_on > self.announced_on
+
+    def renew(self, paper: Paper, listed_on: date | None, today: date) -> None:
+        """Takes the newer version's facts; what it does not say stays."""
+        if paper.version is not None:
+            self.version = paper.version
+        elif self.version is not None and self._is_replaced_by(paper, listed_on):
+            self.version += 1  # at least that: the feed that will name it must not count it a second time
+        self.announced_on = max(listed_on or today, self.announced_on or date.min)
+        self.revision += 1
+        self._set(_merged(paper, self.content, key=self.content.key, version=self.version))
+
+    def complete(self, paper: Paper) -> None:
+        """Adds the facts that were missing."""
+        if self.version is None:
+            self.version = paper.version
+        self._set(_merged(self.content, paper, key=self.content.key, version=self.version))
+
+    def absorb(self, other: KnownPaper) -> None:
+        """The other row turned out to be this paper."""
+        if other.version is not None:
+            self.version = max(self.version or 0, other.version)
+        self.announced_on = max(self.announced_on or date.min, other.announced_on or date.min)
+        self.debuted = self.debuted or other.debuted
+        self.revision = max(self.revision, other.revision)
+        self.titles |= other.titles
+        self.dirty = True
+        self._set(_merged(self.content, other.content, key=self.content.key, version=self.version))
+
+    def _set(self, content: Paper) -> None:
+        if content != self.content:
+            self.content, self._known, self.dirty = content, None, True
+
+
+def _merged(first: Paper, second: Paper, *, key: str, version: int | None) -> Paper:
+    """The facts of the first, completed by the second's. Most votes win, and of two abstracts of which one was cut, the longer."""
+    return replace(
+        first,
+        key=key,
+        version=version,
+        abstract=_fuller(first.abstract, second.abstract),
+        ids={**second.ids, **first.ids},
+        links={**second.links, **first.links},
+        authors=second.authors if _more_authors(first, second) else first.authors,
+        authors_raw=first.authors_raw or second.authors_raw,
+        authors_cut=second.authors_cut if _more_authors(first, second) else first.authors_cut,
+        gist=first.gist or second.gist,
+        categories=first.categories or second.categories,
+        announce=first.announce or second.announce,
+        published=first.published or second.published,
+        updated=first.updated or second.updated,
+        upvotes=max((n for n in (first.upvotes, second.upvotes) if n is not None), default=None),
+        tags=first.tags or second.tags,
+        organization=first.organization or second.organization,
+        comment=first.comment or second.comment,
+        source_text=first.source_text or second.source_text,
+    )
+
+
+def _more_authors(first: Paper, second: Paper) -> bool:
+    return not first.authors or (first.authors_cut and len(second.authors) > len(first.authors))
+
+
+def _fuller(abstract: str, other: str) -> str:
+    cut = abstract.rstrip(" .…")
+    return other if len(other) > len(abstract) and other.startswith(cut) else abstract

@@ -1,0 +1,108 @@
+"""Leases, so that two processes never run the same day at once, and the ledger of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from msgspec import Struct
+
+from digest.errors import LeaseHeld
+from digest.store.database import Database, moment, stamp
+from digest.store.known import plain
+
+
+class RunRow(Struct, frozen=True, kw_only=True):
+    """One run of one digest. `status` is running, done, degraded or failed; `report` is the JSON of its RunReport."""
+
+    id: int
+    digest: str
+    date: date
+    started_at: datetime
+    finished_at: datetime | None
+    status: str
+    report: bytes
+
+
+class Ledger:
+    """The part of the store that knows runs."""
+
+    _db: Database
+
+    def acquire_lease(
+        self, name: str, holder: str, *, now: datetime, ttl_s: float, is_dead: Callable[[str], bool]
+    ) -> int:
+        """The fencing number of the lease, now held: it grows by one with each new holder.
+
+        Raises LeaseHeld while another one holds it, has not let it expire, and is not dead.
+        """
+        with self._db.writing():
+            row = self._db.one("lease", name=name)
+            held_by, fence, expires_at = row or ("", 0, "")
+            if held_by not in ("", holder) and stamp(now) < expires_at and not is_dead(held_by):
+                raise LeaseHeld(
+                    f'"{name}" is being done by another process ({held_by}) until {expires_at}. '
+                    "Wait for it to end; if it hangs, stop it, and run again.",
+                    holder=held_by,
+                )
+            fence += held_by != holder
+            self._db.run("put_lease", name=name, holder=holder, fence=fence, expires_at=_expiry(now, ttl_s))
+            return int(fence)
+
+    def renew_lease(self, name: str, holder: str, *, now: datetime, ttl_s: float) -> None:
+        """Holds the lease for longer. Raises LeaseHeld when another one has taken it over: stop at once."""
+        with self._db.writing():
+            row = self._db.one("lease", name=name)
+            held_by, fence, _ = row or ("", 0, "")
+            if held_by != holder:
+                raise LeaseHeld(
+                    f'"{name}" was taken over by {held_by or "nobody"} after it had expired; this process stops. '
+                    '"digest status" says what was done.',
+                    holder=held_by,
+                )
+            self._db.run("put_lease", name=name, holder=holder, fence=fence, expires_at=_expiry(now, ttl_s))
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """Gives the lease back; nothing happens when another one holds it."""
+        with self._db.writing():
+            self._db.run("release_lease", name=name, holder=holder)
+
+    def start_run(self, digest: str, day: date, *, now: datetime) -> int:
+        """The number of a new row of the ledger, its status `running`."""
+        with self._db.writing():
+            row = int(self._db.value("next_run_id"))
+            self._db.run("start_run", id=row, digest=digest, date=day.isoformat(), now=stamp(now))
+            return row
+
+    def finish_run(self, run_id: int, *, now: datetime, status: str, report: bytes) -> None:
+        """Notes how a run ended: done, degraded or failed, with the JSON of its report."""
+        with self._db.writing():
+            self._db.run(
+                "finish_run", id=run_id, status=status, report=plain(report.decode()), now=stamp(now)
+            )
+
+    def last_runs(self, limit: int) -> list[RunRow]:
+        """The last runs, newest first."""
+        with self._db.reading():
+            rows = self._db.rows("last_runs", limit=limit)
+        return [
+            RunRow(
+                id=row,
+                digest=digest,
+                date=date.fromisoformat(day),
+                started_at=moment(started_at),
+                finished_at=moment(finished_at) if finished_at else None,
+                status=status,
+                report=report.encode(),
+            )
+            for row, digest, day, started_at, finished_at, status, report in rows
+        ]
+
+    def run_done(self, digest: str, day: date) -> bool:
+        """Has a run for this digest and local date ended, done or degraded?"""
+        with self._db.reading():
+            return bool(self._db.value("run_done", digest=digest, date=day.isoformat()))
+
+
+def _expiry(now: datetime, ttl_s: float) -> str:
+    return stamp(now + timedelta(seconds=ttl_s))

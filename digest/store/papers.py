@@ -1,0 +1,426 @@
+"""The diff: which papers of a listing are new, updated or seen, and who is offered them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from digest import identity
+from digest.model import Candidate, Paper, Sighting
+from digest.store import known
+from digest.store.database import Database, Row, day, moment, stamp
+from digest.store.known import REPLACED, KnownPaper
+
+Status = Literal["new", "updated", "seen"]
+
+
+class Papers:
+    """The part of the store that knows papers."""
+
+    _db: Database
+
+    def record_sightings(
+        self,
+        source: str,
+        papers: Sequence[Paper],
+        *,
+        now: datetime,
+        listed_on: date | None,
+        followers: Sequence[str],
+        updates_for: frozenset[str] | set[str],
+    ) -> list[Sighting]:
+        """The diff's answer for every paper of a listing, in the same order; all of it in one transaction.
+
+        New papers are stored and wait for the next edition of each follower (the digests that read this source), as does
+        a paper that a follower was never offered. Papers must have a title. Raises StoreError, and then nothing is changed.
+        """
+        if not papers:
+            return []
+        with self._db.writing():
+            diff = _Diff(self._db, source, now, listed_on, tuple(followers), frozenset(updates_for))
+            diff.preload(papers)
+            sightings = [diff.sight(paper) for paper in papers]
+            diff.write()
+        return sightings
+
+    def waiting(self, digest: str) -> list[Candidate]:
+        """The papers that wait for the next edition of a digest, in the order in which they were found."""
+        with self._db.reading():
+            rows = self._db.rows("waiting", digest=digest)
+        return [
+            Candidate(
+                paper_id=row,
+                paper=known.decode(content),
+                change=change,
+                source=source,
+                found_at=moment(found_at),
+            )
+            for row, content, change, source, found_at in rows
+        ]
+
+    def count_waiting(self, digest: str) -> int:
+        with self._db.reading():
+            return int(self._db.value("count_waiting", digest=digest))
+
+
+@dataclass(slots=True)
+class _Offer:
+    state: str
+    change: str
+    revision: int
+    source: str
+    found_at: str
+    reason: str = ""
+    edition_id: int | None = None
+
+
+# When two rows become one, the offer that counts: what was issued is never offered again, what waits is not lost.
+_PRECEDENCE = ("issued", "waiting", "dropped", "withheld")
+
+
+@dataclass(slots=True)
+class _Diff:
+    """One call of record_sightings: what is known is loaded in bulk, decided in memory, and written in bulk."""
+
+    db: Database
+    source: str
+    now: datetime
+    listed_on: date | None
+    followers: tuple[str, ...]
+    updates_for: frozenset[str]
+    owners: dict[str, int | None] = field(default_factory=dict)
+    rows: dict[int, KnownPaper] = field(default_factory=dict)
+    offers: dict[tuple[int, str], _Offer] = field(default_factory=dict)
+    next_id: int = 0
+    new_keys: dict[str, int] = field(default_factory=dict)
+    changed_offers: set[tuple[int, str]] = field(default_factory=set)
+    earlier: dict[int, list[str]] = field(default_factory=dict)
+    new_abstracts: list[tuple[int, str]] = field(default_factory=list)
+    joins: list[tuple[int, int]] = field(default_factory=list)
+    joined: list[KnownPaper] = field(default_factory=list)
+    ladders: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    seen: list[dict[str, object]] = field(default_factory=list)
+
+    # --- what is known
+
+    def preload(self, papers: Sequence[Paper]) -> None:
+        """Asks for all ids at once, and for the weaker keys of those papers only that ids do not settle."""
+        by_id = [identity.id_keys(paper.ids, paper.links) for paper in papers]
+        self.look_up([key for keys in by_id for key in keys])
+        open_papers = [
+            paper for paper, keys in zip(papers, by_id, strict=True) if not self._settled(paper, keys)
+        ]
+        self.look_up([key for paper in open_papers for key in self.ladder(paper)])
+
+    def _settled(self, paper: Paper, id_keys: Sequence[str]) -> bool:
+        return any((row := self.owner(key)) and row.says_all_of(paper) for key in id_keys)
+
+    def ladder(self, paper: Paper) -> tuple[str, ...]:
+        """The keys of a paper, and the one its source gave it."""
+        if id(paper) not in self.ladders:
+            keys = identity.keys(paper)
+            self.ladders[id(paper)] = keys if paper.key in keys or not paper.key else (*keys, paper.key)
+        return self.ladders[id(paper)]
+
+    def look_up(self, keys: Sequence[str]) -> None:
+        asked = [key for key in dict.fromkeys(keys) if key not in self.owners]
+        if not asked:
+            return
+        self.owners.update(dict.fromkeys(asked))
+        found = self.db.rows("known_keys", keys=self.db.array(asked))
+        self.owners.update(dict(found))
+        self.load([row for _, row in found])
+
+    def load(self, ids: Sequence[int]) -> None:
+        asked = [paper_id for paper_id in dict.fromkeys(ids) if paper_id not in self.rows]
+        if not asked:
+            return
+        found = {row[0]: row for row in self.db.rows("papers_by_id", ids=self.db.array(asked))}
+        self.load([row[1] for row in found.values() if row[1] is not None])
+        for paper_id, row in found.items():
+            self.rows[paper_id] = _known_paper(row) if row[1] is None else self.rows[row[1]]
+        for paper_id, digest, *offer in self.db.rows("offers_by_paper", ids=self.db.array(asked)):
+            self.offers[paper_id, digest] = _Offer(*offer)
+
+    def owner(self, key: str) -> KnownPaper | None:
+        """The paper a key leads to, whatever rows were joined since."""
+        if key not in self.owners:
+            self.look_up([key])
+        paper_id = self.owners[key]
+        return None if paper_id is None else self.rows[paper_id]
+
+    def slots(self, title_key: str) -> list[tuple[str, KnownPaper]]:
+        """Further papers of the same title, which each have a numbered key."""
+        found = self.db.rows("key_slots", first=f"{title_key}#", last=f"{title_key}$")
+        self.look_up([key for key, _ in found])
+        mine = [key for key in self.new_keys if key.startswith(f"{title_key}#")]
+        keys = dict.fromkeys([key for key, _ in found] + mine)
+        return [(key, row) for key in keys if (row := self.owner(key))]
+
+    # --- which paper is it?
+
+    def match(self, paper: Paper) -> tuple[KnownPaper | None, str | None]:
+        """The known paper and the key that led to it; rows that this shows to be one are joined."""
+        for key in identity.id_keys(paper.ids, paper.links):
+            row = self.owner(key)
+            if row and identity.same_work(row.known, paper, identity.rung(key)) and row.says_all_of(paper):
+                return row, key
+        standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
+        if not standing:
+            return None, None
+        title = identity.title_key(paper.title)
+        standing.sort(key=lambda found: _strength(found[0], found[1], title))
+        key, row = standing[0]
+        for other_key, other in standing[1:]:
+            if other is not row and self.may_join(other_key, other, row, paper):
+                self.join(other, row)
+        return row, key
+
+    def candidates(self, paper: Paper) -> Iterator[tuple[str, KnownPaper]]:
+        for key in self.ladder(paper):
+            row = self.owner(key)
+            if row is None:
+                continue
+            yield key, row
+            if identity.rung(key) == "title" and not self.stands(key, row, paper):
+                yield from self.slots(key)
+
+    def stands(self, key: str, row: KnownPaper, paper: Paper) -> bool:
+        rung = identity.rung(key)
+        if (
+            rung not in (*identity.STRONG_RUNGS, "title")
+            and row.titles
+            and identity.title_key(paper.title) not in row.titles
+        ):
+            return (
+                False  # one page shows both, under two titles: an address or a notice that its papers share
+            )
+        return identity.same_work(row.known, paper, rung)
+
+    def may_join(self, key: str, other: KnownPaper, row: KnownPaper, paper: Paper) -> bool:
+        """Rows become one over an id or a title, not over an address or an abstract: a joined row is not offered again."""
+        if identity.rung(key) not in (*identity.STRONG_RUNGS, "title"):
+            return False
+        ids = {**identity.known_ids(paper.ids, paper.links), **row.known.ids}
+        if identity.ids_conflict(other.known.ids, ids):
+            return False
+        return identity.same_work(other.known, row.content, identity.rung(key))
+
+    def join(self, other: KnownPaper, row: KnownPaper) -> None:
+        self.remember_abstracts(row, other.content.abstract, *self.earlier_abstracts(other))
+        row.absorb(other)
+        self.joins.append((other.id, row.id))
+        self.joined.append(other)
+        for paper_id, meant in self.rows.items():
+            if meant is other:
+                self.rows[paper_id] = row
+        for paper_id, digest in [place for place in self.offers if place[0] == other.id]:
+            theirs, mine = self.offers.pop((paper_id, digest)), self.offers.get((row.id, digest))
+            self.changed_offers.discard((paper_id, digest))
+            if mine is None or _PRECEDENCE.index(theirs.state) < _PRECEDENCE.index(mine.state):
+                self.offers[row.id, digest] = theirs
+        for (paper_id, digest), offer in self.offers.items():
+            if paper_id == row.id:
+                offer.revision = row.revision
+                self.changed_offers.add((paper_id, digest))
+
+    # --- what is new about it?
+
+    def sight(self, paper: Paper) -> Sighting:
+        row, key = self.match(paper)
+        replaced = paper.announce in REPLACED
+        status: Status = "updated" if replaced else "new"
+        if row is None:
+            row = self.add(paper, debuted=not replaced)
+        else:
+            if not row.says_all_of(paper):
+                self.remember_keys(row, paper)
+            status = self.meet(row, paper)
+        row.titles.add(identity.title_key(paper.title))
+        for digest in self.followers:
+            self.offer(row, digest, replaced=replaced, status=status)
+        self.note(row, paper, status, key)
+        return Sighting(paper=paper, paper_id=row.id, status=status, matched_by=key)
+
+    def add(self, paper: Paper, *, debuted: bool) -> KnownPaper:
+        self.next_id = self.next_id or int(self.db.value("next_paper_id"))
+        row = KnownPaper(
+            self.next_id,
+            paper,
+            version=paper.version,
+            announced_on=self.listed_on or self.now.date(),
+            debuted=debuted,
+            is_new=True,
+        )
+        self.rows[row.id] = row
+        self.next_id += 1
+        keys = self.remember_keys(row, paper)
+        if paper.key not in keys:  # its title belongs to another paper
+            row.content = replace(paper, key=keys[0])
+        return row
+
+    def meet(self, row: KnownPaper, paper: Paper) -> Status:
+        replaced = paper.announce in REPLACED
+        before = row.content.abstract
+        renewed = row.is_overtaken_by(paper, self.listed_on, lambda: self.earlier_abstracts(row))
+        if renewed:
+            row.renew(paper, self.listed_on, self.now.date())
+        else:
+            row.complete(paper)
+        if before and row.content.abstract != before:
+            self.remember_abstracts(row, before)
+        if not row.debuted and not replaced:
+            row.debuted = row.dirty = True
+            return "new"
+        return "updated" if renewed else "seen"
+
+    def earlier_abstracts(self, row: KnownPaper) -> list[str]:
+        if row.id not in self.earlier:
+            found = [] if row.is_new else self.db.rows("abstracts_of", paper_id=row.id)
+            self.earlier[row.id] = [abstract for (abstract,) in found]
+        return self.earlier[row.id]
+
+    def remember_abstracts(self, row: KnownPaper, *abstracts: str) -> None:
+        there = self.earlier_abstracts(row)
+        for abstract in abstracts:
+            if abstract and abstract not in there:
+                there.append(abstract)
+                self.new_abstracts.append((row.id, abstract))
+
+    def remember_keys(self, row: KnownPaper, paper: Paper) -> list[str]:
+        """Every key that is free leads to this paper from now on; where another paper has the title, a numbered one does."""
+        mine = []
+        for key in self.ladder(paper):
+            owner = self.owner(key)
+            if owner is not None and owner is not row and identity.rung(key) == "title":
+                slots = self.slots(key)
+                if any(other is row for _, other in slots):
+                    continue
+                key, owner = f"{key}#{len(slots) + 2}", None
+            if owner is None:
+                self.owners[key] = self.new_keys[key] = row.id
+                mine.append(key)
+        return mine
+
+    # --- who is offered it?
+
+    def offer(self, row: KnownPaper, digest: str, *, replaced: bool, status: Status) -> None:
+        offer = self.offers.get((row.id, digest))
+        wanted = digest in self.updates_for
+        if offer is None or offer.state == "withheld":
+            if not replaced or (wanted and (offer is None or offer.revision < row.revision)):
+                self.put_waiting(row, digest, "updated" if replaced else "new")
+            elif offer is None:
+                self.put(row, digest, self.made("withheld", "updated", row))
+        elif offer.state == "waiting":
+            if status == "new" and offer.change == "updated" and offer.edition_id is None:
+                self.put_waiting(row, digest, "new")
+        elif offer.revision < row.revision and wanted:
+            self.put_waiting(row, digest, "updated")
+        elif offer.revision < row.revision:
+            offer.revision = (
+                row.revision
+            )  # it was let pass: not to be made up for when `updates` is switched on
+            self.put(row, digest, offer)
+
+    def put_waiting(self, row: KnownPaper, digest: str, change: str) -> None:
+        offer = self.made("waiting", change, row)
+        before = self.offers.get((row.id, digest))
+        offer.edition_id = before.edition_id if before else None
+        self.put(row, digest, offer)
+
+    def made(self, state: str, change: str, row: KnownPaper) -> _Offer:
+        return _Offer(state, change, row.revision, self.source, stamp(self.now))
+
+    def put(self, row: KnownPaper, digest: str, offer: _Offer) -> None:
+        self.offers[row.id, digest] = offer
+        self.changed_offers.add((row.id, digest))
+
+    # --- writing
+
+    def note(self, row: KnownPaper, paper: Paper, status: Status, key: str | None) -> None:
+        self.seen.append(
+            {
+                "paper_id": row.id,
+                "source": self.source,
+                "listed_on": self.listed_on.isoformat() if self.listed_on else "",
+                "seen_at": stamp(self.now),
+                "status": status,
+                "matched_by": key,
+                "announce": paper.announce,
+            }
+        )
+
+    def write(self) -> None:
+        rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}
+        self.db.many(
+            "insert_paper",
+            [_fields(row) | {"first_seen": stamp(self.now)} for row in rows.values() if row.is_new],
+        )
+        self.db.many("update_paper", [_fields(row) for row in rows.values() if not row.is_new])
+        self.db.many("remember_key", [{"key": key, "paper_id": row} for key, row in self.new_keys.items()])
+        self.db.many(
+            "remember_abstract", [_abstract_fields(row, abstract) for row, abstract in self.new_abstracts]
+        )
+        self.db.many("insert_sighting", self.seen)
+        self.db.many("delete_offers", [{"paper_id": loser} for loser, _ in self.joins])
+        self.db.many("join_paper", [{"id": loser, "winner": winner} for loser, winner in self.joins])
+        self.db.many("put_offer", [self.offer_fields(*place) for place in sorted(self.changed_offers)])
+
+    def offer_fields(self, paper_id: int, digest: str) -> dict[str, object]:
+        offer = self.offers[paper_id, digest]
+        return {
+            "paper_id": paper_id,
+            "digest": digest,
+            "state": offer.state,
+            "change": offer.change,
+            "revision": offer.revision,
+            "source": offer.source,
+            "found_at": offer.found_at,
+            "reason": offer.reason,
+            "edition_id": offer.edition_id,
+        }
+
+
+def _known_paper(row: Row) -> KnownPaper:
+    paper_id, _, version, announced_on, debuted, revision, content = row
+    return KnownPaper(
+        paper_id,
+        known.decode(content),
+        version=version,
+        announced_on=day(announced_on),
+        debuted=bool(debuted),
+        revision=revision,
+    )
+
+
+def _fields(row: KnownPaper) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "version": row.version,
+        "announced_on": row.announced_on.isoformat() if row.announced_on else "",
+        "debuted": int(row.debuted),
+        "revision": row.revision,
+        "content": known.encode(row.content),
+        "key": row.content.key,
+    }
+
+
+def _abstract_fields(paper_id: int, abstract: str) -> dict[str, object]:
+    return {
+        "paper_id": paper_id,
+        "fingerprint": identity.text_hash(abstract),
+        "abstract": known.plain(abstract),
+    }
+
+
+def _strength(key: str, row: KnownPaper, title_key: str) -> int:
+    """Ids before titles, and an address or an abstract under another title last."""
+    rung = identity.rung(key)
+    if rung in identity.STRONG_RUNGS:
+        return 0
+    return 1 if rung == "title" or identity.title_key(row.content.title) == title_key else 2

@@ -1,0 +1,56 @@
+-- name: meta_value(key)$
+SELECT value FROM meta WHERE key = :key;
+
+-- name: set_meta_once(key, value)!
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
+
+-- name: next_number(digest)$
+SELECT COALESCE(MAX(number), 0) + 1 FROM editions WHERE digest = :digest;
+
+-- name: next_part(digest, date)$
+SELECT COALESCE(MAX(part), 0) + 1 FROM editions WHERE digest = :digest AND date = :date;
+
+-- name: next_edition_id()$
+SELECT COALESCE(MAX(id), 0) + 1 FROM editions;
+
+-- name: insert_edition(id, digest, date, part, number, papers, issued_at, snapshot)!
+INSERT INTO editions (id, digest, date, part, number, papers, issued_at, snapshot)
+VALUES (:id, :digest, :date, :part, :number, :papers, :issued_at, :snapshot);
+
+-- name: insert_entry(edition_id, position, key, paper_id)*!
+INSERT INTO entries (edition_id, position, key, paper_id) VALUES (:edition_id, :position, :key, :paper_id);
+
+-- name: offer_state(digest, paper_id)$
+SELECT state FROM offers WHERE paper_id = :paper_id AND digest = :digest;
+
+-- name: mark_issued(digest, paper_id, reason, edition_id)*!
+UPDATE offers SET state = 'issued', reason = :reason, edition_id = :edition_id
+WHERE paper_id = :paper_id AND digest = :digest;
+
+-- name: mark_dropped(digest, paper_id, reason)*!
+UPDATE offers SET state = 'dropped', reason = :reason
+WHERE paper_id = :paper_id AND digest = :digest AND state = 'waiting';
+
+-- name: edition(digest, date, part)$
+SELECT snapshot FROM editions WHERE digest = :digest AND date = :date AND part = :part;
+
+-- name: latest_editions(digest, limit, since)
+-- Newest first: so many, and in any case all since that date.
+SELECT snapshot
+FROM editions
+WHERE digest = :digest AND (
+    date >= :since
+    OR id IN (SELECT id FROM editions WHERE digest = :digest ORDER BY date DESC, part DESC LIMIT :limit)
+)
+ORDER BY date DESC, part DESC;
+
+-- name: editions_after(digest, date, part, limit)
+-- One step of a walk from the oldest edition on.
+SELECT date, part, snapshot
+FROM editions
+WHERE digest = :digest AND (date > :date OR (date = :date AND part > :part))
+ORDER BY date, part
+LIMIT :limit;
+
+-- name: edition_heads(digest)
+SELECT date, part, number, papers FROM editions WHERE digest = :digest ORDER BY date, part;

@@ -1,0 +1,32 @@
+-- name: lease(name)^
+SELECT holder, fence, expires_at FROM leases WHERE name = :name;
+
+-- name: put_lease(name, holder, fence, expires_at)!
+INSERT INTO leases (name, holder, fence, expires_at) VALUES (:name, :holder, :fence, :expires_at)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = excluded.fence, expires_at = excluded.expires_at;
+
+-- name: release_lease(name, holder)!
+-- The row stays, and with it the fencing number.
+UPDATE leases SET holder = '', expires_at = '' WHERE name = :name AND holder = :holder;
+
+-- name: next_run_id()$
+SELECT COALESCE(MAX(id), 0) + 1 FROM runs;
+
+-- name: start_run(id, digest, date, now)!
+INSERT INTO runs (id, digest, date, started_at, status, report) VALUES (:id, :digest, :date, :now, 'running', '');
+
+-- name: finish_run(id, status, report, now)!
+UPDATE runs SET status = :status, report = :report, finished_at = :now WHERE id = :id;
+
+-- name: last_runs(limit)
+SELECT id, digest, date, started_at, finished_at, status, report FROM runs ORDER BY id DESC LIMIT :limit;
+
+-- name: run_done(digest, date)$
+SELECT COUNT(*) FROM runs WHERE digest = :digest AND date = :date AND status IN ('done', 'degraded');
+
+-- name: papers_without_key()$
+-- Of use to `check`: a paper that no key leads to would be taken for new again.
+SELECT COUNT(*) FROM papers p WHERE p.joined_to IS NULL AND NOT EXISTS (SELECT 1 FROM paper_keys k WHERE k.key = p.key);
+
+-- name: issued_without_edition()$
+SELECT COUNT(*) FROM offers WHERE state = 'issued' AND edition_id IS NULL;

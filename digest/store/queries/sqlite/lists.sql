@@ -1,0 +1,12 @@
+-- Lookups by many keys at once: SQLite takes the list as a JSON array.
+
+-- name: known_keys(keys)
+SELECT k.key, k.paper_id FROM json_each(:keys) AS asked CROSS JOIN paper_keys k ON k.key = asked.value;
+
+-- name: papers_by_id(ids)
+SELECT p.id, p.joined_to, p.version, p.announced_on, p.debuted, p.revision, p.content
+FROM json_each(:ids) AS asked CROSS JOIN papers p ON p.id = asked.value;
+
+-- name: offers_by_paper(ids)
+SELECT o.paper_id, o.digest, o.state, o.change, o.revision, o.source, o.found_at, o.reason, o.edition_id
+FROM json_each(:ids) AS asked CROSS JOIN offers o ON o.paper_id = asked.value;

@@ -1,0 +1,160 @@
+"""The store in one file. WAL, so that readers never wait; synchronous=FULL, so that what was committed survives a power cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from digest.errors import StoreBusy, StoreError
+from digest.store.database import BUSY_TIMEOUT_S, Database
+
+
+class Sqlite(Database):
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, create: bool = True, timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        super().__init__()
+        self.path = path
+        self._connection = self._connect(create, timeout_s)
+
+    def _connect(self, create: bool, timeout_s: float) -> sqlite3.Connection:
+        if not create and not self.path.exists():
+            raise StoreError(
+                f'There is no store at {self.path}. "digest run" creates it; [store] url says where it lies.'
+            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # isolation_level None: we begin and commit ourselves. Threads take turns (Database._lock).
+            connection = sqlite3.connect(
+                self.path,
+                timeout=timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+            )
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"The store {self.path} cannot be opened ({error}). "
+                "Check that its folder exists and may be written, or point [store] url elsewhere."
+            ) from error
+        try:
+            for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+                connection.execute(f"PRAGMA {pragma}")
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            connection.close()
+            raise self.explain(error) from error
+        return connection
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    @property
+    def driver_error(self) -> type[Exception]:
+        return sqlite3.Error
+
+    def execute(self, sql: str, params: Mapping[str, object]) -> sqlite3.Cursor:
+        return self._connection.execute(sql, params)
+
+    def execute_many(self, sql: str, params: Sequence[Mapping[str, object]]) -> None:
+        self._connection.executemany(sql, params)
+
+    def array(self, values: Sequence[str] | Sequence[int]) -> object:
+        return json.dumps(values)
+
+    def begin(self, *, write: bool) -> None:
+        # IMMEDIATE: a transaction that reads first and writes later could not be upgraded while another one writes.
+        self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:  # a full disk has rolled back already
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
+    def explain(self, error: Exception) -> StoreError:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return StoreBusy(
+                f"The store {self.path} is kept locked by another process. Nothing was changed. "
+                "Wait until it is done, then run again."
+            )
+        for prefix, mend in _MENDS.items():
+            if name.startswith(prefix):
+                return StoreError(f"The store {self.path} {mend} (SQLite: {error}).")
+        return StoreError(f"The store {self.path} failed (SQLite: {error}). Nothing was changed.")
+
+    def faults(self) -> list[str]:
+        try:
+            found = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check(20)")]
+            found += [
+                f"{table}: row {rowid} refers to a row of {parent} that is gone"
+                for table, rowid, parent, _ in self._connection.execute("PRAGMA foreign_key_check")
+            ]
+        except sqlite3.DatabaseError as error:
+            return [str(self.explain(error))]
+        return [fault for fault in found if fault != "ok"]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- for migrate.py
+
+    def schema(self) -> int:
+        """The schema version of the file; 0 for a new one. Raises StoreError for another program's file."""
+        try:
+            tables = {
+                str(row[0])
+                for row in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            if "meta" in tables:
+                found = self._connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+                return int(found[0])
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            if isinstance(error, sqlite3.Error):
+                raise self.explain(error) from error
+            tables = {"meta"}
+        if any(not table.startswith(("_yoyo", "yoyo_", "sqlite_")) for table in tables):
+            raise StoreError(
+                f"{self.path} is a database of another program. Point [store] url to a file of its own."
+            )
+        return 0
+
+    @property
+    def migration_url(self) -> str:
+        return "sqlite:///" + quote(str(self.path))
+
+    @contextmanager
+    def sole_migrator(self) -> Iterator[None]:
+        """Only one process at a time changes the schema of files in this folder. A lock that dies with its process."""
+        import fcntl
+
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            with suppress(
+                OSError
+            ):  # a network file system without locks: the database's own locks still hold
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+_MENDS: dict[str, str] = {
+    "SQLITE_FULL": "cannot grow: the disk is full. Nothing was changed. Free some space, then run again",
+    "SQLITE_READONLY": "may not be written. Nothing was changed. Give this user the right to write the file and its folder",
+    "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and may be written by this user",
+    "SQLITE_CORRUPT": 'is damaged. Move the file away and put back your last copy; "digest rebuild" then restores the pages',
+    "SQLITE_NOTADB": "is no SQLite database, or is damaged. Put back your last copy, or point [store] url to another file",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error. Check the disk, then run again",
+    "SQLITE_PERM": "may not be opened. Give this user the right to read and write the file and its folder",
+}
