@@ -168,15 +168,15 @@ class _Sending:
         if not self.answers and not room:
             return []
         now, claimed = self.clock(), []
+        apart = room if self.address or not self.answers else 0
         if self.answers:
-            claim = 0 if self.address else room
-            claimed = self.store.record_receipts(self.answers, now=now, claim=claim, holder=self.mark)
+            claimed = self.store.record_receipts(self.answers, now=now, claim=room - apart, holder=self.mark)
             self.tally.update(receipt.status for _, receipt, _ in self.answers)
             self.answers = []
             self._report_progress()
-        if room and (self.address or not claimed):
+        if apart:
             claimed = self.store.claim(now=now, holder=self.mark, limit=room, address=self.address)
-        self.dry = self.dry or (room > 0 and not claimed)
+        self.dry = self.dry or len(claimed) < room
         return claimed
 
     def _room(self) -> int:
