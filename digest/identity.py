@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import SequenceMatcher
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
@@ -177,10 +178,9 @@ _TAGS = re.compile(
     r"</?(?:i|b|u|em|strong|su[bp]|span|p|br|a|div|tt|code|small|ul|ol|li|jats:[\w-]+|mml:[\w-]+)(?:\s[^<>]*)?/?>",
     re.I,
 )
-_LINKS = re.compile(
-    r"(?:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+|\b(?:[\w-]+\.)+[a-z]{2,}/[^\s<>\"]*|\bthis (?:https?|ftp) url\b",
-    re.I,
-)
+_LINK = re.compile(r"(?:https?|ftp)://.*|\bwww\..*|(?<![\w.-])(?:[\w-]+\.)+[a-z]{2,}/.*", re.I)
+_LINK_WORDS = re.compile(r"\bthis (?:https?|ftp) url\b", re.I)  # what arXiv's HTML shows for an address
+MAX_WORD_CHARS = 400
 _TEX_COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
 _TEX_ACCENT = re.compile(r"\\(?:[`'\"^~=.]|[cvuHkrbdt](?=\s*\{))")
 _TEX_MARKS = (
@@ -209,11 +209,12 @@ _UNICODE |= {
 _UNICODE |= {ord(c): "" for c in "\u00ad\u200b\u200c\u200d\u2060\ufeff"}
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 # Indic and other vowel signs are marks, not \w, and tell words apart; +, * and # tell "A" from "A*" and "C" from "C++".
 _TITLE_TOKEN = re.compile(r"\d+(?:\.\d+)+|\d+|(?:[^\W\d_]|[\u0900-\u109f])+|[+*#]")
 
 
-_DROPPED = {ord(c): "" for c in "${}^`'\u2019\u2018"}
+_DROPPED = "${}^`'\u2019\u2018"
 
 
 def _tex_command(found: re.Match[str]) -> str:
@@ -229,12 +230,22 @@ def _fold(text: str) -> str:
         text = _TAGS.sub("", text)
     if "\\" in text:
         text = re.sub(r"\\[^A-Za-z]", " ", _TEX_COMMAND.sub(_tex_command, _TEX_ACCENT.sub("", text)))
-    if not text.isascii():
+    if text.isascii():
+        text = text.lower()
+    else:
         # Twice: case folding and decomposition feed each other (ΐ, İ).
         for _ in range(2):
             text = unicodedata.normalize("NFKD", text).casefold().translate(_UNICODE)
-        return text.translate(_DROPPED)
-    return text.lower().translate(_DROPPED)
+    for mark in _DROPPED:
+        if mark in text:
+            text = text.replace(mark, "")
+    return text
+
+
+def _words(text: str) -> list[str]:
+    """The folded words of a text; a CJK character counts as one."""
+    folded = _fold(text)
+    return (_ASCII_WORD if folded.isascii() else _WORD).findall(folded)
 
 
 def text_hash(text: str) -> str:
@@ -242,6 +253,7 @@ def text_hash(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
+@lru_cache(maxsize=4096)
 def _folded_title(title: str) -> str:
     folded = ""
     for token in _TITLE_TOKEN.findall(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", _fold(title))):
@@ -259,7 +271,19 @@ def title_key(title: str) -> str:
 
 
 def _abstract_words(abstract: str) -> list[str]:
-    return _WORD.findall(_fold(_LINKS.sub(" ", abstract)))
+    return _words(_without_links(abstract))
+
+
+def _without_links(text: str) -> str:
+    if "/" in text or "www." in text:
+        text = " ".join(
+            _without_link(word) if "/" in word or "www." in word else word for word in text.split()
+        )
+    return _LINK_WORDS.sub(" ", text) if " URL" in text else text
+
+
+def _without_link(word: str) -> str:
+    return _LINK.sub("", word) if len(word) < MAX_WORD_CHARS else ""
 
 
 def abstract_key(abstract: str) -> str:
@@ -295,14 +319,14 @@ def known_ids(ids: Mapping[str, str], links: Mapping[str, str]) -> dict[str, str
     """The normalised ids of a paper, with those that its own page's address or PDF says. Links found in an abstract say nothing."""
     clean = normalise_ids(ids)
     for name in ("abstract", "pdf"):
-        if url := canonical_url(links.get(name, "")):
+        if links.get(name) and (url := canonical_url(links[name])):
             clean = _linked_ids(url) | clean
     return clean
 
 
 def page_url(links: Mapping[str, str]) -> str | None:
     """The canonical address of the paper's own page; None where it has none or where it only repeats an id."""
-    url = canonical_url(links.get("abstract", ""))
+    url = canonical_url(links["abstract"]) if links.get("abstract") else None
     return None if url is None or _linked_ids(url) else url
 
 
@@ -359,6 +383,8 @@ def _alike(a: str, b: str) -> bool:
 
 def _strangers(a: str, b: str) -> bool:
     """Two long abstracts that share almost no content word."""
+    if a == b or not a or not b:
+        return False
     left, right = _abstract_words(a), _abstract_words(b)
     return min(len(left), len(right)) >= LONG_ABSTRACT_WORDS and _jaccard(left, right) < 0.1
 
@@ -369,7 +395,7 @@ def ids_conflict(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
 
 
 def _names(authors: Sequence[str]) -> set[str]:
-    return {word for author in authors for word in _WORD.findall(_fold(author)) if len(word) > 1}
+    return {word for author in authors for word in _words(author) if len(word) > 1}
 
 
 def _other_authors(known: Known, paper: Paper) -> bool:
@@ -407,7 +433,7 @@ def same_work(known: Known, paper: Paper, rung: str) -> bool:
         )
     if _folded_title(known.title) == _folded_title(paper.title):
         return rung == "abstract" or not _strangers(known.abstract, paper.abstract)
-    near = _jaccard(_WORD.findall(_fold(known.title)), _WORD.findall(_fold(paper.title))) >= 0.3
+    near = _jaccard(_words(known.title), _words(paper.title)) >= 0.3
     if rung == "abstract":
         return near or not (_other_page(known, paper) or _other_authors(known, paper))
     return near or _alike(known.abstract, paper.abstract)
@@ -422,6 +448,8 @@ def is_revised(known_abstract: str, abstract: str) -> bool:
     True when the words inserted and deleted are more than six and more than a tenth of all words. Not counted: links, markup,
     TeX, case, punctuation, and what follows where one of the two ends (listings cut abstracts, also within a word).
     """
+    if known_abstract == abstract or not known_abstract or not abstract:
+        return False
     left, right = _abstract_words(known_abstract), _abstract_words(abstract)
     short, long = sorted(("".join(left), "".join(right)), key=len)
     if long.startswith(short):

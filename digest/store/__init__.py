@@ -6,6 +6,7 @@ it or, with a StoreError, nothing.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -43,6 +44,10 @@ class Store(Papers, Editions, Subscribers, Deliveries, Ledger):
     def close(self) -> None:
         """Lets go of the database. Once is enough, twice does no harm."""
         self._db.close()
+
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """For a dry run: what is done in this block can be read back in it and is undone at its end. Other writers wait."""
+        return self._db.rehearsal()
 
     def check(self) -> list[str]:
         """What is wrong with the store, in words; empty when it is healthy."""

@@ -6,7 +6,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -60,6 +60,7 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._rehearsing = False
         self._queries: Mapping[str, str] = load_queries(self.dialect)
 
     @abstractmethod
@@ -111,18 +112,54 @@ class Database(ABC):
             yield
 
     @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Everything in this block works, can be read back, and is undone at its end. Other writers wait for as long."""
+        with self._lock:
+            self._begin(write=True)
+            self._rehearsing = True
+            try:
+                yield
+            finally:
+                self._rehearsing = False
+                self.rollback()
+
+    @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[None]:
         with self._lock:
+            self._begin(write=write)
             try:
-                self.begin(write=write)
                 yield
-                self.commit()
+                self._end()
             except self.driver_error as error:
-                self.rollback()
+                self._undo()
                 raise self.explain(error) from error
             except BaseException:
-                self.rollback()
+                self._undo()
                 raise
+
+    def _begin(self, *, write: bool) -> None:
+        try:
+            if self._rehearsing:
+                self.execute("SAVEPOINT step", {})
+            else:
+                self.begin(write=write)
+        except self.driver_error as error:
+            self.rollback()
+            raise self.explain(error) from error
+
+    def _end(self) -> None:
+        if self._rehearsing:
+            self.execute("RELEASE SAVEPOINT step", {})
+        else:
+            self.commit()
+
+    def _undo(self) -> None:
+        if not self._rehearsing:
+            self.rollback()
+            return
+        with suppress(self.driver_error):
+            self.execute("ROLLBACK TO SAVEPOINT step", {})
+            self.execute("RELEASE SAVEPOINT step", {})
 
     def rows(self, name: str, /, **params: object) -> list[Row]:
         found: list[Row] = self.execute(self._queries[name], params).fetchall()

@@ -102,22 +102,24 @@ class _Diff:
     new_abstracts: list[tuple[int, str]] = field(default_factory=list)
     joins: list[tuple[int, int]] = field(default_factory=list)
     joined: list[KnownPaper] = field(default_factory=list)
+    quick: dict[int, tuple[str, ...]] = field(default_factory=dict)
     ladders: dict[int, tuple[str, ...]] = field(default_factory=dict)
     seen: list[dict[str, object]] = field(default_factory=list)
 
     # --- what is known
 
     def preload(self, papers: Sequence[Paper]) -> None:
-        """Asks for all ids at once, and for the weaker keys of those papers only that ids do not settle."""
-        by_id = [identity.id_keys(paper.ids, paper.links) for paper in papers]
-        self.look_up([key for keys in by_id for key in keys])
-        open_papers = [
-            paper for paper, keys in zip(papers, by_id, strict=True) if not self._settled(paper, keys)
-        ]
-        self.look_up([key for paper in open_papers for key in self.ladder(paper)])
+        """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle."""
+        self.look_up([key for paper in papers for key in self.quick_keys(paper)])
+        unsettled = [paper for paper in papers if self.settled(paper) is None]
+        self.look_up([key for paper in unsettled for key in self.ladder(paper)])
 
-    def _settled(self, paper: Paper, id_keys: Sequence[str]) -> bool:
-        return any((row := self.owner(key)) and row.says_all_of(paper) for key in id_keys)
+    def quick_keys(self, paper: Paper) -> tuple[str, ...]:
+        """The ids, or where there is none the title: most often they say it all."""
+        if id(paper) not in self.quick:
+            ids = identity.id_keys(paper.ids, paper.links)
+            self.quick[id(paper)] = ids or (identity.title_key(paper.title),)
+        return self.quick[id(paper)]
 
     def ladder(self, paper: Paper) -> tuple[str, ...]:
         """The keys of a paper, and the one its source gave it."""
@@ -125,6 +127,14 @@ class _Diff:
             keys = identity.keys(paper)
             self.ladders[id(paper)] = keys if paper.key in keys or not paper.key else (*keys, paper.key)
         return self.ladders[id(paper)]
+
+    def settled(self, paper: Paper) -> tuple[KnownPaper, str] | None:
+        """The known paper that a quick key leads to, where the listing says nothing of it that would be new as a key."""
+        for key in self.quick_keys(paper):
+            row = self.owner(key)
+            if row and row.says_all_of(paper) and self.stands(key, row, paper):
+                return row, key
+        return None
 
     def look_up(self, keys: Sequence[str]) -> None:
         asked = [key for key in dict.fromkeys(keys) if key not in self.owners]
@@ -165,10 +175,8 @@ class _Diff:
 
     def match(self, paper: Paper) -> tuple[KnownPaper | None, str | None]:
         """The known paper and the key that led to it; rows that this shows to be one are joined."""
-        for key in identity.id_keys(paper.ids, paper.links):
-            row = self.owner(key)
-            if row and identity.same_work(row.known, paper, identity.rung(key)) and row.says_all_of(paper):
-                return row, key
+        if settled := self.settled(paper):
+            return settled
         standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
         if not standing:
             return None, None
