@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -23,10 +24,12 @@ from digest.config import Config, DigestConfig, SourceConfig
 from digest.errors import ConfigError, DigestError, UsageError
 from digest.fetch import Fetcher
 from digest.model import (
+    Candidate,
     Delivery,
     DeliveryReport,
     Edition,
     Listing,
+    Paper,
     PublishReport,
     Reading,
     Receipt,
@@ -34,10 +37,12 @@ from digest.model import (
     SourceReport,
     Subscriber,
 )
+from digest.selection import Chosen
 from digest.website import Website
 
 if TYPE_CHECKING:
     from digest.render import Renderer
+    from digest.smtp import Transport
     from digest.store import Store
 
 LEASE = "run"
@@ -59,6 +64,7 @@ class App:
         self._clock = clock
         self.stop = threading.Event()
         self._holder = _holder()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> App:
         return self
@@ -68,6 +74,8 @@ class App:
             self.store.close()
         if "fetcher" in self.__dict__:
             self.fetcher.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     # ------------------------------------------------------------ edges, built when first used
 
@@ -121,6 +129,8 @@ class App:
         day = day or self.today(now)
         digests = self.config.digest if digests is None else digests
         started = time.perf_counter()
+        if dry_run:
+            self._rehearse_without_a_store()
         with self._lease(), self.store.rehearsal() if dry_run else nullcontext():
             runs = [self.store.start_run(digest.name, day, now=now) for digest in digests]
             try:
@@ -176,13 +186,22 @@ class App:
             dry_run=dry_run,
         )
 
+    def _rehearse_without_a_store(self) -> None:
+        """A dry run of a program that never ran leaves no store behind either."""
+        url = self.config.store.url
+        if url.startswith("sqlite:///") and not self.config.resolve(url.removeprefix("sqlite:///")).exists():
+            from digest.store import open_store
+
+            self._scratch = tempfile.TemporaryDirectory(prefix="digest-dry-run-")
+            self.__dict__["store"] = open_store("sqlite:///store.db", base=Path(self._scratch.name))
+
     def _sources(
         self, digests: Sequence[DigestConfig], adhoc: Sequence[SourceConfig]
     ) -> list[tuple[SourceConfig, Sequence[DigestConfig]]]:
         if adhoc:
             return [(source, self.config.digest) for source in adhoc]
         names = {digest.name for digest in digests}
-        found = []
+        found: list[tuple[SourceConfig, Sequence[DigestConfig]]] = []
         for source in self.config.source:
             followers = self.config.followers(source.name)
             if source.enabled and any(digest.name in names for digest in followers):
@@ -218,7 +237,7 @@ class App:
             renew=self._renew,
         )
 
-    def _open_transport(self):  # type: ignore[no-untyped-def]
+    def _open_transport(self) -> Callable[[], Transport]:
         from digest.smtp import open_transport
 
         return open_transport(self.config.mail, base=self.config.resolve)
@@ -253,6 +272,16 @@ class App:
         if edition is None:
             raise UsageError(f"no edition {edition_id} of {digest!r}. See `digest status`.")
         return edition
+
+    def check_login(self) -> None:
+        """Connects and logs in to the mail server and sends nothing. Raises MailError with the mend."""
+        from digest.smtp import SmtpTransport
+
+        transport = SmtpTransport(self.config.mail.smtp, sender=parseaddr(self.config.mail.from_)[1])
+        try:
+            transport.connect()
+        finally:
+            transport.close()
 
     def send_to(self, address: str, *, day: date | None = None, now: datetime) -> tuple[Edition, Receipt]:
         """One copy of the newest edition (or that of `day`) to one address only; no delivery is recorded.
@@ -305,6 +334,30 @@ class App:
         return edition, Website(out).write(
             digest_pages(digest, self.config, self.store, self.renderer, [edition])
         )
+
+    def check_templates(self, now: datetime) -> None:
+        """Renders every page and mail of the newest edition, or of a sample where there is none, and keeps none of it.
+
+        Raises RenderError for the first template that fails.
+        """
+        from digest.editions import make_edition
+        from digest.pipeline.publish import digest_pages
+
+        for digest in self.config.digest:
+            editions = self.store.latest_editions(digest.name, limit=1) or [
+                make_edition(
+                    digest,
+                    now.date(),
+                    part=1,
+                    number=1,
+                    issued_at=now,
+                    chosen=_sample(now),
+                    authority="sample,2026",
+                )
+            ]
+            for _ in digest_pages(digest, self.config, self.store, self.renderer, editions):
+                pass
+            self._compose(editions[0])
 
     def newest_edition(self, day: date | None = None) -> Edition:
         """The newest edition of any digest, or the newest part of a day's. Raises UsageError where there is none."""
@@ -363,22 +416,28 @@ class App:
 
 def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     """An App over a configuration; edges are opened when first used. Raises ConfigError for an unknown source kind."""
-    from difflib import get_close_matches
-
-    from digest.sources import KINDS
-
-    known = ["auto", *KINDS]
     problems = []
     for source in config.source:
-        if source.kind not in known:
-            close = get_close_matches(source.kind, known, n=1)
-            mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
-            problems.append(
-                f'{config.file}, [[source]] "{source.name}": unknown kind "{source.kind}". {mend}'
-            )
+        try:
+            check_kind(source.kind)
+        except UsageError as error:
+            problems.append(f'{config.file}, [[source]] "{source.name}": {error}')
     if problems:
         raise ConfigError(problems, path=config.file)
     return App(config, clock=clock)
+
+
+def check_kind(kind: str) -> None:
+    """Raises UsageError, with the nearest known name, for a kind of source that does not exist."""
+    from digest.sources import KINDS
+
+    known = ["auto", *KINDS]
+    if kind not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(kind, known, n=1)
+        mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
+        raise UsageError(f'unknown kind "{kind}". {mend}')
 
 
 def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
@@ -392,6 +451,16 @@ def shipped(name: str) -> Path:
     """A file or folder that comes with the program: inside the installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "_shipped" / name
     return inside if inside.exists() else Path(__file__).parent.parent / name
+
+
+def _sample(now: datetime) -> list[Chosen]:
+    paper = Paper(
+        key="title:sample",
+        title="A sample of a paper",
+        abstract="We show how a page looks. It has two sentences.",
+    )
+    candidate = Candidate(paper_id=1, paper=paper, change="new", source="sample", found_at=now)
+    return [Chosen(candidate=candidate, topic="")]
 
 
 def _holder() -> str:

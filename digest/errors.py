@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 
 class DigestError(Exception):
@@ -36,7 +37,7 @@ class ConfigError(DigestError):
 class FetchError(DigestError):
     """A listing could not be had. `status` is the HTTP status code, where there was an answer."""
 
-    outcome = "unreachable"
+    outcome: Literal["unreachable", "refused"] = "unreachable"
 
     def __init__(self, message: str, *, url: str = "", status: int | None = None) -> None:
         self.url, self.status = url, status
@@ -50,13 +51,13 @@ class FetchTimeout(FetchError):
 class FetchTooLarge(FetchError):
     """The listing is larger than `max_bytes`."""
 
-    outcome = "refused"
+    outcome: Literal["unreachable", "refused"] = "refused"
 
 
 class FetchRefused(FetchError):
     """We may not or will not ask: scheme, address rules, robots.txt."""
 
-    outcome = "refused"
+    outcome: Literal["unreachable", "refused"] = "refused"
 
 
 class ParseError(DigestError):

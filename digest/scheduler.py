@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,11 +83,8 @@ class Service:
     def missed(self, digest: DigestConfig) -> datetime | None:
         """The newest time within grace_h at which the digest was due and no run of that day has finished since."""
         now = self._clock()
-        trigger = self._triggers[digest.name]
-        fire = trigger.get_next_fire_time(None, now - timedelta(hours=digest.grace_h))
-        last = None
-        while fire is not None and fire <= now:
-            last, fire = fire, trigger.get_next_fire_time(fire, fire + timedelta(microseconds=1))
+        due = due_times(self._triggers[digest.name], now - timedelta(hours=digest.grace_h), now)
+        last = max(due, default=None)
         if last is None:
             return None
         with open_app(self._config, clock=self._clock) as app:
@@ -168,6 +165,22 @@ class Service:
             return
         when = datetime.now(UTC) + timedelta(seconds=_RETRY_LEASE_S)
         self._scheduler.add_job(self.run, "date", run_date=when, args=[digest, due], misfire_grace_time=None)
+
+
+def due_times(trigger: Any, start: datetime, end: datetime) -> Iterator[datetime]:
+    """The moments from `start` up to and including `end` at which a trigger is due, in UTC, ascending.
+
+    Counted in UTC: arithmetic on local times loses the fold, and the hour that comes twice would never end.
+    """
+    moment = start.astimezone(UTC)
+    while True:
+        fire = trigger.get_next_fire_time(None, moment)
+        if fire is None or fire.astimezone(UTC) > end:
+            return
+        due = fire.astimezone(UTC)
+        if due >= moment:
+            yield due
+        moment = max(due, moment) + timedelta(seconds=1)
 
 
 def cron(digest: DigestConfig, config: Config) -> Any:

@@ -23,7 +23,17 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms of floor 3 that serve their neighbours: text is cleaned on the way in, selection names the topics that editions show.
 NEIGHBOURS = {("sources", "text"), ("editions", "text"), ("editions", "selection"), ("render", "text")}
-WIRE = {"socket", "http", "smtplib", "sqlite3", "psycopg", "urllib3", "urllib.request", "requests", "subprocess"}
+WIRE = {
+    "socket",
+    "http",
+    "smtplib",
+    "sqlite3",
+    "psycopg",
+    "urllib3",
+    "urllib.request",
+    "requests",
+    "subprocess",
+}
 FILES = sorted(ROOT.glob("digest/**/*.py"))
 
 
@@ -39,7 +49,9 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}:{node.lineno}: relative import; name the room in full"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "digest"}
+            found |= {node.module} | {
+                f"{node.module}.{alias.name}" for alias in node.names if node.module == "digest"
+            }
     return found
 
 
@@ -57,7 +69,9 @@ def test_imports_go_down_only(path: Path) -> None:
         assert lower, f"{room} (floor {FLOOR[room]}) imports {name} (floor {FLOOR[other]})"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if FLOOR.get(room_of(p), 9) <= 4], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if FLOOR.get(room_of(p), 9) <= 4], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_pure_floors_do_not_touch_the_wire(path: Path) -> None:
     assert not {name for name in imports(path) if name in WIRE or name.split(".")[0] in WIRE}
 

@@ -83,7 +83,7 @@ class _Commands(click.Group):
 @click.option("-q", "--quiet", is_flag=True, help="Only results and errors.")
 @click.version_option(__version__, prog_name="digest")
 @click.pass_context
-def cli(ctx: click.Context, **options: Any) -> None:
+def cli(ctx: click.Context, /, **options: Any) -> None:
     """Listing pages of new papers in; feeds, a web archive and an honest email out.
 
     These options may also stand after the command. Exit codes: 0 done, also with nothing new; 1 failed; 2 wrong usage

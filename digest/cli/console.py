@@ -67,7 +67,7 @@ class Console:
         if not self.quiet:
             print(self._printable(text), file=sys.stderr)
 
-    def object(self, value: Mapping[str, Any]) -> None:
+    def answer(self, value: Mapping[str, Any]) -> None:
         """The one JSON object of this call, with its schema number."""
         if self.json:
             import msgspec

@@ -54,7 +54,7 @@ def doctor(console: Console, online: bool) -> int:
                 for finding in _guarded(check, app, utc_now()):
                     tell(finding)
     faults = sum(level == "fault" for level, _, _ in findings)
-    console.object(
+    console.answer(
         {"findings": [{"level": level, "check": what, "text": text} for level, what, text in findings]}
     )
     console.result()
@@ -120,8 +120,7 @@ def _store(app: App, now: datetime) -> Iterator[Finding]:
 
 
 def _templates(app: App, now: datetime) -> Iterator[Finding]:
-    for problem in app.renderer.problems():
-        yield "fault", "templates", problem
+    app.check_templates(now)
     own = app.config.resolve(app.config.site.templates)
     yield "ok", "templates", f"{own}, then the program's" if own.is_dir() else "the program's own"
 
@@ -192,7 +191,5 @@ def _mail(app: App, now: datetime) -> Iterator[Finding]:
 def _mail_online(app: App, now: datetime) -> Iterator[Finding]:
     if app.config.mail.transport != "smtp":
         return
-    from digest.smtp import check_login
-
-    check_login(app.config.mail)
+    app.check_login()
     yield "ok", "mail", f"{app.config.mail.smtp.host} takes the login; nothing was sent"

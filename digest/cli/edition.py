@@ -32,7 +32,7 @@ def preview(console: Console, day: date | None, out: Path) -> None:
         edition, report = app.preview(Path.cwd() / out, day=day)
         root = Path.cwd() / out / (app.digest_named(edition.digest).path or "") / edition.path
     files = [root / name for name in ("index.html", "email.html", "email.txt")]
-    console.object(
+    console.answer(
         {"edition": edition.id, "folder": str(root), "written": report.written, "unchanged": report.unchanged}
     )
     console.result(f"Edition {edition.id}, {plural(edition.count, 'paper')}:")
@@ -60,12 +60,12 @@ def send(console: Console, address: str | None, day: date | None) -> int:
         if address is None:
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
-            console.object({"deliveries": _counts(report)})
+            console.answer({"deliveries": _counts(report)})
             words = delivery_words(report)
             console.result("\n".join(words) if words else "Nothing is queued.")
             return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
         edition, receipt = app.send_to(checked_address(address), day=day, now=utc_now())
-    console.object(
+    console.answer(
         {
             "edition": edition.id,
             "status": receipt.status,
@@ -85,7 +85,7 @@ def rebuild(console: Console) -> None:
     with console.app() as app:
         report = app.rebuild()
         output = app.config.resolve(app.config.site.output)
-    console.object({"published": {"written": report.written, "unchanged": report.unchanged}})
+    console.answer({"published": {"written": report.written, "unchanged": report.unchanged}})
     console.result(
         f"{shown(output)}: {plural(report.written, 'file')} written, {report.unchanged:,} unchanged."
     )

@@ -30,7 +30,7 @@ def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
             failed += isinstance(reading, DigestError)
             listings.append(listing_object(location, kind, reading))
             show_listing(console, location, reading)
-    console.object({"listings": listings})
+    console.answer({"listings": listings})
     return 3 if failed else 0
 
 

@@ -55,7 +55,7 @@ def run(
             source_done=lambda source: console.note(_source_line(source)),
             progress=lambda what, done, total: bar(done, total),
         )
-        console.object(_as_object(report))
+        console.answer(_as_object(report))
         _summary(console, report, app.config)
         _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
     return 3 if report.degraded else 0

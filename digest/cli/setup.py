@@ -32,7 +32,7 @@ def init(console: Console, folder: Path) -> None:
         raise UsageError(
             f"{error.filename}: cannot be written: {error.strerror}. Choose a folder that you may write to."
         ) from error
-    console.object({"folder": str(root), "written": [str(path) for path in written]})
+    console.answer({"folder": str(root), "written": [str(path) for path in written]})
     for path in written:
         console.result(f"wrote {shown(path)}")
     where = "" if root == Path.cwd() else f"cd {shown(root)} && "

@@ -24,11 +24,11 @@ def list_(console: Console, kinds: bool) -> None:
         from digest.sources import KINDS
 
         described = {name: _first_line(name) for name in KINDS}
-        console.object({"kinds": described})
+        console.answer({"kinds": described})
         console.table(["kind", "reads"], [("auto", "Recognised by content."), *described.items()])
         return
     config = console.config()
-    console.object(
+    console.answer(
         {
             "sources": [
                 {"name": s.name, "kind": s.kind, "place": s.url or s.path, "enabled": s.enabled}
@@ -61,7 +61,7 @@ def test(console: Console, name: str) -> int:
             known = ", ".join(source.name for source in app.config.source) or "none"
             raise UsageError(f'no source "{name}" in {app.config.file}. Known: {known}.')
         readings = list(app.readings(found, now=utc_now()))
-    console.object(
+    console.answer(
         {"listings": [listing_object(location, found[0].kind, reading) for location, reading in readings]}
     )
     for location, reading in readings:

@@ -25,7 +25,7 @@ def status(console: Console, runs: int) -> None:
         deliveries = app.store.delivery_counts()
     reports = [msgspec.json.decode(row.report) if row.report else None for row in rows]
     last = next((report for report in reports if report), None)
-    console.object(
+    console.answer(
         {
             "last_run": last,
             "runs": [

@@ -24,7 +24,7 @@ def list_(console: Console, status: str | None) -> None:
     """Show every subscriber with status, digests and the day they were added."""
     with console.app() as app:
         found = app.store.subscribers(status)
-    console.object(
+    console.answer(
         {
             "subscribers": [
                 {
@@ -62,7 +62,7 @@ def add(console: Console, addresses: tuple[str, ...], digests: tuple[str, ...]) 
             if name not in known:
                 raise UsageError(f'no digest "{name}". Known: {", ".join(known)}.')
         results = add_all(app.store, addresses, digests=digests, now=utc_now())
-    console.object(
+    console.answer(
         {
             "added": [s.address for s, new in results if new],
             "known": [s.address for s, new in results if not new],
@@ -83,7 +83,7 @@ def remove(console: Console, addresses: tuple[str, ...]) -> int:
     with console.app() as app:
         results = remove_all(app.store, addresses, now=utc_now())
     unknown = [address for address, was in results if not was]
-    console.object({"removed": [address for address, was in results if was], "unknown": unknown})
+    console.answer({"removed": [address for address, was in results if was], "unknown": unknown})
     for address, was in results:
         if was:
             console.result(f"{address}: removed; gets no more mail.")

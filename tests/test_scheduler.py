@@ -1,0 +1,114 @@
+"""The schedule: each local date once, missed days made up for, a stop that finishes what is in flight."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from digest.app import open_app
+from digest.config import Config, DigestConfig, SiteConfig, SourceConfig, StoreConfig
+from digest.errors import ConfigError
+from digest.scheduler import Service, cron, due_times
+
+ROOT = Path(__file__).parent.parent
+
+
+def config(tmp_path: Path, schedule: str, zone: str = "Europe/Berlin", grace_h: float = 12) -> Config:
+    return Config(
+        site=SiteConfig(url="https://papers.example.org/", timezone=zone),
+        store=StoreConfig(url=f"sqlite:///{tmp_path}/digest.db"),
+        source=(SourceConfig(name="s", path=str(ROOT / "examples" / "listings")),),
+        digest=(DigestConfig(name="daily", title="T", path="", schedule=schedule, grace_h=grace_h),),
+        file=str(tmp_path / "config.toml"),
+    )
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def test_a_line_that_is_no_cron_line_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no cron line"):
+        cron(config(tmp_path, "0 25 * * *").digest[0], config(tmp_path, "0 25 * * *"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "schedule", "year"),
+    [
+        (zone, schedule, year)
+        for zone in ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia")
+        for schedule in ("30 2 * * *", "30 1 * * *", "0 6 * * *")
+        for year in (2025, 2026)
+    ],
+)
+def test_every_date_of_a_year_runs_exactly_once_through_clock_changes(tmp_path: Path, zone: str, schedule: str, year: int) -> None:
+    """The ledger's key is the local date: a time that comes twice is one run, a time that is skipped is not lost."""
+    made = config(tmp_path, schedule, zone)
+    local = ZoneInfo(zone)
+    trigger = cron(made.digest[0], made)
+    fires = list(due_times(trigger, datetime(year, 1, 1, tzinfo=local), datetime(year, 12, 31, 12, tzinfo=local)))
+    assert fires == sorted(set(fires))
+    assert {fire.astimezone(local).date() for fire in fires} == {date(year, 1, 1) + timedelta(days=n) for n in range(365)}
+
+
+def test_a_run_that_finished_is_not_repeated_on_the_same_date(tmp_path: Path) -> None:
+    now = at("2026-10-25T02:30+02:00")  # comes again an hour later, as 02:30+01:00
+    made = config(tmp_path, "30 2 * * *")
+    service = Service(made, clock=lambda: now)
+    assert service.run(made.digest[0]) is not None
+    now = at("2026-10-25T02:30+01:00")
+    assert service.run(made.digest[0]) is None
+
+
+def test_a_missed_run_is_found_within_the_grace_and_not_beyond(tmp_path: Path) -> None:
+    now = at("2026-11-20T09:00+01:00")
+    made = config(tmp_path, "0 7 * * *", grace_h=3)
+    service = Service(made, clock=lambda: now)
+    assert service.missed(made.digest[0]) == at("2026-11-20T07:00+01:00")
+    now = at("2026-11-20T10:30+01:00")
+    assert service.missed(made.digest[0]) is None
+
+
+def test_after_ten_days_of_sleep_one_run_makes_up(tmp_path: Path) -> None:
+    now = at("2026-11-20T09:00+01:00")
+    made = config(tmp_path, "0 7 * * *", grace_h=24 * 30)
+    service = Service(made, clock=lambda: now)
+    assert service.missed(made.digest[0]) == at("2026-11-20T07:00+01:00")
+    assert service.run(made.digest[0], due=service.missed(made.digest[0])) is not None
+    assert service.missed(made.digest[0]) is None
+
+
+def test_a_run_missed_before_midnight_is_of_its_own_date(tmp_path: Path) -> None:
+    now = at("2026-11-21T01:00+01:00")
+    made = config(tmp_path, "0 23 * * *")
+    service = Service(made, clock=lambda: now)
+    report = service.run(made.digest[0], due=service.missed(made.digest[0]))
+    assert report is not None
+    assert report.date == date(2026, 11, 20)
+
+
+def test_a_fault_of_one_run_is_logged_and_the_service_lives_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = config(tmp_path, "0 7 * * *")
+    (tmp_path / "digest.db").write_bytes(b"this is no database, but a text that stands in its place" * 100)
+    service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
+    assert service.run(made.digest[0]) is None
+    assert "digest.db" in caplog.text
+
+
+def test_a_run_waits_while_another_holds_the_lease(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    now = at("2026-11-20T07:00+01:00")
+    made = config(tmp_path, "0 7 * * *")
+    with open_app(made) as other:
+        other.store.acquire_lease("run", "another.example.org/1/1", now=now, ttl_s=600, is_dead=lambda holder: False)
+        assert Service(made, clock=lambda: now).run(made.digest[0]) is None
+    assert "another run" in caplog.text.casefold()
+
+
+def test_a_stopped_service_starts_no_run(tmp_path: Path) -> None:
+    made = config(tmp_path, "0 7 * * *")
+    service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
+    service.stop()
+    assert service.run(made.digest[0]) is None
