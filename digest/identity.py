@@ -24,6 +24,7 @@ STRONG_RUNGS = ("arxiv", "doi", "openreview")
 MIN_ABSTRACT_CHARS = 200
 LONG_ABSTRACT_WORDS = 40
 MAX_KEY_CHARS = 400  # PostgreSQL refuses an index row above about 2,700 bytes
+MAX_EDITED_WORDS = 6
 MAX_COMPARED_WORDS = 1200  # difflib is quadratic; no honest abstract is longer
 
 
@@ -224,6 +225,8 @@ def _tex_command(found: re.Match[str]) -> str:
 
 def _fold(text: str) -> str:
     """Lower case without markup, TeX, accents and ligatures; white space and punctuation stand."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
@@ -454,30 +457,25 @@ def is_revised(known_abstract: str, abstract: str) -> bool:
     short, long = sorted(("".join(left), "".join(right)), key=len)
     if long.startswith(short):
         return False
-    left, right = left[:MAX_COMPARED_WORDS], right[:MAX_COMPARED_WORDS]
-    a, b = _without_common_ends(left, right)
-    if len(a) + len(b) <= 6:
+    first, second = sorted((left[:MAX_COMPARED_WORDS], right[:MAX_COMPARED_WORDS]), key=len)
+    cut = first[-1] != second[-1]
+    if cut:
+        # The shorter may end anywhere, also within a word; what the longer one has beyond that place is no change.
+        first, second = first[:-1], second[: len(first) + MAX_EDITED_WORDS]
+    a, b = _without_common_ends(first, second, behind=not cut)
+    if len(a) + len(b) <= MAX_EDITED_WORDS:
         return False
     changes = [op[1:] for op in SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if op[0] != "equal"]
-    tail = _cut_off(changes[-1], a, b) if left[-1] != right[-1] else 0
-    changed = sum((a1 - a0) + (b1 - b0) for a0, a1, b0, b1 in changes) - tail
-    return changed > max(6, (max(len(left), len(right)) - tail) / 10)
+    if cut and changes[-1][0] == len(a):
+        changes.pop()
+    changed = sum((a1 - a0) + (b1 - b0) for a0, a1, b0, b1 in changes)
+    return changed > max(MAX_EDITED_WORDS, len(second) / 10)
 
 
-def _without_common_ends(a: list[str], b: list[str]) -> tuple[list[str], list[str]]:
+def _without_common_ends(a: list[str], b: list[str], *, behind: bool) -> tuple[list[str], list[str]]:
     start, end, shorter = 0, 0, min(len(a), len(b))
     while start < shorter and a[start] == b[start]:
         start += 1
-    while end < shorter - start and a[-1 - end] == b[-1 - end]:
+    while behind and end < shorter - start and a[-1 - end] == b[-1 - end]:
         end += 1
     return a[start : len(a) - end], b[start : len(b) - end]
-
-
-def _cut_off(last: tuple[int, int, int, int], a: list[str], b: list[str]) -> int:
-    """How many words of the last change merely stand behind the place where one of the two texts was cut."""
-    a0, a1, b0, b1 = last
-    if a1 < len(a) or b1 < len(b):
-        return 0
-    short, long = sorted((a[a0:], b[b0:]), key=len)
-    cut = not short or (len(short) == 1 and long[0].startswith(short[0]))
-    return len(short) + len(long) if cut else 0
