@@ -7,9 +7,10 @@ links). docs/templates.md describes every template, variable and filter; a test 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -22,11 +23,12 @@ from digest.model import Edition, Entry, Section
 from digest.text import display_width, isolate, truncate
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from jinja2.nodes import EvalContext
 
 TITLE_CHARS = 110
 SHOWN_AUTHORS = 3
+# A longer one would not fit a line of the plain text (RFC 5322, 2.1.1), and no paper has one.
+URL_CHARS = 900
 
 # English for now; a language is one such set of words.
 MONTHS = (
@@ -61,13 +63,23 @@ _LANGUAGES = (
 _FORMULA = re.compile(r"\$(?=[^\s$])[^$\n]*(?<=[^\s$])\$(?!\d)|\\\(.+?\\\)")
 
 
+_PLAIN_URL = re.compile(
+    r"https?://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9%/:=&?~#+!$,;@()*._-]*)?", re.ASCII
+)
+
+
 def clean(text: str) -> str:
     """`text` without the characters that XML, UTF-8 or a reader cannot take, on one line."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")
     return " ".join(_UNFIT.sub("", text).split())
 
 
+@lru_cache(maxsize=4096)
 def safe_url(url: str) -> str:
     """An absolute http or https address, percent-encoded where a feed or mail needs it; "" for anything else."""
+    if len(url) <= URL_CHARS and _PLAIN_URL.fullmatch(url):
+        return url
     bare = clean(url).replace(" ", "%20")
     try:
         parts = urlsplit(bare)
@@ -76,19 +88,15 @@ def safe_url(url: str) -> str:
     except ValueError:
         return ""
     found = quote(bare, safe="%/:=&?~#+!$,;'@()*[]-._")
-    # A longer one would not fit a line of a mail (RFC 5322, 2.1.1), and no paper has one.
-    return found if len(found) <= 900 else ""
+    return found if len(found) <= URL_CHARS else ""
 
 
 def moment(text: str | None) -> datetime | None:
     """An RFC 3339 date-time or full date as an aware datetime in UTC; None for anything else."""
     try:
         found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    try:
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except OverflowError:
+    except (ValueError, OverflowError):
         return None
     return found.replace(microsecond=0) if 1900 <= found.year <= 9000 else None
 
@@ -149,6 +157,11 @@ def schedule_words(schedule: str, timezone: str) -> str:
 def in_words(names: Sequence[str]) -> str:
     """a, b and c"""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def sender_of(site: SiteConfig) -> str:
+    """Who sends this: "Example Reading Group, 1 Library Lane, 1000 Exampleton"; "" where the operator says neither."""
+    return ", ".join(clean(part) for part in (site.publisher, site.postal_address) if part.strip())
 
 
 # ---------------------------------------------------------------- an edition as its readers see it
@@ -330,16 +343,6 @@ def _teaser(edition: Edition) -> str:
     return text
 
 
-def short_names(edition: Edition, limit: int = 6) -> tuple[str, ...]:
-    """Short names of the first papers: what stands before a title's colon, or its first words."""
-    found = []
-    for entry in edition.entries[:limit]:
-        title = clean(entry.paper.title)
-        head, colon, _ = title.partition(": ")
-        found.append(head if colon and 2 < len(head) <= 36 else truncate(title, 36))
-    return tuple(name for name in found if name)
-
-
 # ---------------------------------------------------------------- Jinja
 
 
@@ -369,11 +372,32 @@ class Renderer:
 
     def render(self, template: str, **variables: object) -> str:
         """The text that a template makes of `variables`. Raises RenderError with template, line and mend."""
+        with self._explaining(template):
+            return str(self._environment.get_template(template).render(**variables))
+
+    def macro(self, template: str, name: str) -> Callable[..., str]:
+        """A macro of a template as a function, for what is made hundreds of times. Raises RenderError, as it does."""
+        with self._explaining(template):
+            module = self._environment.get_template(template).module
+        made = getattr(module, name, None)
+        if made is None:
+            raise RenderError(
+                f"template {template}: no macro {name!r}. Put it back (docs/templates.md), or delete your copy of the file.",
+                template=template,
+            )
+
+        def call(*values: object) -> str:
+            with self._explaining(template):
+                return str(made(*values))
+
+        return call
+
+    @contextmanager
+    def _explaining(self, template: str) -> Iterator[None]:
         from jinja2 import TemplateError
 
         try:
-            found: Template = self._environment.get_template(template)
-            return str(found.render(**variables))
+            yield
         # Jinja's own faults, and what plain Python says to an expression such as {{ 1 + "a" }}.
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise self._explained(template, error) from error
@@ -405,7 +429,10 @@ class Renderer:
             file = Path(trace.tb_frame.f_code.co_filename)
             for folder in self.folders:
                 if file.is_relative_to(folder):
-                    place = (file.relative_to(folder).as_posix(), trace.tb_lineno)
+                    # A macro called from here is compiled code, whose lines Jinja has not yet turned into the template's.
+                    compiled = trace.tb_frame.f_globals.get("__jinja_template__")
+                    line = compiled.get_corresponding_lineno(trace.tb_lineno) if compiled else trace.tb_lineno
+                    place = (file.relative_to(folder).as_posix(), line)
             trace = trace.tb_next
         return place
 
@@ -474,8 +501,3 @@ def _filters() -> dict[str, Any]:
         "counted": counted,
         "truncated": truncate,
     }
-
-
-def sender_of(site: SiteConfig) -> str:
-    """Who sends this: "Example Reading Group, 1 Library Lane, 1000 Exampleton"; "" where the operator says neither."""
-    return ", ".join(clean(part) for part in (site.publisher, site.postal_address) if part.strip())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from digest.config import DigestConfig, MailConfig, SiteConfig, TopicConfig
-from digest.formats import Publication
+from digest.formats import Publication, pages
+from digest.mail.compose import Composed, compose, web_copies
 from digest.model import Delivery, Edition, EditionHead, Entry, Paper, Section, Subscriber
+from digest.render import Renderer
 
 SITE = SiteConfig(
     title="Paper Digest",
@@ -241,3 +245,39 @@ def delivery_to(address: str = "reader@mail.example", edition: str = "2026-11-19
         date=datetime(2026, 11, 19, 6, 0, 5, tzinfo=UTC),
         attempt=1,
     )
+
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+def assert_golden(name: str, body: bytes) -> None:
+    """`body` is what tests/golden/ holds under `name`. DIGEST_REFRESH_GOLDEN=1 writes it anew: read the diff then."""
+    file = GOLDEN / name
+    if os.environ.get("DIGEST_REFRESH_GOLDEN") == "1":
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+    assert file.read_bytes() == body, (
+        f"{name} differs; if you meant it: DIGEST_REFRESH_GOLDEN=1 pytest tests/test_formats_golden.py"
+    )
+
+
+def composed_of(edition: Edition, renderer: Renderer, **changes: Any) -> Composed:
+    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "mail": MAIL, "url": URL, "renderer": renderer}
+    return compose(edition, **(facts | changes))
+
+
+def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str, bytes]:
+    """The web copies of the mail by path."""
+    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "mail": MAIL, "url": URL, "renderer": renderer}
+    return {page.path: page.body for page in web_copies(edition, **(facts | changes))}
+
+
+def pages_of(publication: Publication, renderer: Renderer) -> dict[str, bytes]:
+    """All pages by path."""
+    return {page.path: page.body for page in pages(publication, renderer)}
+
+
+@cache
+def shipped() -> Renderer:
+    """A renderer of the templates that come with the program."""
+    return Renderer([Path(__file__).parent.parent / "templates"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from email.utils import parseaddr
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from digest.config import DigestConfig, MailConfig, SiteConfig
 from digest.model import Edition, EditionHead, Page
 
 if TYPE_CHECKING:
-    from digest.render import Renderer
+    from digest.formats.items import Item
+    from digest.render import EditionView, Renderer
 
 
-class Publication(Struct, frozen=True, kw_only=True):
+class Publication(Struct, frozen=True, kw_only=True, dict=True):
     """What is published of one digest.
 
     `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
@@ -41,6 +43,29 @@ class Publication(Struct, frozen=True, kw_only=True):
     def contact(self) -> str:
         """The address that takes "put me on the list" mails."""
         return self.site.contact or parseaddr(self.mail.from_)[1]
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The items of the feeds, built once for all of them."""
+        from digest.formats.items import make_items
+
+        return make_items(self)
+
+    @cached_property
+    def newest(self) -> EditionView | None:
+        """The newest edition in words; None before the first."""
+        return self._view(self.latest[0]) if self.latest else None
+
+    def view(self, edition: Edition) -> EditionView:
+        """An edition in words; that of the newest is made once."""
+        if self.newest is not None and edition.id == self.latest[0].id:
+            return self.newest
+        return self._view(edition)
+
+    def _view(self, edition: Edition) -> EditionView:
+        from digest.render import view_edition
+
+        return view_edition(edition, site=self.site, url=self.url)
 
     def page(self, path: str, body: str | bytes) -> Page:
         """A page of this digest; `path` counts from the digest's root."""

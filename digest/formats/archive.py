@@ -17,7 +17,6 @@ import msgspec
 from msgspec import Struct
 
 from digest.formats import Publication
-from digest.formats.items import items
 from digest.model import EditionHead, Entry, Page
 from digest.render import (
     Renderer,
@@ -28,8 +27,6 @@ from digest.render import (
     month_words,
     schedule_words,
     sender_of,
-    view_edition,
-    view_paper,
 )
 
 FEEDS = (
@@ -44,7 +41,7 @@ def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`YYYY/MM/DD/index.html` of each edition to be written."""
     before = dict(zip((head.id for head in publication.heads[1:]), publication.heads, strict=False))
     for edition in publication.editions:
-        view = view_edition(edition, site=publication.site, url=publication.url)
+        view = publication.view(edition)
         previous = before.get(edition.id)
         yield _page(
             publication,
@@ -115,9 +112,7 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         title=clean(publication.digest.title or site.title),
         description=f"New research papers, sorted by topic{f', {schedule}' if schedule else ''}: "
         "by email, as a feed or on the web.",
-        edition=view_edition(publication.latest[0], site=site, url=publication.url)
-        if publication.latest
-        else None,
+        edition=publication.newest,
         month=view_month(month, url=publication.url, newest=heads[-1]) if heads else None,
         editions=len(heads),
         papers=sum(head.papers for head in heads),
@@ -131,8 +126,11 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 
 def feeds_page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`feeds/index.html`: the page people are sent to who want to follow the feed."""
-    newest = publication.latest[:1]
-    views = [view_paper(e, f"{publication.url}{d.path}") for d in newest for e in d.entries[:10]]
+    newest = (
+        [paper for section in publication.newest.sections for paper in section.papers]
+        if publication.newest
+        else []
+    )
     yield _page(
         publication,
         renderer,
@@ -140,8 +138,8 @@ def feeds_page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         "feeds/",
         title=f"Feeds of {publication.digest.title or publication.site.title}",
         description="What a feed is, the addresses to copy, and the newest items.",
-        papers=views,
-        items=len(items(publication)),
+        papers=newest[:10],
+        items=len(publication.items),
     )
 
 

@@ -35,7 +35,7 @@ class Item(Struct, frozen=True, kw_only=True):
     updated: datetime
 
 
-def items(publication: Publication) -> list[Item]:
+def make_items(publication: Publication) -> list[Item]:
     """The newest edition's items first, unique by id: 50 of them or those of 7 days, whichever is more."""
     found: dict[str, Item] = {}
     since = publication.latest[0].date - timedelta(days=FEED_DAYS) if publication.latest else None

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from digest.formats import Publication
-from digest.formats.items import Item, items
+from digest.formats.items import Item
 from digest.model import Page
 from digest.render import Renderer, clean
 
 
 def feed(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`feed.json`: the same items, with the same ids, as RSS and Atom."""
-    yield publication.page("feed.json", feed_json(publication, items(publication)))
+    yield publication.page("feed.json", feed_json(publication, publication.items))
 
 
 def feed_json(publication: Publication, found: list[Item]) -> bytes:

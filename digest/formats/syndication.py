@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 from digest.formats import Publication
-from digest.formats.items import Item, feed_updated, items
+from digest.formats.items import Item, feed_updated
 from digest.model import Page
 from digest.render import Renderer, clean
 
@@ -20,7 +20,7 @@ from digest.render import Renderer, clean
 def feeds(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`rss.xml` and `atom.xml`, and the stylesheet that shows them in a browser."""
     yield publication.page("feeds/feed.css", renderer.render("archive/feed.css"))
-    found = items(publication)
+    found = publication.items
     generator = _generator(publication, found)
     for entry in feed_entries(found):
         generator.add_entry(entry, order="append")

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import logging
 import re
+from base64 import b64encode
 from binascii import b2a_qp
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.utils import format_datetime, parseaddr
 from hashlib import sha256
-from html import escape
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -31,17 +30,18 @@ from digest.render import (
     Renderer,
     clean,
     day_words,
+    safe_url,
     schedule_words,
     sender_of,
-    short_names,
     view_edition,
 )
-from digest.text import display_width, isolate, wrap
+from digest.text import display_width, isolate, truncate, wrap
 
 log = logging.getLogger("digest.mail")
 
 TEXT_COLUMNS = 72
 SUBJECT_CHARS = 70
+NAME_CHARS = 36
 
 # What a subscriber's own copy adds. Marks are noncharacters, which no text of a paper can hold (render.clean), so a
 # title cannot pass for one. A further personal fact, such as the address that unsubscribes in one click, is one more
@@ -63,8 +63,9 @@ class Part(Struct, frozen=True):
         return b"".join(p if isinstance(p, bytes) else self._line(p, facts) for p in self.pieces)
 
     def _line(self, line: str, facts: dict[str, str]) -> bytes:
-        fill: Callable[[str], str] = escape if self.html else str
-        filled = _MARK.sub(lambda match: fill(facts[match[1]]), line)
+        from markupsafe import escape
+
+        filled = _MARK.sub(lambda match: str(escape(facts[match[1]])) if self.html else facts[match[1]], line)
         return quoted_printable(filled if self.html else flow(filled))
 
 
@@ -165,9 +166,10 @@ def _planned(
     view = view_edition(edition, site=site, url=url)
     variables = _variables(edition, view, site, digest, mail, url, renderer)
 
-    def fragment(paper: PaperView, pick: bool, with_gist: bool) -> str:
-        name = "edition-pick.html" if pick else "edition-paper.html"
-        return renderer.render(name, paper=paper, with_gist=with_gist)
+    pick, row = (renderer.macro("edition-paper.html", name) for name in ("pick", "row"))
+
+    def fragment(paper: PaperView, is_pick: bool, with_gist: bool) -> str:
+        return (pick if is_pick else row)(paper, with_gist)
 
     def frame_size(sections: list[dict[str, Any]]) -> int:
         marks = dict.fromkeys(PERSONAL, "x" * 320)
@@ -204,7 +206,7 @@ def _variables(
 def make_subject(edition: Edition, renderer: Renderer) -> str:
     """10 to 70 characters on one line: how many papers, and the names of the first."""
     subject = renderer.render(
-        "subject.txt", count=edition.count, names=_plain_names(edition), date=edition.date
+        "subject.txt", count=edition.count, names=short_names(edition), date=edition.date
     )
     subject = " ".join(subject.split())
     return subject if len(subject) <= SUBJECT_CHARS else f"{subject[: SUBJECT_CHARS - 1].rstrip()}…"
@@ -215,10 +217,16 @@ _EMOJI = re.compile(
 )
 
 
-def _plain_names(edition: Edition) -> list[str]:
-    """Short names of the first papers, without emoji, each isolated when it runs from right to left."""
-    names = (" ".join(_EMOJI.sub("", name).split()) for name in short_names(edition))
-    return [isolate(name) for name in names if name]
+def short_names(edition: Edition, limit: int = 6) -> list[str]:
+    """Short names of the first papers: what stands before a title's colon, or its first words; without emoji, and each
+    isolated when it runs from right to left."""
+    found = []
+    for entry in edition.entries[:limit]:
+        title = " ".join(_EMOJI.sub("", clean(entry.paper.title)).split())
+        head, colon, _ = title.partition(": ")
+        name = head if colon and 2 < len(head) <= NAME_CHARS else truncate(title, NAME_CHARS)
+        found += [isolate(name)] if name else []
+    return found
 
 
 def _mailto(mail: MailConfig) -> str:
@@ -254,12 +262,12 @@ def cut(text: str, *, html: bool) -> Part:
     run: list[str] = []
     for line in text.splitlines():
         if "\ufdd0" in line:
-            pieces += [quoted_printable("\n".join(run)), line] if run else [line]
+            pieces += [quoted_printable("\n".join([*run, ""])), line] if run else [line]
             run = []
         else:
             run.append(line if html else flow(line))
     if run:
-        pieces.append(quoted_printable("\n".join(run)))
+        pieces.append(quoted_printable("\n".join([*run, ""])))
     return Part(tuple(pieces), html)
 
 
@@ -272,16 +280,25 @@ def quoted_printable(text: str) -> bytes:
 
 
 def flow(line: str) -> str:
-    """A paragraph as lines of at most 72 columns, soft ends marked by a space, stuffed (RFC 3676, 4.1 to 4.4)."""
+    """A paragraph as lines of at most 72 columns, stuffed, soft ends marked by a space (RFC 3676, 4.1 to 4.4).
+
+    Where no space stood (between Han signs, inside an endless word) the end is hard: a soft one would put a space there.
+    """
     if line == "-- ":
         return line
-    bare = line.rstrip()
-    lines = (
-        [bare]
-        if display_width(bare) <= TEXT_COLUMNS
-        else [part.rstrip() for part in wrap(bare, TEXT_COLUMNS - 2)]
-    )
-    return " \n".join(f" {part}" if part.startswith((" ", ">", "From ")) else part for part in lines)
+    bare = line.replace("\u00a0", " ").rstrip()
+    if display_width(bare) <= TEXT_COLUMNS:
+        return _stuffed(bare)
+    bare, flowed, at = " ".join(bare.split()), "", 0
+    for part in wrap(bare, TEXT_COLUMNS - 2):
+        start = bare.index(part, at)
+        flowed += f"{' ' if start > at else ''}\n{_stuffed(part)}" if flowed else _stuffed(part)
+        at = start + len(part)
+    return flowed
+
+
+def _stuffed(line: str) -> str:
+    return f" {line}" if line.startswith((" ", ">", "From ")) else line
 
 
 # ---------------------------------------------------------------- headers
@@ -321,40 +338,58 @@ def _personal_head(delivery: Delivery, address: str) -> bytes:
 def _fixed_head(
     subject: str, boundary: str, site: SiteConfig, digest: DigestConfig, mail: MailConfig, url: str
 ) -> bytes:
-    """The headers that are the same in every copy, up to and with the empty line."""
-    from email.headerregistry import Address
-    from email.message import EmailMessage
-    from email.policy import SMTP
+    """The headers that are the same in every copy, up to and with the empty line.
 
+    Written here and not by email.message, which encodes a long List-Unsubscribe as words, so that clients show no
+    button (python/cpython 87659), and makes encoded words of 76 characters where RFC 2047 allows 75 (seen in 3.11.7).
+    """
     name, address = parseaddr(mail.from_)
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(display_name=clean(name), addr_spec=address)
-    message["Subject"] = subject
-    folded = message.as_bytes().rpartition(b"\r\n\r\n")[0]
-    # Written as they are: Python's header classes encode a long address as words, and clients then show no
-    # unsubscribe button (reliability: trap 1).
-    plain = "".join(f"{line}\r\n" for line in _list_headers(site, digest, mail, url))
-    kind = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'
-    return folded + b"\r\n" + plain.encode("ascii") + kind.encode("ascii") + b"\r\n"
-
-
-def _list_headers(site: SiteConfig, digest: DigestConfig, mail: MailConfig, url: str) -> Iterator[str]:
     host = (urlsplit(site.url).hostname or "localhost").encode("idna").decode("ascii")
-    yield f"List-ID: {_phrase(clean(digest.title or site.title))} <{digest.name}.{host}>"
-    yield f"List-Unsubscribe: <{_mailto(mail)}>"
-    yield f"List-Archive: <{quote(url, safe=':/?&=#%~.-_')}>"
-    yield "Auto-Submitted: auto-generated"
-    yield "Precedence: bulk"
-    yield f"Content-Language: {site.language}"
-    yield "MIME-Version: 1.0"
+    lines = [
+        _with_phrase("From", clean(name), address),
+        f"Subject: {_words(subject, len('Subject: '))}",
+        # The part in brackets names the list for ever (RFC 2919); the phrase may change.
+        _with_phrase("List-ID", clean(digest.title or site.title), f"{digest.name}.{host}"),
+        f"List-Unsubscribe: <{_mailto(mail)}>",
+        f"List-Archive: <{safe_url(url)}>",
+        "Auto-Submitted: auto-generated",
+        "Precedence: bulk",
+        f"Content-Language: {site.language}",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("ascii")
 
 
-def _phrase(title: str) -> str:
-    """A title as the phrase of a header (RFC 5322, 3.2.5): words, a quoted string, or encoded words."""
-    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", title) and len(title) <= 60:
-        return title
-    if title.isascii() and title.isprintable() and len(title) <= 60:
-        return '"' + title.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    from email.header import Header
+def _with_phrase(header: str, phrase: str, address: str) -> str:
+    """A header of a phrase and an address in angle brackets, folded between them when it is long (RFC 5322, 3.2.5)."""
+    if not phrase:
+        return f"{header}: <{address}>"
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]{1,60}", phrase):
+        shown = phrase
+    elif phrase.isascii() and len(phrase) <= 60:
+        shown = '"' + re.sub(r'([\\"])', r"\\\1", phrase) + '"'
+    else:
+        shown = _words(phrase, len(header) + 2)
+    last = shown.rpartition("\n")[2]
+    space = " " if len(header) + len(last) + len(address) < 70 else "\r\n "
+    return f"{header}: {shown}{space}<{address}>"
 
-    return Header(title, "utf-8", maxlinelen=75, header_name="List-ID").encode(linesep="\r\n")
+
+def _words(text: str, used: int) -> str:
+    """Header text as it is where it can be, else as encoded words of at most 75 characters, each whole in itself
+    (RFC 2047, 2 and 5), folded to lines of 76. `used` columns of the first line are taken."""
+    if text.isascii() and "=?" not in text and used + len(text) <= 78:
+        return text
+    words: list[bytes] = []
+    chunk = b""
+    room = (76 - used - len(_WORD % "")) // 4 * 3
+    for letter in text:
+        encoded = letter.encode()
+        if len(chunk) + len(encoded) > room:
+            words, chunk, room = [*words, chunk], b"", 45
+        chunk += encoded
+    return "\r\n ".join(_WORD % b64encode(word).decode("ascii") for word in [*words, chunk])
+
+
+_WORD = "=?utf-8?b?%s?="

@@ -1,0 +1,269 @@
+"""The web archive: counts that add up, links that lead somewhere, a frame that every page keeps."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urldefrag
+
+import feedparser
+import pytest
+from bs4 import BeautifulSoup
+from lxml import etree
+from msgspec.structs import replace
+
+from editions import (
+    DIGEST,
+    EDITIONS,
+    SITE,
+    URL,
+    copies_of,
+    edition_of,
+    head_of,
+    pages_of,
+    paper_of,
+    publication_of,
+    rich,
+    shipped,
+)
+
+DAY = "2026/11/19/"
+PAGES = ["index.html", "feeds/index.html", "2026/index.html", "2026/11/index.html", f"{DAY}index.html"]
+
+
+def soup(body: bytes) -> BeautifulSoup:
+    return BeautifulSoup(body, "html.parser")
+
+
+class Balance(HTMLParser):
+    """Notes elements that are closed in the wrong order or not at all."""
+
+    VOID = frozenset({"meta", "link", "br", "input", "img", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> at line {self.getpos()[0]}"
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_keeps_the_frame(name: str, path: str) -> None:
+    body = pages_of(publication_of(EDITIONS[name]()), shipped())[path]
+    page = soup(body)
+    address = URL + path.removesuffix("index.html")
+    assert page.html is not None
+    assert page.html["lang"] == "en"
+    assert len(page.find_all("h1")) == 1
+    levels = [int(heading.name[1]) for heading in page.find_all(re.compile("^h[1-6]$"))]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert [link["href"] for link in page.select("link[rel=canonical]")] == [address]
+    assert [link["href"] for link in page.select("link[rel=alternate]")] == [
+        f"{URL}rss.xml",
+        f"{URL}atom.xml",
+        f"{URL}feed.json",
+    ]
+    assert page.select_one("a.skip[href='#main']") is not None
+    assert page.select_one("main#main") is not None
+    assert page.title is not None
+    assert page.title.text.strip()
+    assert not page.select("script, img, iframe, object, embed, form, link[rel=stylesheet]")
+    assert not re.search(rb"@import|@font-face|url\(", body)
+    balance = Balance()
+    balance.feed(body.decode())
+    assert not balance.open
+    assert len(balance.ids) == len(set(balance.ids))
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_links_are_absolute_and_lead_to_pages_that_exist(name: str) -> None:
+    edition = EDITIONS[name]()
+    publication = publication_of(edition)
+    made = {**copies_of(edition, shipped()), **pages_of(publication, shipped())}
+    known = {URL + path.removesuffix("index.html") for path in made} | {
+        URL + head.path for head in publication.heads
+    }
+    # Pages of months before this edition's were written with their own editions.
+    known |= {f"{URL}{head.date:%Y/%m}/" for head in publication.heads} | {
+        f"{URL}{head.date:%Y}/" for head in publication.heads
+    }
+    for path in PAGES:
+        page = soup(made[path])
+        ids = {tag["id"] for tag in page.find_all(id=True)}
+        for link in page.find_all("a"):
+            href = str(link["href"])
+            if href.startswith("#"):
+                assert href[1:] in ids
+                continue
+            assert re.match(r"https?://[^/]|mailto:[^?]+@", href), href
+            target, fragment = urldefrag(href)
+            if target.startswith(URL):
+                assert target in known, f"{path} links to {href}"
+            if fragment and target == URL + DAY:
+                assert f'id="{fragment}"'.encode() in made[f"{DAY}index.html"]
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_counts_add_up_everywhere(name: str) -> None:
+    edition = EDITIONS[name]()
+    made = pages_of(publication_of(edition), shipped())
+    page = soup(made[f"{DAY}index.html"])
+    data = json.loads(made[f"{DAY}papers.json"])
+    listed = len(data["picks"]) + sum(len(topic["papers"]) for topic in data["topics"])
+    assert f"Today: {edition.count} new paper" in page.text
+    assert listed == data["count"] == edition.count == len(page.find_all("article"))
+    assert sum(int(i.text) for i in page.select(".toc i")) == edition.count
+    home = soup(made["index.html"])
+    (today,) = home.select("td.now")
+    assert today.text == f"19{edition.count}"
+    (link,) = today.select("a")
+    assert link["aria-label"] == f"19 November, {edition.count} paper{'' if edition.count == 1 else 's'}"
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_days_data_is_json_with_every_fact(name: str) -> None:
+    edition = EDITIONS[name]()
+    data = json.loads(pages_of(publication_of(edition), shipped())[f"{DAY}papers.json"])
+    assert (data["schema"], data["edition"], data["date"], data["number"]) == (
+        1,
+        "2026-11-19",
+        "2026-11-19",
+        214,
+    )
+    papers = data["picks"] + [paper for topic in data["topics"] for paper in topic["papers"]]
+    assert [paper["guid"] for paper in papers] == [entry.guid for entry in edition.entries]
+    facts = "key ids version title abstract authors categories announce published updated links upvotes tags organization comment"
+    assert all({*facts.split(), "source_text", "anchor", "gist"} <= set(paper) for paper in papers)
+
+
+def test_papers_stand_in_the_order_of_the_edition_with_their_facts_in_order() -> None:
+    page = soup(pages_of(publication_of(rich()), shipped())[f"{DAY}index.html"])
+    assert [article["id"] for article in page.find_all("article")] == [
+        entry.anchor for entry in rich().entries
+    ]
+    second = page.find_all("article")[1]
+    assert (
+        second.select_one("p.m").text
+        == "Noémie Caron, Bao Tran, Sipho Zulu · Open Water Collective · 94\u00a0upvotes · datasets, oceans"
+    )
+    assert [link.text for link in second.select(".act > a")] == ["Abs", "PDF", "Code", "HF"]
+
+
+def test_a_paper_with_title_and_abstract_only_looks_finished() -> None:
+    page = soup(pages_of(publication_of(EDITIONS["bare"]()), shipped())[f"{DAY}index.html"])
+    first = page.find("article")
+    assert first is not None
+    assert not first.select("a, .act > a")
+    assert [tag.name for tag in first.find_all(True)] == ["h3", "p", "div", "details", "summary", "p"]
+    assert "·" not in first.text
+    assert "Unknown" not in page.text
+    assert "None" not in page.text
+
+
+def test_hostile_titles_are_text() -> None:
+    page = pages_of(publication_of(EDITIONS["odd"]()), shipped())[f"{DAY}index.html"].decode()
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in page
+    assert "{{ 7*7 }}" in page
+    assert "49" not in soup(page.encode()).find_all("article")[9].h3.text
+    assert "Tom &amp;amp;amp; Jerry &amp;lt;3" in page
+    assert "javascript:" not in page
+    assert "$20 or $30" in page
+    assert "<code>$O(n)$</code>" in page
+    assert '<span lang="zh" dir="auto">' in page
+    assert '<span dir="auto">أين' in page
+    assert "\u202e" not in page
+
+
+def test_the_feeds_are_found_from_the_home_page() -> None:
+    found = feedparser.parse(pages_of(publication_of(rich()), shipped())["index.html"])
+    links = {(link["rel"], link["type"]) for link in found.feed.links}
+    assert {("alternate", f"application/{kind}") for kind in ("rss+xml", "atom+xml", "feed+json")} <= links
+
+
+def test_home_offers_subscription_by_mail_to_the_contact_or_the_sender() -> None:
+    home = soup(pages_of(publication_of(rich()), shipped())["index.html"])
+    assert home.select_one("a[href='mailto:digest@papers.example.org?subject=subscribe']") is not None
+    asked = publication_of(rich(), site=replace(SITE, contact="ask@papers.example.org"))
+    home = soup(pages_of(asked, shipped())["index.html"])
+    assert home.select_one("a[href='mailto:ask@papers.example.org?subject=subscribe']") is not None
+
+
+def test_an_empty_archive_says_when_the_first_edition_is_due() -> None:
+    made = pages_of(publication_of(rich(), heads=(), latest=(), editions=()), shipped())
+    assert "No edition yet" in made["index.html"].decode()
+    assert "The first one is due every weekday at 07:00 (Europe/Berlin)." in made["index.html"].decode()
+    assert not [path for path in made if path.startswith("2026")]
+
+
+def test_publisher_and_postal_address_leave_no_trace_when_not_given() -> None:
+    site = replace(SITE, publisher="", postal_address="")
+    made = pages_of(publication_of(rich(), site=site), shipped())
+    footer = soup(made["index.html"]).footer
+    assert footer is not None
+    assert footer.text.split("JSON Feed")[1].strip().startswith("Titles, authors and abstracts")
+
+
+def test_an_older_edition_is_untouched_by_a_newer_one() -> None:
+    older = edition_of([paper_of(1, "T|A gist.|A|O|1|t")], day=date(2026, 11, 18), number=1, picks=0)
+    newer = replace(rich(), number=2)
+    alone = publication_of(older, heads=(head_of(older),))
+    both = publication_of(
+        newer, heads=(head_of(older), head_of(newer)), latest=(newer, older), editions=(newer, older)
+    )
+    before, after = pages_of(alone, shipped()), pages_of(both, shipped())
+    for path in ("2026/11/18/index.html", "2026/11/18/papers.json"):
+        assert before[path] == after[path]
+    assert 'rel="prev" href="https://papers.example.org/2026/11/18/"' in after[f"{DAY}index.html"].decode()
+
+
+def test_a_second_part_of_a_date_is_reached_from_the_calendar() -> None:
+    first = rich()
+    second = edition_of([paper_of(40, "T|A gist.|A|O|1|t")], number=215, part=2, picks=0)
+    publication = publication_of(second, heads=(head_of(first), head_of(second)), latest=(second, first))
+    made = pages_of(publication, shipped())
+    assert "2026/11/19/2/index.html" in made
+    calendar = soup(made["2026/11/index.html"]).select("table.cal a")
+    assert [(a["href"], a["aria-label"]) for a in calendar] == [
+        (f"{URL}{DAY}", "19 November, 31 papers"),
+        (f"{URL}{DAY}2/", "Part 2: 1 paper"),
+    ]
+    assert "part 2" in soup(made["2026/11/19/2/index.html"]).h1.text
+
+
+def test_a_digest_in_a_folder_publishes_below_it() -> None:
+    digest = replace(DIGEST, name="weekly", path="weekly")
+    made = pages_of(publication_of(rich(), digest=digest, url=f"{URL}weekly/"), shipped())
+    assert all(path.startswith("weekly/") for path in made)
+    assert "weekly/robots.txt" not in made
+    assert b'href="https://papers.example.org/weekly/rss.xml"' in made["weekly/index.html"]
+
+
+def test_topics_never_share_an_id_with_the_page(tmp_path: Any) -> None:
+    edition = rich()
+    names = ["picks", "main", "p-2611.10003", "", "词 义"]
+    sections = tuple(replace(s, slug=slug) for s, slug in zip(edition.sections, names, strict=True))
+    body = pages_of(publication_of(replace(edition, sections=sections)), shipped())[f"{DAY}index.html"]
+    balance = Balance()
+    balance.feed(body.decode())
+    assert len(balance.ids) == len(set(balance.ids))
+
+
+def test_the_sitemap_lists_every_edition() -> None:
+    publication = publication_of(rich())
+    made = pages_of(publication, shipped())
+    urls = [loc.text for loc in etree.fromstring(made["sitemap.xml"]).iter("{*}loc")]
+    assert {URL + head.path for head in publication.heads} <= set(urls)
+    assert f"Sitemap: {URL}sitemap.xml" in made["robots.txt"].decode()

@@ -1,0 +1,436 @@
+"""The mail: byte budget, both parts, headers, and one message for any number of subscribers."""
+
+from __future__ import annotations
+
+import email
+import logging
+import quopri
+import re
+from email.header import decode_header
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from digest.errors import MailError
+from digest.mail.budget import LIMIT
+from digest.mail.compose import PERSONAL, cut, flow, quoted_printable, short_names
+from digest.model import Edition, Paper
+from digest.text import display_width
+from editions import (
+    DIGEST,
+    EDITIONS,
+    MAIL,
+    SITE,
+    URL,
+    composed_of,
+    copies_of,
+    delivery_to,
+    edition_of,
+    many,
+    paper_of,
+    rich,
+    shipped,
+)
+
+DAY = "2026/11/19/"
+
+
+def parsed(message: bytes) -> EmailMessage:
+    found = email.message_from_bytes(message, policy=default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def message_of(edition: Edition, address: str = "reader@mail.example", **changes: Any) -> bytes:
+    return composed_of(edition, shipped(), **changes).message(delivery_to(address))
+
+
+def parts_of(message: bytes) -> tuple[str, str]:
+    """Text and HTML of a message, decoded, in the order in which they stand."""
+    text, html = parsed(message).iter_parts()
+    assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+    return text.get_content().replace("\r\n", "\n"), html.get_content().replace("\r\n", "\n")
+
+
+def unflowed(text: str) -> str:
+    """Paragraphs of a format=flowed text joined again (RFC 3676, 4.2)."""
+    lines = [line.removeprefix(" ") for line in text.splitlines()]
+    return "".join(line if line.endswith(" ") and line != "-- " else f"{line}\n" for line in lines)
+
+
+# ---------------------------------------------------------------- the form of a message
+
+
+def assert_well_formed(message: bytes) -> None:
+    """RFC 5322 and 2045: CRLF only, short lines, plain ASCII, encoded words of at most 75 characters that decode alone."""
+    assert message.endswith(b"\r\n")
+    assert b"\n" not in message.replace(b"\r\n", b"")
+    assert b"\r" not in message.replace(b"\r\n", b"")
+    assert message.isascii()
+    assert b"\x00" not in message
+    head, _, body = message.partition(b"\r\n\r\n")
+    assert max(map(len, body.split(b"\r\n"))) <= 76
+    assert max(map(len, head.split(b"\r\n"))) <= 998
+    for word in re.findall(rb"=\?[^\s?]+\?[BbQq]\?[^\s?]*\?=", head):
+        assert len(word) <= 75
+        ((raw, charset),) = decode_header(word.decode())
+        assert isinstance(raw, bytes)
+        raw.decode(charset or "ascii")
+
+
+HEADERS = [
+    "Date", "Message-ID", "To", "From", "Subject", "List-ID", "List-Unsubscribe", "List-Archive",
+    "Auto-Submitted", "Precedence", "Content-Language", "MIME-Version", "Content-Type",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_a_message_keeps_to_the_standards(name: str) -> None:
+    message = message_of(EDITIONS[name]())
+    assert_well_formed(message)
+    mail = parsed(message)
+    assert mail.keys() == HEADERS
+    assert not mail.defects
+    assert [part["Content-Transfer-Encoding"] for part in mail.iter_parts()] == ["quoted-printable"] * 2
+    assert mail.get_content_type() == "multipart/alternative"
+
+
+def test_the_headers_are_those_of_a_list() -> None:
+    mail = parsed(message_of(rich()))
+    assert mail["From"] == "Paper Digest <digest@papers.example.org>"
+    assert mail["To"] == "reader@mail.example"
+    assert mail["Date"] == "Thu, 19 Nov 2026 06:00:05 +0000"
+    assert mail["Message-ID"] == "<daily.2026-11-19.1@papers.example.org>"
+    assert mail["List-ID"] == "Paper Digest <daily.papers.example.org>"
+    assert mail["List-Unsubscribe"] == "<mailto:digest@papers.example.org?subject=unsubscribe>"
+    assert mail["List-Archive"] == "<https://papers.example.org/>"
+    assert (mail["Auto-Submitted"], mail["Precedence"], mail["Content-Language"]) == (
+        "auto-generated",
+        "bulk",
+        "en",
+    )
+
+
+@pytest.mark.parametrize(
+    "title", ["Paper Digest", 'Papers, "new" <today>', "Aufsätze für alle", "x" * 200, "日" * 80]
+)
+def test_the_list_id_outlives_a_change_of_title(title: str) -> None:
+    message = message_of(rich(), digest=replace(DIGEST, title=title))
+    assert_well_formed(message)
+    assert str(parsed(message)["List-ID"]).endswith(" <daily.papers.example.org>")
+
+
+@pytest.mark.parametrize("address", ["a@b.example", f"{'l' * 40}@{'sub.' * 10}example.org"])
+def test_no_address_of_the_list_is_encoded_or_broken(address: str) -> None:
+    """Python's header classes turn a long List-Unsubscribe into encoded words, and clients show no button."""
+    message = message_of(rich(), mail=replace(MAIL, unsubscribe=address))
+    (line,) = re.findall(rb"(?m)^List-Unsubscribe: (.*)\r$", message)
+    assert line in (f"<mailto:{address}?subject=unsubscribe>".encode(), f"<mailto:{address}>".encode())
+    assert len(line) <= 70 or len(address) > 60
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@x.example, b@y.example",
+        "a@x.example\r\nBcc: b@y.example",
+        "a\x00@x.example",
+        "<a@x.example>",
+        "nobody",
+        "ä@x.example",
+        "",
+    ],
+)
+def test_what_is_not_one_address_is_refused(address: str) -> None:
+    with pytest.raises(MailError) as caught:
+        message_of(rich(), address)
+    assert caught.value.permanent
+    assert "digest subscribers remove" in str(caught.value)
+
+
+def test_a_foreign_domain_goes_out_as_a_labels() -> None:
+    assert parsed(message_of(rich(), "a@bücher.example"))["To"] == "a@xn--bcher-kva.example"
+
+
+# ---------------------------------------------------------------- built once
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_a_cut_message_equals_one_built_alone(name: str) -> None:
+    """Rendered with the personal facts in place and encoded in one go, each part has the same bytes."""
+    edition, address = EDITIONS[name](), "o'neil+papers@mail.example"
+    composed = composed_of(edition, shipped())
+    message = composed.message(delivery_to(address))
+    alone: dict[str, str] = {}
+
+    class Alone(type(shipped())):  # type: ignore[misc]
+        def render(self, template: str, **variables: object) -> str:
+            if "\ufdd0" in str(variables.get("address", "")):
+                variables |= {"address": address, "since": "3 September 2026"}
+                alone[template] = super().render(template, **variables)
+            return str(super().render(template, **variables))
+
+    composed_of(edition, Alone(shipped().folders))
+    text = quoted_printable("\n".join(flow(line) for line in alone["edition.txt"].splitlines()))
+    html = quoted_printable(alone["edition.html"])
+    assert b"\r\n\r\n" + text + b"--" in message
+    assert b"\r\n\r\n" + html + b"--" in message
+
+
+def test_messages_differ_in_the_personal_lines_only() -> None:
+    composed = composed_of(rich(), shipped())
+    one, two = (composed.message(delivery_to(a)).split(b"\r\n") for a in ("a@mail.example", "b@mail.example"))
+    assert {line for line in set(one) ^ set(two) if b"@mail.example" not in line} == set()
+    assert len(set(one) ^ set(two)) == 6
+
+
+def test_a_title_cannot_pass_for_a_mark() -> None:
+    edition = edition_of([Paper(key="title:x", title="\ufdd0address\ufdd1 of yours", abstract="A.")], picks=0)
+    text, html = parts_of(message_of(edition))
+    assert "* address of yours" in text
+    assert ">address of yours<" in html
+
+
+def test_a_line_that_holds_a_mark_is_filled_wrapped_and_escaped() -> None:
+    facts = {"address": "a&b@mail.example", "since": "3 September 2026"}
+    line = "For \ufdd0address\ufdd1 since \ufdd0since\ufdd1, and much more to say here so that it must be wrapped."
+    assert cut(line, html=True).encode(facts).startswith(b"For a&amp;b@mail.example since 3 September 2026, ")
+    assert (
+        cut(line, html=False)
+        .encode(facts)
+        .startswith(b"For a&b@mail.example since 3 September 2026, and much more to say here=20\r\nso")
+    )
+
+
+# ---------------------------------------------------------------- the byte budget
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_html_part_stays_in_its_budget(name: str) -> None:
+    size = len(composed_of(EDITIONS[name](), shipped()).html.encode(dict.fromkeys(PERSONAL, "x" * 254)))
+    assert size <= LIMIT == 85_000
+    assert size <= 60_000 or name == "many"
+
+
+def test_what_has_no_room_is_counted_and_linked(caplog: pytest.LogCaptureFixture) -> None:
+    edition = many()
+    with caplog.at_level(logging.WARNING, logger="digest.mail"):
+        composed = composed_of(edition, shipped())
+    text, html = parts_of(composed.message(delivery_to()))
+    page = BeautifulSoup(html, "html.parser")
+    shown = len(page.find_all("h3"))
+    more = {
+        re.sub(r"^[\d,]+ more in ", "", link.text): (int(link.text.split()[0].replace(",", "")), link["href"])
+        for link in page.find_all("a")
+        if " more in " in link.text
+    }
+    assert shown + sum(count for count, _ in more.values()) == 500
+    assert composed.dropped == 500 - shown
+    assert [str(composed.dropped), "papers"] == caplog.messages[0].partition("leaves out ")[2].split()[:2]
+    for section in edition.sections:
+        assert more[section.name][1] == f"{URL}{DAY}#{section.slug}"
+        assert f"{more[section.name][0]:,} more in {section.name}:\n{URL}{DAY}#{section.slug}\n" in unflowed(
+            text
+        )
+    assert "Today: 500 new papers, 3 top picks and 4 topics." in page.text
+
+
+def test_gists_go_before_papers_and_those_with_fewest_votes_first() -> None:
+    papers = [
+        paper_of(n, f"Title number {n}|{'A gist of some length. ' * 8}|A, B, C|O|{n}|t") for n in range(70)
+    ]
+    composed = composed_of(edition_of(papers, picks=3, shares=(20, 20, 20)), shipped())
+    assert composed.dropped == 0
+    assert 0 < composed.without_gist < 67
+    _, html = parts_of(composed.message(delivery_to()))
+    rows = [tag.parent for tag in BeautifulSoup(html, "html.parser").find_all("h3")]
+    with_gist = {int(row.h3.text.split()[-1]): "A gist" in row.text for row in rows}
+    assert [n for n, there in sorted(with_gist.items()) if not there] == list(
+        range(3, 3 + composed.without_gist)
+    )
+    assert all(with_gist[n] for n in range(3))
+
+
+def test_picks_are_never_cut_while_there_is_anything_else() -> None:
+    papers = [paper_of(n, f"Title {n}|{'A gist of some length. ' * 8}|A, B|O|{n}|t") for n in range(300)]
+    _, html = parts_of(message_of(edition_of(papers, picks=40, shares=(100, 100))))
+    assert len(BeautifulSoup(html, "html.parser").select("table.pk")) == 40
+
+
+def test_even_an_edition_of_picks_only_stays_in_its_budget() -> None:
+    papers = [paper_of(n, f"Title {n}|{'A gist of some length. ' * 8}|A, B|O|{n}|t") for n in range(200)]
+    composed = composed_of(edition_of(papers, picks=200), shipped())
+    _, html = parts_of(composed.message(delivery_to()))
+    assert len(composed.html.encode(dict.fromkeys(PERSONAL, ""))) <= LIMIT
+    assert f"{composed.dropped} more in Top picks" in html
+
+
+def test_a_large_mail_is_announced_before_it_must_be_cut(caplog: pytest.LogCaptureFixture) -> None:
+    papers = [paper_of(n, f"Title {n}|{'A gist of some length. ' * 7}|A, B|O|{n}|t") for n in range(62)]
+    with caplog.at_level(logging.WARNING, logger="digest.mail"):
+        assert composed_of(edition_of(papers, shares=(20, 20)), shipped()).dropped == 0
+    assert "HTML has" in caplog.text
+
+
+# ---------------------------------------------------------------- the two parts
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_both_parts_show_the_same_papers(name: str) -> None:
+    text, html = parts_of(message_of(EDITIONS[name]()))
+    paragraphs = unflowed(text)
+    titles = BeautifulSoup(html, "html.parser").select("h3 a")
+    assert paragraphs.count("\n* ") == len(titles)
+    for link in titles:
+        assert link["href"] in text
+        # White space apart: a line of Han ends where the columns do, without a space.
+        assert "".join(link.text.split()) in "".join(re.sub("[\u2068\u2069]", "", paragraphs).split())
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_text_part_flows_in_72_columns(name: str) -> None:
+    text, _ = parts_of(message_of(EDITIONS[name]()))
+    for line in text.splitlines():
+        assert display_width(line) <= 72 or re.fullmatch(r"(\S+: )?https?://\S+", line), line
+    assert "\n-- \n" in text
+    assert "None" not in text
+    assert not re.search(r"^ ?· | ·$| · · ", unflowed(text), flags=re.M)
+
+
+def test_soft_lines_join_to_what_was_written() -> None:
+    line = "From here on we say more than fits on one line of seventy-two columns, " * 3
+    assert flow(line).startswith(" From here")
+    assert unflowed(flow(line)).strip() == line.strip()
+    assert flow("-- ") == "-- "
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_html_part_keeps_to_what_mail_programs_show(name: str) -> None:
+    _, html = parts_of(message_of(EDITIONS[name]()))
+    page = BeautifulSoup(html, "html.parser")
+    assert page.html is not None
+    assert page.html["lang"] == "en"
+    assert len(page.find_all("h1")) == 1
+    assert all(table["role"] == "presentation" for table in page.find_all("table"))
+    assert not page.select("img, script, form, link, svg, details, iframe, body style")
+    assert sum(len(style.text) for style in page.find_all("style")) < 8_000
+    assert not re.search(
+        r"@import|@font-face|var\(|display:\s*(flex|grid)|margin[^;]*:[^;]*-\d",
+        "".join(re.findall(r'style="([^"]*)"', html)),
+    )
+    assert not re.search(r"@import|@font-face|var\(", html)
+    for link in page.find_all("a"):
+        assert re.match(r"https?://[^/]|mailto:[^?]+@", str(link["href"])), link
+    without_styles = re.sub(r"(?s)<style>.*?</style>", "", html)
+    assert BeautifulSoup(without_styles, "html.parser").find("h1")["style"]
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_preheader_comes_first_and_is_not_the_subject(name: str) -> None:
+    message = message_of(EDITIONS[name]())
+    body = BeautifulSoup(parts_of(message)[1], "html.parser").body
+    assert body is not None
+    preheader = body.find("div").text.split("\u2007")[0].strip()
+    assert 40 <= len(preheader) <= 110
+    assert preheader != parsed(message)["Subject"]
+
+
+def test_the_footer_says_why_who_and_how_to_leave() -> None:
+    for part in parts_of(message_of(rich())):
+        words = " ".join(re.sub(r"<[^>]+>", " ", part).split())
+        assert (
+            "You get this because reader@mail.example asked for it on 3 September 2026: "
+            "every weekday at 07:00 (Europe/Berlin), 5 topics." in words
+        )
+        assert "mailto:digest@papers.example.org?subject=unsubscribe" in part
+        assert f"{URL}feeds/" in part
+        assert "Sent by Example Reading Group, 1 Library Lane, 1000 Exampleton." in words
+
+
+def test_a_footer_without_publisher_has_no_gap() -> None:
+    for part in parts_of(message_of(rich(), site=replace(SITE, publisher="", postal_address=""))):
+        assert "Sent by" not in part
+        assert "Titles, authors and abstracts" in part
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_web_copies_hold_nothing_personal(name: str) -> None:
+    for body in copies_of(EDITIONS[name](), shipped()).values():
+        assert "\ufdd0" not in body.decode()
+        assert b"You get this because" not in body
+        assert b"web copy" in body
+        assert b"unsubscribe" not in body.lower()
+
+
+def test_web_copies_lie_in_the_editions_folder() -> None:
+    assert list(copies_of(rich(), shipped())) == [f"{DAY}email.html", f"{DAY}email.txt"]
+    assert next(iter(copies_of(rich(), shipped(), digest=replace(DIGEST, path="w")))) == f"w/{DAY}email.html"
+
+
+# ---------------------------------------------------------------- the subject
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("rich", "30 papers: Borrowed Ears, Harbour, Asking the Slow Student First"),
+        ("single", "1 paper: Borrowed Ears"),
+        ("odd", "18 papers: \u2068أين ذهبت الحركات؟ تشكيل النص العربي\u2069"),
+    ],
+)
+def test_the_subject_names_the_first_papers(name: str, subject: str) -> None:
+    assert parsed(message_of(EDITIONS[name]()))["Subject"] == subject
+
+
+def test_a_subject_without_titles_says_the_date() -> None:
+    edition = edition_of([Paper(key="title:x", title="🦉", abstract="A.")], picks=0)
+    assert short_names(edition) == []
+    assert composed_of(edition, shipped()).subject == "1 paper of Thursday, 19 November 2026"
+
+
+@settings(max_examples=100, deadline=None)
+@given(titles=st.lists(st.text(max_size=200), min_size=1, max_size=6))
+def test_any_titles_make_a_sound_mail(titles: list[str]) -> None:
+    """One line of 10 to 70 characters without emoji as the subject; a message to the standards; the same headers always."""
+    papers = [
+        Paper(
+            key=f"title:{n}",
+            title=title,
+            abstract=title,
+            authors=(title,),
+            organization=title,
+            links={"pdf": f"https://a.example/{title}"},
+        )
+        for n, title in enumerate(titles)
+    ]
+    edition = edition_of(papers, picks=1)
+    message = message_of(edition)
+    assert_well_formed(message)
+    mail = parsed(message)
+    assert mail.keys() == HEADERS
+    subject = composed_of(edition, shipped()).subject
+    assert 10 <= len(subject) <= 70
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", subject)
+    assert not re.search("[\U0001f000-\U0001faff\u2600-\u27bf]", subject)
+    # Compared without folding white space, of which Python's own header parser keeps or drops some.
+    assert "".join(str(mail["Subject"]).split()) == "".join(subject.split())
+    text, html = parts_of(message)
+    assert (
+        text.count("\n* ")
+        == BeautifulSoup(html, "html.parser").text.count("Read on the web") + html.count(">PDF<") - 1
+    )
+
+
+@given(st.text())
+def test_quoted_printable_decodes_to_what_was_written(text: str) -> None:
+    clean = "".join(c for c in text if c.isprintable() or c in " \n")
+    encoded = quoted_printable(clean)
+    assert max(map(len, encoded.split(b"\r\n"))) <= 76
+    assert quopri.decodestring(encoded).decode().replace("\r\n", "\n") == clean.removesuffix("\n") + "\n"
+    assert not re.search(rb"(?m)^From ", encoded)
