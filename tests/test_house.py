@@ -12,7 +12,7 @@ FLOORS = [
     {"errors"},
     {"model"},
     {"identity", "config", "calendar"},
-    {"sources", "text", "selection", "editions", "render", "tokens"},
+    {"sources", "text", "tex", "selection", "editions", "render", "tokens"},
     {"formats", "mail"},
     {"fetch", "store", "website", "smtp"},
     {"pipeline", "subscriptions"},
@@ -22,7 +22,13 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms of floor 3 that serve their neighbours: text is cleaned on the way in, selection names the topics that editions show.
-NEIGHBOURS = {("sources", "text"), ("editions", "text"), ("editions", "selection"), ("render", "text")}
+NEIGHBOURS = {
+    ("sources", "text"),
+    ("editions", "text"),
+    ("editions", "selection"),
+    ("render", "text"),
+    ("text", "tex"),
+}
 WIRE = {
     "socket",
     "http",
