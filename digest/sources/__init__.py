@@ -1,0 +1,65 @@
+"""Listing → Reading: which kind of page this is, and the papers it holds. Pure; one module per kind (docs/sources.md)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from msgspec import structs
+
+from digest.errors import ParseError
+from digest.model import Listing, Reading
+from digest.sources import _sniff
+
+
+class Parser(Protocol):
+    """Reads a listing of its kind.
+
+    Papers in page order, unique by key; `empty` only for a page that says so. Raises ParseError, and ListingChanged when a
+    landmark that every such page has is missing.
+    """
+
+    def __call__(self, listing: Listing) -> Reading: ...
+
+
+# Name → module with `read`. A module is imported when it is first used: the libraries behind it decide the time of a run.
+KINDS: dict[str, str] = {
+    "huggingface": "digest.sources.huggingface",
+    "arxiv": "digest.sources.arxiv",
+    "feed": "digest.sources.feed",
+    "saved": "digest.sources.saved",
+}
+
+
+def recognise(listing: Listing) -> str:
+    """The kind of a page, by its content: a name in KINDS. Raises ParseError that says what it looks like and what to do."""
+    return _sniff.kind_of(listing)
+
+
+def read(listing: Listing, kind: str = "auto") -> Reading:
+    """The papers of a listing, at most 5,000, by the parser of `kind` (a name in KINDS) or, with `auto`, of the recognised one.
+
+    Without papers only where the page itself says that it is empty. Raises ParseError, ListingChanged.
+    """
+    if kind == "auto":
+        kind = recognise(listing)
+    elif kind not in KINDS:
+        known = ", ".join(["auto", *KINDS])
+        raise ParseError(f'{listing.location}: no kind "{kind}". Known kinds: {known}.', url=listing.location)
+    _sniff.refuse_binary(listing)
+    reading = _parser(kind)(listing)
+    if not reading.papers and not reading.empty:
+        raise ParseError(
+            f"{listing.location}: read as {kind}, and no paper found on a page that does not say it is empty. "
+            "Open it in a browser: is this the listing?",
+            url=listing.location,
+        )
+    return (
+        reading
+        if reading.listed_on or not listing.listed_on
+        else structs.replace(reading, listed_on=listing.listed_on)
+    )
+
+
+def _parser(kind: str) -> Parser:
+    return cast(Parser, importlib.import_module(KINDS[kind]).read)

@@ -1,0 +1,72 @@
+"""Dates as feeds write them → RFC 3339."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta, timezone
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
+_ZONES = {"": None, "gmt": 0, "ut": 0, "utc": 0, "z": 0, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420,
+          "mdt": -360, "pst": -480, "pdt": -420, "bst": 60, "cet": 60, "cest": 120}  # fmt: skip
+_RFC822 = re.compile(
+    r"(?:[A-Za-z]+,?\s+)?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\.?\s+(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
+)
+_ISO_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?![\d])")
+
+
+def rfc3339(text: str) -> str | None:
+    """RFC 3339 date-time, or the full date where the zone or the time is missing or unknown; None for what is no date.
+
+    Reads RFC 822 as RSS has it (two-digit years, named zones) and ISO 8601: `Thu, 03 Feb 2011 00:00:00 -0500` →
+    `2011-02-03T00:00:00-05:00`.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        return _iso(text) if text[:4].isdigit() else _rfc822(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _iso(text: str) -> str | None:
+    found = _ISO_DAY.match(text)
+    if not found:
+        return None
+    day = date.fromisoformat(found[1]).isoformat()
+    if text[10:11] not in ("T", "t", " "):
+        return day
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return day
+    return moment.isoformat() if moment.tzinfo else day
+
+
+def _rfc822(text: str) -> str | None:
+    found = _RFC822.match(text)
+    if not found or found[2].lower() not in _MONTHS:
+        return None
+    year = int(found[3])
+    if len(found[3]) == 2:
+        year += 1900 if year >= 70 else 2000
+    day = date(year, _MONTHS[found[2].lower()], int(found[1]))
+    minutes = _offset(found[7] or "")
+    if found[4] is None or minutes is None:
+        return day.isoformat()
+    zone = timezone(timedelta(minutes=minutes))
+    return datetime(
+        day.year, day.month, day.day, int(found[4]), int(found[5]), int(found[6] or 0), tzinfo=zone
+    ).isoformat()
+
+
+def _offset(zone: str) -> int | None:
+    if zone[:1] in ("+", "-"):
+        minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+        return -minutes if zone[0] == "-" else minutes
+    return _ZONES.get(zone.lower())

@@ -1,0 +1,296 @@
+"""Feed documents (RSS 0.9x, 1.0, 2.0, Atom) → items: the fields every feed has, raw, whatever the format calls them."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import Any
+from urllib.parse import urljoin
+
+from msgspec import Struct
+
+from digest.errors import ParseError
+from digest.model import Listing
+from digest.sources import _dates, _xml
+from digest.sources._bytes import unicode_text
+from digest.sources._sniff import HEAD_CHARS, xml_root
+
+MAX_TOLERANT_BYTES = 3_000_000
+_ATOM = "http://www.w3.org/2005/Atom"
+_XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
+
+
+class Item(Struct, kw_only=True):
+    """One item: texts raw (HTML as it stands), dates as RFC 3339 or full dates, addresses absolute where that was possible."""
+
+    title: str = ""
+    link: str = ""
+    pdf: str = ""
+    guid: str = ""
+    permalink: bool = True
+    summary: str = ""
+    content: str = ""
+    authors: list[str] = []
+    categories: list[str] = []
+    identifiers: list[str] = []
+    doi: str = ""
+    published: str | None = None
+    updated: str | None = None
+    announce_type: str = ""
+    comment: str = ""
+    journal: str = ""
+
+
+class Feed(Struct, kw_only=True):
+    """A feed document. `sound` is false where it had to be mended, so that "no items" proves nothing."""
+
+    title: str = ""
+    description: str = ""
+    published: str | None = None
+    stated: int | None = None
+    sound: bool = True
+    items: list[Item] = []
+
+
+def is_feed(listing: Listing) -> bool:
+    """Is this an RSS or Atom document, by its root element?"""
+    head = (
+        unicode_text(listing)[:HEAD_CHARS]
+        if b"\0" in listing.body[:200]
+        else listing.body[:HEAD_CHARS].decode("utf-8", "replace")
+    )
+    return xml_root(head.lstrip("\ufeff \t\r\n")) in ("rss", "feed", "rdf")
+
+
+def read_items(listing: Listing, notes: list[str]) -> Feed:
+    """Everything of the document that is an item, in document order. Raises ParseError for what is no RSS and no Atom."""
+    root, mended = _xml.parse(listing, notes)
+    if root is None:
+        return _read_tolerantly(mended, listing, notes)
+    name = _local(root.tag)
+    if name not in ("rss", "feed", "rdf"):
+        raise ParseError(
+            f"{listing.location}: XML with the root element <{name}>, neither RSS nor Atom.",
+            url=listing.location,
+        )
+    feed = _head(root, name, listing)
+    feed.sound = not notes
+    feed.items = [
+        _item(element, listing.base_url or feed_base(root), root)
+        for element in root.iter("{*}item", "{*}entry")
+    ]
+    return feed
+
+
+def feed_base(root: Any) -> str:
+    """What relative links are resolved against where the fetched address is unknown: the feed's own absolute link."""
+    for element in root.iter("{*}link"):
+        url = (element.get("href") or element.text or "").strip()
+        if url.startswith(("http://", "https://")):
+            return url
+    return ""
+
+
+def _head(root: Any, name: str, listing: Listing) -> Feed:
+    channel = root if name == "feed" else next(root.iterchildren("{*}channel"), None)
+    if channel is None:
+        if next(root.iter("{*}item"), None) is None:
+            raise ParseError(
+                f"{listing.location}: RSS without a channel and without items. Fetch it again.",
+                url=listing.location,
+            )
+        return Feed()
+    texts = {
+        _local(child.tag): _text(child)
+        for child in channel
+        if isinstance(child.tag, str) and _local(child.tag) not in ("item", "entry")
+    }
+    total = texts.get("totalresults", "").strip()
+    return Feed(
+        title=texts.get("title", ""),
+        description=texts.get("description", ""),
+        published=_dates.rfc3339(texts.get("pubdate", "")),
+        stated=int(total) if total.isascii() and total.isdigit() else None,
+    )
+
+
+_LOCAL: dict[str, str] = {}
+
+
+def _local(tag: str) -> str:
+    """`{namespace}Name` → `name`; those of media vocabularies with a prefix, since they are about pictures."""
+    name = _LOCAL.get(tag)
+    if name is None:
+        namespace, _, name = tag.rpartition("}")
+        name = name.lower()
+        if "media" in namespace or "itunes" in namespace or "search.yahoo" in namespace:
+            name = f"other:{name}"
+        elif name == "doi":
+            name = "doi"
+        elif len(_LOCAL) < 1000:
+            _LOCAL[tag] = name
+    return name
+
+
+def _text(element: Any) -> str:
+    """The text; of an element with markup inside, the markup too (the cleaning takes it away, and knows where words end)."""
+    if not len(element):
+        return element.text or ""
+    from lxml import etree
+
+    inside = "".join(etree.tostring(child, encoding="unicode") for child in element)
+    return (element.text or "") + inside
+
+
+def _item(element: Any, base: str, root: Any) -> Item:
+    item = Item(authors=[], categories=[], identifiers=[])
+    links: list[tuple[str, str, str]] = []
+    persons: list[str] = []
+    for child in element:
+        tag = child.tag
+        if not isinstance(tag, str):
+            continue
+        field = _LOCAL.get(tag) or _local(tag)
+        _take(item, field, child, links, persons)
+    item.authors = item.authors or persons
+    about = element.get(_ABOUT) or ""
+    base = _base(element, base, root)
+    _place_links(item, links, about, base)
+    return item
+
+
+def _base(element: Any, base: str, root: Any) -> str:
+    for holder in (root, element):
+        if own := holder.get(_XML_BASE):
+            base = _join(base, own)
+    return base
+
+
+def _take(item: Item, field: str, child: Any, links: list[tuple[str, str, str]], persons: list[str]) -> None:
+    """One child element into its field. The first of a kind counts, but for those that may repeat."""
+    if field == "link":
+        links.append(
+            (child.get("rel") or "alternate", child.get("href") or child.text or "", child.get("type") or "")
+        )
+    elif field == "creator":
+        item.authors.append(_text(child))
+    elif field == "author":
+        persons.append(_person(child))
+    elif field in ("category", "subject"):
+        item.categories.append(child.get("term") or child.text or "")
+    elif field in ("guid", "id"):
+        item.guid = item.guid or (child.text or "").strip()
+        item.permalink = child.get("isPermaLink", "true") != "false"
+    elif field in ("identifier", "url"):
+        item.identifiers.append((child.text or "").strip())
+    elif name := _TEXTS.get(field):
+        if not getattr(item, name):
+            setattr(item, name, _text(child))
+    elif field in ("published", "pubdate", "date", "issued", "created", "publicationdate"):
+        item.published = item.published or _dates.rfc3339(child.text or "")
+    elif field in ("updated", "modified"):
+        item.updated = _dates.rfc3339(child.text or "")
+
+
+_TEXTS = {
+    "title": "title",
+    "description": "summary",
+    "summary": "summary",
+    "abstract": "summary",
+    "encoded": "content",
+    "content": "content",
+    "doi": "doi",
+    "announce_type": "announce_type",
+    "comment": "comment",
+    "journal_ref": "journal",
+    "journal_reference": "journal",
+}
+_MAIL_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
+
+
+def _person(element: Any) -> str:
+    """Atom: `<author><name>`. RSS: `mail (Name)`, or a name."""
+    for child in element:
+        if isinstance(child.tag, str) and _local(child.tag) == "name":
+            return child.text or ""
+    text = element.text or ""
+    found = _MAIL_AND_NAME.match(text)
+    return found[1] if found else "" if "@" in text else text
+
+
+def _place_links(item: Item, links: list[tuple[str, str, str]], about: str, base: str) -> None:
+    for rel, href, kind in links:
+        href = _join(base, href.strip())
+        if kind == "application/pdf":
+            item.pdf = item.pdf or href
+        elif rel == "alternate" and not item.link:
+            item.link = href
+    if not item.link and item.permalink and item.guid.startswith(("http://", "https://")):
+        item.link = item.guid
+    if not item.link:
+        item.link = next(
+            (url for url in (*item.identifiers, about) if url.startswith(("http://", "https://"))), ""
+        )
+
+
+def _join(base: str, href: str) -> str:
+    if href.startswith(("https://", "http://")) or not href:
+        return href
+    try:
+        return urljoin(base, href)
+    except ValueError:
+        return ""
+
+
+# --- the tolerant road
+
+
+def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
+    """What lxml refuses even when mended, by feedparser: handed the bytes only, so that it can fetch nothing."""
+    import feedparser
+
+    if len(text) > MAX_TOLERANT_BYTES:
+        raise ParseError(
+            f"{listing.location}: {len(text)} characters of XML that is not well-formed. Fetch it again.",
+            url=listing.location,
+        )
+    if text.count("<") - 2 * text.count("</") - text.count("/>") > 5_000:
+        raise ParseError(
+            f"{listing.location}: XML with thousands of tags that are never closed; no feed is like that.",
+            url=listing.location,
+        )
+    parsed = feedparser.parse(
+        BytesIO(text.encode("utf-8", "replace")), sanitize_html=False, resolve_relative_uris=False
+    )
+    if not parsed.version and not parsed.entries:
+        raise ParseError(
+            f"{listing.location}: broken XML, neither RSS nor Atom. Fetch it again.", url=listing.location
+        )
+    notes.append("not well-formed XML: read with the tolerant reader")
+    base = listing.base_url or str(parsed.feed.get("link", ""))
+    items = [_tolerant_item(entry, base) for entry in parsed.entries]
+    return Feed(
+        title=parsed.feed.get("title", ""),
+        description=parsed.feed.get("subtitle", ""),
+        sound=False,
+        items=items,
+    )
+
+
+def _tolerant_item(entry: Any, base: str) -> Item:
+    content = entry.get("content") or [{}]
+    return Item(
+        title=entry.get("title", ""),
+        link=_join(base, entry.get("link", "")),
+        guid=entry.get("id", ""),
+        summary=entry.get("summary", ""),
+        content=content[0].get("value", ""),
+        authors=[author.get("name", "") for author in entry.get("authors", []) if author.get("name")],
+        categories=[tag.get("term") or "" for tag in entry.get("tags", [])],
+        identifiers=[entry.get("dc_identifier", "")],
+        doi=entry.get("prism_doi", ""),
+        published=_dates.rfc3339(entry.get("published", "")),
+        updated=_dates.rfc3339(entry.get("updated", "")),
+        announce_type=entry.get("arxiv_announce_type", ""),
+    )

@@ -1,0 +1,44 @@
+"""One string of authors → names."""
+
+from __future__ import annotations
+
+import re
+
+_AND = re.compile(r",?\s+(?:and|&)\s+", re.I)
+_INITIALS = re.compile(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
+_SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?")
+
+
+def split(text: str) -> list[str]:
+    """Names in a string with commas and "and", without the affiliations in brackets.
+
+    Only commas outside brackets divide. `"Kaur, M., Shukla, A."` (family, initials) gives "M. Kaur", "A. Shukla".
+    """
+    parts = [
+        part
+        for part in (" ".join(part.split()) for part in _outside_brackets(_AND.sub(", ", text)).split(","))
+        if part
+    ]
+    if len(parts) >= 2 and len(parts) % 2 == 0 and all(_INITIALS.fullmatch(part) for part in parts[1::2]):
+        return [f"{initials} {family}" for family, initials in zip(parts[::2], parts[1::2], strict=True)]
+    names: list[str] = []
+    for part in parts:
+        if names and _SUFFIX.fullmatch(part):
+            names[-1] += f", {part}"
+        else:
+            names.append(part)
+    return names
+
+
+def _outside_brackets(text: str) -> str:
+    if "(" not in text:
+        return text
+    kept: list[str] = []
+    depth = 0
+    for c in text:
+        depth += c == "("
+        if not depth:
+            kept.append(c)
+        if c == ")" and depth:
+            depth -= 1
+    return "".join(kept)

@@ -1,0 +1,182 @@
+"""The one finishing step of all parsers: raw strings as a page shows them → papers, cleaned, linked, keyed, unique."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from msgspec import Struct, structs
+
+from digest import identity
+from digest.model import Announce, Paper
+from digest.text import clean, decode_entities, links_in, strip_controls
+
+MAX_PAPERS = 5_000
+MAX_TITLE_CHARS = 1_000
+MAX_ABSTRACT_CHARS = 20_000
+MAX_AUTHORS = 5_000
+MAX_FIELD_CHARS = 2_000
+LINK_NAMES = frozenset(["abstract", "pdf", "code", "hf", "page", "model", "data", "html"])
+
+
+class Raw(Struct, kw_only=True):
+    """A paper as a page has it: nothing cleaned yet. The fields are those of model.Paper."""
+
+    title: str = ""
+    abstract: str = ""
+    gist: str = ""
+    ids: dict[str, str] = {}
+    version: int | None = None
+    authors: list[str] = []
+    authors_raw: str | None = None
+    authors_cut: bool = False
+    categories: list[str] = []
+    announce: Announce | None = None
+    published: str | None = None
+    updated: str | None = None
+    links: dict[str, str] = {}
+    upvotes: int | None = None
+    tags: list[str] = []
+    organization: str | None = None
+    comment: str | None = None
+
+
+def finish(raws: Iterable[Raw], notes: list[str], *, trusted_ids: bool = True) -> tuple[Paper, ...]:
+    """Papers in page order, unique by key, at most 5,000. What was left out or cut is said in `notes`.
+
+    With `trusted_ids` an id alone makes two entries one paper (arXiv lists aliases twice). Otherwise entries of one key
+    are one only if their titles agree too: feeds give two items one guid, and both are kept.
+    """
+    papers: dict[str, Paper] = {}
+    repeated = nothing = 0
+    for raw in raws:
+        if len(papers) == MAX_PAPERS:
+            notes.append(f"cut: only the first {MAX_PAPERS} papers of this listing were read")
+            break
+        paper = _finished(raw)
+        if not paper.key and (paper.abstract or paper.links):
+            paper = structs.replace(paper, key=_last_resort(paper))
+        known = papers.get(paper.key)
+        if known is not None and not trusted_ids and not _same_title(known, paper):
+            paper = _told_apart(paper)
+            known = papers.get(paper.key)
+        if not paper.key:
+            nothing += 1
+        elif known is None:
+            papers[paper.key] = paper
+        else:
+            repeated += 1
+    if repeated:
+        notes.append(f"{repeated} repeated {'entry' if repeated == 1 else 'entries'} left out")
+    if nothing:
+        notes.append(
+            f"{nothing} {'entry' if nothing == 1 else 'entries'} without title, abstract or address left out"
+        )
+    return tuple(papers.values())
+
+
+def _last_resort(paper: Paper) -> str:
+    """A key for an entry without title, id and page: it is shown to the operator, never to readers."""
+    return f"text:{blake2b(f'{paper.abstract} {sorted(paper.links.items())}'.encode(), digest_size=10).hexdigest()}"
+
+
+def _same_title(one: Paper, other: Paper) -> bool:
+    return identity.title_key(one.title) == identity.title_key(other.title)
+
+
+def _told_apart(paper: Paper) -> Paper:
+    """The second of two papers that a page gives one id or address: it falls to the next rung of the ladder."""
+    kind = identity.rung(paper.key)
+    if kind == "url":
+        return structs.replace(paper, key=identity.primary_key(paper.ids, {}, paper.title, paper.abstract))
+    ids = {name: value for name, value in paper.ids.items() if name != kind}
+    links = dict(paper.links)
+    if "abstract" in links and identity.rung(identity.primary_key(ids, links, "")) == kind:
+        links.setdefault("page", links.pop("abstract"))
+        links.pop("pdf", None)
+    return structs.replace(
+        paper, key=identity.primary_key(ids, links, paper.title, paper.abstract), ids=ids, links=links
+    )
+
+
+def _finished(raw: Raw) -> Paper:
+    raw_title, raw_abstract = raw.title[:MAX_TITLE_CHARS], raw.abstract[:MAX_ABSTRACT_CHARS]
+    title, abstract = clean(raw_title), clean(raw_abstract)
+    ids = identity.normalise_ids(raw.ids) if raw.ids else {}
+    links = _links(raw, raw_abstract, ids)
+    return Paper(
+        key=identity.primary_key(ids, links, title, abstract),
+        title=title,
+        abstract=abstract,
+        gist=clean(raw.gist),
+        ids=ids,
+        version=raw.version,
+        authors=_names(raw.authors),
+        authors_raw=clean(raw.authors_raw[:MAX_ABSTRACT_CHARS]) if raw.authors_raw else None,
+        authors_cut=raw.authors_cut or len(raw.authors) > MAX_AUTHORS,
+        categories=_names(raw.categories),
+        announce=raw.announce,
+        published=raw.published,
+        updated=raw.updated,
+        links=links,
+        upvotes=raw.upvotes,
+        tags=_names(raw.tags),
+        organization=clean(raw.organization[:MAX_FIELD_CHARS]) or None if raw.organization else None,
+        comment=clean(raw.comment[:MAX_FIELD_CHARS]) or None if raw.comment else None,
+        source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract)),
+    )
+
+
+def _names(raw: list[str]) -> tuple[str, ...]:
+    names = (clean(name[:MAX_FIELD_CHARS]) for name in raw[:MAX_AUTHORS])
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
+    """The page's own links, then those of the arXiv id or DOI, then those that stand in the abstract."""
+    links = {name: url for name, url in raw.links.items() if name in LINK_NAMES and is_web_address(url)}
+    if arxiv := ids.get("arxiv"):
+        links.setdefault("abstract", f"https://arxiv.org/abs/{arxiv}")
+        links.setdefault("pdf", f"https://arxiv.org/pdf/{arxiv}")
+    elif doi := ids.get("doi"):
+        links.setdefault("abstract", f"https://doi.org/{doi}")
+    for name, url in _links_in(abstract).items():
+        links.setdefault(name, url)
+    return links
+
+
+_HREF = re.compile(r"<a\b[^<>]*?href\s*=\s*[\"']?(https?://[^\"'\s<>]+)", re.I)
+_TAG = re.compile(r"<[a-zA-Z/][^<>]*>")
+
+
+def _links_in(abstract: str) -> dict[str, str]:
+    """Links that stand in an abstract, in its words or, in HTML, behind them (only those plainly of the paper)."""
+    if "<" not in abstract:
+        return links_in(abstract)
+    links = links_in(_TAG.sub(" ", abstract))
+    for name, url in links_in(" ".join(_HREF.findall(abstract))).items():
+        if name != "page" or ".github.io" in url:
+            links.setdefault(name, url)
+    return links
+
+
+def is_web_address(url: str) -> bool:
+    """An absolute http(s) address that can be shown and clicked: no user-info, no control characters."""
+    return (
+        url.startswith(("https://", "http://"))
+        and "@" not in url.split("/", 3)[2]
+        and identity.canonical_url(url) is not None
+    )
+
+
+def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
+    """Raw texts where cleaning changed more than white space, entities and what cannot be shown."""
+    kept = {}
+    for name, (raw, cleaned) in texts.items():
+        if raw is cleaned or raw == cleaned:
+            continue
+        plain = " ".join(strip_controls(decode_entities(raw)).split())
+        if plain != cleaned:
+            kept[name] = strip_controls(raw)
+    return kept

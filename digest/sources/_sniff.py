@@ -1,0 +1,221 @@
+"""What kind of page is this? A cheap look at the bytes, and a helpful word for what is no listing."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import NoReturn
+
+from digest.errors import ParseError
+from digest.model import Listing
+from digest.sources._bytes import unicode_text
+
+HEAD_CHARS = 20_000
+_MAGIC = (
+    (b"\x1f\x8b", "gzip data", "Unpack it (gunzip) and read the unpacked file."),
+    (b"%PDF", "a PDF file", "Give the listing page, not a paper."),
+    (b"\x89PNG", "a PNG image", "Give the listing page itself, not a picture of it."),
+    (b"\xff\xd8\xff", "a JPEG image", "Give the listing page itself, not a picture of it."),
+    (b"GIF8", "a GIF image", "Give the listing page itself, not a picture of it."),
+    (b"RIFF", "an image or sound file", "Give the listing page itself."),
+    (b"PK\x03\x04", "a zip archive", "Unpack it and read the file inside."),
+    (b"\x28\xb5\x2f\xfd", "zstd data", "Unpack it (unzstd) and read the unpacked file."),
+    (b"BZh", "bzip2 data", "Unpack it (bunzip2) and read the unpacked file."),
+    (b"\xfd7zXZ", "xz data", "Unpack it (unxz) and read the unpacked file."),
+    (b"SQLite format 3", "an SQLite database", "Give a listing page."),
+    (b"\x7fELF", "a program", "Give a listing page."),
+)
+_KNOWN = "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or JSON Feed."
+
+
+def refuse_binary(listing: Listing) -> None:
+    """Raises ParseError for an empty file and for bytes that are no text: archives, images, PDF."""
+    body = listing.body
+    if not body.strip(b" \t\r\n\0\xef\xbb\xbf\xfe\xff"):
+        _refuse(listing, "the page is empty", "Fetch or save it again.")
+    for magic, name, mend in _MAGIC:
+        if body.startswith(magic):
+            _refuse(listing, f"this is {name}", mend)
+    head = body[:1000]
+    if b"\0" in head and head.count(0) < len(head) // 4:
+        _refuse(listing, "this is binary data, no text", "Give a listing page.")
+
+
+def kind_of(listing: Listing) -> str:
+    """The name of the kind (sources.KINDS). Raises ParseError that names what the page looks like."""
+    refuse_binary(listing)
+    text = unicode_text(listing).lstrip(" \t\r\n\v\f\0\ufeff")
+    head = text[:HEAD_CHARS]
+    if head[:1] in "[{":
+        return _json_kind(listing, text)
+    if root := xml_root(head):
+        return _xml_kind(listing, root, head)
+    if _HTML.match(head) or (head.startswith("<") and _MARKUP.search(head)):
+        return _html_kind(listing, text)
+    return _text_kind(listing, text)
+
+
+def _refuse(listing: Listing, what: str, mend: str) -> NoReturn:
+    raise ParseError(f"{listing.location}: {what}. {mend}", url=listing.location)
+
+
+# --- JSON
+
+
+def _json_kind(listing: Listing, text: str) -> str:
+    if text[0] == "[":
+        if re.match(r"\[\s*(?:\]|$)", text) or re.search(r'"paper"\s*:', text):
+            return "huggingface"
+        _refuse(listing, "this is a JSON list, and not the answer of /api/daily_papers", _KNOWN)
+    head = text[:HEAD_CHARS]
+    if "jsonfeed.org/version" in head.replace("\\/", "/") or re.search(r'"items"\s*:\s*\[', text):
+        return "feed"
+    if found := re.search(r'"(?:error|message|detail)"\s*:\s*"([^"]{1,200})', head):
+        _refuse(
+            listing, f"the answer is an error message: {found[1]}", "Ask again later, or check the address."
+        )
+    if re.search(r'"dailyPapers"\s*:', text):
+        return "huggingface"
+    _refuse(listing, "this is JSON, and neither a JSON Feed nor the answer of /api/daily_papers", _KNOWN)
+
+
+# --- XML
+
+_PROLOG = re.compile(
+    r"(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^<>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I
+)
+_ROOT = re.compile(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
+_FEED_ROOTS = frozenset(["rss", "feed", "rdf"])
+_OTHER_XML = {
+    "oai-pmh": "an OAI-PMH answer",
+    "pubmedarticleset": "a PubMed export",
+    "dblp": "a DBLP export",
+    "opml": "a list of feeds (OPML): give the address of one of them",
+    "sitemapindex": "a sitemap",
+    "urlset": "a sitemap",
+    "svg": "an SVG image",
+    "error": "an error message in XML",
+}
+
+
+def xml_root(head: str) -> str:
+    """The local name of the root element, lower case; empty where the text is HTML or no XML. Noise before `<?xml` is skipped."""
+    noise = head.find("<?xml", 0, 2000)
+    at = noise if noise > 0 and "<" not in head[:noise] else 0
+    while found := _PROLOG.match(head, at):
+        if found.end() == at:
+            break
+        at = found.end()
+    root = _ROOT.match(head, at)
+    name = root[2].lower() if root else ""
+    if name == "html" or (
+        not head[:5].startswith("<?xml")
+        and name not in _FEED_ROOTS
+        and name not in _OTHER_XML
+        and not (root and root[1])
+    ):
+        return ""
+    return name
+
+
+def _xml_kind(listing: Listing, root: str, head: str) -> str:
+    if root in _FEED_ROOTS:
+        announced = (
+            "rss.arxiv.org" in head or "export.arxiv.org/rss" in head or "updates on arXiv.org" in head
+        )
+        return "arxiv" if announced and "/api/" not in head[:1500] else "feed"
+    what = _OTHER_XML.get(root, f"XML with the root element <{root}>")
+    _refuse(listing, f"this is {what}, and no feed", _KNOWN)
+
+
+# --- HTML
+
+_HTML = re.compile(
+    r"(?:<\?xml[^<>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
+    re.I | re.S,
+)
+_MARKUP = re.compile(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
+_DAILY = re.compile(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
+_TITLE = re.compile(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
+_ARXIV = re.compile(r"id\s*=\s*[\"']?(?:dlpage|articles)\b|class\s*=\s*[\"']?list-title\b", re.I)
+_ALTERNATE = re.compile(
+    r"<link\b[^<>]*?type\s*=\s*[\"']?application/(?:rss|atom|feed)\+(?:xml|json)[^<>]*>", re.I
+)
+_WALLS = re.compile(
+    r"just a moment|captcha|are you (?:a )?(?:human|robot)|access denied|sign in|log in|enable javascript|too many requests",
+    re.I,
+)
+
+
+def page_title(text: str) -> str:
+    found = _TITLE.search(text[:200_000])
+    return " ".join(html.unescape(found[1]).split())[:100] if found else ""
+
+
+def is_daily_papers(text: str) -> bool:
+    """Is this HTML a daily papers page of Hugging Face (and not the page of one paper)?"""
+    if _DAILY.search(text):
+        return True
+    return "/papers/" in text and bool(
+        re.match(r"(?:daily|trending) papers\b", page_title(text), re.I)
+        or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*)*Daily Papers\b", text)
+    )
+
+
+def _html_kind(listing: Listing, text: str) -> str:
+    if is_daily_papers(text):
+        return "huggingface"
+    title = page_title(text)
+    named = f' ("{title}")' if title else ""
+    if "arxiv-result" in text:
+        _refuse(
+            listing,
+            "this is a page of arXiv search results, which cannot be read yet",
+            "Give a listing such as https://arxiv.org/list/cs.CL/new.",
+        )
+    if _ARXIV.search(text):
+        return "arxiv"
+    if title.lower().startswith("paper page -") or "PaperPage" in text[:60_000]:
+        _refuse(
+            listing,
+            f"this is the page of one paper{named}, no listing",
+            "Give https://huggingface.co/papers.",
+        )
+    if found := _ALTERNATE.search(text[:200_000]):
+        address = re.search(r"href\s*=\s*[\"']?([^\"'\s<>]+)", found[0], re.I)
+        mend = (
+            f"It names a feed: {html.unescape(address[1])}. Give that address."
+            if address
+            else "It names a feed: give its address."
+        )
+        _refuse(listing, f"this is an HTML page{named} that is no listing known here", mend)
+    if _WALLS.search(title) or (len(text) < HEAD_CHARS and _WALLS.search(text)):
+        _refuse(
+            listing,
+            f"this looks like a login, captcha or error page{named}",
+            "Open the address in a browser and save the listing from there.",
+        )
+    _refuse(listing, f"this is an HTML page{named} that is no listing known here", _KNOWN)
+
+
+# --- text
+
+
+def _text_kind(listing: Listing, text: str) -> str:
+    from digest.sources.saved import looks_like_dump
+
+    if re.search(r"^\\\\\s*$", text, re.M) and re.search(r"^(?:arXiv|Paper)[:(]", text, re.M):
+        _refuse(
+            listing,
+            "this is an announcement mail of arXiv, which cannot be read yet",
+            "Give https://arxiv.org/list/… or a feed.",
+        )
+    if re.search(r"^\s*\[\d+\]\s+arXiv:", text, re.M):
+        _refuse(
+            listing,
+            "this is the text of an arXiv listing page, which cannot be read yet",
+            "Save the page as HTML instead.",
+        )
+    if looks_like_dump(text):
+        return "saved"
+    _refuse(listing, "this is text without the marks of a listing (title, abstract, title, abstract)", _KNOWN)

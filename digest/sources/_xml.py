@@ -1,0 +1,132 @@
+"""Feed bytes → element tree: strictly first, then with the usual faults mended; never entities, never the network."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from digest.errors import ParseError
+from digest.model import Listing
+from digest.sources._bytes import unicode_text
+
+_FATAL = ("depth", "huge", "amplification", "too long", "too large", "Buffer size")
+_DOCTYPE = re.compile(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
+_DECLARATION = re.compile(r"<\?xml[^>]*\?>")
+_ROOT = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:rss|feed|RDF|rdf))\b([^<>]*)>")
+_ITEM_END = re.compile(r"</((?:[A-Za-z_][\w.-]*:)?(?:item|entry))\s*>")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile(r"&(?:#(\d{1,8})|#[xX]([0-9a-fA-F]{1,7})|([A-Za-z][A-Za-z0-9]{0,31}));|&")
+_PREFIX = re.compile(r"</?([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=")
+_KEPT_NAMES = frozenset(["amp", "lt", "gt", "quot", "apos"])
+_NAMESPACES = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "content": "http://purl.org/rss/1.0/modules/content/",
+    "prism": "http://prismstandard.org/namespaces/basic/2.0/",
+    "arxiv": "http://arxiv.org/schemas/atom",
+    "atom": "http://www.w3.org/2005/Atom",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+}
+
+
+def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
+    """The root element, and the text it was read from where the bytes alone would not do.
+
+    The root is None where the mended text too is refused: then the tolerant reader may try. Notes say what was done. Raises
+    ParseError for a document nested deeper than 256 levels (libxml2's own limit) and for one cut before its first whole item.
+    """
+    body = listing.body
+    if b"<!DOCTYPE" not in body[:4096] and b"<!ENTITY" not in body:
+        root, error = _strict(body.lstrip(), listing)
+        if root is not None:
+            return root, ""
+    else:
+        error = ""
+    text = _trimmed(unicode_text(listing))
+    root, second = _strict(text.encode("utf-8", "replace"), listing)
+    if root is not None:
+        if "encoding" in error.lower() or "not proper UTF-8" in error:
+            notes.append("the page is not in the encoding it declares; the likeliest one was used")
+        return root, text
+    text = _whole_items(text, listing, notes)
+    mended = _declared_prefixes(_REFERENCE.sub(_reference, _NOT_XML.sub("", text)))
+    root, _ = _strict(mended.encode("utf-8", "replace"), listing)
+    if root is not None and not any(note.startswith("truncated") for note in notes):
+        notes.append(f"not well-formed XML, mended: {second or error}")
+    return root, mended
+
+
+def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
+    from lxml import etree
+
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        recover=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        return etree.fromstring(body, parser), ""
+    except etree.XMLSyntaxError as error:
+        message = str(error)
+        if any(word in message for word in _FATAL):
+            raise ParseError(
+                f"{listing.location}: XML beyond all measure ({message}); no feed is like that.",
+                url=listing.location,
+            ) from None
+        return None, message
+    except ValueError as error:
+        return None, str(error)
+
+
+def _trimmed(text: str) -> str:
+    """Without noise before the document, its declaration (it is decoded already) and its DOCTYPE (no entity is expanded)."""
+    start = text.find("<?xml", 0, 4096)
+    if start < 0:
+        start = max(text.find("<"), 0)
+    text = text[start:]
+    return _DOCTYPE.sub("", _DECLARATION.sub("", text, count=1), count=1).lstrip()
+
+
+def _whole_items(text: str, listing: Listing, notes: list[str]) -> str:
+    """A document without its closing tag was cut: what follows the last whole item is dropped, and what is open is closed."""
+    root = _ROOT.search(text)
+    if not root or re.search(rf"</{re.escape(root[1])}\s*>", text[-2000:]):
+        return text
+    ends = list(_ITEM_END.finditer(text))
+    if not ends:
+        raise ParseError(
+            f"{listing.location}: the feed breaks off before its first whole item. Fetch it again.",
+            url=listing.location,
+        )
+    notes.append(f"truncated: the feed breaks off; its {len(ends)} whole items were read")
+    channel = re.search(r"<((?:[\w.-]+:)?channel)\b", text)
+    inside = channel and f"</{channel[1]}" not in text[: ends[-1].end()]
+    return text[: ends[-1].end()] + (f"</{channel[1]}>" if channel and inside else "") + f"</{root[1]}>"
+
+
+def _reference(found: re.Match[str]) -> str:
+    """References that XML knows stay; HTML's names become characters; forbidden numbers go; a bare & is escaped."""
+    decimal, hexadecimal, name = found.groups()
+    if decimal or hexadecimal:
+        code = int(decimal) if decimal else int(hexadecimal, 16)
+        return found[0] if code < 0x110000 and not _NOT_XML.match(chr(code)) else ""
+    if name in _KEPT_NAMES:
+        return found[0]
+    shown = html.unescape(found[0]) if name else ""
+    return shown if name and shown != found[0] else f"&amp;{found[0][1:]}"
+
+
+def _declared_prefixes(text: str) -> str:
+    root = _ROOT.search(text)
+    if not root:
+        return text
+    used = {first or second for first, second in _PREFIX.findall(text)} - {"xml", "xmlns"}
+    missing = sorted(prefix for prefix in used if f"xmlns:{prefix}" not in text)
+    added = "".join(
+        f' xmlns:{prefix}="{_NAMESPACES.get(prefix, "urn:undeclared:" + prefix)}"' for prefix in missing
+    )
+    return text[: root.end(1)] + added + text[root.end(1) :] if added else text

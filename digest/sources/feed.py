@@ -1,0 +1,182 @@
+"""Any RSS (0.9x, 1.0, 2.0), Atom (0.3, 1.0) or JSON Feed (1, 1.1): a journal's contents, a preprint server, a blog about papers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from digest import identity
+from digest.errors import ParseError
+from digest.model import Listing, Reading
+from digest.sources import _dates, _items, _names
+from digest.sources._bytes import unicode_text
+from digest.sources._items import Feed, Item
+from digest.sources._paper import Raw, finish
+from digest.text import clean
+
+
+def read(listing: Listing) -> Reading:
+    """Items in document order; an item without a title is kept, with the title "". Empty only for a well-formed feed without items.
+
+    Well-formed documents are read by lxml, others are mended first, and what then is still refused goes to feedparser.
+    """
+    notes: list[str] = []
+    start = listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    feed = _json_feed(listing) if start == b"{" else _items.read_items(listing, notes)
+    _refuse_errors(feed, listing)
+    papers = finish((_raw(item) for item in feed.items), notes, trusted_ids=False)
+    if not papers and (not feed.sound or feed.items or feed.stated):
+        raise ParseError(
+            f"{listing.location}: no item could be read from this feed ({'; '.join(notes) or 'it states more than it holds'}).",
+            url=listing.location,
+        )
+    return Reading(
+        kind="feed",
+        papers=papers,
+        stated=feed.stated,
+        listed_on=listing.listed_on,
+        empty=not papers,
+        notes=tuple(notes),
+    )
+
+
+def _refuse_errors(feed: Feed, listing: Listing) -> None:
+    """arXiv's API says what is wrong in an entry titled Error."""
+    for item in feed.items[:1]:
+        if "arxiv.org/api/errors" in item.guid:
+            raise ParseError(
+                f"{listing.location}: arXiv answers with an error: {clean(item.summary)[:300]}.",
+                url=listing.location,
+            )
+
+
+def _raw(item: Item) -> Raw:
+    ids, version = _ids(item)
+    abstract, labelled = _abstract(item)
+    authors, authors_raw = _authors(item.authors or ([labelled["authors"]] if "authors" in labelled else []))
+    upvotes = labelled.get("upvotes", "")
+    return Raw(
+        title=item.title,
+        abstract=abstract,
+        ids=ids,
+        version=version,
+        authors=authors,
+        authors_raw=authors_raw,
+        categories=item.categories,
+        published=item.published,
+        updated=item.updated,
+        links={"abstract": item.link, "pdf": item.pdf},
+        upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() else None,
+        comment=item.comment or None,
+    )
+
+
+def _ids(item: Item) -> tuple[dict[str, str], int | None]:
+    ids: dict[str, str] = {}
+    version = None
+    for text in (item.guid, item.link):
+        if text and (found := identity.arxiv_id(text)):
+            ids.setdefault("arxiv", found[0])
+            version = version or found[1]
+    for text in (item.doi, *item.identifiers, item.guid, item.link):
+        if text and "10." in text and (doi := identity.doi(text)):
+            ids["doi"] = doi
+            break
+    return ids, version
+
+
+# --- texts
+
+_LABELLED = re.compile(
+    r"<(?:b|strong)>\s*(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
+    re.I | re.S,
+)
+
+
+def _abstract(item: Item) -> tuple[str, dict[str, str]]:
+    """Summary before content. Feeds that bots make of listings put authors and votes into it, as labelled paragraphs."""
+    text = item.summary if item.summary.strip() else item.content
+    if "</b>" not in text and "</strong>" not in text:
+        return text, {}
+    labelled = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
+    abstract = labelled.get("abstract") or labelled.get("summary")
+    if not abstract:
+        return text, {}
+    authors = labelled.get("authors") or labelled.get("author")
+    found = {"authors": clean(authors)} if authors else {}
+    return abstract, found | ({"upvotes": clean(labelled["upvotes"])} if "upvotes" in labelled else {})
+
+
+def _authors(authors: list[str]) -> tuple[list[str], str | None]:
+    """Names; of one string that holds several, the names in it and the string itself."""
+    if len(authors) != 1:
+        return authors, None
+    text = clean(authors[0])
+    if ";" in text:
+        return [name.strip() for name in text.split(";")], text
+    names = _names.split(text)
+    several = len(names) > 1 and sum(" " in name for name in names) * 2 > len(names)
+    return (names, text) if several else ([text], None)
+
+
+# --- JSON Feed
+
+
+def _json_feed(listing: Listing) -> Feed:
+    """https://www.jsonfeed.org/version/1.1/ — with ids of any type, as the standard asks of readers."""
+    text = unicode_text(listing)
+    try:
+        data = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        data = _json(text, listing)
+    items = data.get("items") if isinstance(data, dict) else None
+    if not isinstance(items, list):
+        raise ParseError(
+            f"{listing.location}: JSON without a list of items, so no JSON Feed.", url=listing.location
+        )
+    base = listing.base_url or _string(data, "home_page_url")
+    return Feed(
+        title=_string(data, "title"),
+        items=[_json_item(item, base) for item in items if isinstance(item, dict)],
+        sound="version" in data,
+    )
+
+
+def _json(text: str, listing: Listing) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ParseError(
+            f"{listing.location}: broken JSON ({error}). Fetch it again.", url=listing.location
+        ) from None
+
+
+def _json_item(item: dict[str, Any], base: str) -> Item:
+    persons = item.get("authors") if isinstance(item.get("authors"), list) else [item.get("author")]
+    tags = item.get("tags")
+    link = _string(item, "url") or _string(item, "external_url")
+    guid = _string(item, "id")
+    return Item(
+        title=_string(item, "title"),
+        link=_items._join(base, link) or (guid if guid.startswith("http") else ""),
+        guid=guid,
+        identifiers=[_string(item, "external_url")],
+        summary=_string(item, "summary"),
+        content=_string(item, "content_html") or _string(item, "content_text"),
+        authors=[
+            name for person in persons or [] if isinstance(person, dict) and (name := _string(person, "name"))
+        ],
+        categories=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        published=_dates.rfc3339(_string(item, "date_published")),
+        updated=_dates.rfc3339(_string(item, "date_modified")),
+    )
+
+
+def _string(holder: dict[str, Any], name: str) -> str:
+    value = holder.get(name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else ""

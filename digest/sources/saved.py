@@ -1,0 +1,206 @@
+"""Text dumps of Hugging Face listing pages: title, abstract, title, abstract, with the page's furniture before, between and after.
+
+Shape A has a blank line between blocks; shape B has none, and its first title is glued to "Subscribe". No ids, links, authors.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from msgspec import Struct
+
+from digest.errors import ParseError
+from digest.model import Listing, Reading
+from digest.sources._bytes import unicode_text
+from digest.sources._paper import Raw, finish
+
+LONG_CHARS = 250
+MIN_LANDMARKLESS_PAIRS = 2
+
+_HEAD_LANDMARK = re.compile(
+    r"Get trending papers in your email inbox|by\s*AK and the research community|^Daily Papers$", re.M
+)
+_GLUED = re.compile(r"^Subscribe(?=\S)")
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\\.?"
+# Furniture of the page wherever it stands: no title reads like that.
+_FURNITURE = re.compile(
+    rf"(?:new|Subscribe|Get trending papers in your email inbox.*|by\s*AK and the research community"
+    rf"|(?:Daily|Weekly|Monthly|Trending) Papers|{_MONTH} \d{{1,2}}(?:,? \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?"
+    r"|Hugging Face.{0,20}|Submitted by|Submitted by .{1,60}|Published on .{1,30}|[·•|–-]|Upvotes?|©.*|System theme"
+    r"|·?\s*[\d.,]+\s*k?\s*(?:authors?|comments?|upvotes?|likes?|replies|reply)?|(?:arXiv|Hugging Face) Page|Upvoted by .*"
+    r"|Search (?:papers|models, datasets, users).*|View all.*|Back to top|Papers with Code|Load more|Show more)",
+    re.I,
+)
+# Words of menu and footer could be titles, so they are furniture only before the first and after the last abstract.
+_MENU = re.compile(
+    r"(?:Models|Datasets|Spaces|Posts|Docs|Community|Buckets|Enterprise|Solutions|Pricing|Log ?In|Sign ?Up|Papers|Daily|Weekly|Monthly"
+    r"|Today|Yesterday|Trending|Previous|Next|Prev|Latest|Company|TOS|Terms.*|Privacy.*|About|Careers|Jobs|Website|Contact|Search"
+    r"|GitHub|arXiv|PDF|Home|Blog|Learn|Status|Tasks|Upvote|Date|Week|Month|Week \d+|W\d+)",
+    re.I,
+)
+_AUTHORS = re.compile(r"·?\s*[\d,.]+k?\s+authors?", re.I)
+_SENTENCE_ENDS = re.compile(r"[.!?][)\"'”’]*(?:\s|$)")
+_WHOLE_END = re.compile(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
+
+
+class _Block(Struct):
+    """What stands together, and whether the page marks it as a title (its author count follows)."""
+
+    text: str
+    title: bool = False
+
+
+def looks_like_dump(text: str) -> bool:
+    """Is this worth reading as a dump: does it have the page's head, or else titles and long abstracts in strict turns?"""
+    if _HEAD_LANDMARK.search(text[:5000]):
+        return True
+    sizes = [_is_long(block.text) for block in _blocks(text)]
+    pairs = len(sizes) // 2
+    return pairs >= MIN_LANDMARKLESS_PAIRS and len(sizes) % 2 == 0 and sizes == [False, True] * pairs
+
+
+def read(listing: Listing) -> Reading:
+    """Papers of a text dump, in page order; the abstract is empty where the dump has none. Never empty: a dump does not say so.
+
+    Raises ParseError for text without titles (only names and votes, or prose).
+    """
+    text = unicode_text(listing)
+    blocks = _blocks(text)
+    raws = _pairs(blocks)
+    notes: list[str] = []
+    with_abstract = sum(bool(raw.abstract) for raw in raws)
+    marked = sum(block.title for block in blocks)
+    if (
+        not raws
+        or (not with_abstract and not marked)
+        or (with_abstract * 2 < len(raws) and marked * 2 < len(raws))
+    ):
+        raise ParseError(
+            f"{listing.location}: this text has the look of a listing's dump, but no titles with abstracts in it "
+            f"({len(blocks)} blocks of text, {with_abstract} of them abstracts). Save the page itself as HTML, or read https://huggingface.co/papers.",
+            url=listing.location,
+        )
+    last = raws[-1].abstract
+    if last and not _WHOLE_END.search(last):
+        notes.append("truncated: the last abstract breaks off")
+    if bare := len(raws) - with_abstract:
+        notes.append(f"{bare} {'paper' if bare == 1 else 'papers'} without an abstract")
+    return Reading(
+        kind="saved",
+        papers=finish(raws, notes, trusted_ids=False),
+        listed_on=listing.listed_on,
+        notes=tuple(notes),
+    )
+
+
+# --- text → blocks
+
+
+def _blocks(text: str) -> list[_Block]:
+    lines = [
+        " ".join(line.split())
+        for line in text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").split("\n")
+    ]
+    filled = [at for at, line in enumerate(lines) if line]
+    blanks = sum(1 for here, after in pairwise(filled) if after - here > 1)
+    spaced = blanks * 3 >= len(filled) - 1 and len(filled) > 1
+    return _without_menus(_joined(_content(lines), spaced))
+
+
+def _content(lines: list[str]) -> list[_Block | None]:
+    """Lines that are no furniture; None where a block may end."""
+    kept: list[_Block | None] = []
+    name_follows = False
+    for at, line in enumerate(lines):
+        if at < 40 and _after_head(lines, at):
+            line = _GLUED.sub("", line)
+        if not line:
+            kept.append(None)
+        elif name_follows and len(line) <= 60:
+            kept.append(None)
+            name_follows = False
+        elif _FURNITURE.fullmatch(line):
+            name_follows = line.lower() == "submitted by"
+            if _AUTHORS.fullmatch(line):
+                _mark_title(kept)
+            kept.append(None)
+        else:
+            name_follows = False
+            kept.append(_Block(line))
+    return kept
+
+
+def _after_head(lines: list[str], at: int) -> bool:
+    """Does the line follow the known head? A paper's title could begin with "Subscribe" as well."""
+    before = next((line for line in reversed(lines[:at]) if line), "")
+    return before.startswith("Get trending papers")
+
+
+def _mark_title(kept: list[_Block | None]) -> None:
+    last = next((block for block in reversed(kept) if block), None)
+    if last and len(last.text) < LONG_CHARS:
+        last.title = True
+
+
+def _joined(kept: list[_Block | None], spaced: bool) -> list[_Block]:
+    """Blocks: with blank lines between them, lines that stand together belong together (a dump may break its lines)."""
+    blocks: list[_Block] = []
+    open_block = False
+    for piece in kept:
+        if piece is None:
+            open_block = False
+        elif spaced and open_block and not blocks[-1].title:
+            blocks[-1].text += f" {piece.text}"
+            blocks[-1].title = piece.title
+        else:
+            blocks.append(piece)
+            open_block = True
+    return blocks
+
+
+def _without_menus(blocks: list[_Block]) -> list[_Block]:
+    long = [at for at, block in enumerate(blocks) if _is_long(block.text)]
+    if not long:
+        return [block for block in blocks if not _MENU.fullmatch(block.text)]
+    first, last = long[0], long[-1]
+    return [
+        block for at, block in enumerate(blocks) if first <= at <= last or not _MENU.fullmatch(block.text)
+    ]
+
+
+# --- blocks → papers
+
+
+def _is_long(text: str) -> bool:
+    return len(text) >= LONG_CHARS or (len(text) >= 150 and len(_SENTENCE_ENDS.findall(text)) >= 2)
+
+
+def _pairs(blocks: list[_Block]) -> list[Raw]:
+    """Title and abstract in turns, verified by their looks; a second long block belongs to the abstract before it."""
+    raws: list[Raw] = []
+    for at, block in enumerate(blocks):
+        if _is_long(block.text) and not block.title:
+            if raws:
+                raws[-1].abstract += f" {block.text}" if raws[-1].abstract else block.text
+        elif raws and not raws[-1].abstract and _is_short_abstract(blocks, at, raws[-1].title):
+            raws[-1].abstract = block.text
+        else:
+            raws.append(Raw(title=block.text))
+    return raws
+
+
+def _is_short_abstract(blocks: list[_Block], at: int, title: str) -> bool:
+    """A sentence after a title, longer than it, with the next title (not with an abstract) behind it; the last may be cut."""
+    text, last = blocks[at].text, at + 1 == len(blocks)
+    if blocks[at].title or len(text) <= len(title) or len(text.split()) < 8 or _is_titled(text):
+        return False
+    if last:
+        return len(text) >= 100 or bool(_SENTENCE_ENDS.search(text[-3:]))
+    return bool(_SENTENCE_ENDS.search(text[-3:])) and not _is_long(blocks[at + 1].text)
+
+
+def _is_titled(text: str) -> bool:
+    """Are most longer words capitalised, as in an English title?"""
+    words = [word for word in text.split() if len(word) > 3 and word[0].isalpha()]
+    return sum(word[0].isupper() for word in words) * 10 >= len(words) * 6
