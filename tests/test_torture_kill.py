@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from kill_loop import copies, duplicates_per_kill, kill_loop
-from smtp_servers import SmtpServer, serving
 
 from digest.model import Edition, Subscriber
 from digest.store import Store, open_store
+from tests.kill_loop import copies, duplicates_per_kill, kill_loop
+from tests.smtp_servers import SmtpServer, serving
 
 WORKER = str(Path(__file__).with_name("deliver_worker.py"))
 FIRST_DAY = date(2026, 1, 1)
