@@ -505,6 +505,7 @@ def test_no_address_stays_in_a_text_for_the_log() -> None:
 LINES = st.lists(st.sampled_from([b".", b"..", b"\r\n", b"\n", b"\r", b"a", b"\xc3\xbc", b"."])).map(b"".join)
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_what_is_stuffed_comes_out_again(body: bytes) -> None:
     wire = dotted(with_crlf(body))
@@ -516,7 +517,7 @@ def test_what_is_stuffed_comes_out_again(body: bytes) -> None:
     assert back == with_crlf(body).removesuffix(b"\r\n")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r")),
     st.text("ab \u00e9=\n.", max_size=200),
@@ -691,6 +692,7 @@ def test_the_key_inside_a_mail_is_only_for_its_owner(tmp_path: Path) -> None:
     assert next(tmp_path.glob("*.eml")).stat().st_mode & 0o077 == 0
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_file_names_are_safe_and_as_different_as_their_ids(one: str, other: str) -> None:
     names = [eml_name(f"<{each}@x>") for each in (one, other)]
