@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from digest import render
 from digest.errors import RenderError
 from digest.formats.archive import DayView, MonthView
+from digest.formats.items import moment
 from digest.mail.compose import compose, web_copies
 from digest.render import (
     EditionView,
@@ -21,7 +22,6 @@ from digest.render import (
     Renderer,
     SectionView,
     clean,
-    moment,
     safe_url,
     schedule_words,
     view_edition,

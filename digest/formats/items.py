@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 from msgspec import Struct
 
 from digest.formats import Publication
 from digest.model import Edition, Entry
-from digest.render import PaperView, clean, moment, view_paper
+from digest.render import PaperView, clean, view_paper
 
 FEED_ITEMS = 50
 FEED_DAYS = 7
@@ -76,6 +76,16 @@ def feed_updated(publication: Publication, found: Sequence[Item]) -> datetime:
         if found
         else datetime.fromisoformat("1970-01-01T00:00:00Z")
     )
+
+
+def moment(text: str | None) -> datetime | None:
+    """An RFC 3339 date-time or full date as an aware datetime in UTC; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text or "")
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found.replace(microsecond=0) if 1900 <= found.year <= 9000 else None
 
 
 def _content(paper: PaperView) -> str:
