@@ -54,6 +54,13 @@ def _without_surrogates(value: object) -> object:
     return value
 
 
+def shown_key(paper: Paper) -> str:
+    """The key of one appearance: everything by which it was decided which paper it is. The same page read again means the same."""
+    ids = sorted(identity.known_ids(paper.ids, paper.links).items())
+    facts = (ids, identity.page_url(paper.links), paper.title, paper.abstract, paper.authors)
+    return f"shown:{identity.text_hash(repr(facts))}"
+
+
 class KnownPaper:
     """One row of `papers`, and which parts of it a call has changed."""
 

@@ -112,13 +112,13 @@ class _Diff:
         """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle."""
         self.look_up([key for paper in papers for key in self.quick_keys(paper)])
         unsettled = [paper for paper in papers if self.settled(paper) is None]
-        self.look_up([key for paper in unsettled for key in self.ladder(paper)])
+        self.look_up([key for paper in unsettled for key in (known.shown_key(paper), *self.ladder(paper))])
 
     def quick_keys(self, paper: Paper) -> tuple[str, ...]:
-        """The ids, or where there is none the title: most often they say it all."""
+        """The ids, or where there is none the appearance and the title: most often they say it all."""
         if id(paper) not in self.quick:
             ids = identity.id_keys(paper.ids, paper.links)
-            self.quick[id(paper)] = ids or (identity.title_key(paper.title),)
+            self.quick[id(paper)] = ids or (known.shown_key(paper), identity.title_key(paper.title))
         return self.quick[id(paper)]
 
     def ladder(self, paper: Paper) -> tuple[str, ...]:
@@ -132,6 +132,8 @@ class _Diff:
         """The known paper that a quick key leads to, where the listing says nothing of it that would be new as a key."""
         for key in self.quick_keys(paper):
             row = self.owner(key)
+            if row and identity.rung(key) == "shown":
+                return row, key
             if row and row.says_all_of(paper) and self.stands(key, row, paper):
                 return row, key
         return None
@@ -177,6 +179,8 @@ class _Diff:
         """The known paper and the key that led to it; rows that this shows to be one are joined."""
         if settled := self.settled(paper):
             return settled
+        if row := self.owner(shown := known.shown_key(paper)):
+            return row, shown
         standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
         if not standing:
             return None, None
@@ -184,7 +188,7 @@ class _Diff:
         standing.sort(key=lambda found: _strength(found[0], found[1], title))
         key, row = standing[0]
         for other_key, other in standing[1:]:
-            if other is not row and self.may_join(other_key, other, row, paper):
+            if self.rows[other.id] is not row and self.may_join(other_key, other, row, paper):
                 self.join(other, row)
         return row, key
 
@@ -219,8 +223,11 @@ class _Diff:
         return identity.same_work(other.known, row.content, identity.rung(key))
 
     def join(self, other: KnownPaper, row: KnownPaper) -> None:
-        self.remember_abstracts(row, other.content.abstract, *self.earlier_abstracts(other))
+        abstracts = (row.content.abstract, other.content.abstract, *self.earlier_abstracts(other))
+        self.remember_abstracts(row, *abstracts)
+        before = row.content
         row.absorb(other)
+        self.remember_shown(row, before, other.content)
         self.joins.append((other.id, row.id))
         self.joined.append(other)
         for paper_id, meant in self.rows.items():
@@ -245,9 +252,11 @@ class _Diff:
         if row is None:
             row = self.add(paper, debuted=not replaced)
         else:
+            before = row.content
             if not row.says_all_of(paper):
                 self.remember_keys(row, paper)
             status = self.meet(row, paper)
+            self.remember_shown(row, before, paper)
         row.titles.add(identity.title_key(paper.title))
         for digest in self.followers:
             self.offer(row, digest, replaced=replaced, status=status)
@@ -300,8 +309,13 @@ class _Diff:
                 self.new_abstracts.append((row.id, abstract))
 
     def remember_keys(self, row: KnownPaper, paper: Paper) -> list[str]:
-        """Every key that is free leads to this paper from now on; where another paper has the title, a numbered one does."""
+        """Every key that is free leads to this paper from now on; where another paper has the title, a numbered one does.
+
+        Where another paper has any of them, this appearance gets a key of its own: what the ladder finds may change.
+        """
         mine = []
+        if any((owner := self.owner(key)) and owner is not row for key in self.ladder(paper)):
+            self.own(row, known.shown_key(paper))
         for key in self.ladder(paper):
             owner = self.owner(key)
             if owner is not None and owner is not row and identity.rung(key) == "title":
@@ -309,10 +323,22 @@ class _Diff:
                 if any(other is row for _, other in slots):
                     continue
                 key, owner = f"{key}#{len(slots) + 2}", None
+                self.owners[key] = None
             if owner is None:
-                self.owners[key] = self.new_keys[key] = row.id
+                self.own(row, key)
                 mine.append(key)
         return mine
+
+    def own(self, row: KnownPaper, key: str) -> None:
+        if self.owner(key) is None:
+            self.owners[key] = self.new_keys[key] = row.id
+
+    def remember_shown(self, row: KnownPaper, *appearances: Paper) -> None:
+        """Every appearance that is not what the paper looks like now gets a key of its own, so that a second reading finds it."""
+        now = known.shown_key(row.content)
+        for key in dict.fromkeys(known.shown_key(paper) for paper in appearances):
+            if key != now:
+                self.own(row, key)
 
     # --- who is offered it?
 

