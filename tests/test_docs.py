@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from click.testing import CliRunner
 from digest import config as configuration
 from digest.cli import COMMANDS, _globals_first, cli, main
 from digest.config import load_config
+from digest.model import Candidate, Paper
+from digest.selection import select
+from documents import DOCUMENTS, ROOT, anchors, blanked, blocks, links_of, read, rows, section
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("feeds/*.md")])
 TABLES: dict[str, type[msgspec.Struct]] = {
     "[site]": configuration.SiteConfig,
     "[store]": configuration.StoreConfig,
@@ -35,40 +36,6 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "smtp": configuration.SmtpConfig,
     "[web]": configuration.WebConfig,
 }
-
-
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def section(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next one of the same or a higher level."""
-    level = len(heading) - len(heading.lstrip("#"))
-    found = re.search(
-        rf"^{re.escape(heading)}$\n(.*?)(?=^#{{1,{level}}} |\Z)", _blanked(text), re.MULTILINE | re.DOTALL
-    )
-    assert found, f"no heading {heading!r}"
-    return text[found.start(1) : found.end(1)]
-
-
-def _blanked(text: str) -> str:
-    """The text with the lines of its code blocks emptied in place, so that a # in them is no heading."""
-    return re.sub(
-        r"^```.*?^```$", lambda m: re.sub(r"[^\n]", " ", m[0]), text, flags=re.MULTILINE | re.DOTALL
-    )
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The code blocks of a language; "" is a block without one."""
-    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [body for name, body in fences if name == language]
-
-
-def rows(text: str) -> list[list[str]]:
-    """The cells of the table rows in a text, without headings and rulers."""
-    lines = [line for line in text.splitlines() if line.startswith("|") and not set(line) <= set("|-: ")]
-    cells = [[c.replace("\\|", "|").strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [row for row in cells if row[0].startswith("`") or row[0].isdigit()]
 
 
 # ---------------------------------------------------------------- configuration
@@ -165,6 +132,47 @@ def test_every_example_of_configuration_is_right(name: str, block: str, tmp_path
     load_config(tmp_path / "config.toml", {})
 
 
+def test_every_example_of_the_environment_is_right(tmp_path: Path) -> None:
+    sources = "".join(f'[[source]]\nname = "{name}"\npath = "x"\n' for name in ("first", "arxiv-cs-cl"))
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'[site]\nurl = "https://a.example.org/"\n{sources}[[digest]]\nname = "daily"\n', encoding="utf-8"
+    )
+    (tmp_path / "secret").write_text("swordfish\n", encoding="utf-8")
+    examples = [
+        row[0].strip("`").partition("=")
+        for row in rows(section(read("docs/configuration.md"), "## The environment"))
+    ]
+    assert len(examples) >= 6
+    before = load_config(file, {"DIGEST__MAIL__SMTP__USERNAME": "digest"})
+    for name, _, value in examples:
+        wanted = {name: str(tmp_path / "secret") if name.endswith("_FILE") else value}
+        if name == "DIGEST__SOURCE__0__URL":
+            wanted["DIGEST__SOURCE__0__PATH"] = ""
+        assert load_config(file, {"DIGEST__MAIL__SMTP__USERNAME": "digest"} | wanted) != before, name
+
+
+def test_every_rule_matches_as_the_document_says() -> None:
+    rules = [row[0].strip("`") for row in rows(section(read("docs/configuration.md"), "### Rules"))]
+    paper = Paper(
+        key="arxiv:2611.99099",
+        title="A survey of robotics and of robots",
+        abstract="What a language model makes of them.",
+        authors=("Greta Lindqvist-Shaw",),
+        categories=("cs.CL",),
+    )
+    assert len(rules) == 7
+    for rule in rules:
+        digest = configuration.DigestConfig(name="daily", include=(rule,))
+        assert select([candidate(paper, "arxiv-cs-cl")], digest).kept, rule
+        assert not select([candidate(Paper(key="title:0", title="Moss"), "journal")], digest).kept, rule
+
+
+def candidate(paper: Paper, source: str) -> Candidate:
+    found_at = datetime(2026, 11, 20, 6, tzinfo=UTC)
+    return Candidate(paper_id=1, paper=paper, change="new", source=source, found_at=found_at)
+
+
 # ---------------------------------------------------------------- commands and options
 
 
@@ -224,7 +232,7 @@ def command_lines() -> Iterator[tuple[str, str]]:
         calls = [
             found[1] for step in steps if (found := re.search(r"(?:^|\s)(?:\S*/bin/)?digest ([^>|]+)", step))
         ]
-        calls += re.findall(r"`(?:\S*/bin/)?digest ([^`…|\[\]]+)`", _blanked(text))
+        calls += re.findall(r"`(?:\S*/bin/)?digest ([^`…|\[\]]+)`", blanked(text))
         for call in dict.fromkeys(call.strip() for call in calls):
             yield file.name, call
 
@@ -403,8 +411,6 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
 
 
 def test_each_exit_code_comes_as_documented(tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
     from digest.store import open_store
 
     (tmp_path / "listings").mkdir()
@@ -459,23 +465,6 @@ def test_every_path_that_is_named_is_there(file: Path, sample: Path) -> None:
             assert list(ROOT.glob(path.rstrip("/"))), f"{file.name} names {path}"
 
 
-def anchors(file: Path) -> set[str]:
-    """The anchors of a document's headings, as forges make them."""
-    heads = re.findall(r"(?m)^#+ (.+)$", _blanked(file.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", head.strip().lower()).replace(" ", "-") for head in heads}
-
-
-@cache
-def links_of(file: Path) -> list[str]:
-    text = _blanked(file.read_text(encoding="utf-8"))
-    return [
-        link
-        for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
-        for link in link
-        if link
-    ]
-
-
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda f: f.name)
 def test_every_relative_link_leads_somewhere(file: Path) -> None:
     for link in links_of(file):
@@ -508,7 +497,7 @@ def test_continuous_integration_calls_nothing_that_the_readme_does_not_explain()
 
 def test_the_documents_speak_plainly() -> None:
     for file in DOCUMENTS:
-        prose = re.sub(r"`[^`]*`|!\[", "", _blanked(file.read_text(encoding="utf-8")))
+        prose = re.sub(r"`[^`]*`|!\[", "", blanked(file.read_text(encoding="utf-8")))
         assert "!" not in re.sub(r"<!--.*?-->", "", prose, flags=re.DOTALL), (
             f"{file.name}: an exclamation mark"
         )
