@@ -34,13 +34,14 @@ lock:
 	uv export -q --locked --no-dev --group build --no-emit-project --no-header -o requirements.txt
 	uv export -q --locked --all-groups --all-extras --no-emit-project --no-header -o requirements-dev.txt
 
+# Compiled once here: import time decides how long a run takes, and some machines forbid Python to keep its bytecode.
 ifdef UV
 .venv/runtime: uv.lock pyproject.toml
-	@test -e .venv/develop || $(UV) sync -q --locked --no-dev --group build
-	@touch $@
+	@test -e .venv/develop || $(UV) sync -q --compile-bytecode --locked --no-dev --group build
+	@$(BIN)/python -m compileall -q digest && touch $@
 .venv/develop: uv.lock pyproject.toml
-	$(UV) sync -q --locked --all-groups --all-extras
-	@touch .venv/runtime $@
+	$(UV) sync -q --compile-bytecode --locked --all-groups --all-extras
+	@$(BIN)/python -m compileall -q digest && touch .venv/runtime $@
 else
 .venv/runtime: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "digest needs Python 3.11 or later; set PYTHON=python3.11")'
@@ -48,7 +49,7 @@ else
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	@$(BIN)/python -m compileall -q digest && touch $@
 .venv/develop: requirements-dev.txt .venv/runtime
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.smtp_servers import SmtpServer, Taken
+from smtp_servers import SmtpServer, Taken
 
 
 @dataclass

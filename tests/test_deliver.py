@@ -18,7 +18,7 @@ from digest.model import Delivery, DeliveryReport, Edition, Subscriber
 from digest.pipeline.deliver import deliver, retry_at
 from digest.smtp import open_transport
 from digest.store import Store, open_store
-from tests.smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving
+from smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 

@@ -19,8 +19,8 @@ from digest.errors import MailError
 from digest.mail.envelope import dotted, seven_bit, wire_address, with_crlf, without_addresses
 from digest.model import Receipt
 from digest.smtp import FolderTransport, SmtpTransport, eml_name, open_transport
-from tests.conftest import need
-from tests.smtp_servers import DIE, DROP, HANG, LOSE, SmtpServer, certificate, once, server_context, serving
+from conftest import need
+from smtp_servers import DIE, DROP, HANG, LOSE, SmtpServer, certificate, once, server_context, serving
 
 MESSAGE = b"From: digest@papers.example.org\r\nMessage-ID: <a1@papers.example.org>\r\n\r\nFour papers.\r\n"
 ID = "<a1@papers.example.org>"

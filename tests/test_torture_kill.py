@@ -13,8 +13,8 @@ import pytest
 
 from digest.model import Edition, Subscriber
 from digest.store import Store, open_store
-from tests.kill_loop import copies, duplicates_per_kill, kill_loop
-from tests.smtp_servers import SmtpServer, serving
+from kill_loop import copies, duplicates_per_kill, kill_loop
+from smtp_servers import SmtpServer, serving
 
 WORKER = str(Path(__file__).with_name("deliver_worker.py"))
 FIRST_DAY = date(2026, 1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -98,6 +99,8 @@ def main(argv: list[str] | None = None) -> None:
     """The entry point of the command `digest`. Every failure ends as a message on stderr and an exit code."""
     args = _globals_first(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in args or "--verbose" in args
+    # A service manager's stop is taken as Ctrl-C is: the mail in flight is finished, and the lease given back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(args, prog_name="digest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
