@@ -26,6 +26,7 @@ LONG_ABSTRACT_WORDS = 40
 MAX_KEY_CHARS = 400  # PostgreSQL refuses an index row above about 2,700 bytes
 MAX_EDITED_WORDS = 6
 MAX_COMPARED_WORDS = 1200  # difflib is quadratic; no honest abstract is longer
+_URLS_REMEMBERED = 16384  # a listing asks for the same few addresses of each paper again and again
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -140,6 +141,7 @@ def normalise_ids(ids: Mapping[str, str]) -> dict[str, str]:
     return clean
 
 
+@lru_cache(maxsize=_URLS_REMEMBERED)
 def canonical_url(url: str) -> str | None:
     """One spelling of an http(s) address, as https; None for everything else.
 
@@ -306,7 +308,8 @@ def _key(kind: str, value: str) -> str:
     return key if len(key) <= MAX_KEY_CHARS else f"{kind}:#{text_hash(value)}"
 
 
-def _linked_ids(url: str) -> dict[str, str]:
+@lru_cache(maxsize=_URLS_REMEMBERED)
+def _linked_ids(url: str) -> dict[str, str]:  # never changed by those who ask: the answer is remembered
     if found := arxiv_id(url):
         return {"arxiv": found[0]}
     if name := doi(url):
