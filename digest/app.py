@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -41,6 +40,8 @@ from digest.selection import Chosen
 from digest.website import Website
 
 if TYPE_CHECKING:
+    import tempfile
+
     from digest.render import Renderer
     from digest.smtp import Transport
     from digest.store import Store
@@ -190,6 +191,8 @@ class App:
         """A dry run of a program that never ran leaves no store behind either."""
         url = self.config.store.url
         if url.startswith("sqlite:///") and not self.config.resolve(url.removeprefix("sqlite:///")).exists():
+            import tempfile
+
             from digest.store import open_store
 
             self._scratch = tempfile.TemporaryDirectory(prefix="digest-dry-run-")

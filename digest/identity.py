@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -343,11 +343,18 @@ def id_keys(ids: Mapping[str, str], links: Mapping[str, str]) -> tuple[str, ...]
     return tuple(_key(kind, clean[kind]) for kind in kinds if kind in clean)
 
 
+def _rungs(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> Iterator[str]:
+    """The keys from strong to weak, each made when it is asked for: most papers are settled by the first."""
+    yield from id_keys(ids, links)
+    if url := page_url(links):
+        yield _key("url", url)
+    yield title_key(title)
+    yield abstract_key(abstract)
+
+
 def ladder(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> tuple[str, ...]:
     """Every key of a paper, strongest first: its ids, url, title, abstract."""
-    url = page_url(links)
-    rungs = (*id_keys(ids, links), _key("url", url) if url else "", title_key(title), abstract_key(abstract))
-    return tuple(dict.fromkeys(key for key in rungs if key))
+    return tuple(dict.fromkeys(key for key in _rungs(ids, links, title, abstract) if key))
 
 
 def keys(paper: Paper) -> tuple[str, ...]:
@@ -357,7 +364,7 @@ def keys(paper: Paper) -> tuple[str, ...]:
 
 def primary_key(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str = "") -> str:
     """The strongest key: `arxiv:2407.21783`, `doi:…`, …, `title:…`. Empty when nothing is given."""
-    return next(iter(ladder(ids, links, title, abstract)), "")
+    return next(filter(None, _rungs(ids, links, title, abstract)), "")
 
 
 def rung(key: str) -> str:
