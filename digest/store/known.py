@@ -148,6 +148,7 @@ class KnownPaper:
             self.version += 1  # at least that: the feed that will name it must not count it a second time
         self.announced_on = max(listed_on or today, self.announced_on or date.min)
         self.revision += 1
+        self.dirty = True  # the day alone may have changed
         self._set(_merged(paper, self.content, key=self.content.key, version=self.version))
 
     def complete(self, paper: Paper) -> None:

@@ -152,9 +152,12 @@ class _Diff:
         if not asked:
             return
         found = {row[0]: row for row in self.db.rows("papers_by_id", ids=self.db.array(asked))}
-        self.load([row[1] for row in found.values() if row[1] is not None])
         for paper_id, row in found.items():
-            self.rows[paper_id] = _known_paper(row) if row[1] is None else self.rows[row[1]]
+            if row[1] is None:
+                self.rows[paper_id] = _known_paper(row)
+        joined = {paper_id: row[1] for paper_id, row in found.items() if row[1] is not None}
+        self.load(list(joined.values()))
+        self.rows.update({paper_id: self.rows[winner] for paper_id, winner in joined.items()})
         for paper_id, digest, *offer in self.db.rows("offers_by_paper", ids=self.db.array(asked)):
             self.offers[paper_id, digest] = _Offer(*offer)
 
