@@ -35,14 +35,16 @@ def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
 
 
 def paper_object(paper: Paper) -> dict[str, Any]:
-    """A paper as interface.md, 3 has it."""
+    """A paper as docs/interface.md has it: `authors` as the listing gives them, one string for all where it has only
+    that; `author_names` in parts, as mail, pages and feeds show them."""
     return {
         "key": paper.key,
         "ids": paper.ids,
         "version": paper.version,
         "title": paper.title,
         "abstract": paper.abstract,
-        "authors": list(paper.authors),
+        "authors": [paper.authors_raw] if paper.authors_joined else list(paper.authors),
+        "author_names": list(paper.authors),
         "categories": list(paper.categories),
         "announce": paper.announce,
         "published": paper.published,

@@ -31,6 +31,7 @@ class Raw(Struct, kw_only=True):
     authors: list[str] = []
     authors_raw: str | None = None
     authors_cut: bool = False
+    authors_joined: bool = False
     categories: list[str] = []
     announce: Announce | None = None
     published: str | None = None
@@ -115,6 +116,7 @@ def _finished(raw: Raw) -> Paper:
         authors=_names(raw.authors),
         authors_raw=clean(raw.authors_raw[:MAX_ABSTRACT_CHARS]) if raw.authors_raw else None,
         authors_cut=raw.authors_cut or len(raw.authors) > MAX_AUTHORS,
+        authors_joined=raw.authors_joined and bool(raw.authors_raw),
         categories=_names(raw.categories),
         announce=raw.announce,
         published=raw.published,

@@ -376,6 +376,7 @@ def _announced(item: _items.Item) -> Raw:
         version=(arxiv[1] if arxiv else None) or (versioned[1] if versioned else None),
         authors=_names.split(creators),
         authors_raw=creators or None,
+        authors_joined=True,
         categories=item.categories,
         announce=kind,
         published=item.published,

@@ -65,6 +65,7 @@ def _raw(item: Item) -> Raw:
         version=version,
         authors=authors,
         authors_raw=authors_raw,
+        authors_joined=authors_raw is not None,
         categories=item.categories,
         published=item.published,
         updated=item.updated,
