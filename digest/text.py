@@ -1,0 +1,416 @@
+"""Titles and abstracts as plain text: cleaned once, on the way in; and what outputs need of text: gist, cuts, lines, links.
+
+Everything here is pure, never raises on any string, and costs next to nothing on text that needs no cleaning.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from digest import tex
+
+MAX_GIST_CHARS = 200
+MAX_SEARCHED_CHARS = 4000
+ELLIPSIS = "…"
+
+
+# --- cleaning
+
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# Cs, Cc and Cf, but for the joiners that emoji, Persian and Indic scripts need and the plain direction marks.
+_KEPT_FORMAT = frozenset("\u200c\u200d\u200e\u200f\u061c") | {chr(c) for c in range(0xE0020, 0xE0080)}
+_NONCHARACTERS = frozenset(
+    [chr(c) for c in range(0xFDD0, 0xFDF0)]
+    + [chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)]
+)
+
+
+def clean(text: str) -> str:
+    r"""`text` as one line of plain text: entities decoded (also those escaped twice), tags, control characters and lone
+    surrogates gone, white space collapsed, TeX as far as known in Unicode (tex.plain).
+
+    `<` as a sign of mathematics and `$20` stay. `clean("a <i>b</i>  &amp;amp; c\n5\\%")` → `"a b & c 5%"`.
+    """
+    if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
+        text = " ".join(text.split())
+    # Most texts need nothing more: four searches for one character each, 2 µs for an abstract.
+    if (
+        not ("&" in text or "<" in text or "\\" in text or "$" in text or "~" in text or "`" in text)
+        and text.isprintable()
+    ):
+        return text
+    if "&" in text:
+        text = decode_entities(text)
+    text = strip_controls(text)
+    if "<" in text:
+        text = strip_tags(text)
+    text = " ".join(text.split())
+    if "\\" in text or "$" in text or "~" in text or "`" in text:
+        text = " ".join(tex.plain(text).split())
+    return text
+
+
+def decode_entities(text: str) -> str:
+    """Character references decoded, those escaped up to three times too. A bare `&` or `&name` without `;` stands."""
+    for _ in range(3):
+        decoded = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+        if decoded == text:
+            break
+        text = decoded
+    return text
+
+
+def strip_controls(text: str) -> str:
+    """`text` without control characters, lone surrogates, noncharacters and invisible marks. Line ends and tabs become spaces."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _seen(c) for c in text)
+
+
+def _seen(c: str) -> str:
+    if c in "\t\n\v\f\r\x85\u2028\u2029" or c.isspace():
+        return " "
+    if c in _KEPT_FORMAT:
+        return c
+    return "" if c in _NONCHARACTERS or unicodedata.category(c) in ("Cc", "Cf", "Cs") else c
+
+
+_BLOCKS = (
+    "address article aside blockquote body br center dd div dl dt figure figcaption footer h1 h2 h3 h4 h5 h6 head header hr html"
+    " li main nav ol p pre section table tbody td tfoot th thead title tr ul"
+)
+_INLINES = (
+    "a abbr acronym audio b bdi bdo big button canvas cite code data del dfn em embed font form i iframe img input ins kbd"
+    " label link map mark math meta noscript object option param picture q s samp script select small source span strike"
+    " strong style sub sup svg textarea time tt u var video wbr mi mn mo mrow msub msup msubsup mfrac msqrt mtext mstyle"
+    " mover munder semantics annotation inline-formula tex-math italic bold sc"
+)
+_BLOCK_NAMES = frozenset(_BLOCKS.split(" "))
+_TAG_NAMES = _BLOCK_NAMES | frozenset(_INLINES.split(" "))
+_TAG = re.compile(
+    r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:_-]*)"
+    r"(?P<attributes>(?:\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*)(?:\s+[a-z]+)?\s*/?>"
+)
+_DECLARATION = re.compile(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
+_SCRIPT = re.compile(r"<(script|style)\b", re.I)
+_CLOSING = re.compile(r"</([A-Za-z][\w:-]*)")
+_RAISED = re.compile(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
+
+
+def strip_tags(text: str) -> str:
+    """`text` without HTML, JATS and MathML tags. A `<` that opens no such tag is a sign and stays: `a<b and c>d`."""
+    if "<!" in text or "<?" in text or "]]>" in text:
+        text = _DECLARATION.sub(" ", _without(text, re.compile("<!--"), lambda _: "-->"))
+    if "</" in text:
+        text = _without(text, _SCRIPT, lambda found: f"</{found[1]}>")
+        text = _RAISED.sub(_raised, text)
+    closed = {name.lower() for name in _CLOSING.findall(text)}
+
+    def shown(found: re.Match[str]) -> str:
+        name = found["name"].lower()
+        prefix, _, bare = name.rpartition(":")
+        if bare not in _TAG_NAMES and prefix not in ("jats", "mml", "m"):
+            return found[0]
+        # `x <b> y`: one letter without its closing tag is rather a variable.
+        if (
+            len(bare) == 1
+            and bare != "p"
+            and not found["end"]
+            and not found["attributes"]
+            and name not in closed
+        ):
+            return found[0]
+        return " " if bare in _BLOCK_NAMES else ""
+
+    return _TAG.sub(shown, text)
+
+
+def _without(text: str, opening: re.Pattern[str], closing: Callable[[re.Match[str]], str]) -> str:
+    """`text` without what stands between each opening and its closing mark."""
+    kept: list[str] = []
+    lower, at = text.lower(), 0
+    while found := opening.search(lower, at):
+        end = lower.find(mark := closing(found), found.end())
+        if end < 0:
+            break
+        kept.append(text[at : found.start()])
+        at = end + len(mark)
+    return " ".join([*kept, text[at:]])
+
+
+def _raised(found: re.Match[str]) -> str:
+    sign = "^" if found[1].lower() == "sup" else "_"
+    return tex.script(sign, found[2]) or found[2]
+
+
+# --- cutting
+
+
+def _span_at(text: str, at: int) -> int:
+    """Where the formula or address begins that a cut at `at` would split; `at` if none."""
+    for start, end in tex.formula_spans(text):
+        if start < at < end:
+            return start
+    for found in _WEB.finditer(text):
+        if found.start() < at < found.end():
+            return found.start()
+    return at
+
+
+_ZWJ = "\u200d"
+
+
+def _joins(before: str, after: str) -> bool:
+    """May no cut go between these two: is it one grapheme? (Unicode TR 29, without the Hangul syllables in parts)"""
+    if before == _ZWJ or after == _ZWJ or unicodedata.category(after) in ("Mn", "Me", "Mc"):
+        return True
+    return "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f"
+
+
+def _border(text: str, at: int) -> int:
+    """The last grapheme border at or before `at`."""
+    while 0 < at < len(text) and _joins(text[at - 1], text[at]):
+        at -= 1
+    flags = 0
+    while flags < at and _is_flag(text[at - 1 - flags]):
+        flags += 1
+    return at - 1 if flags % 2 and _is_flag(text[at : at + 1]) else at
+
+
+def truncate(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters: whole if it fits, else cut at a word (in Han and the like between signs) with `…`.
+
+    Never cut inside a grapheme, a formula or an address; a text of one word too long is cut within the word.
+    """
+    if len(text) <= limit:
+        return text
+    at = _border(text, max(limit - 1, 0))
+    whole = _span_at(text, at)
+    if not (text[at : at + 1].isspace() or (at and _is_wide(text[at - 1]))):
+        space = text.rfind(" ", 0, at)
+        if space > 0 and (space >= limit // 3 or whole < at):
+            at = space
+    at = min(at, whole) if whole > 0 else at
+    kept = text[:at].rstrip().rstrip(",;:–—-([{“‘")
+    return kept.rstrip() + ELLIPSIS if limit > 0 else ""
+
+
+# --- gist
+
+_SENTENCE_END = re.compile(r"[.!?][)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|[。！？](?!$)")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|a\.k\.a|w\.r\.t|i\.i\.d|et al|cf|vs|viz|resp|approx|ca|Figs?|Tabs?|Eqs?|Secs?|Sects?|Refs?|Nos?|Vols?|Chs?"
+    r"|pp?|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|Univ|Dept|Thm|Prop|Def|Lem|Cor|Alg|App|Ph\.D|U\.S|etc)|(?<![\w.])[A-Z]|\b[A-Z]\.[A-Z])\.$"
+)
+_DID = (
+    "propos|present|introduc|develop|show|demonstrat|prov|stud|investigat|examin|explor|describ|design|build|built|creat|construct|deriv|establish"
+    "|analy[sz]|address|tackl|report|find|found|observ|releas|provid|offer|evaluat|benchmark|compar|extend|formulat|formaliz|formalis|argu|unveil"
+    "|revisit|devis|collect|train|launch|survey|review|obtain|give|calculat|comput|measur|discover|identif|suggest|employ|apply|model|detect"
+    "|characteri|estimat|consider|generaliz|generalis"
+)
+_AUTHORS_DID = re.compile(
+    rf"\b(?:we|this (?:paper|work|article|study|report|survey|thesis|letter|note|review|position paper|technical report)"
+    rf"|the authors|the present (?:paper|work|study)|our (?:work|paper|study))\b[^.]{{0,80}}?\b(?:{_DID})"
+    rf"|\b(?:here|herein|in this (?:paper|work|article|study|report|survey|thesis|letter|note))\b[^.]{{0,120}}?\b(?:{_DID})"
+    rf"|\bis (?:proposed|presented|introduced)\b",
+    re.IGNORECASE,
+)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text of one line. Abbreviations ("e.g.", "et al.", "Fig. 3"), initials, decimals and URLs end none."""
+    found: list[str] = []
+    start = 0
+    formulas = tex.formula_spans(text)
+    for end in _SENTENCE_END.finditer(text):
+        stop = end.start() + 1
+        if _ABBREVIATION.search(text, max(start, stop - 12), stop) or any(a < stop < b for a, b in formulas):
+            continue
+        found.append(text[start : end.end()].strip())
+        start = end.end()
+    found.append(text[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+def gist(abstract: str, summary: str = "") -> str:
+    """One sentence of at most 200 characters that says what a paper is about; empty where there is nothing to say it from.
+
+    The first sentence of `summary` if the source has one, else the first of the abstract that says what the authors did
+    ("we propose", "this paper shows"), else its first. Cut at a word with `…`, never inside a formula or an address.
+    """
+    if summary:
+        return truncate(sentences(summary)[0] if len(summary) > MAX_GIST_CHARS else summary, MAX_GIST_CHARS)
+    said = sentences(abstract[:MAX_SEARCHED_CHARS])
+    if not said:
+        return ""
+    return truncate(next((s for s in said if _AUTHORS_DID.search(s)), said[0]), MAX_GIST_CHARS)
+
+
+# --- links
+
+_HOSTS = (
+    r"(?:www\.)?(?:github\.com|gitlab\.com|bitbucket\.org|codeberg\.org|huggingface\.co|hf\.co|zenodo\.org|modelscope\.cn|kaggle\.com"
+    r"|sourceforge\.net|figshare\.com|osf\.io|gitee\.com|git\.sr\.ht)/|(?:[\w-]+\.)+(?:github|gitlab|readthedocs)\.io\b|www\.(?:[\w-]+\.)+[a-z]{2,}"
+)
+_WEB = re.compile(
+    rf"https?://[^\s<>\"“”’…|^{{}}\\]+|(?<![\w@./-])(?:{_HOSTS})[^\s<>\"“”’…|^{{}}\\]*", re.IGNORECASE
+)
+_SIGNS_OF_LINKS = ("://", ".com/", ".org/", ".co/", ".io", "www.", ".cn/", ".net/", ".ht/")
+_CODE_HOSTS = frozenset(
+    ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht", "sourceforge.net"]
+)
+_DATA_HOSTS = (
+    "zenodo.org",
+    "figshare.com",
+    "osf.io",
+    "dataverse.harvard.edu",
+    "dataverse.org",
+    "physionet.org",
+)
+_CLOSERS = {")": "(", "]": "[", "》": "《", "）": "（"}
+
+
+def links_in(text: str) -> dict[str, str]:
+    """The first of each kind of address in an abstract: `code`, `model`, `data`, `page` (a project page, or else any other).
+
+    Absolute http(s) addresses; `github.com/x/y` gets its scheme. The sentence's full stop, comma or closing bracket is left out.
+    Addresses of papers (arxiv.org, doi.org) are none.
+    """
+    if not any(sign in text for sign in _SIGNS_OF_LINKS):
+        return {}
+    links: dict[str, str] = {}
+    other = ""
+    for found in _WEB.finditer(
+        text.replace("\\_", "_").replace("\\%", "%").replace("\\#", "#").replace("\\~{}", "~")
+    ):
+        url = _without_tail(found[0])
+        kind = _kind_of(url := url if "://" in url else f"https://{url}")
+        if kind == "other":
+            other = other or url
+        elif kind:
+            links.setdefault(kind, url)
+    if other:
+        links.setdefault("page", other)
+    return links
+
+
+def _without_tail(url: str) -> str:
+    while url:
+        last = url[-1]
+        if last in ".,;:!?'`*。，、；" or (last in _CLOSERS and url.count(last) > url.count(_CLOSERS[last])):
+            url = url[:-1]
+        else:
+            break
+    return url
+
+
+def _kind_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
+    path = [piece for piece in parts.path.split("/") if piece]
+    if "." not in host or "@" in parts.netloc or host.endswith(("arxiv.org", "doi.org")):
+        return ""
+    if host in _CODE_HOSTS:
+        return "code" if len(path) >= 2 else "other" if path else ""
+    if host in ("huggingface.co", "hf.co"):
+        return _hub_kind(path)
+    if host == "modelscope.cn" and path:
+        return "data" if path[0] == "datasets" else "model"
+    if host.endswith(_DATA_HOSTS) or (host == "kaggle.com" and path[:1] in (["datasets"], ["competitions"])):
+        return "data" if path else ""
+    return "page" if host.endswith((".github.io", ".gitlab.io")) else "other"
+
+
+def _hub_kind(path: list[str]) -> str:
+    if not path or path[0] == "papers":
+        return ""
+    if path[0] == "datasets":
+        return "data"
+    return "model" if len(path) >= 2 and path[0] != "spaces" else "other"
+
+
+# --- width, lines, direction
+
+
+def _is_wide(c: str) -> bool:
+    return unicodedata.east_asian_width(c) in ("W", "F")
+
+
+def display_width(text: str) -> int:
+    """Columns that `text` takes in a terminal or a text mail: Han and emoji two, combining marks and joiners none."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if _is_wide(c) else 0 if _is_hollow(c) else 1 for c in text)
+
+
+def _is_hollow(c: str) -> bool:
+    return unicodedata.category(c) in ("Mn", "Me", "Cf")
+
+
+_NOT_FIRST = frozenset("。，、；：？！）」』】》〉〕”’…・ー々")
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` columns (display_width), broken at spaces and between wide signs. Empty for no text.
+
+    An address stays whole on its line however long it is; any other word too wide is broken at a grapheme border.
+    """
+    lines: list[str] = []
+    line = ""
+    for piece, spaced in _pieces(text, width):
+        joined = f"{line} {piece}" if spaced and line else line + piece
+        if line and display_width(joined) > width:
+            lines.append(line)
+            line = piece
+        else:
+            line = joined
+    return [*lines, line] if line else lines
+
+
+def _pieces(text: str, width: int) -> list[tuple[str, bool]]:
+    """What must stay together, each with whether a space stands before it."""
+    pieces: list[tuple[str, bool]] = []
+    for word in text.split():
+        if word.isascii() and (len(word) <= width or "://" in word):
+            pieces.append((word, True))
+        else:
+            pieces += [(part, at == 0) for at, part in enumerate(_parts(word, width))]
+    return pieces
+
+
+def _parts(word: str, width: int) -> list[str]:
+    if "://" in word:
+        return [word]
+    parts: list[str] = []
+    start, columns, flags = 0, 0, 0
+    for at, c in enumerate(word):
+        taken = display_width(c)
+        flags = flags + 1 if _is_flag(c) else 0
+        torn = at == 0 or _joins(word[at - 1], c) or flags % 2 == 0 < flags or c in _NOT_FIRST
+        if not torn and (columns + taken > width or _is_wide(word[at - 1]) or _is_wide(c)):
+            parts.append(word[start:at])
+            start, columns = at, 0
+        columns += taken
+    return [*parts, word[start:]]
+
+
+def _is_flag(c: str) -> bool:
+    """Regional indicators: two of them are one flag."""
+    return "\U0001f1e6" <= c <= "\U0001f1ff"
+
+
+def is_rtl(text: str) -> bool:
+    """Do letters that are written from right to left occur?"""
+    return not text.isascii() and any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
+
+
+def isolate(text: str) -> str:
+    """`text` between U+2068 and U+2069 if right-to-left letters occur, so that it does not turn its neighbours around (UAX 9)."""
+    return f"\u2068{text}\u2069" if is_rtl(text) else text
