@@ -605,7 +605,7 @@ def test_every_paper_listed_is_issued_once_and_never_twice(
         assert store.count_waiting("daily") == 0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shown=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(["title", "arxiv", "doi", "both", "renamed"])),

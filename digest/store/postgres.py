@@ -66,16 +66,16 @@ class Postgres(Database):
 
     def begin(self, *, write: bool) -> None:
         try:
-            self._begin(write)
+            self._start(write)
         except psycopg.OperationalError:
             if not self._connection.broken:
                 raise
             # The server was restarted since the last transaction: nothing of ours is lost.
             self._connection.close()
             self._connection = self._connect()
-            self._begin(write)
+            self._start(write)
 
-    def _begin(self, write: bool) -> None:
+    def _start(self, write: bool) -> None:
         if write:
             # Read committed, so that what we read after the lock is what the last writer left.
             self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
@@ -107,7 +107,7 @@ class Postgres(Database):
             return StoreError(
                 f"The store {self.where} may not be written ({said}). Give its user the right to."
             )
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if self._connection.closed:
             return StoreError(
                 f"The connection to {self.where} was lost ({said}). Check the server, then run again."
             )
