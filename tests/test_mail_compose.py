@@ -422,7 +422,7 @@ def test_any_titles_make_a_sound_mail(titles: list[str]) -> None:
     assert "".join(str(mail["Subject"]).split()) == "".join(subject.split())
     text, html = parts_of(message)
     assert (
-        text.count("\n* ")
+        text.count("\n\n* ")
         == BeautifulSoup(html, "html.parser").text.count("Read on the web") + html.count(">PDF<") - 1
     )
 
