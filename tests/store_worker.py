@@ -1,0 +1,92 @@
+"""A process that uses a store in a way a test chose: `python store_worker.py WHAT URL …`; it is there to be killed, or to race."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from digest.errors import LeaseHeld
+from digest.model import Decision, Receipt
+from digest.store import Store, open_store
+from store_contract import NOW, TODAY, edition, envelope, paper, sight
+
+
+def die_at(store: Store, statement: int) -> None:
+    """Kills this process (SIGKILL) before the statement of this number, counted from now, reaches the database."""
+    left = [statement]
+    execute, execute_many = store._db.execute, store._db.execute_many
+
+    def count() -> None:
+        left[0] -= 1
+        if left[0] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(sql: str, params: Mapping[str, object]) -> Any:
+        count()
+        return execute(sql, params)
+
+    def counted_many(sql: str, params: Sequence[Mapping[str, object]]) -> None:
+        count()
+        execute_many(sql, params)
+
+    commit = store._db.commit
+
+    def counted_commit() -> None:
+        count()
+        commit()
+
+    store._db.execute, store._db.execute_many, store._db.commit = counted, counted_many, counted_commit  # type: ignore[method-assign]
+
+
+def step(store: Store, what: str) -> None:
+    """One transaction of a day."""
+    if what == "record":
+        sight(store, paper("Tidal Memory"), paper("Dating Kilns", ids={"arxiv": "2407.10001"}), days=1)
+    elif what == "issue":
+        waiting = store.waiting("daily")
+        decisions = [Decision(paper_id=c.paper_id, kept=True, reason="") for c in waiting]
+        store.issue(edition(store, waiting), decisions, envelope)
+    elif what == "claim":
+        store.claim(now=NOW, holder="victim", limit=2)
+    elif what == "receipts":
+        claimed = store.claim(now=NOW, holder="victim", limit=1)
+        store.record_receipts(
+            [(claimed[0], Receipt(status="accepted"), None)], now=NOW, claim=1, holder="victim"
+        )
+    elif what == "remove":
+        store.remove_subscriber("r1@example.org", now=NOW)
+    elif what == "lease":
+        store.acquire_lease("run", "victim", now=NOW, ttl_s=60, is_dead=lambda holder: False)
+    elif what == "ledger":
+        store.finish_run(store.start_run("daily", TODAY, now=NOW), now=NOW, status="done", report=b"{}")
+
+
+def main(what: str, url: str, *more: str) -> None:
+    if what == "race":
+        sys.stdin.readline()  # all start at once
+        with open_store(url) as store:
+            try:
+                store.acquire_lease(
+                    "run", more[0], now=NOW + timedelta(0), ttl_s=600, is_dead=lambda holder: False
+                )
+                print("won")
+            except LeaseHeld:
+                print("lost")
+    elif what == "open":
+        sys.stdin.readline()
+        open_store(url).close()
+        print("opened")
+    else:
+        with open_store(url) as store:
+            store.recover_in_doubt(holder="next", now=NOW, resend=True)
+            die_at(store, int(more[0]))
+            step(store, what)
+            print("done")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
