@@ -93,7 +93,7 @@ _BLOCK_NAMES = frozenset(_BLOCKS.split(" "))
 _TAG_NAMES = _BLOCK_NAMES | frozenset(_INLINES.split(" "))
 _TAG = re.compile(
     r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:_-]*)"
-    r"(?P<attributes>(?:\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*)(?:\s+[a-z]+)?\s*/?>"
+    r"(?P<attributes>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*+)(?:\s+[a-z]+)?\s*/?>"
 )
 _DECLARATION = re.compile(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
 _SCRIPT = re.compile(r"<(script|style)\b", re.I)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from itertools import islice
 from typing import Any
 from urllib.parse import urljoin
 
@@ -13,10 +14,11 @@ from digest.errors import ParseError
 from digest.model import Listing
 from digest.sources import _dates, _xml
 from digest.sources._bytes import unicode_text
+from digest.sources._paper import MAX_ENTRIES
 from digest.sources._sniff import HEAD_CHARS, xml_root
 
 MAX_TOLERANT_BYTES = 3_000_000
-_ATOM = "http://www.w3.org/2005/Atom"
+
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 
@@ -39,7 +41,6 @@ class Item(Struct, kw_only=True):
     updated: str | None = None
     announce_type: str = ""
     comment: str = ""
-    journal: str = ""
 
 
 class Feed(Struct, kw_only=True):
@@ -76,10 +77,9 @@ def read_items(listing: Listing, notes: list[str]) -> Feed:
         )
     feed = _head(root, name, listing)
     feed.sound = not notes
-    feed.items = [
-        _item(element, listing.base_url or feed_base(root), root)
-        for element in root.iter("{*}item", "{*}entry")
-    ]
+    base = listing.base_url or feed_base(root)
+    elements = islice(root.iter("{*}item", "{*}entry"), MAX_ENTRIES + 1)
+    feed.items = [_item(element, base, root) for element in elements]
     return feed
 
 
@@ -126,8 +126,6 @@ def _local(tag: str) -> str:
         name = name.lower()
         if "media" in namespace or "itunes" in namespace or "search.yahoo" in namespace:
             name = f"other:{name}"
-        elif name == "doi":
-            name = "doi"
         elif len(_LOCAL) < 1000:
             _LOCAL[tag] = name
     return name
@@ -163,7 +161,7 @@ def _item(element: Any, base: str, root: Any) -> Item:
 def _base(element: Any, base: str, root: Any) -> str:
     for holder in (root, element):
         if own := holder.get(_XML_BASE):
-            base = _join(base, own)
+            base = join(base, own)
     return base
 
 
@@ -203,8 +201,6 @@ _TEXTS = {
     "doi": "doi",
     "announce_type": "announce_type",
     "comment": "comment",
-    "journal_ref": "journal",
-    "journal_reference": "journal",
 }
 _MAIL_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
 
@@ -221,7 +217,7 @@ def _person(element: Any) -> str:
 
 def _place_links(item: Item, links: list[tuple[str, str, str]], about: str, base: str) -> None:
     for rel, href, kind in links:
-        href = _join(base, href.strip())
+        href = join(base, href.strip())
         if kind == "application/pdf":
             item.pdf = item.pdf or href
         elif rel == "alternate" and not item.link:
@@ -234,7 +230,7 @@ def _place_links(item: Item, links: list[tuple[str, str, str]], about: str, base
         )
 
 
-def _join(base: str, href: str) -> str:
+def join(base: str, href: str) -> str:
     if href.startswith(("https://", "http://")) or not href:
         return href
     try:
@@ -282,7 +278,7 @@ def _tolerant_item(entry: Any, base: str) -> Item:
     content = entry.get("content") or [{}]
     return Item(
         title=entry.get("title", ""),
-        link=_join(base, entry.get("link", "")),
+        link=join(base, entry.get("link", "")),
         guid=entry.get("id", ""),
         summary=entry.get("summary", ""),
         content=content[0].get("value", ""),

@@ -13,6 +13,7 @@ from digest.model import Announce, Paper
 from digest.text import clean, decode_entities, links_in, strip_controls
 
 MAX_PAPERS = 5_000
+MAX_ENTRIES = 2 * MAX_PAPERS  # repeats included
 MAX_TITLE_CHARS = 1_000
 MAX_ABSTRACT_CHARS = 20_000
 MAX_AUTHORS = 5_000
@@ -51,9 +52,9 @@ def finish(raws: Iterable[Raw], notes: list[str], *, trusted_ids: bool = True) -
     """
     papers: dict[str, Paper] = {}
     repeated = nothing = 0
-    for raw in raws:
-        if len(papers) == MAX_PAPERS:
-            notes.append(f"cut: only the first {MAX_PAPERS} papers of this listing were read")
+    for entry, raw in enumerate(raws):
+        if len(papers) == MAX_PAPERS or entry == MAX_ENTRIES:
+            notes.append(f"cut: only the first {len(papers)} papers of this listing were read")
             break
         paper = _finished(raw)
         if not paper.key and (paper.abstract or paper.links):

@@ -131,7 +131,7 @@ def _xml_kind(listing: Listing, root: str, head: str) -> str:
 # --- HTML
 
 _HTML = re.compile(
-    r"(?:<\?xml[^<>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
+    r"(?:<\?xml[^<>]*>\s*)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
     re.I | re.S,
 )
 _MARKUP = re.compile(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
@@ -158,7 +158,7 @@ def is_daily_papers(text: str) -> bool:
         return True
     return "/papers/" in text and bool(
         re.match(r"(?:daily|trending) papers\b", page_title(text), re.I)
-        or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*)*Daily Papers\b", text)
+        or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*){0,5}Daily Papers\b", text)
     )
 
 

@@ -10,6 +10,9 @@ from digest.errors import ParseError
 from digest.model import Listing
 from digest.sources._bytes import unicode_text
 
+MAX_PREFIXES = 50
+MAX_MENDED_CHARS = 5_000_000
+MAX_REFERENCES = 200_000
 _FATAL = ("depth", "huge", "amplification", "too long", "too large", "Buffer size")
 _DOCTYPE = re.compile(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
 _DECLARATION = re.compile(r"<\?xml[^>]*\?>")
@@ -48,6 +51,11 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
         if "encoding" in error.lower() or "not proper UTF-8" in error:
             notes.append("the page is not in the encoding it declares; the likeliest one was used")
         return root, text
+    if len(text) > MAX_MENDED_CHARS or text.count("&") > MAX_REFERENCES:
+        raise ParseError(
+            f"{listing.location}: a large document that is not well-formed XML ({second}). Fetch it again.",
+            url=listing.location,
+        )
     text = _whole_items(text, listing, notes)
     mended = _declared_prefixes(_REFERENCE.sub(_reference, _NOT_XML.sub("", text)))
     root, _ = _strict(mended.encode("utf-8", "replace"), listing)
@@ -88,7 +96,9 @@ def _trimmed(text: str) -> str:
     if start < 0:
         start = max(text.find("<"), 0)
     text = text[start:]
-    return _DOCTYPE.sub("", _DECLARATION.sub("", text, count=1), count=1).lstrip()
+    text = _DECLARATION.sub("", text, count=1)
+    doctype = _DOCTYPE.match(text, text.find("<!DOCTYPE"))
+    return (text[: doctype.start()] + text[doctype.end() :] if doctype else text).lstrip()
 
 
 def _whole_items(text: str, listing: Listing, notes: list[str]) -> str:
@@ -125,6 +135,8 @@ def _declared_prefixes(text: str) -> str:
     if not root:
         return text
     used = {first or second for first, second in _PREFIX.findall(text)} - {"xml", "xmlns"}
+    if len(used) > MAX_PREFIXES:
+        return text
     missing = sorted(prefix for prefix in used if f"xmlns:{prefix}" not in text)
     added = "".join(
         f' xmlns:{prefix}="{_NAMESPACES.get(prefix, "urn:undeclared:" + prefix)}"' for prefix in missing

@@ -16,7 +16,7 @@ from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Paper, Reading
 from digest.sources import _items, _names
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
-from digest.sources._paper import Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 SITE = "https://arxiv.org"
 NAME_OF_KIND = "arxiv"
@@ -142,6 +142,8 @@ def _entries(tree: Any, notes: list[str]) -> tuple[list[Raw], int]:
                 shown += int(found[1])
         elif node.tag == "dt":
             heading = node
+        elif len(raws) > MAX_ENTRIES:
+            break
         elif heading is not None:
             raw = _entry(heading, node, section)
             heading = None

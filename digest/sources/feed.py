@@ -14,7 +14,7 @@ from digest.model import Listing, Reading
 from digest.sources import _dates, _items, _names
 from digest.sources._bytes import unicode_text
 from digest.sources._items import Feed, Item
-from digest.sources._paper import Raw, finish
+from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
 from digest.text import clean
 
 
@@ -100,6 +100,7 @@ _LABELLED = re.compile(
 def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     """Summary before content. Feeds that bots make of listings put authors and votes into it, as labelled paragraphs."""
     text = item.summary if item.summary.strip() else item.content
+    text = text[:MAX_ABSTRACT_CHARS]
     if "</b>" not in text and "</strong>" not in text:
         return text, {}
     labelled = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
@@ -162,7 +163,7 @@ def _json_item(item: dict[str, Any], base: str) -> Item:
     guid = _string(item, "id")
     return Item(
         title=_string(item, "title"),
-        link=_items._join(base, link) or (guid if guid.startswith("http") else ""),
+        link=_items.join(base, link) or (guid if guid.startswith("http") else ""),
         guid=guid,
         identifiers=[_string(item, "external_url")],
         summary=_string(item, "summary"),

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import islice
 from typing import Any, cast
 
 import msgspec
@@ -18,7 +19,7 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
-from digest.sources._paper import Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._sniff import is_daily_papers
 from digest.text import MAX_GIST_CHARS, sentences
 
@@ -118,7 +119,9 @@ def _read_page(listing: Listing) -> Reading:
             f"{listing.location}: no daily papers page of Hugging Face (a page of one paper?). Give https://huggingface.co/papers.",
             url=listing.location,
         )
-    raws = list(_cards(tree)) or list(_tolerant_cards(text or listing.body.decode("utf-8", "replace")))
+    raws = list(islice(_cards(tree), MAX_ENTRIES + 1)) or list(
+        _tolerant_cards(text or listing.body.decode("utf-8", "replace"))
+    )
     if not raws:
         raise ListingChanged(
             f"{listing.location}: a daily papers page of Hugging Face without its JSON (data-target=DailyPapers) and without "
@@ -187,7 +190,7 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
     raws: list[Raw] = []
     days: Counter[date] = Counter()
     broken = 0
-    for entry in entries:
+    for entry in entries[: MAX_ENTRIES + 1]:
         raw = _entry(entry) if isinstance(entry, dict) else None
         if raw is None:
             broken += 1

@@ -34,8 +34,8 @@ _FURNITURE = re.compile(
 )
 # Words of menu and footer could be titles, so they are furniture only before the first and after the last abstract.
 _MENU = re.compile(
-    r"(?:Models|Datasets|Spaces|Posts|Docs|Community|Buckets|Enterprise|Solutions|Pricing|Log ?In|Sign ?Up|Papers|Daily|Weekly|Monthly"
-    r"|Today|Yesterday|Trending|Previous|Next|Prev|Latest|Company|TOS|Terms.*|Privacy.*|About|Careers|Jobs|Website|Contact|Search"
+    r"(?:Models|Datasets|Spaces|Posts|Docs|Community|Buckets|Enterprise|Solutions|Pricing|Log ?In|Sign ?Up|Papers|Daily|Weekly"
+    r"|Monthly|Today|Yesterday|Trending|Previous|Next|Prev|Latest|Company|TOS|Terms.*|Privacy.*|About|Careers|Jobs|Website|Contact|Search"
     r"|GitHub|arXiv|PDF|Home|Blog|Learn|Status|Tasks|Upvote|Date|Week|Month|Week \d+|W\d+)",
     re.I,
 )
@@ -82,7 +82,7 @@ def read(listing: Listing) -> Reading:
             url=listing.location,
         )
     last = raws[-1].abstract
-    if last and not _WHOLE_END.search(last):
+    if last and not _WHOLE_END.search(last[-200:]):
         notes.append("truncated: the last abstract breaks off")
     if bare := len(raws) - with_abstract:
         notes.append(f"{bare} {'paper' if bare == 1 else 'papers'} without an abstract")
