@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from digest.cli.console import Console
+from digest.cli.console import Console, plural
 from digest.errors import ConfigError, DigestError
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ def _guarded(
 
 def _configuration(app: App, now: datetime) -> Iterator[Finding]:
     config = app.config
-    yield "ok", "configuration", f"{config.file}: {len(config.source)} sources, {len(config.digest)} digests"
+    yield (
+        "ok",
+        "configuration",
+        f"{config.file}: {plural(len(config.source), 'source')}, {plural(len(config.digest), 'digest')}",
+    )
     if config.site.url == "https://papers.example.org/":
         yield (
             "warning",
@@ -159,7 +163,7 @@ def _readings(app: App, name: str, now: datetime) -> Iterator[Finding]:
             yield (
                 "ok",
                 "sources",
-                f"{name}: {Path(location).name or location}, {len(reading.papers)} papers ({reading.kind})",
+                f"{name}: {Path(location).name or location}, {plural(len(reading.papers), 'paper')} ({reading.kind})",
             )
 
 
@@ -170,13 +174,13 @@ def _mail(app: App, now: datetime) -> Iterator[Finding]:
         yield (
             "ok",
             "mail",
-            f'into {app.config.resolve(mail.folder)}, {len(people)} subscribers; transport = "smtp" sends it',
+            f'into {app.config.resolve(mail.folder)}, {plural(len(people), "subscriber")}; transport = "smtp" sends it',
         )
         return
     yield (
         "ok",
         "mail",
-        f"by {mail.smtp.host}:{mail.smtp.port} ({mail.smtp.security}), {len(people)} subscribers",
+        f"by {mail.smtp.host}:{mail.smtp.port} ({mail.smtp.security}), {plural(len(people), 'subscriber')}",
     )
     if any(s.address.rpartition("@")[2] in ("example.org", "example.com") for s in people):
         yield (
