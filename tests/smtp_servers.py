@@ -59,6 +59,7 @@ class SmtpServer:
         self._closing = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._spawning = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._spawn(self._listen)
@@ -76,9 +77,12 @@ class SmtpServer:
 
     def settle(self) -> None:
         """Waits until every connection has ended, so that all that was sent has been taken."""
-        for thread in self._threads[1:]:
+        with self._spawning:
+            threads = self._threads[1:]
+        for thread in threads:
             thread.join(30)
-        self._threads[1:] = [thread for thread in self._threads[1:] if thread.is_alive()]
+        with self._spawning:
+            self._threads[1:] = [thread for thread in self._threads[1:] if thread.is_alive()]
 
     def die(self) -> None:
         """Ends the listener and every connection, as a crashed server does."""
@@ -99,8 +103,9 @@ class SmtpServer:
 
     def _spawn(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._spawning:
+            thread.start()
+            self._threads.append(thread)
 
     def _listen(self) -> None:
         while not self._closing.is_set():

@@ -438,3 +438,35 @@ def test_help_lists_every_command_without_importing_heavy_rooms() -> None:
         "email",
     }
     assert not heavy & set(json.loads(done.stderr.replace("'", '"')))
+
+
+# ---------------------------------------------------------------- serve
+
+
+def test_serve_makes_up_for_a_missed_run_and_stops_on_sigterm(shell: Shell) -> None:
+    shell.put("a.xml", invented(0, 3))
+    with (shell.folder / "config.toml").open("a") as config:
+        # Due every hour, so whatever the time is a run was missed within the grace.
+        config.write('[[digest]]\nname = "hourly"\nschedule = "0 * * * *"\ngrace_h = 2\n')
+    with subprocess.Popen(
+        [*DIGEST, "serve"],
+        cwd=shell.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stderr is not None
+        lines = []
+        for line in service.stderr:
+            lines.append(line)
+            if "papers in edition" in line:
+                break
+        service.send_signal(signal.SIGTERM)
+        rest = service.stderr.read()
+        assert service.wait(30) == 0
+    said = "".join(lines) + rest
+    assert "hourly: next run" in said
+    assert "was missed and is made up for now" in said
+    assert "Stopped. What is queued stays queued." in said
+    assert "Traceback" not in said
+    assert shell.json("status")["editions"]["hourly"][0]["papers"] == 3

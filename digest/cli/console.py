@@ -120,7 +120,8 @@ class Console:
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         rich = Rich(stderr=True, no_color=not self._colours(sys.stderr))
-        with Progress(*columns, console=rich, transient=True) as progress:
+        # Standard output stays what it is: results go there, also when it is a file and only the errors are on a terminal.
+        with Progress(*columns, console=rich, transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(what, total=None, visible=False)
 
             def draw(done: int, total: int) -> None:

@@ -45,16 +45,17 @@ def run(
     from digest.app import adhoc_source, utc_now
 
     adhoc = [adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places]
-    with console.app() as app, console.bar("Sending") as bar:
-        report = app.daily(
-            utc_now(),
-            day=day,
-            adhoc=adhoc,
-            again=again,
-            dry_run=dry_run,
-            source_done=lambda source: console.note(_source_line(source)),
-            progress=lambda what, done, total: bar(done, total),
-        )
+    with console.app() as app:
+        with console.bar("Sending") as bar:
+            report = app.daily(
+                utc_now(),
+                day=day,
+                adhoc=adhoc,
+                again=again,
+                dry_run=dry_run,
+                source_done=lambda source: console.note(_source_line(source)),
+                progress=lambda what, done, total: bar(done, total),
+            )
         console.answer(_as_object(report))
         _summary(console, report, app.config)
         _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
