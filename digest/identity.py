@@ -130,7 +130,9 @@ def normalise_ids(ids: Mapping[str, str]) -> dict[str, str]:
     """
     clean: dict[str, str] = {}
     for kind, value in ids.items():
-        kind, value = kind.strip().lower(), "".join(c for c in value if c.isprintable()).strip()
+        kind, value = kind.strip().lower(), value.strip()
+        if not value.isprintable():
+            value = "".join(c for c in value if c.isprintable()).strip()
         if kind in ("arxiv", "doi"):
             if found := arxiv_id(value):
                 clean.setdefault("arxiv", found[0])
@@ -325,7 +327,8 @@ def known_ids(ids: Mapping[str, str], links: Mapping[str, str]) -> dict[str, str
     """The normalised ids of a paper, with those that its own page's address or PDF says. Links found in an abstract say nothing."""
     clean = normalise_ids(ids)
     for name in ("abstract", "pdf"):
-        if links.get(name) and (url := canonical_url(links[name])):
+        link = links.get(name)
+        if link and not ("arxiv" in clean and clean["arxiv"] in link) and (url := canonical_url(link)):
             clean = _linked_ids(url) | clean
     return clean
 
@@ -431,9 +434,11 @@ def same_work(known: Known, paper: Paper, rung: str) -> bool:
     abstracts speak of different things); a title on two pages of one site, by other authors, or with another long abstract;
     an abstract that another page of the same site or other authors show under another title (a publisher's notice).
     """
+    if rung == "arxiv":
+        return True
     ids = known_ids(paper.ids, paper.links)
     if rung in STRONG_RUNGS:
-        return rung == "arxiv" or known.ids.get("arxiv", "") in (
+        return known.ids.get("arxiv", "") in (
             "",
             ids.get("arxiv", known.ids.get("arxiv", "")),
         )

@@ -91,7 +91,7 @@ class KnownPaper:
         self.id, self.content, self.version = paper_id, content, version
         self.announced_on, self.debuted, self.revision = announced_on, debuted, revision
         self.is_new = self.dirty = is_new
-        self.titles: set[str] = set()  # title keys under which the listing at hand has shown it
+        self.titles: list[str] = []  # under which the listing at hand has shown it
         self._known: Known | None = None
 
     @property
@@ -112,11 +112,20 @@ class KnownPaper:
     def says_all_of(self, paper: Paper) -> bool:
         """Every key of this listing's paper is one that was remembered when it was last met."""
         mine = self.content
-        return (
+        return paper == mine or (
             paper.title == mine.title
             and paper.abstract in ("", mine.abstract)
             and all(mine.ids.get(kind) == value for kind, value in paper.ids.items())
             and all(paper.links.get(name) in (None, mine.links.get(name)) for name in ("abstract", "pdf"))
+        )
+
+    def looks_like(self, paper: Paper) -> bool:
+        """The appearance is the paper as it looks now, in everything by which a paper is known."""
+        mine = self.content
+        return paper == mine or (
+            (paper.title, paper.abstract, paper.authors) == (mine.title, mine.abstract, mine.authors)
+            and paper.ids == mine.ids
+            and all(paper.links.get(name) == mine.links.get(name) for name in ("abstract", "pdf"))
         )
 
     def is_overtaken_by(
@@ -153,6 +162,8 @@ class KnownPaper:
 
     def complete(self, paper: Paper) -> None:
         """Adds the facts that were missing."""
+        if paper == self.content:
+            return
         if self.version is None:
             self.version = paper.version
         self._set(_merged(self.content, paper, key=self.content.key, version=self.version))
@@ -164,7 +175,7 @@ class KnownPaper:
         self.announced_on = max(self.announced_on or date.min, other.announced_on or date.min)
         self.debuted = self.debuted or other.debuted
         self.revision = max(self.revision, other.revision)
-        self.titles |= other.titles
+        self.titles += other.titles
         self.dirty = True
         self._set(_merged(self.content, other.content, key=self.content.key, version=self.version))
 

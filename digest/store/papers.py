@@ -41,7 +41,16 @@ class Papers:
         if not papers:
             return []
         with self._db.writing():
-            diff = _Diff(self._db, source, now, listed_on, tuple(followers), frozenset(updates_for))
+            diff = _Diff(
+                self._db,
+                source,
+                now,
+                listed_on,
+                tuple(followers),
+                frozenset(updates_for),
+                stamp=stamp(now),
+                day=listed_on.isoformat() if listed_on else "",
+            )
             diff.preload(papers)
             sightings = [diff.sight(paper) for paper in papers]
             diff.write()
@@ -92,6 +101,8 @@ class _Diff:
     listed_on: date | None
     followers: tuple[str, ...]
     updates_for: frozenset[str]
+    stamp: str
+    day: str
     owners: dict[str, int | None] = field(default_factory=dict)
     rows: dict[int, KnownPaper] = field(default_factory=dict)
     offers: dict[tuple[int, str], _Offer] = field(default_factory=dict)
@@ -206,14 +217,13 @@ class _Diff:
 
     def stands(self, key: str, row: KnownPaper, paper: Paper) -> bool:
         rung = identity.rung(key)
-        if (
-            rung not in (*identity.STRONG_RUNGS, "title")
-            and row.titles
-            and identity.title_key(paper.title) not in row.titles
-        ):
-            return (
-                False  # one page shows both, under two titles: an address or a notice that its papers share
-            )
+        if rung == "arxiv":
+            return True
+        if rung not in (*identity.STRONG_RUNGS, "title") and row.titles:
+            # One page shows both: under two titles they are two, and share an address or a publisher's notice.
+            title = identity.title_key(paper.title)
+            if all(identity.title_key(shown) != title for shown in row.titles):
+                return False
         return identity.same_work(row.known, paper, rung)
 
     def may_join(self, key: str, other: KnownPaper, row: KnownPaper, paper: Paper) -> bool:
@@ -259,8 +269,9 @@ class _Diff:
             if not row.says_all_of(paper):
                 self.remember_keys(row, paper)
             status = self.meet(row, paper)
-            self.remember_shown(row, before, paper)
-        row.titles.add(identity.title_key(paper.title))
+            if row.content is not before or not row.looks_like(paper):
+                self.remember_shown(row, before, paper)
+        row.titles.append(paper.title)
         for digest in self.followers:
             self.offer(row, digest, replaced=replaced, status=status)
         self.note(row, paper, status, key)
@@ -371,7 +382,7 @@ class _Diff:
         self.put(row, digest, offer)
 
     def made(self, state: str, change: str, row: KnownPaper) -> _Offer:
-        return _Offer(state, change, row.revision, self.source, stamp(self.now))
+        return _Offer(state, change, row.revision, self.source, self.stamp)
 
     def put(self, row: KnownPaper, digest: str, offer: _Offer) -> None:
         self.offers[row.id, digest] = offer
@@ -384,8 +395,8 @@ class _Diff:
             {
                 "paper_id": row.id,
                 "source": self.source,
-                "listed_on": self.listed_on.isoformat() if self.listed_on else "",
-                "seen_at": stamp(self.now),
+                "listed_on": self.day,
+                "seen_at": self.stamp,
                 "status": status,
                 "matched_by": key,
                 "announce": paper.announce,
@@ -396,7 +407,7 @@ class _Diff:
         rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}
         self.db.many(
             "insert_paper",
-            [_fields(row) | {"first_seen": stamp(self.now)} for row in rows.values() if row.is_new],
+            [_fields(row) | {"first_seen": self.stamp} for row in rows.values() if row.is_new],
         )
         self.db.many("update_paper", [_fields(row) for row in rows.values() if not row.is_new])
         self.db.many("remember_key", [{"key": key, "paper_id": row} for key, row in self.new_keys.items()])
