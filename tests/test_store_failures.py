@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -266,15 +267,13 @@ except StoreError as error:
 
 
 def test_a_store_that_may_not_be_written_is_named_with_its_mend(filled: Path) -> None:
-    for folder in filled.parents[:3]:
-        folder.chmod(0o755)
-    filled.chmod(0o444)
-    filled.parent.chmod(0o555)
-    try:
-        command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(filled), str(WORKER.parent)]
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        path = Path(shutil.copy(filled, folder))
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(path), str(WORKER.parent)]
         found = subprocess.run(command, capture_output=True, text=True, check=False)
-    finally:
-        filled.parent.chmod(0o755)
+        path.parent.chmod(0o755)
     assert "StoreError:" in found.stdout, found.stderr
     assert "right to" in found.stdout or "written by this user" in found.stdout
 

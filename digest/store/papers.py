@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from digest import identity
@@ -76,8 +76,7 @@ class Papers:
             return int(self._db.value("count_waiting", digest=digest))
 
 
-@dataclass(slots=True)
-class _Offer:
+class _Offer(Struct):
     state: str
     change: str
     revision: int
@@ -91,8 +90,7 @@ class _Offer:
 _PRECEDENCE = ("issued", "waiting", "dropped", "withheld")
 
 
-@dataclass(slots=True)
-class _Diff:
+class _Diff(Struct):
     """One call of record_sightings: what is known is loaded in bulk, decided in memory, and written in bulk."""
 
     db: Database
