@@ -256,15 +256,21 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
             f"{listing.location}: XML with thousands of tags that are never closed; no feed is like that.",
             url=listing.location,
         )
-    parsed = feedparser.parse(
-        BytesIO(text.encode("utf-8", "replace")), sanitize_html=False, resolve_relative_uris=False
-    )
+    try:
+        parsed = feedparser.parse(
+            BytesIO(text.encode("utf-8", "replace")), sanitize_html=False, resolve_relative_uris=False
+        )
+    # What its old SGML parser is known to raise on broken declarations, addresses and dates.
+    except (AssertionError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ParseError(
+            f"{listing.location}: broken XML ({error}). Fetch it again.", url=listing.location
+        ) from None
     if not parsed.version and not parsed.entries:
         raise ParseError(
             f"{listing.location}: broken XML, neither RSS nor Atom. Fetch it again.", url=listing.location
         )
     notes.append("not well-formed XML: read with the tolerant reader")
-    base = listing.base_url or str(parsed.feed.get("link", ""))
+    base = listing.base_url or _said(parsed.feed, "link")
     items = [_tolerant_item(entry, base) for entry in parsed.entries]
     return Feed(
         title=parsed.feed.get("title", ""),
@@ -277,16 +283,22 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
 def _tolerant_item(entry: Any, base: str) -> Item:
     content = entry.get("content") or [{}]
     return Item(
-        title=entry.get("title", ""),
-        link=join(base, entry.get("link", "")),
-        guid=entry.get("id", ""),
-        summary=entry.get("summary", ""),
-        content=content[0].get("value", ""),
-        authors=[author.get("name", "") for author in entry.get("authors", []) if author.get("name")],
-        categories=[tag.get("term") or "" for tag in entry.get("tags", [])],
-        identifiers=[entry.get("dc_identifier", "")],
-        doi=entry.get("prism_doi", ""),
-        published=_dates.rfc3339(entry.get("published", "")),
-        updated=_dates.rfc3339(entry.get("updated", "")),
-        announce_type=entry.get("arxiv_announce_type", ""),
+        title=_said(entry, "title"),
+        link=join(base, _said(entry, "link")),
+        guid=_said(entry, "id"),
+        summary=_said(entry, "summary"),
+        content=_said(content[0], "value"),
+        authors=[name for author in entry.get("authors", []) if (name := _said(author, "name"))],
+        categories=[_said(tag, "term") for tag in entry.get("tags", [])],
+        identifiers=[_said(entry, "dc_identifier")],
+        doi=_said(entry, "prism_doi"),
+        published=_dates.rfc3339(_said(entry, "published")),
+        updated=_dates.rfc3339(_said(entry, "updated")),
+        announce_type=_said(entry, "arxiv_announce_type"),
     )
+
+
+def _said(entry: Any, name: str) -> str:
+    """A text of the entry itself: `in` first, since feedparser's own `get` gives one date for another."""
+    value = entry[name] if name in entry else ""  # noqa: SIM401
+    return value if isinstance(value, str) else ""

@@ -181,5 +181,5 @@ def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
             continue
         plain = " ".join(strip_controls(decode_entities(raw)).split())
         if plain != cleaned:
-            kept[name] = strip_controls(raw)
+            kept[name] = " ".join(strip_controls(raw).split())
     return kept

@@ -11,6 +11,7 @@ from digest.model import Listing
 from digest.sources._bytes import unicode_text
 
 HEAD_CHARS = 20_000
+_CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _MAGIC = (
     (b"\x1f\x8b", "gzip data", "Unpack it (gunzip) and read the unpacked file."),
     (b"%PDF", "a PDF file", "Give the listing page, not a paper."),
@@ -37,7 +38,7 @@ def refuse_binary(listing: Listing) -> None:
         if body.startswith(magic):
             _refuse(listing, f"this is {name}", mend)
     head = body[:1000]
-    if b"\0" in head and head.count(0) < len(head) // 4:
+    if len(head.translate(None, _CONTROLS)) < 0.95 * len(head) and not 0.2 < head.count(0) / len(head) < 0.8:
         _refuse(listing, "this is binary data, no text", "Give a listing page.")
 
 
@@ -90,7 +91,7 @@ _OTHER_XML = {
     "oai-pmh": "an OAI-PMH answer",
     "pubmedarticleset": "a PubMed export",
     "dblp": "a DBLP export",
-    "opml": "a list of feeds (OPML): give the address of one of them",
+    "opml": "a list of feeds (OPML)",
     "sitemapindex": "a sitemap",
     "urlset": "a sitemap",
     "svg": "an SVG image",

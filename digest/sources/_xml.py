@@ -112,7 +112,9 @@ def _whole_items(text: str, listing: Listing, notes: list[str]) -> str:
             f"{listing.location}: the feed breaks off before its first whole item. Fetch it again.",
             url=listing.location,
         )
-    notes.append(f"truncated: the feed breaks off; its {len(ends)} whole items were read")
+    notes.append(
+        f"truncated: the feed breaks off; {len(ends)} whole {'item was' if len(ends) == 1 else 'items were'} read"
+    )
     channel = re.search(r"<((?:[\w.-]+:)?channel)\b", text)
     inside = channel and f"</{channel[1]}" not in text[: ends[-1].end()]
     return text[: ends[-1].end()] + (f"</{channel[1]}>" if channel and inside else "") + f"</{root[1]}>"

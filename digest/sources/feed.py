@@ -29,8 +29,9 @@ def read(listing: Listing) -> Reading:
     _refuse_errors(feed, listing)
     papers = finish((_raw(item) for item in feed.items), notes, trusted_ids=False)
     if not papers and (not feed.sound or feed.items or feed.stated):
+        why = "; ".join(notes) or "it states more than it holds"
         raise ParseError(
-            f"{listing.location}: no item could be read from this feed ({'; '.join(notes) or 'it states more than it holds'}).",
+            f"{listing.location}: no item could be read from this feed ({why}). Fetch it again.",
             url=listing.location,
         )
     return Reading(

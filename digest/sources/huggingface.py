@@ -78,7 +78,9 @@ def _decoded(text: str, listing: Listing, notes: list[str]) -> object:
             raise ParseError(
                 f"{listing.location}: broken JSON ({error}). Fetch it again.", url=listing.location
             ) from None
-        notes.append(f"truncated: the JSON breaks off after {len(entries)} whole entries")
+        notes.append(
+            f"truncated: the JSON breaks off after {len(entries)} whole {'entry' if len(entries) == 1 else 'entries'}"
+        )
         return entries
 
 

@@ -1,0 +1,55 @@
+"""What a page is, told by its content; and what is said of a page that is no listing."""
+
+from __future__ import annotations
+
+import pytest
+
+from digest.errors import ParseError
+from digest.model import Listing
+from digest.sources import recognise
+
+KNOWN = {
+    "[]": "huggingface",
+    '\ufeff [ {"paper": {}} ]': "huggingface",
+    "<div data-target=DailyPapers data-props='{}'></div>": "huggingface",
+    '<rss version="2.0"><channel/></rss>': "feed",
+    '<!-- a remark --> <!DOCTYPE rss [<!ENTITY a "b">]> <rss/>': "feed",
+    '<?xml version="1.0"?><?xml-stylesheet href="a.xsl"?><a:feed xmlns:a="http://www.w3.org/2005/Atom"/>': "feed",
+    'noise <?xml version="1.0"?><rss version="2.0"/>': "feed",
+    '{"version": "https:\\/\\/jsonfeed.org\\/version\\/1", "items": []}': "feed",
+    '<rss version="2.0"><channel><title>cs.CL updates on arXiv.org</title></channel></rss>': "arxiv",
+    "<html><body><div id=dlpage></div>": "arxiv",
+    "Get trending papers in your email inbox!\nSubscribeA Title": "saved",
+}  # fmt: skip
+
+UNKNOWN = {
+    "": "empty",
+    "  \n": "empty",
+    "<html><title>Sign in</title></html>": "login",
+    "<!doctype html><title>News</title>": '"News"',
+    '<?xml version="1.0"?><OAI-PMH/>': "OAI-PMH",
+    '<?xml version="1.0"?><something/>': "<something>",
+    '{"error": "rate limited"}': "rate limited",
+    "just a few words": "text without",
+}
+
+
+@pytest.mark.parametrize("page", KNOWN)
+def test_the_kind_follows_from_the_content(page: str) -> None:
+    assert recognise(Listing(location="any", body=page.encode())) == KNOWN[page]
+
+
+@pytest.mark.parametrize("page", UNKNOWN)
+def test_what_is_no_listing_is_named_with_its_mend(page: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        recognise(Listing(location="page.x", body=page.encode()))
+    message = str(caught.value)
+    assert UNKNOWN[page] in message
+    assert message.startswith("page.x: ")
+    assert message.count(". ") >= 1, "what, and then what to do"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-8-sig", "utf-32"])
+def test_a_wide_encoding_hides_nothing(encoding: str) -> None:
+    page = '<?xml version="1.0"?><rss version="2.0"><channel><title>t</title></channel></rss>'
+    assert recognise(Listing(location="any", body=page.encode(encoding))) == "feed"

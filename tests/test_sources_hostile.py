@@ -1,0 +1,168 @@
+"""Bad input: a page that is cut, mutated, deep, huge or no page at all gives a named error or fewer papers, and soon."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from digest import sources
+from digest.errors import ParseError
+from digest.model import Listing, Reading
+
+PAGES = Path(__file__).parent / "listings"
+WHOLE = [
+    "huggingface/page-2024.html", "huggingface/api-2026.json", "arxiv/new.html", "arxiv/rss.xml", "arxiv/atom.xml",
+    "feed/rss-1.0-prism.rdf", "feed/rss-2.0.xml", "feed/atom.xml", "feed/jsonfeed-1.1.json",
+    "saved/blank-lines.txt", "saved/no-blank-lines.txt",
+]  # fmt: skip
+RSS = '<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>'
+LIST = "<!DOCTYPE html><html><body><div id='dlpage'>"
+DAILY = "<html><title>Daily Papers - Hugging Face</title><h1>Daily Papers</h1>"
+ENTITIES = "".join(f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(12))
+
+
+def declaring(entities: str, title: str) -> str:
+    return f'<?xml version="1.0"?><!DOCTYPE r [{entities}]>{RSS[21:]}<item><title>{title}</title></item></channel></rss>'
+
+
+def attempt(body: bytes | str) -> Reading | ParseError:
+    try:
+        return sources.read(Listing(location="page", body=body if isinstance(body, bytes) else body.encode()))
+    except ParseError as error:
+        return error
+
+
+def keys(result: Reading | ParseError) -> list[str]:
+    return [paper.key for paper in result.papers] if isinstance(result, Reading) else []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_page_cut_anywhere_gives_an_error_or_fewer_papers_with_a_note(name: str) -> None:
+    body = (PAGES / name).read_bytes()
+    whole = keys(attempt(body))
+    for end in range(0, len(body), 97):
+        result = attempt(body[:end])
+        if isinstance(result, Reading):
+            assert not result.empty
+            assert len(result.papers) <= len(whole) + 1  # a half title of a dump may stand for the next paper
+            assert len(result.papers) == len(whole) or result.notes or name.startswith("saved")
+
+
+@pytest.mark.parametrize("name", [name for name in WHOLE if "saved" not in name])
+def test_no_half_paper_comes_from_a_cut_page(name: str) -> None:
+    body = (PAGES / name).read_bytes()
+    whole = set(keys(attempt(body)))
+    for end in range(0, len(body), 97):
+        assert set(keys(attempt(body[:end]))) <= whole
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_damaged_page_never_raises_anything_but_a_parse_error(name: str) -> None:
+    body, dice = (PAGES / name).read_bytes(), random.Random(7)
+    for _ in range(40):
+        damaged = bytearray(body)
+        for _ in range(dice.randint(1, 30)):
+            at = dice.randrange(len(damaged))
+            damaged[at : at + dice.randint(0, 3)] = bytes(
+                dice.choices(b"<>&\"'\x00\xff\xd8{}[]\\$ \n/ab", k=dice.randint(0, 4))
+            )
+        attempt(bytes(damaged))
+
+
+HOSTILE = {
+    "100,000 open tags": LIST + "<div>" * 100_000,
+    "100,000 nested lists": LIST + "<dl>" * 100_000 + "<dt>",
+    "50,000 tags nested and closed": LIST + "<div>" * 50_000 + "</div>" * 50_000,
+    "300,000 attributes": LIST + "<a " + " ".join(f"x{i}" for i in range(300_000)) + ">",
+    "attributes that hide their brackets": LIST
+    + "<a "
+    + " ".join(f'x{i}="<>"' for i in range(100_000))
+    + ">",
+    "a million tags": LIST + "<p>x" * 1_000_000,
+    "deep cards": DAILY + "<article>" * 100_000,
+    "100,000 nested items": RSS + "<item>" * 100_000,
+    "deep behind a good item": RSS + "<item><title>a</title></item>" + "<b>" * 100_000,
+    "deep and not well-formed": RSS + "& <item>" + "<b>" * 100_000 + "</item>",
+    "a million bare ampersands": RSS + "<item><title>" + "&" * 1_000_000 + "</title></item></channel></rss>",
+    "many prefixes": RSS + "".join(f"<p{i}:a>" for i in range(50_000)) + "</item>",
+    "entities of entities": declaring(f'<!ENTITY e0 "aaaaaaaaaa">{ENTITIES}', "&e12;"),
+    "doctype after doctype": "<!DOCTYPE rss [" * 50_000,
+    "comment after comment": "<!-- -->" * 200_000,
+    "comments that never end": "<!--" * 200_000,
+    "deep JSON list": "[" * 200_000,
+    "deep JSON object": '[{"paper":' + '{"a":' * 100_000,
+    "a line of 5 MB": "a" * 5_000_000,
+    "nothing but <": "<" * 3_000_000,
+    "zero bytes": "\0" * 1_000_000,
+    "titles that open": "<html><title>" * 100_000,
+    "headings that open": "<html>/papers/" + "<h1>" * 100_000,
+    "TeX that never closes": RSS + "<item><title>" + "$\\emph{" * 3000 + "</title></item></channel></rss>",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_ends_soon(name: str) -> None:
+    started = time.process_time()
+    attempt(HOSTILE[name])
+    assert (
+        time.process_time() - started < 5
+    )  # far above what it takes (0.5 s), far below what an unguarded parser does
+
+
+def test_entities_are_never_expanded() -> None:
+    result = attempt(HOSTILE["entities of entities"])
+    assert not isinstance(result, Reading) or all(len(paper.title) < 20 for paper in result.papers)
+
+
+def test_a_file_named_by_an_entity_is_never_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("canary")
+    xml = declaring(f'<!ENTITY a SYSTEM "{(tmp_path / "secret").as_uri()}">', "T &a;")
+    result = attempt(xml)
+    assert isinstance(result, Reading)
+    assert "canary" not in repr(result)
+
+
+def test_a_listing_ends_at_5000_papers_and_says_so() -> None:
+    items = "".join(f"<item><title>Paper {i}</title></item>" for i in range(5_010))
+    result = attempt(f"{RSS}{items}</channel></rss>")
+    assert isinstance(result, Reading)
+    assert len(result.papers) == 5_000
+    assert any("cut" in note for note in result.notes)
+
+
+def test_a_title_ends_at_1000_characters() -> None:
+    result = attempt(f"{RSS}<item><title>{'x' * 100_000}</title></item></channel></rss>")
+    assert isinstance(result, Reading)
+    assert len(result.papers[0].title) == 1_000
+
+
+def test_control_characters_and_lone_surrogates_leave_titles() -> None:
+    result = attempt(
+        '[{"paper": {"id": "2611.00001", "title": "A \\ud800 good\\u0000 ti\\u200btle\\ufffe", "summary": "x"}}]'
+    )
+    assert isinstance(result, Reading)
+    assert result.papers[0].title == "A good title"
+
+
+def test_one_broken_entry_costs_one_entry() -> None:
+    result = attempt(
+        '[{"paper": {"id": "2611.00001", "title": "Good"}}, {"paper": {"id": [], "title": {}}}, 7, {"paper": null}]'
+    )
+    assert isinstance(result, Reading)
+    assert [paper.title for paper in result.papers] == ["Good"]
+    assert "3 of 4 entries" in result.notes[0]
+
+
+def test_a_kind_that_was_asked_for_is_not_forced_on_another_page() -> None:
+    page = (PAGES / "huggingface/page-2024.html").read_bytes()
+    for kind in ("arxiv", "feed", "saved"):
+        with pytest.raises(ParseError):
+            sources.read(Listing(location="page", body=page), kind)
+
+
+def test_an_unknown_kind_names_the_known_ones() -> None:
+    with pytest.raises(ParseError, match="huggingface, arxiv, feed, saved"):
+        sources.read(Listing(location="page", body=b"x"), "hugging-face")

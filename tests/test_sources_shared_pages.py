@@ -1,0 +1,103 @@
+"""The parsers against saved pages that lie beside the repository, where there are any: ../shared/listings with its MANIFEST.toml.
+
+They are not part of the project (their texts belong to others), so their absence is no failure, in CI neither.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest import sources
+from digest.errors import ParseError
+from digest.model import Listing, Paper
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "listings"
+EXACT = {
+    "hf_html",
+    "negative_html",
+    "hf_json",
+    "hf_rss",
+    "hf_text",
+    "arxiv_html",
+    "arxiv_list_html",
+    "arxiv_feed",
+    "arxiv_rss",
+}
+BY_FEED = {"journal_rss", "biorxiv_rss", "arxiv_api_atom"}
+
+
+def entries() -> list[dict[str, Any]]:
+    manifest = SHARED / "MANIFEST.toml"
+    return tomllib.loads(manifest.read_text(encoding="utf-8"))["file"] if manifest.exists() else []
+
+
+def of_kinds(kinds: set[str]) -> list[Any]:
+    found = [pytest.param(entry, id=entry["name"]) for entry in entries() if entry["kind"] in kinds]
+    return found or [
+        pytest.param(None, marks=pytest.mark.skip(reason="no saved pages in ../shared/listings"))
+    ]
+
+
+def papers_of(name: str) -> tuple[Paper, ...]:
+    return sources.read(Listing(location=name, body=(SHARED / name).read_bytes())).papers
+
+
+def folded(text: str) -> str:
+    text = unicodedata.normalize("NFKD", re.sub(r"\\[a-zA-Z]+|[{}$^_\\]", "", text)).casefold()
+    return re.sub(r"[\W_]+", "", text)
+
+
+def alike(one: str, other: str, least: float = 0.93) -> bool:
+    one, other = folded(one), folded(other)
+    return one == other or SequenceMatcher(None, one, other).ratio() >= least
+
+
+@pytest.mark.parametrize("entry", of_kinds(EXACT | BY_FEED))
+def test_a_saved_page_gives_the_papers_its_manifest_names(entry: dict[str, Any]) -> None:
+    try:
+        papers = papers_of(entry["name"])
+    except ParseError:
+        papers = ()
+    assert len(papers) == entry["papers"]
+    for at, key in ((0, "first_title"), (-1, "last_title")):
+        assert not papers or alike(papers[at].title, entry.get(key, papers[at].title))
+    sections = {kind: count for kind, count in entry.get("sections", {}).items() if count}
+    if papers and sections and set(sections) != {"new"}:
+        kinds = ["replace" if paper.announce == "withdrawn" else paper.announce or "new" for paper in papers]
+        assert {kind: kinds.count(kind) for kind in set(kinds)} == sections
+    for spot in entry.get("spot", []):
+        check_spot(papers[spot["index"]], spot)
+
+
+def check_spot(paper: Paper, spot: dict[str, Any]) -> None:
+    assert alike(paper.title, spot.get("title", paper.title))
+    wanted = spot.get("authors", [])
+    if wanted and paper.authors_joined:
+        assert alike(", ".join(wanted), paper.authors_raw or "")
+        assert len(paper.authors) > 1 or "," not in (paper.authors_raw or "")
+    else:
+        assert len(paper.authors) >= len(wanted)
+        assert all(alike(one, other, 0.8) for one, other in zip(wanted, paper.authors, strict=False))
+
+
+@pytest.mark.parametrize("entry", of_kinds({"hostile"}))
+def test_a_hostile_page_gives_no_more_papers_than_it_has_and_no_other_error(entry: dict[str, Any]) -> None:
+    try:
+        assert len(papers_of(entry["name"])) <= max(entry["papers"], 1)
+    except ParseError as error:
+        assert str(error).count(". ") >= 1
+
+
+@pytest.mark.parametrize(("name", "count"), [("000_*.txt", 141), ("001_*.txt", 119)])
+def test_both_shapes_of_text_dumps_are_read_whole(name: str, count: int) -> None:
+    for page in (SHARED / "text").glob(name):
+        papers = papers_of(f"text/{page.name}")
+        assert len(papers) == count
+        assert all(paper.abstract and len(paper.title) < len(paper.abstract) for paper in papers)
