@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import escape
+from zlib import crc32
 
 from digest.config import Config, DigestConfig, MailConfig, SiteConfig, SourceConfig, StoreConfig, TopicConfig
 
@@ -14,16 +15,12 @@ ROOT = Path(__file__).parent.parent
 def rss(papers: Iterable[tuple[str, str]], *, host: str = "journal.example.org") -> bytes:
     """An RSS 2.0 feed of (title, abstract); each has a link of its own, made of its title."""
     items = "".join(
-        f"<item><title>{escape(title)}</title><link>https://{host}/{abs(hash_of(title))}</link>"
+        f"<item><title>{escape(title)}</title><link>https://{host}/{crc32(title.encode()):08x}</link>"
         f"<description>{escape(abstract)}</description></item>"
         for title, abstract in papers
     )
     channel = f"<title>A journal</title><link>https://{host}/</link><description>New</description>{items}"
     return f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>{channel}</channel></rss>'.encode()
-
-
-def hash_of(title: str) -> int:
-    return sum((n + 1) * ord(c) for n, c in enumerate(title))
 
 
 def invented(first: int, count: int) -> list[tuple[str, str]]:

@@ -203,7 +203,11 @@ def test_sigterm_and_ctrl_c_leave_a_store_that_the_next_run_uses(shell: Shell) -
         run.send_signal(number)
         _, errors = run.communicate(timeout=30)
         assert "Traceback" not in errors
-        assert run.returncode in (0, 130, -number)  # the last: it came when all was done and Python itself was ending
+        assert run.returncode in (
+            0,
+            130,
+            -number,
+        )  # the last: it came when all was done and Python itself was ending
     shell("run")
     assert sent() == 300
 
@@ -263,7 +267,7 @@ def test_parse_prints_the_papers_and_touches_no_store(shell: Shell) -> None:
     listing = value["listings"][0]
     assert (listing["kind"], listing["outcome"], len(listing["papers"])) == ("feed", "new", 2)
     assert set(listing["papers"][0]) == {
-        "key", "ids", "version", "title", "abstract", "authors", "categories", "announce", "published", "updated",
+        "key", "ids", "version", "title", "abstract", "authors", "author_names", "categories", "announce", "published", "updated",
         "links", "upvotes", "tags", "organization", "comment", "source_text",
     }  # fmt: skip
     assert invented(0, 2)[0][0] in shell("parse", "inbox/a.xml").stdout
