@@ -89,7 +89,7 @@ _PROSE_MARKS = re.compile(r"[\\~`]|''")
 _HREF = re.compile(r"\\href\s*\{[^{}]*\}\s*\{([^{}]*)\}")
 _URL = re.compile(r"\\(?:url|nolinkurl|path)\s*\{([^{}]*)\}")
 _DROPPED = re.compile(
-    r"\s?\\(?:footnote(?:text|mark)?|cite[a-z]*|ref|eqref|cref|label|thanks|[hv]space)\*?\s*(?:\[[^\[\]]*\]\s*)*"
+    r"[\s~]?\\(?:footnote(?:text|mark)?|cite[a-z]*|ref|eqref|cref|label|thanks|[hv]space)\*?\s*(?:\[[^\[\]]*\]\s*)*"
     r"\{(?:[^{}]|\{[^{}]*\})*\}"
 )
 _ACCENT = re.compile(
@@ -256,7 +256,8 @@ def _script(sign: str, source: str, at: int, depth: int) -> tuple[str, int]:
 def _named(name: str, whole: str, source: str, at: int, depth: int) -> tuple[str, int]:
     if name in _SYMBOLS:
         # TeX eats the space after a command; a spaced operator keeps it (`x \ge 1`).
-        spaced = whole[-1] == " " and source[at - len(whole) - 1 : at - len(whole)] == " "
+        before, after = source[at - len(whole) - 1 : at - len(whole)], source[at : at + 1]
+        spaced = whole[-1] == " " and (before == " " or not (after.isalnum() or after in "\\{"))
         return _SYMBOLS[name] + " " * spaced, at
     if name in _FUNCTIONS:
         gap = (
