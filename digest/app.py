@@ -133,7 +133,9 @@ class App:
         if dry_run:
             self._rehearse_without_a_store()
         with self._lease(), self.store.rehearsal() if dry_run else nullcontext():
-            runs = [self.store.start_run(digest.name, day, now=now) for digest in digests]
+            # What was read by hand does not stand for a digest's own run of the day.
+            names = [""] if adhoc else [digest.name for digest in digests]
+            runs = [self.store.start_run(name, day, now=now) for name in names]
             try:
                 report = self._day(
                     now, day, digests, self._sources(digests, adhoc), again, dry_run, source_done, progress

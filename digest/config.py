@@ -198,10 +198,10 @@ def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problem
         if steps[-1].endswith("_file") and len(steps) > 1:
             steps[-1] = steps[-1].removesuffix("_file")
             try:
-                value = Path(value).read_text(encoding="utf-8").strip()
-            except OSError as error:
+                value = Path(value).expanduser().read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
                 problems.append(
-                    f"environment, {name}: {value} cannot be read: {error.strerror}. Check path and rights."
+                    f"environment, {name}: {value} cannot be read: {error}. Check path and rights."
                 )
                 continue
         problem = _set(data, steps, value)

@@ -23,6 +23,7 @@ log = logging.getLogger("digest.scheduler")
 # Deferred mail is due again after 30 minutes at the earliest (RFC 5321, 4.5.4.1); looking is cheap.
 _RETRY_MAIL_S = 300
 _RETRY_LEASE_S = 60
+_RETRY_RUN_S = 900
 
 
 class Service:
@@ -88,30 +89,34 @@ class Service:
         if last is None:
             return None
         with open_app(self._config, clock=self._clock) as app:
-            return None if app.store.run_done(digest.name, app.today(last)) else last
+            return None if self._done(app, digest, last) else last
 
     def run(self, digest: DigestConfig, due: datetime | None = None) -> RunReport | None:
-        """The digest's run of the day, unless the ledger has one that finished. None where nothing was run.
+        """The run that was due at `due` (the newest time due), unless the ledger has it. None where nothing was run.
 
-        Every failure is logged and ends here: the service lives on, and the next hour tries again.
+        Every failure is logged and ends here: the service lives on. A day that could not be finished is tried again
+        every quarter of an hour, for as long as its grace lasts.
         """
         if self._stop.is_set():
             return None
+        now = self._clock()
+        due = due or max(
+            due_times(self._triggers[digest.name], now - timedelta(hours=digest.grace_h), now), default=now
+        )
         app = open_app(self._config, clock=self._clock)
         self._running.add(app)
         try:
             with app:
-                now = self._clock()
-                day = app.today(due or now)
-                if app.store.run_done(digest.name, day):
+                if self._done(app, digest, due):
                     return None
-                report = app.daily(now, day=day, digests=[digest])
+                report = app.daily(now, day=app.today(due), digests=[digest])
         except LeaseHeld as error:
             log.warning("%s: %s Tried again in %d s.", digest.name, error, _RETRY_LEASE_S)
-            self._again_soon(digest, due)
+            self._again(digest, due, _RETRY_LEASE_S)
             return None
         except DigestError as error:
             log.error("%s: %s", digest.name, error)
+            self._again(digest, due, _RETRY_RUN_S)
             return None
         except Exception:
             log.exception("%s: the run failed by a fault of the program; please report it", digest.name)
@@ -120,6 +125,11 @@ class Service:
             self._running.discard(app)
         self._told(digest, report)
         return report
+
+    def _done(self, app: App, digest: DigestConfig, due: datetime) -> bool:
+        """Has the run due at this local time finished? A time that comes twice in autumn counts from its first coming."""
+        first = due.astimezone(self._config.site.zone).replace(fold=0)
+        return app.store.run_done(digest.name, first.date(), since=first.astimezone(UTC))
 
     def retry_mail(self) -> None:
         """Sends what is queued or due again, if anything is."""
@@ -160,10 +170,11 @@ class Service:
             )
             self._scheduler.add_job(self.run, args=[digest, missed], misfire_grace_time=None)
 
-    def _again_soon(self, digest: DigestConfig, due: datetime | None) -> None:
-        if self._scheduler is None:
+    def _again(self, digest: DigestConfig, due: datetime, seconds: int) -> None:
+        """The same run once more, unless its grace is over by then."""
+        when = self._clock() + timedelta(seconds=seconds)
+        if self._scheduler is None or when > due + timedelta(hours=digest.grace_h):
             return
-        when = datetime.now(UTC) + timedelta(seconds=_RETRY_LEASE_S)
         self._scheduler.add_job(self.run, "date", run_date=when, args=[digest, due], misfire_grace_time=None)
 
 

@@ -69,6 +69,24 @@ def test_a_run_that_finished_is_not_repeated_on_the_same_date(tmp_path: Path) ->
     assert service.run(made.digest[0]) is None
 
 
+def test_a_run_by_hand_in_the_night_does_not_stand_for_the_one_due_in_the_morning(tmp_path: Path) -> None:
+    made = config(tmp_path, "0 7 * * *")
+    with open_app(made) as app:
+        app.daily(at("2026-11-20T01:00+01:00"))
+    service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
+    assert service.run(made.digest[0]) is not None
+    assert service.run(made.digest[0]) is None
+
+
+def test_each_hour_of_a_schedule_runs(tmp_path: Path) -> None:
+    now = at("2026-11-20T07:00+01:00")
+    made = config(tmp_path, "0 7,19 * * *")
+    service = Service(made, clock=lambda: now)
+    assert service.run(made.digest[0]) is not None
+    now = at("2026-11-20T19:00+01:00")
+    assert service.run(made.digest[0]) is not None
+
+
 def test_a_missed_run_is_found_within_the_grace_and_not_beyond(tmp_path: Path) -> None:
     now = at("2026-11-20T09:00+01:00")
     made = config(tmp_path, "0 7 * * *", grace_h=3)

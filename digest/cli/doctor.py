@@ -196,4 +196,6 @@ def _mail_online(app: App, now: datetime) -> Iterator[Finding]:
     if app.config.mail.transport != "smtp":
         return
     app.check_login()
-    yield "ok", "mail", f"{app.config.mail.smtp.host} takes the login; nothing was sent"
+    smtp = app.config.mail.smtp
+    login = "takes the login" if smtp.username else "answers, and no username is set"
+    yield "ok", "mail", f"{smtp.host}:{smtp.port} {login}; nothing was sent"

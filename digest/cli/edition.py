@@ -62,7 +62,7 @@ def send(console: Console, address: str | None, day: date | None) -> int:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
             console.answer({"deliveries": _counts(report)})
             words = delivery_words(report)
-            console.result("\n".join(words) if words else "Nothing is queued.")
+            console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
         edition, receipt = app.send_to(checked_address(address), day=day, now=utc_now())
     console.answer(

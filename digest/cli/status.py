@@ -50,7 +50,7 @@ def status(console: Console, runs: int) -> None:
         return
     console.table(
         ["digest", "date", "started", "status"],
-        [(r.digest, r.date.isoformat(), r.started_at, r.status) for r in rows],
+        [(r.digest or "(by hand)", r.date.isoformat(), r.started_at, r.status) for r in rows],
     )
     if last and last.get("sources"):
         console.result()

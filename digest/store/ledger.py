@@ -98,10 +98,11 @@ class Ledger:
             for row, digest, day, started_at, finished_at, status, report in rows
         ]
 
-    def run_done(self, digest: str, day: date) -> bool:
-        """Has a run for this digest and local date ended, done or degraded?"""
+    def run_done(self, digest: str, day: date, *, since: datetime | None = None) -> bool:
+        """Has a run for this digest and local date, started at `since` or later, ended done or degraded?"""
+        after = stamp(since) if since else ""
         with self._db.reading():
-            return bool(self._db.value("run_done", digest=digest, date=day.isoformat()))
+            return bool(self._db.value("run_done", digest=digest, date=day.isoformat(), since=after))
 
 
 def _expiry(now: datetime, ttl_s: float) -> str:

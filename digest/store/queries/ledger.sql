@@ -21,8 +21,9 @@ UPDATE runs SET status = :status, report = :report, finished_at = :now WHERE id 
 -- name: last_runs(limit)
 SELECT id, digest, date, started_at, finished_at, status, report FROM runs ORDER BY id DESC LIMIT :limit;
 
--- name: run_done(digest, date)$
-SELECT COUNT(*) FROM runs WHERE digest = :digest AND date = :date AND status IN ('done', 'degraded');
+-- name: run_done(digest, date, since)$
+SELECT COUNT(*) FROM runs
+WHERE digest = :digest AND date = :date AND status IN ('done', 'degraded') AND started_at >= :since;
 
 -- name: papers_without_key()$
 -- Of use to `check`: a paper that no key leads to would be taken for new again.
