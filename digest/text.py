@@ -68,15 +68,28 @@ def strip_controls(text: str) -> str:
     """`text` without control characters, lone surrogates, noncharacters and invisible marks. Line ends and tabs become spaces."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _seen(c) for c in text)
+    return text.translate(_SEEN)
 
 
 def _seen(c: str) -> str:
+    if c.isprintable():
+        return c
     if c in "\t\n\v\f\r\x85\u2028\u2029" or c.isspace():
         return " "
     if c in _KEPT_FORMAT:
         return c
     return "" if c in _NONCHARACTERS or unicodedata.category(c) in ("Cc", "Cf", "Cs") else c
+
+
+class _Seen(dict[int, str]):
+    """A table for str.translate that is filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        shown = self[code] = _seen(chr(code))
+        return shown
+
+
+_SEEN = _Seen()
 
 
 _BLOCKS = (
@@ -259,7 +272,7 @@ _HOSTS = (
 _WEB = re.compile(
     rf"https?://[^\s<>\"“”’…|^{{}}\\]+|(?<![\w@./-])(?:{_HOSTS})[^\s<>\"“”’…|^{{}}\\]*", re.IGNORECASE
 )
-_SIGNS_OF_LINKS = ("://", ".com/", ".org/", ".co/", ".io", "www.", ".cn/", ".net/", ".ht/")
+_SIGN_OF_LINK = re.compile(r"\.(?:com|org|co|cn|net|ht|io)\b|www\.")
 _CODE_HOSTS = frozenset(
     ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht", "sourceforge.net"]
 )
@@ -280,7 +293,7 @@ def links_in(text: str) -> dict[str, str]:
     Absolute http(s) addresses; `github.com/x/y` gets its scheme. The sentence's full stop, comma or closing bracket is left out.
     Addresses of papers (arxiv.org, doi.org) are none.
     """
-    if not any(sign in text for sign in _SIGNS_OF_LINKS):
+    if "://" not in text and not _SIGN_OF_LINK.search(text):
         return {}
     links: dict[str, str] = {}
     other = ""

@@ -103,7 +103,8 @@ def _told_apart(paper: Paper) -> Paper:
 
 
 def _finished(raw: Raw) -> Paper:
-    raw_title, raw_abstract = raw.title[:MAX_TITLE_CHARS], raw.abstract[:MAX_ABSTRACT_CHARS]
+    raw_title = " ".join(raw.title[:MAX_TITLE_CHARS].split())
+    raw_abstract = " ".join(raw.abstract[:MAX_ABSTRACT_CHARS].split())
     title, abstract = clean(raw_title), clean(raw_abstract)
     ids = identity.normalise_ids(raw.ids) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
@@ -179,7 +180,7 @@ def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
     for name, (raw, cleaned) in texts.items():
         if raw is cleaned or raw == cleaned:
             continue
-        plain = " ".join(strip_controls(decode_entities(raw)).split())
-        if plain != cleaned:
+        plain = decode_entities(raw) if "&" in raw else raw
+        if " ".join(strip_controls(plain).split()) != cleaned:
             kept[name] = " ".join(strip_controls(raw).split())
     return kept

@@ -21,7 +21,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 SITE = "https://arxiv.org"
 NAME_OF_KIND = "arxiv"
 
-_TOTAL = re.compile(r"[Tt]otal of (\d+) entries")
+_TOTAL = re.compile(rb"otal of (\d{1,9}) entries")
 _SHOWING = re.compile(r"showing (?:first |last )?(\d+) of (\d+) entries", re.I)
 _DATE = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2})[a-z]* (\d{4}|\d{2})\b")
 _CATEGORY = re.compile(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
@@ -62,12 +62,10 @@ def _read_page(listing: Listing) -> Reading:
         notes.append(f"truncated: the page breaks off inside an entry; {len(raws)} whole ones were read")
     elif b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower():
         notes.append("truncated: the page has no end; entries may be missing")
-    frame = tree.css_first("#dlpage") or tree.body
-    text = frame.text() if frame else ""
-    stated = int(found[1]) if (found := _TOTAL.search(text)) else None
+    stated = int(found[1]) if (found := _TOTAL.search(body)) else None
     listed_on = _page_day(tree) or listing.listed_on
     if not raws:
-        return _without_papers(listing, text, stated, listed_on, tree, notes)
+        return _without_papers(listing, stated, listed_on, tree, notes)
     if shown and shown != len(raws):
         notes.append(f"the headings say {shown} entries are shown, {len(raws)} were read")
     return _reading(raws, notes, stated=stated, listed_on=listed_on)
@@ -97,7 +95,7 @@ def _section_counts(papers: Iterable[Paper]) -> dict[str, int]:
 
 
 def _without_papers(
-    listing: Listing, text: str, stated: int | None, listed_on: date | None, tree: Any, notes: list[str]
+    listing: Listing, stated: int | None, listed_on: date | None, tree: Any, notes: list[str]
 ) -> Reading:
     """An empty day says so and states no total; beyond the end of a list the page says "No updates" and a total."""
     if any("truncated" in note for note in notes):
@@ -105,9 +103,11 @@ def _without_papers(
             f"{listing.location}: the page breaks off before its first whole entry. Fetch it again.",
             url=listing.location,
         )
-    if _EMPTY.search(text) and not stated:
+    frame = tree.css_first("#dlpage") or tree.body
+    empty = frame is not None and bool(_EMPTY.search(frame.text()))
+    if empty and not stated:
         return Reading(kind=NAME_OF_KIND, papers=(), stated=stated, listed_on=listed_on, empty=True)
-    if _EMPTY.search(text):
+    if empty:
         raise ListingChanged(
             f"{listing.location}: the page says no updates and yet a total of {stated} entries: it lies beyond the end "
             "of the list. Leave skip=… out of the address.",
