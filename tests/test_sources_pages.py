@@ -63,3 +63,9 @@ def test_the_kind_is_recognised_by_content_not_by_name(page: Path) -> None:
                 sources.recognise(listing)
         return
     assert sources.recognise(listing) == page.parent.name == got["kind"]
+
+
+def test_every_kind_has_its_row_in_the_documentation() -> None:
+    documented = (PAGES.parent.parent / "docs" / "sources.md").read_text(encoding="utf-8")
+    for kind in sources.KINDS:
+        assert f"\n| `{kind}` |" in documented
