@@ -44,7 +44,7 @@ CLEANED = {
     "$\\frac{1}{2}\\sqrt{n}$, $\\tilde{O}(k)$, \\(\\alpha\\)": "1/2√n, Õ(k), α",
     "left over $\\mysterious{x}$ stays": "left over $\\mysterious{x}$ stays",
     "$x_Q$ has no such sign": "$x_Q$ has no such sign",
-    'T\\"ulu, Paczy\\\'nski, M{\\aa}ns, {\\\'e}t\\\'{e}, \\v{C}ech, na\\"{\\i}ve': "Tülu, Paczyński, Måns, été, Čech, naïve",
+    'T\\"ulu, Szary\\\'nski, M{\\aa}ns, {\\\'e}t\\\'{e}, \\v{C}ech, na\\"{\\i}ve': "Tülu, Szaryński, Måns, été, Čech, naïve",
     "\\emph{one \\textbf{two}} {\\em three} \\textbf{\\'e}": "one two three é",
     "\\href{https://a.example}{here}, \\url{https://b.example}": "here, https://b.example",
     "fact\\footnote{not {so} here}, told~\\cite{someone}.": "fact, told.",

@@ -12,7 +12,7 @@ _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?")
 def split(text: str) -> list[str]:
     """Names in a string with commas and "and", without the affiliations in brackets.
 
-    Only commas outside brackets divide. `"Kaur, M., Shukla, A."` (family, initials) gives "M. Kaur", "A. Shukla".
+    Only commas outside brackets divide. `"Lindal, M., Okoye, A."` (family, initials) gives "M. Lindal", "A. Okoye".
     """
     parts = [
         part
