@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections import Counter
@@ -36,6 +34,7 @@ from digest.model import (
     SourceReport,
     Subscriber,
 )
+from digest.process import is_dead, this_process
 from digest.selection import Chosen
 from digest.website import Website
 
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from digest.store import Store
 
 LEASE = "run"
-# Longer than any pause between two renewals; a dead holder on this machine is noticed at once (_is_dead).
+# Longer than any pause between two renewals; a dead holder on this machine is noticed at once (process.py).
 LEASE_TTL_S = 15 * 60.0
 
 Progress = Callable[[str, int, int], None]
@@ -64,7 +63,7 @@ class App:
         self.config = config
         self._clock = clock
         self.stop = threading.Event()
-        self._holder = _holder()
+        self._holder = this_process()
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> App:
@@ -409,7 +408,7 @@ class App:
 
     @contextmanager
     def _lease(self) -> Iterator[None]:
-        self.store.acquire_lease(LEASE, self._holder, now=self._clock(), ttl_s=LEASE_TTL_S, is_dead=_is_dead)
+        self.store.acquire_lease(LEASE, self._holder, now=self._clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead)
         try:
             yield
         finally:
@@ -466,31 +465,3 @@ def _sample(now: datetime) -> list[Chosen]:
     )
     candidate = Candidate(paper_id=1, paper=paper, change="new", source="sample", found_at=now)
     return [Chosen(candidate=candidate, topic="")]
-
-
-def _holder() -> str:
-    """Who holds a lease: host, process and the moment that the process started, since process numbers come again."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
-
-
-def _is_dead(holder: str) -> bool:
-    """Is the holder known to be gone? Only a process of this machine can be known; of others only time tells."""
-    parts = holder.rsplit("/", 2)
-    if len(parts) != 3 or parts[0] != socket.gethostname() or not parts[1].isdigit():
-        return False
-    pid, started = parts[1:]
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return _started(int(pid)) != started
-
-
-def _started(pid: int) -> str:
-    """The process's start time in clock ticks since boot (proc(5), stat, field 22); "" where there is no /proc."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""

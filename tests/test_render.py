@@ -23,9 +23,9 @@ from digest.render import (
     SectionView,
     clean,
     safe_url,
-    schedule_words,
     view_edition,
 )
+from digest.words import schedule_words
 from editions import (
     DIGEST,
     EDITIONS,

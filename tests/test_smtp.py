@@ -14,12 +14,12 @@ from aiosmtpd.controller import Controller
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import need
 from digest.config import MailConfig, SmtpConfig
 from digest.errors import MailError
 from digest.mail.envelope import dotted, seven_bit, wire_address, with_crlf, without_addresses
 from digest.model import Receipt
 from digest.smtp import FolderTransport, SmtpTransport, eml_name, open_transport
-from conftest import need
 from smtp_servers import DIE, DROP, HANG, LOSE, SmtpServer, certificate, once, server_context, serving
 
 MESSAGE = b"From: digest@papers.example.org\r\nMessage-ID: <a1@papers.example.org>\r\n\r\nFour papers.\r\n"

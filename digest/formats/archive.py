@@ -18,16 +18,8 @@ from msgspec import Struct
 
 from digest.formats import Publication
 from digest.model import EditionHead, Entry, Page
-from digest.render import (
-    Renderer,
-    clean,
-    counted,
-    date_words,
-    day_month,
-    month_words,
-    schedule_words,
-    sender_of,
-)
+from digest.render import Renderer, clean, sender_of
+from digest.words import counted, date_words, day_month, month_words, schedule_words
 
 FEEDS = (
     ("RSS", "rss.xml", "application/rss+xml"),

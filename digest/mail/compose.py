@@ -24,18 +24,9 @@ from digest.config import DigestConfig, MailConfig, SiteConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
 from digest.model import Delivery, Edition, Page
-from digest.render import (
-    EditionView,
-    PaperView,
-    Renderer,
-    clean,
-    day_words,
-    safe_url,
-    schedule_words,
-    sender_of,
-    view_edition,
-)
+from digest.render import EditionView, PaperView, Renderer, clean, safe_url, sender_of, view_edition
 from digest.text import display_width, isolate, truncate, wrap
+from digest.words import day_words, schedule_words
 
 log = logging.getLogger("digest.mail")
 

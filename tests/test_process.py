@@ -1,0 +1,44 @@
+"""Who holds a lease, and is it alive? Only what is known for certain counts as dead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from digest.process import is_dead, this_process
+
+
+def holder_of(child: subprocess.Popen[bytes]) -> str:
+    host, _, _ = this_process().rsplit("/", 2)
+    code = "from digest.process import _started; import sys; print(_started(int(sys.argv[1])))"
+    started = subprocess.check_output([sys.executable, "-c", code, str(child.pid)], text=True).strip()
+    return f"{host}/{child.pid}/{started}"
+
+
+def test_a_living_process_is_not_dead() -> None:
+    assert not is_dead(this_process())
+
+
+def test_a_process_that_was_killed_is_dead_also_before_its_parent_has_noticed() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        holder = holder_of(child)
+        assert not is_dead(holder)
+        child.kill()
+        os.waitid(
+            os.P_PID, child.pid, os.WEXITED | os.WNOWAIT
+        )  # it has ended, and nobody has taken its exit status
+        assert is_dead(holder)
+        child.wait()
+    assert is_dead(holder)
+
+
+def test_a_number_that_another_process_has_by_now_is_dead() -> None:
+    host, pid, _ = this_process().rsplit("/", 2)
+    assert is_dead(f"{host}/{pid}/1")
+
+
+def test_of_another_machine_nothing_is_known() -> None:
+    assert not is_dead("elsewhere.example.org/999999999/1")
+    assert not is_dead("nonsense")
+    assert not is_dead("")
