@@ -6,16 +6,13 @@ lists of tables: `DIGEST__SOURCE__0__URL`, `DIGEST__SOURCE__SAMPLE__URL`. `…_F
 
 from __future__ import annotations
 
-import re
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
-from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -154,13 +151,15 @@ def load_config(
 
     Raises ConfigError with one message for each fault: file, table, key, mend, and the nearest known name.
     """
+    from digest.checks import problems_of  # which needs the tables of this room
+
     data = _read_toml(path)
     problems: list[str] = []
     _apply_environment(data, environ, problems)
     for table, values in (overrides or {}).items():
         data.setdefault(table, {}).update(values)
     tables = _tables_of(data, str(path), problems)
-    problems += _semantic_problems(str(path), tables)
+    problems += problems_of(tables, str(path))
     if problems:
         raise ConfigError(problems, path=str(path))
     return _with_defaults(Config(**tables))
@@ -250,7 +249,7 @@ def _tables_of(data: dict[str, Any], file: str, problems: list[str]) -> dict[str
     known = [*_TABLES, *_LISTS]
     for name in data:
         if name not in known:
-            problems.append(f"{file}: unknown table [{name}]. {_nearest(name, known)}")
+            problems.append(f"{file}: unknown table [{name}]. {nearest(name, known)}")
     values: dict[str, Any] = {"file": file}
     for name, kind in _TABLES.items():
         table = data.get(name, {})
@@ -288,7 +287,7 @@ def _struct(kind: type[Struct], table: Mapping[str, Any], where: str, problems: 
     before = len(problems)
     for key, value in table.items():
         if key not in names:
-            problems.append(f'{where}: unknown key "{key}". {_nearest(key, list(names))}')
+            problems.append(f'{where}: unknown key "{key}". {nearest(key, list(names))}')
             continue
         values[names[key]] = _value(hints[names[key]], value, f'{where}: "{key}"', where, problems)
     for key, attribute in names.items():
@@ -336,7 +335,7 @@ def _as_wanted(value: Any, hint: Any) -> Any:
 def _wanted(hint: Any, value: Any, error: Exception) -> str:
     if typing.get_origin(hint) is Literal:
         choices = [str(choice) for choice in typing.get_args(hint)]
-        return f"{value!r} is not one of {', '.join(choices)}. {_nearest(str(value), choices)}".rstrip(". ")
+        return f"{value!r} is not one of {', '.join(choices)}. {nearest(str(value), choices)}".rstrip(". ")
     names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
     bare = list(
         typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else [hint]
@@ -347,142 +346,14 @@ def _wanted(hint: Any, value: Any, error: Exception) -> str:
     return f"it must be {wanted}, not {value!r} ({error})"
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """The mend for an unknown name: the known one that it resembles, or all of them."""
     close = get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
 
 
 def _example(key: str) -> str:
     return {"url": '"https://papers.example.org/"', "name": '"a-name"'}.get(key, '"…"')
-
-
-# ---------------------------------------------------------------- what types cannot say
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def _semantic_problems(file: str, tables: Mapping[str, Any]) -> list[str]:
-    found = []
-    if "site" in tables:
-        found += _site_problems(tables["site"])
-    if "mail" in tables:
-        found += _mail_problems(tables["mail"])
-    if "store" in tables and not re.match(r"(sqlite:///|postgres(ql)?://)", tables["store"].url):
-        found.append(
-            f'[store]: "url" is {tables["store"].url!r}. '
-            'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
-        )
-    if "web" in tables and not re.fullmatch(r".+:\d{1,5}", tables["web"].listen):
-        found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
-    sources, digests = tables.get("source", ()), tables.get("digest", ())
-    names = [source.name for source in sources]
-    for table, items in (("source", sources), ("digest", digests)):
-        found += [f"[[{table}]] {problem}" for problem in _name_problems([item.name for item in items])]
-    for source in sources:
-        found += [f'[[source]] "{source.name}": {problem}' for problem in _source_problems(source)]
-    for digest in digests:
-        found += [f'[[digest]] "{digest.name}": {problem}' for problem in _digest_problems(digest, names)]
-    return [f"{file}, {problem}" for problem in found]
-
-
-def _site_problems(site: SiteConfig) -> list[str]:
-    found = []
-    parts = urlsplit(site.url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        found.append(
-            f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
-        )
-    try:
-        ZoneInfo(site.timezone)
-    except (ValueError, OSError, KeyError):
-        found.append(f'[site]: "timezone" {site.timezone!r} is unknown. {_nearest_zone(site.timezone)}')
-    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", site.language):
-        found.append(
-            f'[site]: "language" {site.language!r} is no language tag (BCP 47). Write "en" or "pt-BR".'
-        )
-    return found
-
-
-def _nearest_zone(name: str) -> str:
-    from zoneinfo import available_timezones
-
-    close = get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.4)
-    return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
-
-
-def _mail_problems(mail: MailConfig) -> list[str]:
-    found = []
-    found_addresses = getaddresses([mail.from_])
-    address = found_addresses[0][1] if len(found_addresses) == 1 else ""
-    if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(
-        r"[\x00-\x1f\x7f]", mail.from_
-    ):
-        found.append(
-            f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
-        )
-    if not 0 < mail.smtp.port < 65536:
-        found.append(
-            f'[mail], "smtp": "port" is {mail.smtp.port}. Write a number from 1 to 65535, usually 587.'
-        )
-    if not 1 <= mail.smtp.connections <= 100:
-        found.append(
-            f'[mail], "smtp": "connections" is {mail.smtp.connections}. Write a number from 1 to 100.'
-        )
-    if mail.smtp.per_second < 0:
-        found.append('[mail], "smtp": "per_second" is negative. Write 0 for no limit.')
-    if mail.smtp.password and not mail.smtp.username:
-        found.append('[mail], "smtp": a "password" and no "username". Add username = "…".')
-    return found
-
-
-def _name_problems(names: list[str]) -> list[str]:
-    found = [
-        f'"{n}": "name" is used twice. Give each its own.'
-        for n in sorted({n for n in names if names.count(n) > 1})
-    ]
-    found += [
-        f"{n!r}: a name is letters, digits, ., _ and -, at most 64." for n in names if not _NAME.fullmatch(n)
-    ]
-    return found
-
-
-def _source_problems(source: SourceConfig) -> list[str]:
-    found = []
-    if bool(source.path) == bool(source.url):
-        lack = "both" if source.path else "no"
-        found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
-    if source.url and urlsplit(source.url).scheme not in ("http", "https"):
-        found.append(
-            f'"url" is {source.url!r}; only http:// and https:// are read. For a file write path = "…".'
-        )
-    if source.timeout_s <= 0:
-        found.append(f'"timeout_s" is {source.timeout_s:g}. Write seconds above 0.')
-    if source.max_bytes <= 0:
-        found.append(f'"max_bytes" is {source.max_bytes}. Write a number of bytes above 0.')
-    return found
-
-
-def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
-    found = [
-        f'"sources" names "{name}", which is no [[source]]. {_nearest(name, sources) if sources else ""}'.rstrip()
-        for name in digest.sources
-        if name != "*" and name not in sources
-    ]
-    if digest.picks < 0:
-        found.append(f'"picks" is {digest.picks}. Write 0 or more.')
-    if digest.schedule and len(digest.schedule.split()) != 5:
-        found.append(
-            f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".'
-        )
-    if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
-        found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
-    names = [topic.name.casefold() for topic in digest.topics]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        found.append(f'"topics" has "{name}" twice. Join their words into one.')
-    for topic in digest.topics:
-        if not topic.any and not topic.categories:
-            found.append(f'topic "{topic.name}" has neither "any" nor "categories". Add any = ["a word"].')
-    return found
 
 
 def _with_defaults(config: Config) -> Config:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
     {"model"},
-    {"identity", "config", "calendar"},
+    {"identity", "config", "checks", "calendar"},
     {"sources", "text", "tex", "words", "selection", "editions", "render", "tokens"},
     {"formats", "mail"},
     {"fetch", "store", "website", "smtp", "process"},
@@ -21,8 +21,11 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# Rooms of floor 3 that serve their neighbours: text is cleaned on the way in, selection names the topics that editions show.
+# Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
+# names the topics that editions show.
 NEIGHBOURS = {
+    ("config", "checks"),
+    ("checks", "config"),
     ("sources", "text"),
     ("render", "words"),
     ("editions", "text"),

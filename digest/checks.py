@@ -1,0 +1,144 @@
+"""What types cannot say of a configuration: addresses, numbers and names that make no sense, each with its mend.
+
+`load_config` asks this room after it has made the tables; it knows nothing of files, TOML or the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from email.utils import getaddresses
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from digest.config import DigestConfig, MailConfig, SiteConfig, SourceConfig, nearest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
+    """One message for each fault of the tables of a Config (site, store, source, digest, mail, web; those that could be
+    made): file, table, key and mend."""
+    found = []
+    if "site" in tables:
+        found += _site_problems(tables["site"])
+    if "mail" in tables:
+        found += _mail_problems(tables["mail"])
+    if "store" in tables and not re.match(r"(sqlite:///|postgres(ql)?://)", tables["store"].url):
+        found.append(
+            f'[store]: "url" is {tables["store"].url!r}. '
+            'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
+        )
+    if "web" in tables and not re.fullmatch(r".+:\d{1,5}", tables["web"].listen):
+        found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
+    sources, digests = tables.get("source", ()), tables.get("digest", ())
+    names = [source.name for source in sources]
+    for table, items in (("source", sources), ("digest", digests)):
+        found += [f"[[{table}]] {problem}" for problem in _name_problems([item.name for item in items])]
+    for source in sources:
+        found += [f'[[source]] "{source.name}": {problem}' for problem in _source_problems(source)]
+    for digest in digests:
+        found += [f'[[digest]] "{digest.name}": {problem}' for problem in _digest_problems(digest, names)]
+    return [f"{file}, {problem}" for problem in found]
+
+
+def _site_problems(site: SiteConfig) -> list[str]:
+    found = []
+    parts = urlsplit(site.url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        found.append(
+            f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
+        )
+    try:
+        ZoneInfo(site.timezone)
+    except (ValueError, OSError, KeyError):
+        found.append(f'[site]: "timezone" {site.timezone!r} is unknown. {_nearest_zone(site.timezone)}')
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", site.language):
+        found.append(
+            f'[site]: "language" {site.language!r} is no language tag (BCP 47). Write "en" or "pt-BR".'
+        )
+    return found
+
+
+def _nearest_zone(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    close = get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.4)
+    return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
+
+
+def _mail_problems(mail: MailConfig) -> list[str]:
+    found = []
+    found_addresses = getaddresses([mail.from_])
+    address = found_addresses[0][1] if len(found_addresses) == 1 else ""
+    if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(
+        r"[\x00-\x1f\x7f]", mail.from_
+    ):
+        found.append(
+            f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
+        )
+    if not 0 < mail.smtp.port < 65536:
+        found.append(
+            f'[mail], "smtp": "port" is {mail.smtp.port}. Write a number from 1 to 65535, usually 587.'
+        )
+    if not 1 <= mail.smtp.connections <= 100:
+        found.append(
+            f'[mail], "smtp": "connections" is {mail.smtp.connections}. Write a number from 1 to 100.'
+        )
+    if mail.smtp.per_second < 0:
+        found.append('[mail], "smtp": "per_second" is negative. Write 0 for no limit.')
+    if mail.smtp.password and not mail.smtp.username:
+        found.append('[mail], "smtp": a "password" and no "username". Add username = "…".')
+    return found
+
+
+def _name_problems(names: list[str]) -> list[str]:
+    found = [
+        f'"{n}": "name" is used twice. Give each its own.'
+        for n in sorted({n for n in names if names.count(n) > 1})
+    ]
+    found += [
+        f"{n!r}: a name is letters, digits, ., _ and -, at most 64." for n in names if not _NAME.fullmatch(n)
+    ]
+    return found
+
+
+def _source_problems(source: SourceConfig) -> list[str]:
+    found = []
+    if bool(source.path) == bool(source.url):
+        lack = "both" if source.path else "no"
+        found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
+    if source.url and urlsplit(source.url).scheme not in ("http", "https"):
+        found.append(
+            f'"url" is {source.url!r}; only http:// and https:// are read. For a file write path = "…".'
+        )
+    if source.timeout_s <= 0:
+        found.append(f'"timeout_s" is {source.timeout_s:g}. Write seconds above 0.')
+    if source.max_bytes <= 0:
+        found.append(f'"max_bytes" is {source.max_bytes}. Write a number of bytes above 0.')
+    return found
+
+
+def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
+    found = [
+        f'"sources" names "{name}", which is no [[source]]. {nearest(name, sources) if sources else ""}'.rstrip()
+        for name in digest.sources
+        if name != "*" and name not in sources
+    ]
+    if digest.picks < 0:
+        found.append(f'"picks" is {digest.picks}. Write 0 or more.')
+    if digest.schedule and len(digest.schedule.split()) != 5:
+        found.append(
+            f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".'
+        )
+    if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
+        found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
+    names = [topic.name.casefold() for topic in digest.topics]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        found.append(f'"topics" has "{name}" twice. Join their words into one.')
+    for topic in digest.topics:
+        if not topic.any and not topic.categories:
+            found.append(f'topic "{topic.name}" has neither "any" nor "categories". Add any = ["a word"].')
+    return found
