@@ -72,8 +72,8 @@ class Fetcher:
             try:
                 body = _read_capped(response, source, deadline)
             finally:
-                response.release_conn()
                 response.close()
+                response.release_conn()
         except urllib3.exceptions.NewConnectionError as error:
             raise FetchError(f"{url}: no connection to the host. {_NETWORK}", url=url) from error
         except urllib3.exceptions.TimeoutError as error:
@@ -98,14 +98,15 @@ class Fetcher:
             target = response.get_redirect_location()
             if not target:
                 break
-            response.drain_conn()
+            # Closed, not drained: a body that only drips would hold us beyond every deadline.
+            response.close()
             url = urljoin(url, target)
         else:
             raise FetchError(
                 f"{source.url}: more than {_REDIRECTS} redirects. Mend the address.", url=source.url
             )
         if response.status != 200:
-            response.drain_conn()
+            response.close()
             mend = _status_mend(response.status)
             message = f"{source.url}: the server answered {response.status}. {mend}"
             raise FetchError(message, url=source.url, status=response.status)

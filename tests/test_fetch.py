@@ -189,6 +189,24 @@ def test_a_server_that_drips_is_left_at_the_deadline(fetcher: Fetcher) -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.parametrize("head", ["404 Not Found\r\n", "302 Found\r\nLocation: /next\r\n"])
+def test_the_body_of_an_answer_that_is_no_page_is_not_waited_for(fetcher: Fetcher, head: str) -> None:
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {head}Content-Length: 1000\r\n\r\n".encode())
+        for _ in range(150):
+            if stop.wait(0.02):
+                break
+            connection.sendall(b"x")
+
+    started = time.monotonic()
+    error = only(fetch(fetcher, url=serve_once(drip), timeout_s=0.3))
+    stop.set()
+    assert isinstance(error, FetchError)
+    assert time.monotonic() - started < 1.5
+
+
 def test_a_server_that_says_nothing_is_left_at_the_deadline(fetcher: Fetcher) -> None:
     answered = threading.Event()
     url = serve_once(lambda connection: answered.wait(5) and None)
