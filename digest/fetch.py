@@ -66,9 +66,8 @@ class Fetcher:
         import urllib3
 
         url = source.url
-        deadline = time.monotonic() + source.timeout_s
         try:
-            response, final = self._response(source, deadline)
+            response, final, deadline = self._response(source)
             try:
                 body = _read_capped(response, source, deadline)
             finally:
@@ -89,11 +88,14 @@ class Fetcher:
             listed_on=_date_in(url),
         )
 
-    def _response(self, source: SourceConfig, deadline: float) -> tuple[urllib3.BaseHTTPResponse, str]:
-        """The answer with status 200, its body not yet read, and the address that gave it after redirects."""
-        url = source.url
+    def _response(self, source: SourceConfig) -> tuple[urllib3.BaseHTTPResponse, str, float]:
+        """The answer with status 200, its body not yet read, the address that gave it after redirects, and the deadline.
+
+        Waiting for our turn with a host is our own doing: it does not count against the source's time.
+        """
+        url, deadline = source.url, time.monotonic() + source.timeout_s
         for _ in range(_REDIRECTS + 1):
-            self._wait_for_turn(url, source.min_interval_s)
+            deadline += self._wait_for_turn(url, source.min_interval_s)
             response = self._request(url, source, deadline)
             target = response.get_redirect_location()
             if not target:
@@ -110,7 +112,7 @@ class Fetcher:
             mend = _status_mend(response.status)
             message = f"{source.url}: the server answered {response.status}. {mend}"
             raise FetchError(message, url=source.url, status=response.status)
-        return response, url
+        return response, url, deadline
 
     def _request(self, url: str, source: SourceConfig, deadline: float) -> urllib3.BaseHTTPResponse:
         import urllib3
@@ -136,12 +138,14 @@ class Fetcher:
             decode_content=False,
         )
 
-    def _wait_for_turn(self, url: str, min_interval_s: float) -> None:
-        host = urlsplit(url).netloc
+    def _wait_for_turn(self, url: str, min_interval_s: float) -> float:
+        """Seconds that were waited for the least interval between two requests to this host."""
+        host, started = urlsplit(url).netloc, time.monotonic()
         last = self._last_request.get(host)
         if last is not None and min_interval_s > 0:
-            time.sleep(max(0.0, last + min_interval_s - time.monotonic()))
+            time.sleep(max(0.0, last + min_interval_s - started))
         self._last_request[host] = time.monotonic()
+        return self._last_request[host] - started
 
 
 def _files(path: Path) -> list[Path]:

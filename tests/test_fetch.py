@@ -235,3 +235,12 @@ def test_requests_to_one_host_keep_the_least_interval(fetcher: Fetcher, httpserv
     for _ in range(2):
         fetch(fetcher, url=httpserver.url_for("/x"), min_interval_s=0.2)
     assert time.monotonic() - started >= 0.2
+
+
+def test_waiting_for_a_turn_does_not_eat_the_time_of_the_source(
+    fetcher: Fetcher, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/x").respond_with_data(b"ok")
+    for _ in range(2):
+        found = only(fetch(fetcher, url=httpserver.url_for("/x"), min_interval_s=0.4, timeout_s=0.3))
+        assert isinstance(found, Listing), found
