@@ -5,20 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from digest import __version__
 from digest.config import Config, DigestConfig, SourceConfig
-from digest.errors import ConfigError, DigestError, UsageError
+from digest.errors import ConfigError, DigestError, FetchError, UsageError
 from digest.fetch import Fetcher
 from digest.model import (
     Candidate,
@@ -54,6 +55,20 @@ Progress = Callable[[str, int, int], None]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class _Order(Struct, frozen=True, kw_only=True):
+    """What one run is to do."""
+
+    now: datetime
+    day: date
+    digests: Sequence[DigestConfig]
+    sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]]
+    fetch: Callable[[SourceConfig], Iterable[Listing | FetchError]]
+    again: bool
+    dry_run: bool
+    source_done: Callable[[SourceReport], None]
+    progress: Progress
 
 
 class App:
@@ -126,75 +141,83 @@ class App:
         Raises LeaseHeld when another run is at work; StoreError, PublishError and RenderError when the day cannot be
         finished. What was done until then stands, and the next run goes on from there.
         """
-        day = day or self.today(now)
         digests = self.config.digest if digests is None else digests
-        started = time.perf_counter()
+        sources = self._sources(digests, adhoc)
+        order = _Order(
+            now=now,
+            day=day or self.today(now),
+            digests=digests,
+            sources=sources,
+            fetch=partial(self.fetcher.fetch, now=now),
+            again=again,
+            dry_run=dry_run,
+            source_done=source_done,
+            progress=progress,
+        )
         if dry_run:
             self._rehearse_without_a_store()
+            # Fetched before the rehearsal begins, which keeps every other writer out of the store until its end.
+            fetched = {_place(source): list(order.fetch(source)) for source, _ in sources}
+            order = replace(order, fetch=lambda source: fetched[_place(source)])
         with self._lease(), self.store.rehearsal() if dry_run else nullcontext():
             # What was read by hand does not stand for a digest's own run of the day.
-            names = [""] if adhoc else [digest.name for digest in digests]
-            runs = [self.store.start_run(name, day, now=now) for name in names]
-            try:
-                report = self._day(
-                    now, day, digests, self._sources(digests, adhoc), again, dry_run, source_done, progress
-                )
-            except BaseException as error:
-                failure = msgspec.json.encode(
-                    {"schema": 1, "date": day, "error": str(error) or type(error).__name__}
-                )
-                self._finish(runs, "failed", failure)
-                raise
-            report = msgspec.structs.replace(report, seconds=round(time.perf_counter() - started, 3))
-            self._finish(runs, "degraded" if report.degraded else "done", msgspec.json.encode(report))
+            return self._on_record(order, [""] if adhoc else [digest.name for digest in digests])
+
+    def _on_record(self, order: _Order, names: Sequence[str]) -> RunReport:
+        """The day, with its beginning and its end in the run ledger."""
+        started = time.perf_counter()
+        runs = [self.store.start_run(name, order.day, now=order.now) for name in names]
+        try:
+            report = replace(self._day(order), seconds=round(time.perf_counter() - started, 3))
+            record = msgspec.json.encode(report)
+        except BaseException as error:
+            reason = (str(error) or type(error).__name__).encode("utf-8", "replace").decode()
+            self._finish(
+                runs, "failed", msgspec.json.encode({"schema": 1, "date": order.day, "error": reason})
+            )
+            raise
+        self._finish(runs, "degraded" if report.degraded else "done", record)
         return report
 
-    def _day(
-        self,
-        now: datetime,
-        day: date,
-        digests: Sequence[DigestConfig],
-        sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]],
-        again: bool,
-        dry_run: bool,
-        source_done: Callable[[SourceReport], None],
-        progress: Progress,
-    ) -> RunReport:
+    def _day(self, order: _Order) -> RunReport:
         from digest.pipeline.collect import collect, with_dropped
         from digest.pipeline.issue import issue
-        from digest.pipeline.publish import publish
 
         def done(report: SourceReport) -> None:
             self._renew()
-            source_done(report)
+            order.source_done(report)
 
-        reports = collect(sources, self.fetcher, self.store, now=now, done=done)
-        issued = [issue(digest, self.config, self.store, day=day, now=now, again=again) for digest in digests]
+        reports = collect(
+            order.sources, order.fetch, self.store, now=order.now, stopped=self.stop.is_set, done=done
+        )
+        issued = [
+            issue(digest, self.config, self.store, day=order.day, now=order.now, again=order.again)
+            for digest in order.digests
+        ]
         dropped: Counter[str] = sum((i.dropped for i in issued), Counter())
-        progress("publish", 0, 0)
-        published = publish(self.config, self.store, self.renderer, self.website(dry_run=dry_run))
-        self._renew()
-        if dry_run:
+        order.progress("publish", 0, 0)
+        published = self._publish(dry_run=order.dry_run)
+        if order.dry_run:
             deliveries = DeliveryReport(queued=sum(i.queued for i in issued))
         else:
-            deliveries = self._deliver(lambda done, total: progress("deliver", done, total))
+            deliveries = self._deliver(lambda done, total: order.progress("deliver", done, total))
         return RunReport(
-            date=day,
+            date=order.day,
             seconds=0.0,
             sources=tuple(with_dropped(reports, dropped)),
             digests=tuple(i.report for i in issued),
             published=published,
             deliveries=deliveries,
-            dry_run=dry_run,
+            dry_run=order.dry_run,
         )
 
     def _rehearse_without_a_store(self) -> None:
         """A dry run of a program that never ran leaves no store behind either."""
-        url = self.config.store.url
-        if url.startswith("sqlite:///") and not self.config.resolve(url.removeprefix("sqlite:///")).exists():
-            import tempfile
+        from digest.store import open_store, sqlite_file
 
-            from digest.store import open_store
+        file = sqlite_file(self.config.store.url, self.config.resolve("."))
+        if file is not None and not file.exists():
+            import tempfile
 
             self._scratch = tempfile.TemporaryDirectory(prefix="digest-dry-run-")
             self.__dict__["store"] = open_store("sqlite:///store.db", base=Path(self._scratch.name))
@@ -219,15 +242,17 @@ class App:
     # ------------------------------------------------------------ mail
 
     def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
-        """Delivers what is queued or due again. Raises LeaseHeld when another run is at work."""
+        """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between
+        the two. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
         with self._lease():
+            if self._undelivered():
+                self._publish()
             return self._deliver(lambda done, total: progress("deliver", done, total))
 
     def _deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
         from digest.pipeline.deliver import deliver
 
-        counts = self.store.delivery_counts()
-        if not any(counts.get(state) for state in ("queued", "sending", "deferred")):
+        if not self._undelivered():
             return DeliveryReport()
         return deliver(
             self.store,
@@ -240,6 +265,10 @@ class App:
             progress=progress,
             renew=self._renew,
         )
+
+    def _undelivered(self) -> bool:
+        counts = self.store.delivery_counts()
+        return any(counts[state] for state in ("queued", "sending", "deferred"))
 
     def _open_transport(self) -> Callable[[], Transport]:
         from digest.smtp import open_transport
@@ -324,10 +353,17 @@ class App:
 
     def rebuild(self) -> PublishReport:
         """Rewrites `site.output` from the store: every page of every edition, then the feeds."""
+        with self._lease():
+            return self._publish(everything=True)
+
+    def _publish(self, *, everything: bool = False, dry_run: bool = False) -> PublishReport:
         from digest.pipeline.publish import publish
 
-        with self._lease():
-            return publish(self.config, self.store, self.renderer, self.website(), everything=True)
+        report = publish(
+            self.config, self.store, self.renderer, self.website(dry_run=dry_run), everything=everything
+        )
+        self._renew()
+        return report
 
     def preview(self, out: Path, *, day: date | None = None) -> tuple[Edition, PublishReport]:
         """Mail, text and pages of an edition (the newest, or that of `day`) written below `out`; nothing else is touched."""
@@ -420,6 +456,8 @@ class App:
 
 def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     """An App over a configuration; edges are opened when first used. Raises ConfigError for an unknown source kind."""
+    from digest.sources import check_kind
+
     problems = []
     for source in config.source:
         try:
@@ -431,24 +469,8 @@ def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     return App(config, clock=clock)
 
 
-def check_kind(kind: str) -> None:
-    """Raises UsageError, with the nearest known name, for a kind of source that does not exist."""
-    from digest.sources import KINDS
-
-    known = ["auto", *KINDS]
-    if kind not in known:
-        from difflib import get_close_matches
-
-        close = get_close_matches(kind, known, n=1)
-        mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
-        raise UsageError(f'unknown kind "{kind}". {mend}')
-
-
-def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
-    """A path or URL of the command line as a source; relative paths count from where the command was called."""
-    if urlsplit(place).scheme in ("http", "https"):
-        return SourceConfig(name=place, kind=kind, url=place, allow_private=True)
-    return SourceConfig(name=Path(place).name or place, kind=kind, path=str(cwd / Path(place).expanduser()))
+def _place(source: SourceConfig) -> str:
+    return source.url or source.path
 
 
 def shipped(name: str) -> Path:

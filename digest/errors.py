@@ -6,7 +6,8 @@
      │   └ FetchTimeout · FetchTooLarge         ├ PublishError     .path
      │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
      ├ ParseError       .source .url            ├ LeaseHeld        .holder
-     │   └ ListingChanged                       └ UsageError
+     │   └ ListingChanged                       ├ UsageError
+                                              └ Stopped
 
 "Not modified" and "nothing new today" are results, not errors.
 """
@@ -90,6 +91,10 @@ class LeaseHeld(DigestError):
     def __init__(self, message: str, *, holder: str = "") -> None:
         self.holder = holder
         super().__init__(message)
+
+
+class Stopped(DigestError):
+    """The program was told to end before the day was finished; the next run goes on from there."""
 
 
 class RenderError(DigestError):

@@ -39,7 +39,6 @@ class Service:
         self._config, self._clock, self._told = config, clock, told
         self._stop = threading.Event()
         self._running: set[App] = set()
-        self._lock = threading.Lock()
         self._triggers = {digest.name: cron(digest, config) for digest in config.digest if digest.schedule}
         self._scheduler: Any = None
 
@@ -97,17 +96,14 @@ class Service:
         Every failure is logged and ends here: the service lives on. A day that could not be finished is tried again
         every quarter of an hour, for as long as its grace lasts.
         """
-        if self._stop.is_set():
-            return None
         now = self._clock()
         due = due or max(
             due_times(self._triggers[digest.name], now - timedelta(hours=digest.grace_h), now), default=now
         )
-        app = open_app(self._config, clock=self._clock)
-        self._running.add(app)
+        app = self._opened()
         try:
             with app:
-                if self._done(app, digest, due):
+                if app.stop.is_set() or self._done(app, digest, due):
                     return None
                 report = app.daily(now, day=app.today(due), digests=[digest])
         except LeaseHeld as error:
@@ -115,6 +111,9 @@ class Service:
             self._again(digest, due, _RETRY_LEASE_S)
             return None
         except DigestError as error:
+            if app.stop.is_set():
+                log.info("%s: %s", digest.name, error)
+                return None
             log.error("%s: %s", digest.name, error)
             self._again(digest, due, _RETRY_RUN_S)
             return None
@@ -126,6 +125,14 @@ class Service:
         self._told(digest, report)
         return report
 
+    def _opened(self) -> App:
+        """An App that `stop` reaches, also when it is told at this very moment."""
+        app = open_app(self._config, clock=self._clock)
+        self._running.add(app)
+        if self._stop.is_set():
+            app.stop.set()
+        return app
+
     def _done(self, app: App, digest: DigestConfig, due: datetime) -> bool:
         """Has the run due at this local time finished? A time that comes twice in autumn counts from its first coming."""
         first = due.astimezone(self._config.site.zone).replace(fold=0)
@@ -133,17 +140,15 @@ class Service:
 
     def retry_mail(self) -> None:
         """Sends what is queued or due again, if anything is."""
-        app = open_app(self._config, clock=self._clock)
-        self._running.add(app)
+        app = self._opened()
         try:
             with app:
+                if app.stop.is_set():
+                    return
                 counts = app.store.delivery_counts()
                 due = app.store.next_retry()
-                if (
-                    counts.get("queued")
-                    or counts.get("sending")
-                    or (due is not None and due <= self._clock())
-                ):
+                waits = counts["queued"] or (self._config.mail.in_doubt == "resend" and counts["sending"])
+                if waits or (due is not None and due <= self._clock()):
                     app.send()
         except LeaseHeld:
             log.debug("mail is left to the run that holds the lease")
@@ -199,7 +204,17 @@ def cron(digest: DigestConfig, config: Config) -> Any:
     from apscheduler.triggers.cron import CronTrigger
 
     try:
-        return CronTrigger.from_crontab(digest.schedule, timezone=config.site.zone)
+        minute, hour, day, month, weekday = digest.schedule.split()
+        if day != "*" and weekday != "*":
+            raise ValueError("day of month and weekday are both given; give one of them")
+        return CronTrigger(
+            minute=minute,
+            hour=hour,
+            day=day,
+            month=month,
+            day_of_week=_weekdays(weekday),
+            timezone=config.site.zone,
+        )
     except ValueError as error:
         raise ConfigError(
             f'{config.file}, [[digest]] "{digest.name}": "schedule" {digest.schedule!r} is no cron line ({error}). '
@@ -207,3 +222,20 @@ def cron(digest: DigestConfig, config: Config) -> Any:
             path=config.file,
             key="schedule",
         ) from None
+
+
+def _weekdays(field: str) -> str:
+    """The weekday field of a cron line as APScheduler wants it: there 0 is Monday, in crontab(5) 0 and 7 are Sunday."""
+    names = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+    def days(part: str) -> str:
+        span, slash, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        if not first.isdigit():
+            return part
+        numbers = range(int(first), int(last if dash else 6 if slash else first) + 1, int(step or 1))
+        if not numbers or numbers[-1] > 7:
+            raise ValueError(f"no weekday {part!r}; write 0 to 7 or mon to sun")
+        return ",".join(names[number] for number in numbers)
+
+    return ",".join(days(part) for part in field.split(","))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -258,6 +259,41 @@ def test_a_store_that_is_none_is_exit_code_1_with_the_mend(shell: Shell) -> None
     assert "digest.db" in shell("run", code=1).stderr
 
 
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["rnu"], 2),
+        (["run", "--dte", "x"], 2),
+        (["init"], 2),
+        (["preview"], 2),
+        (["--config", "none.toml", "run"], 2),
+    ],
+)
+def test_a_failure_with_json_is_one_object_too(shell: Shell, args: list[str], code: int) -> None:
+    value = shell.json(*args, code=code)
+    assert value["exit_code"] == code
+    assert value["error"]
+
+
+def test_quiet_hides_no_failure(shell: Shell) -> None:
+    assert "none.html" in shell("-q", "parse", "none.html", code=3).stderr
+    (shell.folder / "inbox" / "b.html").write_text("<html>Please log in</html>")
+    assert "b.html" in shell("-q", "run", code=3).stderr
+
+
+def test_a_reader_of_the_output_who_leaves_does_not_end_the_run(shell: Shell) -> None:
+    shell.put("a.xml", invented(0, 30))
+    command = f"{shlex.join([*DIGEST, 'run', '--date', '2026-11-19'])} 2>&1 | head -1"
+    subprocess.run(
+        command, shell=True, cwd=shell.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
+    )
+    assert shell.json("status")["editions"]["daily"][0]["papers"] == 30
+
+
+def test_an_address_that_is_none_is_wrong_use(shell: Shell) -> None:
+    assert "not an address" in shell("parse", "http://[x", code=2).stderr
+
+
 # ---------------------------------------------------------------- reading and looking
 
 
@@ -266,6 +302,7 @@ def test_parse_prints_the_papers_and_touches_no_store(shell: Shell) -> None:
     value = shell.json("parse", "inbox/a.xml")
     listing = value["listings"][0]
     assert (listing["kind"], listing["outcome"], len(listing["papers"])) == ("feed", "new", 2)
+    assert listing["location"] == "inbox/a.xml"
     assert set(listing["papers"][0]) == {
         "key", "ids", "version", "title", "abstract", "authors", "author_names", "categories", "announce", "published", "updated",
         "links", "upvotes", "tags", "organization", "comment", "source_text",

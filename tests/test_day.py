@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -295,6 +296,67 @@ def test_a_page_that_cannot_be_written_stops_the_run_before_the_mail(tmp_path: P
     report = run(config, NOW + timedelta(minutes=5))
     assert report.deliveries.accepted == 1
     assert (tmp_path / "feeds/2026/11/19/index.html").exists()
+
+
+def test_send_publishes_what_its_mails_link_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that died between issue and publish, and a `digest send` from cron before the next run."""
+    from digest.store import Store
+
+    config = installation(tmp_path)
+    subscribe(config, "a@example.org")
+    put(tmp_path, "a.xml", invented(0, 2))
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(Store, "edition_heads", crash_with(Crash))
+        run(config)
+    assert not (tmp_path / "feeds").exists()
+    with open_app(config, clock=lambda: NOW) as app:
+        assert app.send().accepted == 1
+    assert (tmp_path / "feeds/2026/11/19/index.html").exists()
+
+
+def crash_with(error: type[BaseException]) -> Callable[..., object]:
+    def crash(*args: object, **options: object) -> object:
+        raise error
+
+    return crash
+
+
+def test_a_month_that_was_not_written_is_made_up_for(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    for n, now in enumerate([datetime(2026, 11, 30, 6, tzinfo=UTC), datetime(2026, 12, 1, 6, tzinfo=UTC)]):
+        put(tmp_path, "a.xml", invented(n * 3, 3))
+        if n:
+            (tmp_path / "feeds/2026/11/index.html").unlink()
+        run(config, now)
+    assert (tmp_path / "feeds/2026/11/index.html").exists()
+    with open_app(config) as app:
+        assert app.rebuild().written == 0
+
+
+def test_an_edition_of_an_earlier_date_is_linked_from_the_one_after_it(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    for n, day in enumerate([date(2026, 11, 17), date(2026, 11, 19), date(2026, 11, 18)]):
+        put(tmp_path, "a.xml", invented(n * 3, 3))
+        run(config, day=day)
+    with open_app(config) as app:
+        assert app.rebuild().written == 0
+    assert "2026/11/18/" in (tmp_path / "feeds/2026/11/19/index.html").read_text()
+
+
+def test_a_dry_run_keeps_nobody_out_of_the_store_while_it_fetches(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 2))
+    run(config)
+    put(tmp_path, "b.xml", invented(2, 2))
+    with open_app(config, clock=lambda: NOW) as app:
+        fetch = app.fetcher.fetch
+
+        def slow(source: SourceConfig, *, now: datetime) -> object:
+            subscribe(config, "a@example.org")  # another process, while a source takes its time
+            return fetch(source, now=now)
+
+        app.fetcher.fetch = slow  # type: ignore[method-assign,assignment]
+        assert app.daily(NOW + DAY, dry_run=True).deliveries.queued == 1
 
 
 class Crash(BaseException):

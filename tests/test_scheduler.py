@@ -10,7 +10,7 @@ import pytest
 
 from digest.app import open_app
 from digest.config import Config, DigestConfig, SiteConfig, SourceConfig, StoreConfig
-from digest.errors import ConfigError
+from digest.errors import ConfigError, Stopped
 from digest.scheduler import Service, cron, due_times
 
 ROOT = Path(__file__).parent.parent
@@ -140,3 +140,42 @@ def test_a_stopped_service_starts_no_run(tmp_path: Path) -> None:
     service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
     service.stop()
     assert service.run(made.digest[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "days"),
+    [
+        ("1-5", {0, 1, 2, 3, 4}),
+        ("mon-fri", {0, 1, 2, 3, 4}),
+        ("0", {6}),
+        ("7", {6}),
+        ("5-7", {4, 5, 6}),
+        ("1,3,sat", {0, 2, 5}),
+        ("1-5/2", {0, 2, 4}),
+        ("*", set(range(7))),
+    ],
+)
+def test_weekdays_count_from_sunday_as_in_crontab(tmp_path: Path, field: str, days: set[int]) -> None:
+    made = config(tmp_path, f"0 7 * * {field}", "UTC")
+    start = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
+    due = due_times(cron(made.digest[0], made), start, start + timedelta(days=7))
+    assert {moment.weekday() for moment in due} == days
+
+
+@pytest.mark.parametrize("schedule", ["0 7 * * 8", "0 7 * * 5-9", "0 7 1 * mon", "0 7 * * fun"])
+def test_a_weekday_that_is_none_is_a_fault(tmp_path: Path, schedule: str) -> None:
+    made = config(tmp_path, schedule)
+    with pytest.raises(ConfigError, match="no cron line"):
+        cron(made.digest[0], made)
+
+
+def test_a_service_told_to_stop_leaves_the_sources_that_are_not_read(tmp_path: Path) -> None:
+    made = config(tmp_path, "0 7 * * *")
+    with open_app(made) as app:
+        app.stop.set()
+        with pytest.raises(Stopped):
+            app.daily(at("2026-11-20T07:00+01:00"))
+        assert app.store.waiting("daily") == []
+        assert [row.status for row in app.store.last_runs(1)] == ["failed"]
+    service = Service(made, clock=lambda: at("2026-11-20T07:05+01:00"))
+    assert service.missed(made.digest[0]) == at("2026-11-20T07:00+01:00")

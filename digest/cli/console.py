@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,12 @@ class Console:
     def note(self, text: str) -> None:
         """A line of progress or advice, on stderr."""
         if not self.quiet:
+            self.fault(text)
+
+    def fault(self, text: str) -> None:
+        """A line about what failed, on stderr, also with --quiet."""
+        # Nobody may be listening any more (`2>&1 | head`): that must not end a run halfway.
+        with suppress(OSError):
             print(self._printable(text), file=sys.stderr)
 
     def answer(self, value: Mapping[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from digest.cli.console import Console, plural
-from digest.errors import DigestError, FetchError
+from digest.config import SourceConfig
+from digest.errors import DigestError, FetchError, UsageError
 from digest.model import Paper, Reading
 
 
@@ -18,20 +21,35 @@ from digest.model import Paper, Reading
 @click.pass_obj
 def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
     """Read listings and print the papers; touches no store."""
-    from digest.app import App, adhoc_source, check_kind, utc_now
+    from digest.app import App, utc_now
     from digest.config import Config, SiteConfig
+    from digest.sources import check_kind
 
     check_kind(kind)
-    sources = [adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places]
+    sources = {place: adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places}
     listings: list[dict[str, Any]] = []
     failed = 0
     with App(Config(site=SiteConfig(url="http://localhost/"))) as app:
-        for location, reading in app.readings(sources, now=utc_now()):
-            failed += isinstance(reading, DigestError)
-            listings.append(listing_object(location, kind, reading))
-            show_listing(console, location, reading)
+        for place, source in sources.items():
+            for found, reading in app.readings([source], now=utc_now()):
+                location = found if source.url or Path(place).is_absolute() else os.path.relpath(found)
+                failed += isinstance(reading, DigestError)
+                listings.append(listing_object(location, kind, reading))
+                show_listing(console, location, reading)
     console.answer({"listings": listings})
     return 3 if failed else 0
+
+
+def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
+    """A path or URL of the command line as a source; relative paths count from where the command was called."""
+    try:
+        scheme = urlsplit(place).scheme
+    except ValueError as error:
+        raise UsageError(f"{place}: not an address ({error}). Mend it, or give the path of a file.") from None
+    if scheme in ("http", "https"):
+        return SourceConfig(name=place, kind=kind, url=place, allow_private=True)
+    name = os.fsencode(Path(place).name or place).decode("utf-8", "replace")
+    return SourceConfig(name=name, kind=kind, path=str(cwd / Path(place).expanduser()))
 
 
 def paper_object(paper: Paper) -> dict[str, Any]:
@@ -92,7 +110,7 @@ def _failure(location: str, kind: str, error: DigestError) -> dict[str, Any]:
 def show_listing(console: Console, location: str, reading: Reading | DigestError) -> None:
     """A listing and its papers for people."""
     if isinstance(reading, DigestError):
-        console.note(f"error: {reading}")
+        console.fault(f"error: {reading}")
         return
     stated = f", the page says {reading.stated}" if reading.stated is not None else ""
     day = f", listed {reading.listed_on}" if reading.listed_on else ""

@@ -42,7 +42,11 @@ def run(
 
     With arguments, reads these listings instead of the configured sources.
     """
-    from digest.app import adhoc_source, utc_now
+    from digest.app import utc_now
+    from digest.cli.parse import adhoc_source
+    from digest.sources import check_kind
+
+    check_kind(kind)
 
     adhoc = [adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places]
     with console.app() as app:
@@ -53,11 +57,11 @@ def run(
                 adhoc=adhoc,
                 again=again,
                 dry_run=dry_run,
-                source_done=lambda source: console.note(_source_line(source)),
+                source_done=lambda source: _tell(console, source),
                 progress=lambda what, done, total: bar(done, total),
             )
         console.answer(_as_object(report))
-        _summary(console, report, app.config)
+        _summary(console, report)
         _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
     return 3 if report.degraded else 0
 
@@ -70,16 +74,16 @@ def _as_object(report: RunReport) -> dict[str, object]:
     return value
 
 
-def _source_line(report: SourceReport) -> str:
+def _tell(console: Console, report: SourceReport) -> None:
     line = f"{report.name}: {report.outcome}, {plural(report.read, 'paper')} read, {report.new} new, {report.seen} seen"
-    if report.updated:
-        line += f", {report.updated} updated"
-    if report.error:
-        line += "\n" + "\n".join(f"error: {message}" for message in report.error.splitlines())
-    return "\n".join([line, *(f"note: {note}" for note in report.notes)])
+    console.note(line + (f", {report.updated} updated" if report.updated else ""))
+    for message in (report.error or "").splitlines():
+        console.fault(f"error: {message}")
+    for note in report.notes:
+        console.note(f"note: {note}")
 
 
-def _summary(console: Console, report: RunReport, config: Config) -> None:
+def _summary(console: Console, report: RunReport) -> None:
     console.table(
         ["source", "outcome", "read", "new", "updated", "seen", "failed", "seconds"],
         [(s.name, s.outcome, s.read, s.new, s.updated, s.seen, s.failed, s.seconds) for s in report.sources],

@@ -88,5 +88,5 @@ def remove(console: Console, addresses: tuple[str, ...]) -> int:
         if was:
             console.result(f"{address}: removed; gets no more mail.")
         else:
-            console.note(f"{address}: not subscribed. See `digest subscribers list`.")
+            console.fault(f"{address}: not subscribed. See `digest subscribers list`.")
     return 1 if unknown else 0

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from digest.config import DigestConfig, SourceConfig
-from digest.errors import FetchError, ParseError
-from digest.fetch import Fetcher
+from digest.errors import FetchError, ParseError, Stopped
 from digest.model import Listing, Outcome, SourceReport
 from digest.sources import read
 
@@ -22,19 +21,25 @@ if TYPE_CHECKING:
 
 def collect(
     sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]],
-    fetcher: Fetcher,
+    fetch: Callable[[SourceConfig], Iterable[Listing | FetchError]],
     store: Store,
     *,
     now: datetime,
+    stopped: Callable[[], bool] = lambda: False,
     done: Callable[[SourceReport], None] = lambda report: None,
 ) -> list[SourceReport]:
     """One report for each source, in order. What is new is offered to all the digests that stand beside the source, also
     to those whose edition is not due now: tomorrow the listing may not show it any more. `done` hears of each report.
+    Raises Stopped between two sources when `stopped` says so.
     """
     reports = []
     for source, digests in sources:
+        if stopped():
+            raise Stopped(
+                f"told to stop before {source.name} was read. What was read is kept; the next run goes on."
+            )
         tally = _Tally(source, [d.name for d in digests], {d.name for d in digests if d.updates})
-        for listing in fetcher.fetch(source, now=now):
+        for listing in fetch(source):
             tally.add(listing, store, now=now)
         reports.append(tally.report())
         done(reports[-1])

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from digest.config import Config, DigestConfig
 from digest.formats import Publication, pages
 from digest.mail.compose import web_copies
-from digest.model import Edition, Page, PublishReport
+from digest.model import Edition, EditionHead, Page, PublishReport
 from digest.website import Website
 
 if TYPE_CHECKING:
     from digest.render import Renderer
     from digest.store import Store
 
-# A feed holds 50 items or 7 days, whichever is more (docs/ux: feeds); 50 editions always hold 50 papers.
+# A feed holds 50 items or 7 days, whichever is more; 50 editions always hold 50 papers.
 _FEED_DAYS = 7
 _FEED_ITEMS = 50
 
@@ -85,8 +85,17 @@ def _wanted(digest: DigestConfig, store: Store, website: Website, everything: bo
         return
     heads = store.edition_heads(digest.name)
     root = f"{digest.path}/" if digest.path else ""
+
+    def missing(head: EditionHead) -> bool:
+        folders = (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")
+        return not all(website.has(f"{root}{folder}index.html") for folder in folders)
+
+    before = False
     for head in heads:
-        if head is heads[-1] or not website.has(f"{root}{head.path}index.html"):
+        # The newest; those whose own page, month or year is missing; and the one after, which links back to it.
+        wanted = missing(head)
+        if wanted or before or head is heads[-1]:
             edition = store.edition(digest.name, head.date, head.part)
             if edition is not None:
                 yield edition
+        before = wanted

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from msgspec import structs
 
-from digest.errors import ParseError
+from digest.errors import ParseError, UsageError
 from digest.model import Listing, Reading
 from digest.sources import _sniff
 
@@ -63,3 +63,14 @@ def read(listing: Listing, kind: str = "auto") -> Reading:
 
 def _parser(kind: str) -> Parser:
     return cast(Parser, importlib.import_module(KINDS[kind]).read)
+
+
+def check_kind(kind: str) -> None:
+    """Raises UsageError, with the nearest known name, for a kind of source that does not exist."""
+    known = ["auto", *KINDS]
+    if kind not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(kind, known, n=1)
+        mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
+        raise UsageError(f'unknown kind "{kind}". {mend}')

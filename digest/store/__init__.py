@@ -91,12 +91,18 @@ def open_store(
     return Store(database)
 
 
+def sqlite_file(url: str, base: Path | None = None) -> Path | None:
+    """The file of a `sqlite:///…` address, counted from `base`; None for another kind of store."""
+    if not url.startswith("sqlite:///"):
+        return None
+    return (base or Path()) / Path(unquote(url.removeprefix("sqlite:///"))).expanduser()
+
+
 def _connect(url: str, base: Path | None, create: bool, busy_timeout_s: float) -> Sqlite | Postgres:
-    if url.startswith("sqlite:///"):
+    if file := sqlite_file(url, base):
         from digest.store.sqlite import Sqlite
 
-        path = unquote(url.removeprefix("sqlite:///"))
-        return Sqlite((base or Path()) / Path(path).expanduser(), create=create, timeout_s=busy_timeout_s)
+        return Sqlite(file, create=create, timeout_s=busy_timeout_s)
     if url.startswith(("postgresql://", "postgres://")):
         from digest.store.postgres import Postgres
 
