@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import getaddresses
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from digest.config import DigestConfig, MailConfig, SiteConfig, SourceConfig, nearest
+from digest.config import DigestConfig, MailConfig, SiteConfig, SourceConfig, folders_of, nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -41,6 +41,7 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += [f'[[source]] "{source.name}": {problem}' for problem in _source_problems(source)]
     for digest in digests:
         found += [f'[[digest]] "{digest.name}": {problem}' for problem in _digest_problems(digest, names)]
+    found += _folder_problems(digests)
     return [f"{file}, {problem}" for problem in found]
 
 
@@ -119,6 +120,47 @@ def _source_problems(source: SourceConfig) -> list[str]:
     if source.max_bytes <= 0:
         found.append(f'"max_bytes" is {source.max_bytes}. Write a number of bytes above 0.')
     return found
+
+
+# What a digest writes into its own folder, beside the years; `topics` and `search` are kept for pages to come.
+_PAGES = frozenset(
+    {
+        "feeds",
+        "topics",
+        "search",
+        "index.html",
+        "rss.xml",
+        "atom.xml",
+        "feed.json",
+        "sitemap.xml",
+        "robots.txt",
+    }
+)
+
+
+def _folder_problems(digests: Sequence[DigestConfig]) -> list[str]:
+    """Digests that would publish over each other. Case does not count: on some disks it does not either."""
+    found = []
+    owners: dict[str, str] = {}
+    for digest, folder in zip(digests, folders_of(digests), strict=True):
+        first = owners.setdefault(folder.casefold(), digest.name)
+        mend = 'Give it another folder, path = "…".'
+        if first != digest.name:
+            found.append(f'[[digest]] "{digest.name}": it publishes where "{first}" does. {mend}')
+        elif page := _covered(folder.casefold(), [other.casefold() for other in folders_of(digests)]):
+            found.append(
+                f'[[digest]] "{digest.name}": its folder "{folder}" lies where a digest has its own "{page}". {mend}'
+            )
+    return found
+
+
+def _covered(folder: str, folders: Sequence[str]) -> str:
+    """The page or year of the site's root, or of the digest around this folder, that the folder would cover; or ""."""
+    for around in ("", *(f"{other}/" for other in folders if other)):
+        step = folder.removeprefix(around).partition("/")[0] if folder.startswith(around) else ""
+        if step in _PAGES or re.fullmatch(r"[0-9]{4}", step):
+            return step
+    return ""
 
 
 def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:

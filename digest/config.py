@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -133,6 +133,12 @@ class Config(Struct, frozen=True, kw_only=True):
         """The public address of a digest's root, with a final slash."""
         found = next(d for d in self.digest if d.name == digest)
         return f"{self.site.url}{found.path}/" if found.path else self.site.url
+
+
+def folders_of(digests: Sequence[DigestConfig]) -> list[str]:
+    """Each digest's folder below `site.output` and `site.url`, in order: its `path`; else the root for the first ("") and
+    their names for the others."""
+    return [d.path if d.path is not None else ("" if n == 0 else d.name) for n, d in enumerate(digests)]
 
 
 _TABLES: dict[str, type[Struct]] = {
@@ -357,12 +363,10 @@ def _example(key: str) -> str:
 
 
 def _with_defaults(config: Config) -> Config:
-    """Final slash, titles, and the folders of digests: the first publishes at the root, each other under its name."""
+    """Final slash, titles, and the folders of digests."""
     site = msgspec.structs.replace(config.site, url=config.site.url.rstrip("/") + "/")
     digests = tuple(
-        msgspec.structs.replace(
-            d, title=d.title or site.title, path=d.path if d.path is not None else ("" if n == 0 else d.name)
-        )
-        for n, d in enumerate(config.digest)
+        msgspec.structs.replace(digest, title=digest.title or site.title, path=folder)
+        for digest, folder in zip(config.digest, folders_of(config.digest), strict=True)
     )
     return msgspec.structs.replace(config, site=site, digest=digests)

@@ -50,6 +50,36 @@ def test_the_first_digest_is_at_the_root_and_the_others_under_their_names(tmp_pa
     assert config.digest_url("robots") == "https://papers.example.org/robots/"
 
 
+ROBOTS = '[[digest]]\nname = "robots"\n'
+
+
+@pytest.mark.parametrize(
+    ("digests", "words"),
+    [
+        (ROBOTS + 'path = ""\n', ['"robots": it publishes where "daily" does', "path ="]),
+        (ROBOTS + '[[digest]]\nname = "x"\npath = "Robots"\n', ['"x": it publishes where "robots" does']),
+        (ROBOTS + 'path = "feeds"\n', ['its own "feeds"']),
+        (ROBOTS + 'path = "2026/robots"\n', ['its own "2026"']),
+        ('[[digest]]\nname = "2026"\n', ['folder "2026"']),
+        ('[[digest]]\nname = "RSS.xml"\n', ['folder "RSS.xml"']),
+        ('[[digest]]\nname = "Search"\n', ['folder "Search"']),
+        (ROBOTS + '[[digest]]\nname = "x"\npath = "robots/feeds"\n', ['"robots/feeds"', 'its own "feeds"']),
+    ],
+)
+def test_digests_cannot_publish_over_each_other(tmp_path: Path, digests: str, words: list[str]) -> None:
+    (found,) = problems(tmp_path, SMALL + digests)
+    for word in words:
+        assert word in found
+
+
+def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        SMALL + ROBOTS + '[[digest]]\nname = "x"\npath = "robots/y2026"\n[[digest]]\nname = "20261"\n',
+    )
+    assert [d.path for d in config.digest] == ["", "robots", "robots/y2026", "20261"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
