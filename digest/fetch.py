@@ -125,12 +125,14 @@ class Fetcher:
         if left <= 0:
             raise _too_slow(source)
         self._pool = self._pool or urllib3.PoolManager()
-        # A header given for a source (a key, say) belongs to its own host and does not follow a redirect elsewhere.
-        own = source.headers if urlsplit(url).netloc == urlsplit(source.url).netloc else {}
         return self._pool.request(
             "GET",
             url,
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip, identity", **own},
+            headers={
+                "User-Agent": self._user_agent,
+                "Accept-Encoding": "gzip, identity",
+                **headers_for(url, source),
+            },
             timeout=urllib3.Timeout(connect=min(left, 30.0), read=left),
             redirect=False,
             retries=False,
@@ -146,6 +148,15 @@ class Fetcher:
             time.sleep(max(0.0, last + min_interval_s - started))
         self._last_request[host] = time.monotonic()
         return self._last_request[host] - started
+
+
+def headers_for(url: str, source: SourceConfig) -> dict[str, str]:
+    """The source's own headers where `url` has the origin of the source (RFC 6454: scheme, host, port), else none.
+
+    A header given for a source is a key, perhaps: it follows no redirect to another host, nor out of TLS.
+    """
+    there, own = urlsplit(url), urlsplit(source.url)
+    return source.headers if (there.scheme, there.netloc) == (own.scheme, own.netloc) else {}
 
 
 def _files(path: Path) -> list[Path]:

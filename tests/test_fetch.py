@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchTimeout, FetchTooLarge
-from digest.fetch import Fetcher
+from digest.fetch import Fetcher, headers_for
 from digest.model import Listing
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -244,3 +244,17 @@ def test_waiting_for_a_turn_does_not_eat_the_time_of_the_source(
     for _ in range(2):
         found = only(fetch(fetcher, url=httpserver.url_for("/x"), min_interval_s=0.4, timeout_s=0.3))
         assert isinstance(found, Listing), found
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://papers.example.org/other", True),
+        ("http://papers.example.org/feed", False),
+        ("https://elsewhere.example.org/feed", False),
+        ("https://papers.example.org:8443/feed", False),
+    ],
+)
+def test_the_headers_of_a_source_stay_with_its_scheme_and_host(url: str, sent: bool) -> None:
+    source = SourceConfig(name="s", url="https://papers.example.org/feed", headers={"X-Key": "k"})
+    assert bool(headers_for(url, source)) == sent
