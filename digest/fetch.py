@@ -199,7 +199,7 @@ def _read_capped(response: urllib3.BaseHTTPResponse, source: SourceConfig, deadl
     """The whole body, unpacked, never more than `max_bytes` of it in memory, and not past the deadline."""
     # The answer is unpacked here and not by the library: one decompressed chunk of a bomb can be 60 MiB.
     packed = response.headers.get("Content-Encoding", "").strip().casefold() in ("gzip", "x-gzip", "deflate")
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
+    unpacker = _Unpacker(source.url) if packed else None
     body = bytearray()
     received = 0
     while True:
@@ -209,25 +209,47 @@ def _read_capped(response: urllib3.BaseHTTPResponse, source: SourceConfig, deadl
         if not chunk:
             break
         received += len(chunk)
-        body += _unpacked(unpack, chunk, source.max_bytes + 1 - len(body), source.url) if unpack else chunk
+        body += unpacker.feed(chunk, source.max_bytes + 1 - len(body)) if unpacker else chunk
         if len(body) > source.max_bytes:
             raise _too_large(source.url, source.max_bytes)
     stated = response.headers.get("Content-Length", "")
-    if (stated.isdigit() and int(stated) != received) or (unpack is not None and not unpack.eof):
+    if (stated.isdigit() and int(stated) != received) or (unpacker is not None and not unpacker.complete):
         raise FetchError(
             f"{source.url}: the answer was cut off after {received} bytes. Run again.", url=source.url
         )
     return bytes(body)
 
 
-def _unpacked(unpack: zlib._Decompress, chunk: bytes, room: int, url: str) -> bytes:
-    try:
-        return unpack.decompress(chunk, max(room, 1))
-    except zlib.error as error:
-        raise FetchError(
-            f"{url}: the answer is not valid gzip ({error}). Run again; if it stays so, tell the site.",
-            url=url,
-        ) from error
+class _Unpacker:
+    """Unpacks a body as it comes: zlib, or gzip of one member or several in a row (RFC 1952, 2.2)."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._member = zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is missing of the last member that began."""
+        return self._member.eof
+
+    def feed(self, chunk: bytes, room: int) -> bytes:
+        """What the next bytes unpack to, up to `room` bytes of it; when it fills that, the rest is lost."""
+        found = b""
+        while chunk and len(found) < room:
+            if self._member.eof:
+                chunk = chunk.lstrip(b"\0")  # padding is allowed behind a member
+                if not chunk:
+                    break
+                self._member = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            try:
+                found += self._member.decompress(chunk, room - len(found))
+            except zlib.error as error:
+                raise FetchError(
+                    f"{self._url}: the answer is not valid gzip ({error}). Run again; if it stays so, tell the site.",
+                    url=self._url,
+                ) from error
+            chunk = self._member.unused_data
+        return found
 
 
 def _too_slow(source: SourceConfig) -> FetchTimeout:

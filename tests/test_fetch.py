@@ -145,6 +145,22 @@ def test_a_packed_answer_is_unpacked(fetcher: Fetcher, httpserver: HTTPServer) -
     assert listing.body == page
 
 
+def test_a_packed_answer_of_several_members_is_unpacked_to_its_end(
+    fetcher: Fetcher, httpserver: HTTPServer
+) -> None:
+    members = [f"<p>{n}</p>".encode() * 9000 for n in range(3)]
+    packed = b"".join(gzip.compress(member, 0) for member in members) + b"\0" * 512
+    httpserver.expect_request("/z").respond_with_data(packed, headers={"Content-Encoding": "gzip"})
+    httpserver.expect_request("/cut").respond_with_data(packed[:-600], headers={"Content-Encoding": "gzip"})
+    listing = only(fetch(fetcher, url=httpserver.url_for("/z")))
+    assert isinstance(listing, Listing)
+    assert listing.body == b"".join(members)
+    assert isinstance(
+        only(fetch(fetcher, url=httpserver.url_for("/z"), max_bytes=len(listing.body) - 1)), FetchTooLarge
+    )
+    assert "cut off" in str(only(fetch(fetcher, url=httpserver.url_for("/cut"))))
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(fetcher: Fetcher, httpserver: HTTPServer) -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     httpserver.expect_request("/bomb").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
