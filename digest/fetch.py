@@ -169,10 +169,7 @@ def _files(path: Path) -> list[Path]:
     elif has_magic(text):
         found = [Path(p) for p in iglob(text, recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
     else:
-        raise FetchError(
-            f"{path}: no such file or folder. Check the path; it counts from the folder of config.toml.",
-            url=text,
-        )
+        raise FetchError(f"{path.absolute()}: no such file or folder. Check the path.", url=text)
     files = sorted(p for p in found if p.is_file())
     if not files:
         raise FetchError(f"{path}: no files there. Save listing pages into it, or mend the path.", url=text)

@@ -76,6 +76,15 @@ def test_a_path_without_files_is_an_error_with_its_mend(fetcher: Fetcher, tmp_pa
     assert "path" in str(error)
 
 
+def test_a_path_that_is_not_there_is_shown_in_full(
+    fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = Fetcher(user_agent="paper-digest/test", resolve=Path)
+    for found in (fetch(fetcher, path="none.html"), fetch(here, path="none.html")):
+        assert str(only(found)) == f"{tmp_path / 'none.html'}: no such file or folder. Check the path."
+
+
 def test_one_file_too_large_does_not_hide_the_others(fetcher: Fetcher, tmp_path: Path) -> None:
     (tmp_path / "a.html").write_bytes(b"x" * 101)
     (tmp_path / "b.html").write_bytes(b"x" * 100)
