@@ -13,7 +13,16 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from digest.config import DigestConfig, MailConfig, SiteConfig, SourceConfig, folders_of, nearest
+from digest.config import (
+    OTHER_SLUG,
+    DigestConfig,
+    MailConfig,
+    SiteConfig,
+    SourceConfig,
+    TopicConfig,
+    folders_of,
+    nearest,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -177,10 +186,26 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
         )
     if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
         found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
-    names = [topic.name.casefold() for topic in digest.topics]
+    return found + _topic_problems(digest.topics)
+
+
+def _topic_problems(topics: Sequence[TopicConfig]) -> list[str]:
+    found = []
+    names = [topic.name.strip().casefold() for topic in topics]
+    slugs = [topic.slug for topic in topics if topic.slug]
     for name in sorted({n for n in names if names.count(n) > 1}):
         found.append(f'"topics" has "{name}" twice. Join their words into one.')
-    for topic in digest.topics:
+    for slug in sorted({s for s in slugs if slugs.count(s) > 1}):
+        found.append(f'two topics have slug = "{slug}". Give each its own, or none.')
+    for topic in topics:
+        if not topic.name.strip():
+            found.append('a topic has an empty "name". Write the heading of its section.')
         if not topic.any and not topic.categories:
             found.append(f'topic "{topic.name}" has neither "any" nor "categories". Add any = ["a word"].')
+        if topic.slug and not re.fullmatch(r"[a-z0-9-]+", topic.slug):
+            found.append(f'topic "{topic.name}": slug = "{topic.slug}". Write a-z, 0-9 and hyphens only.')
+        if topic.slug == OTHER_SLUG:
+            found.append(
+                f'topic "{topic.name}": slug = "{OTHER_SLUG}" is for what fits no topic. Write another.'
+            )
     return found

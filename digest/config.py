@@ -6,11 +6,13 @@ lists of tables: `DIGEST__SOURCE__0__URL`, `DIGEST__SOURCE__SAMPLE__URL`. `…_F
 
 from __future__ import annotations
 
+import re
 import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -21,6 +23,7 @@ from msgspec import Struct, field
 from digest.errors import ConfigError
 
 PREFIX = "DIGEST__"
+OTHER_SLUG = "other"
 
 
 class SiteConfig(Struct, frozen=True, kw_only=True):
@@ -139,6 +142,19 @@ def folders_of(digests: Sequence[DigestConfig]) -> list[str]:
     """Each digest's folder below `site.output` and `site.url`, in order: its `path`; else the root for the first ("") and
     their names for the others."""
     return [d.path if d.path is not None else ("" if n == 0 else d.name) for n, d in enumerate(digests)]
+
+
+def slugs_of(topics: Sequence[TopicConfig]) -> dict[str, str]:
+    """The topics' names in addresses, each once, by topic name: its own `slug`, or its name in lower case letters, digits
+    and hyphens, with a number at the end where that is taken (C, C++ → c, c-2). "other" is for what fits no topic."""
+    taken = {OTHER_SLUG, *(topic.slug for topic in topics)}
+    slugs = {}
+    for topic in topics:
+        bare = re.sub(r"[^\w]+", "-", topic.name.casefold()).strip("-") or "topic"
+        numbered = (bare if n == 1 else f"{bare}-{n}" for n in count(1))
+        slugs[topic.name] = topic.slug or next(slug for slug in numbered if slug not in taken)
+        taken.add(slugs[topic.name])
+    return slugs
 
 
 _TABLES: dict[str, type[Struct]] = {

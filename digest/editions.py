@@ -8,9 +8,9 @@ from datetime import date, datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from digest.config import DigestConfig
+from digest.config import OTHER_SLUG, DigestConfig, slugs_of
 from digest.model import Edition, Entry, Section
-from digest.selection import Chosen, slug_of
+from digest.selection import Chosen
 from digest.text import gist
 
 OTHER = "Other"
@@ -30,7 +30,7 @@ def make_edition(
     that this store's tag URIs carry (RFC 4151), such as "papers.example.org,2026". A topic without papers has no section."""
     anchors: set[str] = set()
     entries = [_entry(item, authority, anchors) for item in chosen]
-    slugs = {topic.name: slug_of(topic) for topic in digest.topics}
+    slugs = slugs_of(digest.topics)
     rest = [entry for entry in entries if entry.pick is None]
     edition_id = day.isoformat() if part == 1 else f"{day.isoformat()}/{part}"
     return Edition(
@@ -44,7 +44,7 @@ def make_edition(
         guid=f"tag:{authority}:edition/{quote(digest.name)}/{edition_id}",
         picks=tuple(entry for entry in entries if entry.pick is not None),
         sections=tuple(
-            Section(name=name or OTHER, slug=slugs.get(name, "other"), entries=tuple(group))
+            Section(name=name or OTHER, slug=slugs.get(name, OTHER_SLUG), entries=tuple(group))
             for name, group in groupby(rest, key=lambda entry: entry.topic)
         ),
     )

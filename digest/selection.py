@@ -47,11 +47,6 @@ def select(candidates: Sequence[Candidate], digest: DigestConfig) -> Selection:
     return Selection(kept=tuple(_ordered(kept, digest)), decisions=tuple(decisions))
 
 
-def slug_of(topic: TopicConfig) -> str:
-    """The topic's name in addresses: its own slug, or its name in lower case letters, digits and hyphens."""
-    return topic.slug or re.sub(r"[^\w]+", "-", topic.name.casefold()).strip("-") or "topic"
-
-
 def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
     if candidate.change == "updated" and not digest.updates:
         return "a new version of an older paper, and updates = false"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from digest.config import Config, load_config
+from digest.config import Config, TopicConfig, load_config, slugs_of
 from digest.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +50,37 @@ def test_the_first_digest_is_at_the_root_and_the_others_under_their_names(tmp_pa
     config = load(tmp_path, SMALL + '[[digest]]\nname = "robots"\n[[digest]]\nname = "x"\npath = "deep/er"\n')
     assert [d.path for d in config.digest] == ["", "robots", "deep/er"]
     assert config.digest_url("robots") == "https://papers.example.org/robots/"
+
+
+def topics(*names: str, **slugs: str) -> tuple[TopicConfig, ...]:
+    return tuple(TopicConfig(name=name, slug=slugs.get(name, ""), any=("x",)) for name in names)
+
+
+def test_slugs_are_the_name_in_plain_letters_unless_given() -> None:
+    assert slugs_of(topics("Language models", "Robotics", "???", Robotics="ro")) == {
+        "Language models": "language-models",
+        "Robotics": "ro",
+        "???": "topic",
+    }
+
+
+def test_topics_whose_names_give_one_slug_are_numbered() -> None:
+    assert list(slugs_of(topics("C++", "C#", "C", "Robots", Robots="c")).values()) == [
+        "c-2",
+        "c-3",
+        "c-4",
+        "c",
+    ]
+
+
+def test_a_topic_called_other_does_not_take_the_slug_of_the_rest() -> None:
+    assert slugs_of(topics("Other")) == {"Other": "other-2"}
+
+
+@given(st.lists(st.sampled_from(["C", "C+", "C 2", "c-2", "C-2-2", "Other", "!", "topic"]), unique=True))
+def test_no_two_topics_share_a_slug(names: list[str]) -> None:
+    slugs = slugs_of(topics(*names))
+    assert len({"other", *slugs.values()}) == len(names) + 1
 
 
 ROBOTS = '[[digest]]\nname = "robots"\n'
@@ -101,6 +134,14 @@ def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path)
         (SMALL + 'schedule = "every day"\n', ["cron line"]),
         (SMALL + "picks = -1\n", ['"picks"']),
         (SMALL + 'topics = [{ name = "T" }]\n', ['topic "T"', "any"]),
+        (SMALL + 'topics = [{ name = " ", any = ["t"] }]\n', ['empty "name"']),
+        (SMALL + 'topics = [{ name = "T", slug = "A b", any = ["t"] }]\n', ['slug = "A b"', "a-z"]),
+        (SMALL + 'topics = [{ name = "T", slug = "other", any = ["t"] }]\n', ["fits no topic"]),
+        (
+            SMALL
+            + 'topics = [{ name = "T", slug = "s", any = ["t"] }, { name = "U", slug = "s", any = ["u"] }]\n',
+            ['two topics have slug = "s"'],
+        ),
         (
             SMALL + 'topics = [{ nme = "T", any = ["t"] }]\n',
             ['"topics" number 1', 'unknown key "nme"', '"name"'],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digest.config import DigestConfig, TopicConfig
 from digest.model import Candidate, Paper
-from digest.selection import Selection, select, slug_of
+from digest.selection import Selection, select
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 ROBOTS = TopicConfig(name="Robotics", any=("robot", "grip*"), categories=("cs.RO",))
@@ -138,9 +138,3 @@ def test_every_candidate_has_a_decision() -> None:
     found = chosen(papers, exclude=("survey",), picks=2)
     assert [d.paper_id for d in found.decisions] == [1, 2, 3, 4, 5, 6]
     assert len(found.kept) == 3
-
-
-def test_slugs_are_the_name_in_plain_letters_unless_given() -> None:
-    assert slug_of(MODELS) == "language-models"
-    assert slug_of(TopicConfig(name="Robotics", slug="ro", any=("x",))) == "ro"
-    assert slug_of(TopicConfig(name="???", any=("x",))) == "topic"
