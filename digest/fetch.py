@@ -7,10 +7,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from functools import partial
 from glob import has_magic, iglob
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
 
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
@@ -19,7 +20,11 @@ from digest.model import Listing
 if TYPE_CHECKING:
     import urllib3
 
+_Read = TypeVar("_Read")
+
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _CHUNK = 64 * 1024
 _REDIRECTS = 5
 _NETWORK = "Check the address and the network, then run again."
@@ -29,7 +34,8 @@ class Fetcher:
     """Reads sources; keeps its connections and, for each host, the time of the last request."""
 
     def __init__(self, *, user_agent: str, resolve: Callable[[str], Path]) -> None:
-        self._user_agent = user_agent
+        # A header carries ASCII; what a title or an address has beyond it goes out as in a URL.
+        self._user_agent = quote(user_agent, safe=_PRINTABLE_ASCII)
         self._resolve = resolve
         self._pool: urllib3.PoolManager | None = None
         self._last_request: dict[str, float] = {}
@@ -41,31 +47,25 @@ class Fetcher:
         answer of the source, and the run goes on to the next one.
         """
         if source.url:
-            yield self._listing_of(lambda: self._from_url(source, now))
+            yield _answer(source.url, lambda: self._from_url(source, now))
             return
-        try:
-            files = _files(self._resolve(source.path))
-        except FetchError as error:
-            yield error
+        files = _answer(source.path, lambda: _files(self._resolve(source.path)))
+        if isinstance(files, FetchError):
+            yield files
             return
         for file in files:
-            yield self._listing_of(lambda file=file: _from_file(file, source.max_bytes, now))  # type: ignore[misc]
+            yield _answer(str(file), partial(_from_file, file, source.max_bytes, now))
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.clear()
 
-    @staticmethod
-    def _listing_of(read: Callable[[], Listing]) -> Listing | FetchError:
-        try:
-            return read()
-        except FetchError as error:
-            return error
-
     def _from_url(self, source: SourceConfig, now: datetime) -> Listing:
         import urllib3
 
         url = source.url
+        if shown(url) != url:
+            raise FetchRefused(f"{shown(url)}: is no address. Copy it from a browser.", url=shown(url))
         try:
             response, final, deadline = self._response(source)
             try:
@@ -121,6 +121,7 @@ class Fetcher:
             raise FetchRefused(
                 f"{url}: only http:// and https:// addresses are read. For a file give its path.", url=url
             )
+        _check_headers(source)
         left = deadline - time.monotonic()
         if left <= 0:
             raise _too_slow(source)
@@ -150,6 +151,38 @@ class Fetcher:
         return self._last_request[host] - started
 
 
+def _answer(place: str, read: Callable[[], _Read]) -> _Read | FetchError:
+    """What `read` gives, or why it gives nothing: whatever one source is, or has been configured to be, the others go on."""
+    try:
+        return read()
+    except FetchError as error:
+        return error
+    except OSError as error:
+        place = str(error.filename or place)
+        reason, mend = error.strerror or str(error), "Check path and rights."
+    except (ValueError, RuntimeError) as error:  # an address that is none; a home folder that nobody has
+        reason, mend = str(error), "Check the address or path, and where it leads on to."
+    place = shown(place)
+    return FetchError(f"{place}: cannot be read ({shown(reason)}). {mend}", url=place)
+
+
+def shown(text: str) -> str:
+    """A path or address as it may stand in messages and reports: control signs, and bytes of a file name that are no
+    UTF-8 (lone surrogates in Python), become U+FFFD."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
+
+
+def _check_headers(source: SourceConfig) -> None:
+    """Raises FetchRefused for a header that HTTP cannot carry (RFC 9110, 5.5); names it, but not its value: a key, perhaps."""
+    for name, value in source.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not re.fullmatch("[\t\x20-\x7e\xa0-\xff]*", value):
+            raise FetchRefused(
+                f'{source.url}: the header "{shown(name)}" cannot be sent. '
+                'Write "headers" of this source in plain letters, digits and signs, each on one line.',
+                url=source.url,
+            )
+
+
 def headers_for(url: str, source: SourceConfig) -> dict[str, str]:
     """The source's own headers where `url` has the origin of the source (RFC 6454: scheme, host, port), else none.
 
@@ -161,7 +194,7 @@ def headers_for(url: str, source: SourceConfig) -> dict[str, str]:
 
 def _files(path: Path) -> list[Path]:
     """The regular files that a path means: itself, the visible ones in a folder, or those a glob matches, by name."""
-    text = str(path)
+    text, place = str(path), shown(str(path.absolute()))
     if path.is_dir():
         found = [p for p in path.iterdir() if not p.name.startswith(".")]
     elif path.exists():
@@ -169,24 +202,26 @@ def _files(path: Path) -> list[Path]:
     elif has_magic(text):
         found = [Path(p) for p in iglob(text, recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
     else:
-        raise FetchError(f"{path.absolute()}: no such file or folder. Check the path.", url=text)
-    files = sorted(p for p in found if p.is_file())
+        raise FetchError(f"{place}: no such file or folder. Check the path.", url=place)
+    files = sorted(p for p in found if _may_be_a_file(p))
     if not files:
-        raise FetchError(f"{path}: no files there. Save listing pages into it, or mend the path.", url=text)
+        raise FetchError(f"{place}: no files there. Save listing pages into it, or mend the path.", url=place)
     return files
 
 
-def _from_file(file: Path, max_bytes: int, now: datetime) -> Listing:
-    location = str(file)
+def _may_be_a_file(path: Path) -> bool:
     try:
-        if not file.is_file():
-            raise FetchRefused(f"{location}: not a regular file. Name a saved page.", url=location)
-        with file.open("rb") as stream:
-            body = stream.read(max_bytes + 1)
-    except OSError as error:
-        raise FetchError(
-            f"{location}: cannot be read: {error.strerror}. Check path and rights.", url=location
-        ) from error
+        return path.is_file()
+    except OSError:
+        return True  # reading it will say what is wrong, and hide none of its neighbours
+
+
+def _from_file(file: Path, max_bytes: int, now: datetime) -> Listing:
+    location = shown(str(file))
+    if not file.is_file():
+        raise FetchRefused(f"{location}: not a regular file. Name a saved page.", url=location)
+    with file.open("rb") as stream:
+        body = stream.read(max_bytes + 1)
     if len(body) > max_bytes:
         raise _too_large(location, max_bytes)
     return Listing(location=location, body=body, fetched_at=now, listed_on=_date_in(file.name))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from digest.config import SourceConfig
-from digest.errors import FetchError, FetchTimeout, FetchTooLarge
+from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
 from digest.fetch import Fetcher, headers_for
 from digest.model import Listing
 
@@ -283,3 +288,112 @@ def test_waiting_for_a_turn_does_not_eat_the_time_of_the_source(
 def test_the_headers_of_a_source_stay_with_its_scheme_and_host(url: str, sent: bool) -> None:
     source = SourceConfig(name="s", url="https://papers.example.org/feed", headers={"X-Key": "k"})
     assert bool(headers_for(url, source)) == sent
+
+
+# ---------------------------------------------------------------- whatever a source is, it is an answer
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[bad", "//[::1/x", "http://papers.example.org:x/", "file:///etc/passwd"]
+)
+def test_a_redirect_to_what_is_no_address_is_an_error_of_the_source(fetcher: Fetcher, target: str) -> None:
+    head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {target}\r\n\r\n"
+    error = only(fetch(fetcher, url=serve_once(lambda connection: connection.sendall(head.encode()))))
+    assert isinstance(error, FetchError)
+    assert "address" in str(error)
+
+
+@pytest.mark.parametrize("url", ["http://[bad", "http://a b/", "http://papers.example.org/caf\udce9"])
+def test_an_address_that_is_none_is_an_error_of_the_source(fetcher: Fetcher, url: str) -> None:
+    error = only(fetch(fetcher, url=url))
+    assert isinstance(error, FetchError)
+    assert "address" in str(error)
+    assert msgspec.json.encode([str(error), error.url])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Key": "sésame 開"}, {"X-Key": "sésame\r\nX-More: 1"}, {"X Key": "sésame"}, {"鍵": "sésame"}],
+)
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(
+    fetcher: Fetcher, headers: dict[str, str]
+) -> None:
+    error = only(fetch(fetcher, url="http://127.0.0.1:1/", headers=headers))
+    assert isinstance(error, FetchRefused)
+    assert next(iter(headers)) in str(error)
+    assert "sésame" not in str(error)
+
+
+def test_our_name_is_sent_as_ascii_whatever_the_site_is_called(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(
+        "/x", headers={"User-Agent": "paper-digest/test (+https://%E8%AB%96%E6%96%87.example/; %0Ab)"}
+    ).respond_with_data(b"ok")
+    named = Fetcher(user_agent="paper-digest/test (+https://論文.example/; \nb)", resolve=Path)
+    assert isinstance(only(fetch(named, url=httpserver.url_for("/x"))), Listing)
+    named.close()
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "x" * 300 + "/*.html", "~nobody-of-that-name/x"])
+def test_a_path_that_the_system_refuses_is_an_error_of_the_source(tmp_path: Path, path: str) -> None:
+    fetcher = Fetcher(user_agent="paper-digest/test", resolve=lambda path: tmp_path / Path(path).expanduser())
+    error = only(fetch(fetcher, path=path))
+    assert isinstance(error, FetchError)
+    assert "path" in str(error)
+
+
+def test_one_file_that_cannot_be_looked_at_does_not_hide_the_others(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "a.html").symlink_to("x" * 300)
+    (tmp_path / "b.html").write_bytes(b"<p>")
+    unreadable, fine = fetch(fetcher, path=".")
+    assert isinstance(unreadable, FetchError)
+    assert "a.html: cannot be read" in str(unreadable)
+    assert isinstance(fine, Listing)
+
+
+AS_SOMEBODY_ELSE = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from digest.config import SourceConfig
+from digest.errors import FetchError
+from digest.fetch import Fetcher
+if os.getuid() == 0:  # root may read everywhere
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for path in (".", "page.html", "*.html"):
+    for found in Fetcher(user_agent="x", resolve=Path(sys.argv[1]).joinpath).fetch(
+        SourceConfig(name="s", path=path), now=datetime.now(UTC)
+    ):
+        assert isinstance(found, FetchError), found
+        print(found)
+"""
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_of_the_source(tmp_path: Path) -> None:
+    with TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        closed = Path(folder) / "closed"
+        closed.mkdir()
+        (closed / "page.html").write_bytes(b"<p>")
+        closed.chmod(0)
+        Path(folder).chmod(0o755)
+        command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(closed)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        closed.chmod(0o755)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count(f"{folder}/closed") == 3
+    assert found.stdout.count("Check path and rights.") == 3
+
+
+def test_a_file_name_that_is_no_utf_8_can_be_reported(fetcher: Fetcher, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9-2026-11-19.txt")
+    (tmp_path / name).write_bytes(b"page")
+    (tmp_path / os.fsdecode(b"large\xe9.txt")).write_bytes(b"page" * 100)
+    listing, large = fetch(fetcher, path=".", max_bytes=100)
+    missing = only(fetch(fetcher, path=os.fsdecode(b"none\xe9.txt")))
+    assert isinstance(listing, Listing)
+    assert (listing.body, listing.listed_on) == (b"page", date(2026, 11, 19))
+    assert listing.location == str(tmp_path / "caf\ufffd-2026-11-19.txt")
+    for error in (large, missing):
+        assert isinstance(error, FetchError)
+        assert msgspec.json.encode([str(error), error.url])
