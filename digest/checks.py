@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import getaddresses
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from digest.config import (
@@ -19,6 +20,7 @@ from digest.config import (
     MailConfig,
     SiteConfig,
     SourceConfig,
+    StoreConfig,
     TopicConfig,
     folders_of,
     nearest,
@@ -35,11 +37,8 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += _site_problems(tables["site"])
     if "mail" in tables:
         found += _mail_problems(tables["mail"])
-    if "store" in tables and not re.match(r"(sqlite:///|postgres(ql)?://)", tables["store"].url):
-        found.append(
-            f'[store]: "url" is {tables["store"].url!r}. '
-            'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
-        )
+    if "store" in tables:
+        found += _store_problems(tables["store"])
     if "web" in tables and not re.fullmatch(r".+:\d{1,5}", tables["web"].listen):
         found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
     sources, digests = tables.get("source", ()), tables.get("digest", ())
@@ -54,13 +53,52 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
     return [f"{file}, {problem}" for problem in found]
 
 
+def _store_problems(store: StoreConfig) -> list[str]:
+    mend = 'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
+    if not re.match(r"(sqlite:///|postgres(ql)?://)", store.url):
+        return [f'[store]: "url" is {store.shown!r}. {mend}']
+    try:
+        urlsplit(store.url)
+    except ValueError:
+        return [f'[store]: "url" is {store.shown!r}, no address. {mend}']
+    return _path_problems("[store]: ", url=store.url.partition(":///")[2])
+
+
+def _address(url: str) -> SplitResult | None:
+    """The parts of an http or https address of a host; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of a bracket, a port
+        return None
+    return parts if usable else None
+
+
+def _path_problems(where: str, **paths: str) -> list[str]:
+    """Of paths by key: those that no system takes, and `~user` of a user who is unknown here."""
+    return [
+        f'{where}"{key}" is {path!r}, a path that cannot be. Write it in full.'
+        for key, path in paths.items()
+        if "\0" in path or not _has_home(path)
+    ]
+
+
+def _has_home(path: str) -> bool:
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _site_problems(site: SiteConfig) -> list[str]:
     found = []
-    parts = urlsplit(site.url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    parts = _address(site.url)
+    if parts is None or parts.query or parts.fragment:
         found.append(
             f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
         )
+    found += _path_problems("[site]: ", output=site.output, templates=site.templates)
     try:
         ZoneInfo(site.timezone)
     except (ValueError, OSError, KeyError):
@@ -80,7 +118,7 @@ def _nearest_zone(name: str) -> str:
 
 
 def _mail_problems(mail: MailConfig) -> list[str]:
-    found = []
+    found = _path_problems("[mail]: ", folder=mail.folder)
     found_addresses = getaddresses([mail.from_])
     address = found_addresses[0][1] if len(found_addresses) == 1 else ""
     if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(
@@ -120,10 +158,11 @@ def _source_problems(source: SourceConfig) -> list[str]:
     if bool(source.path) == bool(source.url):
         lack = "both" if source.path else "no"
         found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
-    if source.url and urlsplit(source.url).scheme not in ("http", "https"):
+    if source.url and not _address(source.url):
         found.append(
-            f'"url" is {source.url!r}; only http:// and https:// are read. For a file write path = "…".'
+            f'"url" is {source.url!r}; only http:// and https:// addresses of a host are read. For a file write path = "…".'
         )
+    found += _path_problems("", path=source.path)
     if source.timeout_s <= 0:
         found.append(f'"timeout_s" is {source.timeout_s:g}. Write seconds above 0.')
     if source.max_bytes <= 0:

@@ -47,6 +47,20 @@ class SiteConfig(Struct, frozen=True, kw_only=True):
 class StoreConfig(Struct, frozen=True, kw_only=True):
     url: str = "sqlite:///var/digest.db"
 
+    @property
+    def shown(self) -> str:
+        """Where the store is, for messages: the address without user, password and options."""
+        scheme, _, rest = self.url.partition("://")
+        place, _, options = rest.replace("#", "?").partition("?")
+        if scheme == "sqlite":
+            return self.url
+        # An @ behind the ? may be the end of a password with a ? in it: then nothing is certain.
+        return (
+            f"{scheme}://{place.rpartition('@')[2]}"
+            if "@" in place or "@" not in options
+            else f"{scheme}://…"
+        )
+
 
 class SourceConfig(Struct, frozen=True, kw_only=True):
     """One place to read: a file, folder or glob (`path`) or an address (`url`)."""
@@ -179,7 +193,8 @@ def load_config(
     problems: list[str] = []
     _apply_environment(data, environ, problems)
     for table, values in (overrides or {}).items():
-        data.setdefault(table, {}).update(values)
+        if isinstance(data.setdefault(table, {}), dict):  # else told below
+            data[table].update(values)
     tables = _tables_of(data, str(path), problems)
     problems += problems_of(tables, str(path))
     if problems:
@@ -216,11 +231,18 @@ def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problem
             continue
         steps = [step.casefold() for step in name[len(PREFIX) :].split("__")]
         value = environ[name]
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            problems.append(f"environment, {name}: not UTF-8. Set it again in UTF-8.")
+            continue
         if steps[-1].endswith("_file") and len(steps) > 1:
             steps[-1] = steps[-1].removesuffix("_file")
             try:
                 value = Path(value).expanduser().read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
+            except (
+                OSError,
+                UnicodeDecodeError,
+                RuntimeError,
+            ) as error:  # RuntimeError: ~user, who is unknown
                 problems.append(
                     f"environment, {name}: {value} cannot be read: {error}. Check path and rights."
                 )
@@ -238,29 +260,30 @@ def _set(data: Any, steps: list[str], value: str) -> str | None:
             at = _member(at, step)
             if at is None:
                 return f'no table "{step}" there. Name it by number (0 is the first) or by its name.'
-        else:
+        elif isinstance(at, dict):
             at = at.setdefault(step, [] if at is data and step in _LISTS else {})
-    if not isinstance(at, dict):
+        else:
+            break
+    if isinstance(at, list):
         return "names a table, not a key. Add the key: DIGEST__TABLE__KEY."
-    at[steps[-1]] = _literal(value)
+    if not isinstance(at, dict):
+        return "goes on below a key that holds a value. Leave out what follows that key."
+    at[steps[-1]] = _FromEnvironment(value)
     return None
 
 
 def _member(tables: list[Any], step: str) -> Any:
-    if step.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", step):
         return tables[int(step)] if int(step) < len(tables) else None
     wanted = step.replace("-", "_")
-    return next((t for t in tables if str(t.get("name", "")).casefold().replace("-", "_") == wanted), None)
+    named = (table for table in tables if isinstance(table, dict))
+    return next((t for t in named if str(t.get("name", "")).casefold().replace("-", "_") == wanted), None)
 
 
 class _FromEnvironment(str):
     """A value of the environment: text that may stand for a number, a truth value or a list, as the key wants."""
 
     __slots__ = ()
-
-
-def _literal(value: str) -> str:
-    return _FromEnvironment(value)
 
 
 # ---------------------------------------------------------------- tables to structs
@@ -331,7 +354,8 @@ def _value(hint: Any, value: Any, what: str, where: str, problems: list[str]) ->
     try:
         return msgspec.convert(_as_wanted(value, hint), hint, strict=not isinstance(value, _FromEnvironment))
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        problems.append(f"{what} is wrong: {_wanted(hint, value, error)}.")
+        told = "…" if what.endswith('"password"') else value
+        problems.append(f"{what} is wrong: {_wanted(hint, told, error)}.")
         return None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.config import Config, TopicConfig, load_config, slugs_of
+from digest.config import Config, StoreConfig, TopicConfig, load_config, slugs_of
 from digest.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -222,9 +223,96 @@ def test_a_wrong_name_in_the_environment_is_a_fault_too(tmp_path: Path) -> None:
         assert word in text
 
 
+@pytest.mark.parametrize(
+    ("text", "environ", "words"),
+    [
+        (
+            SMALL,
+            {"DIGEST__SITE__URL__X__Y": "1"},
+            ["DIGEST__SITE__URL__X__Y", "below a key that holds a value"],
+        ),
+        (SMALL, {"DIGEST__SITE__URL__X": "1"}, ["below a key that holds a value"]),
+        (SMALL, {"DIGEST__SOURCE__²__URL": "x"}, ['no table "²"']),
+        (SMALL, {"DIGEST__SOURCE__0": "x"}, ["names a table"]),
+        (SMALL, {"DIGEST__SITE__TITLE": "caf\udce9"}, ["DIGEST__SITE__TITLE", "not UTF-8"]),
+        (SMALL, {"DIGEST__SITE__TITLE_FILE": "~nobody-of-that-name/x"}, ["cannot be read"]),
+        (
+            "source = [1]\n" + SMALL.replace("[[source]]", "[web]"),
+            {"DIGEST__SOURCE__A__URL": "x"},
+            ['no table "a"'],
+        ),
+        ('store = "x"\n' + SMALL, {"DIGEST__STORE__URL": "y"}, ["below a key", "store must be a table"]),
+    ],
+)
+def test_a_misplaced_variable_is_a_named_fault(
+    tmp_path: Path, text: str, environ: dict[str, str], words: list[str]
+) -> None:
+    found = "\n".join(problems(tmp_path, text, **environ))
+    for word in words:
+        assert word in found
+
+
+def test_an_override_of_what_is_no_table_is_a_named_fault(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('store = "x"\n' + SMALL)
+    with pytest.raises(ConfigError, match="store must be a table"):
+        load_config(file, {}, overrides={"store": {"url": "sqlite:///cli.db"}})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[x", "http://", "http:///x", "http://x.example:port/", "https://x:99999/"]
+)
+def test_an_address_that_cannot_be_read_is_a_named_fault(tmp_path: Path, url: str) -> None:
+    site = problems(tmp_path, SMALL.replace("https://papers.example.org", url))
+    source = problems(tmp_path, SMALL.replace('path = "x"', f'url = "{url}"'))
+    assert ["[site]" in p and url in p for p in site] == [True]
+    assert ['[[source]] "a"' in p and url in p for p in source] == [True]
+
+
+def test_the_public_address_has_no_query(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, SMALL.replace("papers.example.org", "papers.example.org/?a=1"))
+    assert '[site]: "url"' in found
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x", "a\\u0000b"])
+def test_a_path_that_cannot_be_is_a_named_fault(tmp_path: Path, path: str) -> None:
+    text = SMALL.replace("[site]", f'[site]\noutput = "{path}"\ntemplates = "{path}"').replace(
+        '"x"', f'"{path}"'
+    )
+    found = problems(tmp_path, text + f'[mail]\nfolder = "{path}"\n[store]\nurl = "sqlite:///{path}"\n')
+    told = re.findall(r'"(\w+)" is .*cannot be', "\n".join(found))
+    assert sorted(told) == ["folder", "output", "path", "templates", "url"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///var/a@b?.db", "sqlite:///var/a@b?.db"),
+        ("postgresql://me:hunter2@db.example/d", "postgresql://db.example/d"),
+        ("postgresql://db.example/d?user=me&password=hunter2", "postgresql://db.example/d"),
+        ("postgresql://me@db.example/d?password=hun@ter2", "postgresql://db.example/d"),
+        ("postgresql://me:hunt?er2@db.example/d", "postgresql://…"),
+        ("postgresql://me:hunt#er2@db.example/d", "postgresql://…"),
+        ("postgresql:///d", "postgresql:///d"),
+    ],
+)
+def test_a_store_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert StoreConfig(url=url).shown == shown
+
+
+def test_a_wrong_store_is_told_without_its_secrets(tmp_path: Path) -> None:
+    for url in ("mysql://me:hunter2@db.example/d", "postgresql://me:hunter2@[db/d"):
+        (found,) = problems(tmp_path, SMALL + f'[store]\nurl = "{url}"\n')
+        assert "hunter2" not in found
+        assert "sqlite:///" in found
+
+
 def test_a_secret_is_not_in_the_message_about_it(tmp_path: Path) -> None:
     found = problems(tmp_path, SMALL, DIGEST__MAIL__SMTP__PASSWORD="hunter2")
     assert "hunter2" not in "\n".join(found)
+    found = problems(tmp_path, SMALL + "[mail]\nsmtp = { password = 123456 }\n")
+    assert "password" in found[0]
+    assert "123456" not in "\n".join(found)
 
 
 def test_overrides_of_the_command_line_win(tmp_path: Path) -> None:
