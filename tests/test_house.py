@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
     {"model"},
-    {"identity", "config", "checks", "calendar"},
+    {"identity", "addresses", "config", "checks", "calendar"},
     {"sources", "text", "tex", "words", "selection", "editions", "render", "tokens"},
     {"formats", "mail"},
     {"fetch", "store", "website", "smtp", "process"},

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+from digest.addresses import ascii_address
 from digest.config import DigestConfig, MailConfig, SiteConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
@@ -306,11 +307,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A
 def mailable(address: str) -> str:
     """The address with its domain as A-labels (RFC 5890). Raises MailError, permanent, when it is not exactly one
     plain address: Python's own header classes would take "a@x, b@y" (RFC 5322, 3.4.1)."""
-    local, _, domain = address.rpartition("@")
-    try:
-        found = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        found = ""
+    found = ascii_address(address)
     if len(found) > 254 or not _ADDRESS.fullmatch(found):
         raise MailError(
             f"{address!r} is no address that mail can carry (one address, ASCII before the @). "
@@ -335,7 +332,7 @@ def _fixed_head(
     button (python/cpython 87659), and makes encoded words of 76 characters where RFC 2047 allows 75 (seen in 3.11.7).
     """
     name, address = parseaddr(mail.from_)
-    host = (urlsplit(site.url).hostname or "localhost").encode("idna").decode("ascii")
+    host = ascii_address(urlsplit(site.url).hostname or "localhost")
     lines = [
         _with_phrase("From", clean(name), address),
         f"Subject: {_words(subject, len('Subject: '))}",

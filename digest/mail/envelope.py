@@ -6,16 +6,15 @@ The pure twin of smtp.py, which knows the wire.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from digest.addresses import ascii_domain
 
 if TYPE_CHECKING:
     from email.message import Message
 
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 _LITERAL = re.compile(r"\[[0-9A-Fa-f.:IPv]+\]")
-_DOTS = re.compile("[.\u3002]")
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def wire_address(address: str) -> str | None:
@@ -31,20 +30,8 @@ def wire_address(address: str) -> str | None:
         return None
     if _LITERAL.fullmatch(domain):
         return f"{local}@{domain}"
-    labels = [_a_label(label) for label in _DOTS.split(unicodedata.normalize("NFKC", domain.lower()))]
-    host = ".".join(label or "" for label in labels)
-    return f"{local}@{host}" if all(labels) and len(host) <= 253 else None
-
-
-def _a_label(label: str) -> str | None:
-    # The idna codec of the standard library is of 2003: it turns ß into ss, which is another domain today.
-    if not label.isascii():
-        if not all(
-            c.isalnum() or c in "-\u00b7\u30fb\u200c\u200d" or unicodedata.combining(c) for c in label
-        ):
-            return None
-        label = f"xn--{label.encode('punycode').decode('ascii')}"
-    return label if _LABEL.fullmatch(label) else None
+    host = ascii_domain(domain)
+    return f"{local}@{host}" if host else None
 
 
 def seven_bit(message: bytes) -> bytes:

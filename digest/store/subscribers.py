@@ -7,9 +7,11 @@ from datetime import datetime
 
 import msgspec
 
+from digest.addresses import ascii_domain
 from digest.errors import StoreError
 from digest.model import Subscriber
 from digest.store.database import Database, Row, moment, stamp
+from digest.store.known import plain
 
 _list = msgspec.json.Decoder(tuple[str, ...]).decode
 _table = msgspec.json.Decoder(dict[str, object]).decode
@@ -17,15 +19,11 @@ _table = msgspec.json.Decoder(dict[str, object]).decode
 
 def fold(address: str) -> str:
     """One spelling per mailbox: case folded, the domain as A-labels. (By RFC 5321 local parts may differ by case.)"""
-    local, _, domain = address.strip().casefold().rpartition("@")
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode()
-        except UnicodeError as error:
-            raise StoreError(
-                f'"{address}" is no address: its domain cannot exist. Check the spelling.'
-            ) from error
-    return f"{local}@{domain}"
+    local, _, domain = plain(address).strip().rpartition("@")
+    host = domain.lower() if domain.isascii() else ascii_domain(domain)
+    if host is None:
+        raise StoreError(f'"{plain(address)}" is no address: its domain cannot exist. Check the spelling.')
+    return f"{local.casefold()}@{host}"
 
 
 def subscriber_of(row: Row) -> Subscriber:

@@ -1,0 +1,41 @@
+"""Domains as mail and SMTP carry them: A-labels (RFC 5890). The one place that makes them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_DOTS = re.compile("[.\u3002]")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+def ascii_domain(domain: str) -> str | None:
+    """The domain in lower case and A-labels; None for one that cannot exist.
+
+    >>> ascii_domain("Bücher.example"), ascii_domain("straße.example"), ascii_domain("a..b")
+    ('xn--bcher-kva.example', 'xn--strae-oqa.example', None)
+    """
+    labels = [_a_label(label) for label in _DOTS.split(unicodedata.normalize("NFKC", domain.lower()))]
+    found = ".".join(label or "" for label in labels)
+    return found if all(labels) and len(found) <= 253 else None
+
+
+def ascii_address(address: str) -> str:
+    """The address, or bare domain, with a domain beyond ASCII as A-labels; one in ASCII, or that cannot exist, as it is."""
+    local, at, domain = address.rpartition("@")
+    return address if domain.isascii() else f"{local}{at}{ascii_domain(domain) or domain}"
+
+
+def _a_label(label: str) -> str | None:
+    # The idna codec of the standard library is of 2003: it turns ß into ss, which is another domain today.
+    if not label.isascii():
+        if (
+            label.startswith("-")
+            or label.endswith("-")
+            or not all(
+                c.isalnum() or c in "-\u00b7\u30fb\u200c\u200d" or unicodedata.combining(c) for c in label
+            )
+        ):
+            return None
+        label = f"xn--{label.encode('punycode').decode('ascii')}"
+    return label if _LABEL.fullmatch(label) else None
