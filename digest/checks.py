@@ -14,11 +14,14 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from digest.config import (
     OTHER_SLUG,
     DigestConfig,
     MailConfig,
     SiteConfig,
+    SmtpConfig,
     SourceConfig,
     StoreConfig,
     TopicConfig,
@@ -39,7 +42,7 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += _mail_problems(tables["mail"])
     if "store" in tables:
         found += _store_problems(tables["store"])
-    if "web" in tables and not re.fullmatch(r".+:\d{1,5}", tables["web"].listen):
+    if "web" in tables and not _is_host_and_port(tables["web"].listen):
         found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
     sources, digests = tables.get("source", ()), tables.get("digest", ())
     names = [source.name for source in sources]
@@ -51,6 +54,36 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += [f'[[digest]] "{digest.name}": {problem}' for problem in _digest_problems(digest, names)]
     found += _folder_problems(digests)
     return [f"{file}, {problem}" for problem in found]
+
+
+# The least and the most of each number, and what it counts. Above these the clocks and sockets of some systems overflow.
+_NUMBERS: dict[tuple[type[Struct], str], tuple[float, float, str]] = {
+    (SourceConfig, "timeout_s"): (0.01, 86_400, "seconds"),
+    (SourceConfig, "max_bytes"): (1, 2**40, "bytes"),
+    (SourceConfig, "min_interval_s"): (0, 86_400, "seconds"),
+    (DigestConfig, "grace_h"): (0, 8_760, "hours"),
+    (DigestConfig, "picks"): (0, 10_000, "papers"),
+    (MailConfig, "expire_after_h"): (0.01, 8_760, "hours"),
+    (SmtpConfig, "port"): (1, 65_535, "a number, usually 587,"),
+    (SmtpConfig, "connections"): (1, 100, "a number"),
+    (SmtpConfig, "per_second"): (0.001, 10_000, "0 for no limit, or mails in a second"),
+    (SmtpConfig, "timeout_s"): (0.01, 3_600, "seconds"),
+}
+
+
+def _number_problems(where: str, table: Struct) -> list[str]:
+    """The numbers of a table that are too small, too large, or none (nan)."""
+    found = []
+    for (kind, key), (least, most, what) in _NUMBERS.items():
+        value = getattr(table, key) if isinstance(table, kind) else least
+        if not least <= value <= most and not (key == "per_second" and value == 0):
+            found.append(f'{where}"{key}" is {value}. Write {what} from {least} to {most}.')
+    return found
+
+
+def _is_host_and_port(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and re.fullmatch(r"[0-9]{1,5}", port) is not None and int(port) < 65536
 
 
 def _store_problems(store: StoreConfig) -> list[str]:
@@ -127,16 +160,8 @@ def _mail_problems(mail: MailConfig) -> list[str]:
         found.append(
             f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
         )
-    if not 0 < mail.smtp.port < 65536:
-        found.append(
-            f'[mail], "smtp": "port" is {mail.smtp.port}. Write a number from 1 to 65535, usually 587.'
-        )
-    if not 1 <= mail.smtp.connections <= 100:
-        found.append(
-            f'[mail], "smtp": "connections" is {mail.smtp.connections}. Write a number from 1 to 100.'
-        )
-    if mail.smtp.per_second < 0:
-        found.append('[mail], "smtp": "per_second" is negative. Write 0 for no limit.')
+    found += _number_problems("[mail]: ", mail)
+    found += _number_problems('[mail], "smtp": ', mail.smtp)
     if mail.smtp.password and not mail.smtp.username:
         found.append('[mail], "smtp": a "password" and no "username". Add username = "…".')
     return found
@@ -162,12 +187,7 @@ def _source_problems(source: SourceConfig) -> list[str]:
         found.append(
             f'"url" is {source.url!r}; only http:// and https:// addresses of a host are read. For a file write path = "…".'
         )
-    found += _path_problems("", path=source.path)
-    if source.timeout_s <= 0:
-        found.append(f'"timeout_s" is {source.timeout_s:g}. Write seconds above 0.')
-    if source.max_bytes <= 0:
-        found.append(f'"max_bytes" is {source.max_bytes}. Write a number of bytes above 0.')
-    return found
+    return found + _path_problems("", path=source.path) + _number_problems("", source)
 
 
 # What a digest writes into its own folder, beside the years; `topics` and `search` are kept for pages to come.
@@ -217,8 +237,7 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
         for name in digest.sources
         if name != "*" and name not in sources
     ]
-    if digest.picks < 0:
-        found.append(f'"picks" is {digest.picks}. Write 0 or more.')
+    found += _number_problems("", digest)
     if digest.schedule and len(digest.schedule.split()) != 5:
         found.append(
             f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".'

@@ -162,6 +162,50 @@ def test_a_fault_is_named_with_its_mend(tmp_path: Path, text: str, words: list[s
         assert word in found
 
 
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e300"])
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("[[source]]", "timeout_s"),
+        ("[[source]]", "min_interval_s"),
+        ("[[digest]]", "grace_h"),
+        ("[mail]", "expire_after_h"),
+        ("smtp", "per_second"),
+        ("smtp", "timeout_s"),
+    ],
+)
+def test_a_number_out_of_bounds_is_a_named_fault(tmp_path: Path, place: str, key: str, value: str) -> None:
+    line = f"smtp = {{ {key} = {value} }}" if place == "smtp" else f"{key} = {value}"
+    text = SMALL + "[mail]\n"
+    head = "[mail]\n" if place == "smtp" else f"{place}\n"
+    (found,) = problems(tmp_path, text.replace(head, f"{head}{line}\n"))
+    assert place in found
+    assert f'"{key}" is ' in found
+    assert ". Write " in found
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (SMALL.replace("[[source]]", "[[source]]\ntimeout_s = 0"), "timeout_s"),
+        (SMALL.replace("[[source]]", "[[source]]\nmax_bytes = 0"), "max_bytes"),
+        (SMALL + "[mail]\nexpire_after_h = 0\n", "expire_after_h"),
+        (SMALL + "[mail]\nsmtp = { timeout_s = 0 }\n", "timeout_s"),
+        (SMALL + "[mail]\nsmtp = { per_second = 1e-9 }\n", "per_second"),
+        (SMALL + "[mail]\nsmtp = { port = 65536 }\n", "port"),
+        (SMALL + '[web]\nlisten = "127.0.0.1:65536"\n', "listen"),
+    ],
+)
+def test_a_number_that_would_stop_everything_is_a_named_fault(tmp_path: Path, text: str, key: str) -> None:
+    (found,) = problems(tmp_path, text)
+    assert f'"{key}" is ' in found
+
+
+def test_the_least_numbers_are_taken(tmp_path: Path) -> None:
+    text = SMALL + "grace_h = 0\npicks = 0\n[mail]\nsmtp = { per_second = 0, connections = 1, port = 1 }\n"
+    assert load(tmp_path, text).digest[0].grace_h == 0
+
+
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = (
         SMALL.replace("[site]\n", '[site]\ntimezone = "Mars/Dome"\n')
