@@ -120,7 +120,7 @@ def _store(app: App, now: datetime) -> Iterator[Finding]:
     for problem in problems:
         yield "fault", "store", f"{problem}. Restore a backup, or move the file away and start anew."
     if not problems:
-        yield "ok", "store", app.config.store.url.split("@")[-1]
+        yield "ok", "store", app.config.store.shown
 
 
 def _templates(app: App, now: datetime) -> Iterator[Finding]:
