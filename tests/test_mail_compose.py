@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from digest.config import MailConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
 from digest.mail.compose import PERSONAL, cut, flow, quoted_printable, short_names
 from digest.model import Edition, Paper
+from digest.pipeline.issue import message_id
 from digest.text import display_width
 from editions import (
     DIGEST,
@@ -156,6 +158,26 @@ def test_what_is_not_one_address_is_refused(address: str) -> None:
 
 def test_a_foreign_domain_goes_out_as_a_labels() -> None:
     assert parsed(message_of(rich(), "a@bücher.example"))["To"] == "a@xn--bcher-kva.example"
+
+
+def test_a_sender_of_a_foreign_domain_goes_out_as_a_labels() -> None:
+    edition = rich()
+    composed = composed_of(
+        edition,
+        shipped(),
+        mail=MailConfig(from_="Bücher <digest@straße.example>"),
+        site=replace(SITE, url="https://straße.example/"),
+        url="https://straße.example/",
+    )
+    token = message_id(edition, "1", "straße.example")
+    message = composed.message(replace(delivery_to(), message_id=token))
+    assert_well_formed(message)
+    mail = parsed(message)
+    assert mail["From"].addresses[0].addr_spec == "digest@xn--strae-oqa.example"
+    assert mail["From"].addresses[0].display_name == "Bücher"
+    assert mail["Message-ID"].endswith("@xn--strae-oqa.example>")
+    assert mail["List-ID"].endswith("<daily.xn--strae-oqa.example>")
+    assert mail["List-Unsubscribe"].startswith("<mailto:digest@xn--strae-oqa.example")
 
 
 # ---------------------------------------------------------------- built once

@@ -222,7 +222,7 @@ def short_names(edition: Edition, limit: int = 6) -> list[str]:
 
 
 def _mailto(mail: MailConfig) -> str:
-    address = mail.unsubscribe or parseaddr(mail.from_)[1]
+    address = ascii_address(mail.unsubscribe or parseaddr(mail.from_)[1])
     bare = f"mailto:{quote(address, safe='@+')}"
     # Above 70 characters some programs fold and break the address (reliability: trap 1).
     return full if len(full := f"{bare}?subject=unsubscribe") <= 68 else bare
@@ -332,6 +332,7 @@ def _fixed_head(
     button (python/cpython 87659), and makes encoded words of 76 characters where RFC 2047 allows 75 (seen in 3.11.7).
     """
     name, address = parseaddr(mail.from_)
+    address = ascii_address(address)
     host = ascii_address(urlsplit(site.url).hostname or "localhost")
     lines = [
         _with_phrase("From", clean(name), address),

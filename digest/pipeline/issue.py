@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from digest.addresses import ascii_address
 from digest.config import Config, DigestConfig
 from digest.editions import make_edition
 from digest.model import DigestReport, Edition, EditionReport, Subscriber
@@ -80,7 +81,7 @@ def message_id(edition: Edition, who: str, domain: str) -> str:
     """The Message-ID of an edition for one recipient: the same however often it is sent (RFC 5322, 3.6.4)."""
     # A digest of the recipient, not the address: the header is shown to every relay on the way.
     token = hashlib.sha256(f"{edition.guid}\0{who}".encode()).hexdigest()[:24]
-    return f"<{edition.date:%Y%m%d}.{edition.part}.{token}@{domain}>"
+    return f"<{edition.date:%Y%m%d}.{edition.part}.{token}@{ascii_address(domain)}>"
 
 
 def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], tuple[str, datetime]]:
