@@ -224,7 +224,7 @@ def short_names(edition: Edition, limit: int = 6) -> list[str]:
 def _mailto(mail: MailConfig) -> str:
     address = ascii_address(mail.unsubscribe or parseaddr(mail.from_)[1])
     bare = f"mailto:{quote(address, safe='@+')}"
-    # Above 70 characters some programs fold and break the address (reliability: trap 1).
+    # Above 70 characters some programs fold the header there, and the address is broken.
     return full if len(full := f"{bare}?subject=unsubscribe") <= 68 else bare
 
 
