@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from digest.errors import StoreError, UsageError
+from digest.errors import UsageError
 from digest.model import Subscriber
 
 if TYPE_CHECKING:
@@ -47,12 +47,17 @@ def add(
             raise UsageError(
                 f"{address} is suppressed: its mail bounced or its owner complained. Nothing was added."
             )
-    try:
-        return [store.add_subscriber(address, digests=digests, now=now) for address in checked]
-    except StoreError as error:
-        raise UsageError(str(error)) from error
+    return [store.add_subscriber(address, digests=digests, now=now) for address in checked]
 
 
 def remove(store: Store, addresses: Sequence[str], *, now: datetime) -> list[tuple[str, bool]]:
     """Each address and whether it was subscribed until now. What is queued for it is not sent any more."""
-    return [(address, store.remove_subscriber(address.strip(), now=now)) for address in addresses]
+    return [(address, store.remove_subscriber(_normal(address), now=now)) for address in addresses]
+
+
+def _normal(address: str) -> str:
+    """The address as `add` would have stored it. What is no address at all may still be removed as it is."""
+    try:
+        return checked_address(address)
+    except UsageError:
+        return address.strip()
