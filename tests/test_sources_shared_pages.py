@@ -1,7 +1,5 @@
-"""The parsers against saved pages that lie beside the repository, where there are any: ../shared/listings with its MANIFEST.toml.
-
-They are not part of the project (their texts belong to others), so their absence is no failure, in CI neither.
-"""
+"""The parsers against saved pages of real listings: the folder $DIGEST_SHARED_LISTINGS, else ../shared/listings beside the
+repository. Where there is none, conftest.py does not collect this file."""
 
 from __future__ import annotations
 
@@ -9,16 +7,15 @@ import re
 import tomllib
 import unicodedata
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import SHARED
 from digest import sources
 from digest.errors import ParseError
 from digest.model import Listing, Paper
 
-SHARED = Path(__file__).parent.parent.parent / "shared" / "listings"
 EXACT = {
     "hf_html",
     "negative_html",
@@ -33,16 +30,11 @@ EXACT = {
 BY_FEED = {"journal_rss", "biorxiv_rss", "arxiv_api_atom"}
 
 
-def entries() -> list[dict[str, Any]]:
-    manifest = SHARED / "MANIFEST.toml"
-    return tomllib.loads(manifest.read_text(encoding="utf-8"))["file"] if manifest.exists() else []
-
-
 def of_kinds(kinds: set[str]) -> list[Any]:
-    found = [pytest.param(entry, id=entry["name"]) for entry in entries() if entry["kind"] in kinds]
-    return found or [
-        pytest.param(None, marks=pytest.mark.skip(reason="no saved pages in ../shared/listings"))
-    ]
+    manifest = tomllib.loads((SHARED / "MANIFEST.toml").read_text(encoding="utf-8"))
+    found = [pytest.param(entry, id=entry["name"]) for entry in manifest["file"] if entry["kind"] in kinds]
+    assert found, f"{SHARED / 'MANIFEST.toml'} names no page of {sorted(kinds)}"
+    return found
 
 
 def papers_of(name: str) -> tuple[Paper, ...]:
@@ -97,7 +89,7 @@ def test_a_hostile_page_gives_no_more_papers_than_it_has_and_no_other_error(entr
 
 @pytest.mark.parametrize(("name", "count"), [("000_*.txt", 141), ("001_*.txt", 119)])
 def test_both_shapes_of_text_dumps_are_read_whole(name: str, count: int) -> None:
-    for page in (SHARED / "text").glob(name):
-        papers = papers_of(f"text/{page.name}")
-        assert len(papers) == count
-        assert all(paper.abstract and len(paper.title) < len(paper.abstract) for paper in papers)
+    (page,) = (SHARED / "text").glob(name)
+    papers = papers_of(f"text/{page.name}")
+    assert len(papers) == count
+    assert all(paper.abstract and len(paper.title) < len(paper.abstract) for paper in papers)
