@@ -401,6 +401,20 @@ def test_the_ledger_tells_which_days_are_done(store: Store) -> None:
     assert store.last_runs(1)[0].finished_at is None
 
 
+def test_a_run_that_was_killed_does_not_stay_running(store: Store) -> None:
+    later = NOW + timedelta(hours=1)
+    store.start_run("daily", TODAY, now=NOW)
+    store.start_run("weekly", TODAY, now=NOW)
+    assert [run.status for run in store.last_runs(9)] == ["running", "running"]
+    done = store.start_run("daily", TODAY, now=later)
+    store.finish_run(done, now=later, status="done", report=b"{}")
+    assert [(run.status, run.finished_at) for run in store.last_runs(9)] == [
+        ("done", later),
+        ("failed", later),
+        ("failed", later),
+    ]
+
+
 # --- the store as a whole
 
 

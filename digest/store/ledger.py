@@ -68,8 +68,12 @@ class Ledger:
             self._db.run("release_lease", name=name, holder=holder)
 
     def start_run(self, digest: str, day: date, *, now: datetime) -> int:
-        """The number of a new row of the ledger, its status `running`."""
+        """The number of a new row of the ledger, its status `running`.
+
+        To be called under the lease: runs that started before and are `running` still were killed, and become `failed`.
+        """
         with self._db.writing():
+            self._db.run("fail_killed_runs", now=stamp(now))
             row = int(self._db.value("next_run_id"))
             self._db.run("start_run", id=row, digest=digest, date=day.isoformat(), now=stamp(now))
             return row

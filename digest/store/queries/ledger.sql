@@ -15,6 +15,10 @@ SELECT COALESCE(MAX(id), 0) + 1 FROM runs;
 -- name: start_run(id, digest, date, now)!
 INSERT INTO runs (id, digest, date, started_at, status, report) VALUES (:id, :digest, :date, :now, 'running', '');
 
+-- name: fail_killed_runs(now)!
+-- Only one process at a time makes runs; those of several digests start at one moment.
+UPDATE runs SET status = 'failed', finished_at = :now WHERE status = 'running' AND started_at < :now;
+
 -- name: finish_run(id, status, report, now)!
 UPDATE runs SET status = :status, report = :report, finished_at = :now WHERE id = :id;
 
