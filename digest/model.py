@@ -86,8 +86,13 @@ class Reading(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
     @property
+    def truncated(self) -> str:
+        """The note that says where the page breaks off; "" for a whole one. What was read of it counts all the same."""
+        return next((note for note in self.notes if note.startswith("truncated")), "")
+
+    @property
     def outcome(self) -> Outcome:
-        return "new" if self.papers else "quiet"
+        return "suspect" if self.truncated else "new" if self.papers else "quiet"
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
@@ -275,12 +280,15 @@ class PublishReport(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryReport(Struct, frozen=True, kw_only=True):
+    """What became of the mail of one run. `held` counts what waits in doubt for the operator (mail.in_doubt = "hold")."""
+
     queued: int = 0
     accepted: int = 0
     deferred: int = 0
     rejected: int = 0
     suppressed: int = 0
     expired: int = 0
+    held: int = 0
     error: str | None = None
 
 
@@ -305,4 +313,5 @@ class RunReport(Struct, frozen=True, kw_only=True):
             or self.deliveries.error is not None
             or self.deliveries.rejected > 0
             or self.deliveries.deferred > 0
+            or self.deliveries.held > 0
         )

@@ -33,7 +33,7 @@ def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
         for place, source in sources.items():
             for found, reading in app.readings([source], now=utc_now()):
                 location = found if source.url or Path(place).is_absolute() else os.path.relpath(found)
-                failed += isinstance(reading, DigestError)
+                failed += isinstance(reading, DigestError) or bool(reading.truncated)
                 listings.append(listing_object(location, kind, reading))
                 show_listing(console, location, reading)
     console.answer({"listings": listings})
@@ -88,7 +88,7 @@ def listing_object(location: str, kind: str, reading: Reading | DigestError) -> 
         "section_counts": reading.section_counts,
         "listed_on": reading.listed_on,
         "notes": list(reading.notes),
-        "error": None,
+        "error": f"{reading.truncated}. Fetch or save the page again." if reading.truncated else None,
         "papers": [paper_object(paper) for paper in reading.papers],
     }
 

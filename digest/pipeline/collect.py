@@ -69,7 +69,11 @@ class _Tally:
             self._failures.append(("parse-failed", str(error)))
             return
         self._kinds.add(reading.kind)
-        self._notes += [f"{listing.location}: {note}" for note in reading.notes]
+        if reading.truncated:
+            self._failures.append(
+                ("suspect", f"{listing.location}: {reading.truncated}. Fetch or save the page again.")
+            )
+        self._notes += [f"{listing.location}: {note}" for note in reading.notes if note != reading.truncated]
         if reading.stated is not None:
             self._stated = (self._stated or 0) + reading.stated
         named = [paper for paper in reading.papers if paper.title]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Protocol, cast
 
 from msgspec import structs
@@ -10,6 +11,8 @@ from msgspec import structs
 from digest.errors import ParseError, UsageError
 from digest.model import Listing, Reading
 from digest.sources import _sniff
+
+log = logging.getLogger(__name__)
 
 
 class Parser(Protocol):
@@ -47,7 +50,16 @@ def read(listing: Listing, kind: str = "auto") -> Reading:
         known = ", ".join(["auto", *KINDS])
         raise ParseError(f'{listing.location}: no kind "{kind}". Known kinds: {known}.', url=listing.location)
     _sniff.refuse_binary(listing)
-    reading = _parser(kind)(listing)
+    try:
+        reading = _parser(kind)(listing)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # Pages are the outside world: one that a parser did not foresee must not keep the other sources from being read.
+        log.debug("%s", listing.location, exc_info=True)
+        raise ParseError(
+            f"{listing.location}: the parser of {kind} failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
+            "program: report it with the page.",
+            url=listing.location,
+        ) from error
     if not reading.papers and not reading.empty:
         raise ParseError(
             f"{listing.location}: read as {kind}, and no paper found on a page that does not say it is empty. "

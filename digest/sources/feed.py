@@ -71,7 +71,7 @@ def _raw(item: Item) -> Raw:
         published=item.published,
         updated=item.updated,
         links={"abstract": item.link, "pdf": item.pdf},
-        upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() else None,
+        upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() and len(upvotes) < 10 else None,
         comment=item.comment or None,
     )
 

@@ -109,12 +109,14 @@ def _read_page(listing: Listing) -> Reading:
     notes: list[str] = []
     for element in tree.css("[data-target='DailyPapers'][data-props]"):
         props = _props(element.attributes.get("data-props"))
-        if props is not None:
-            return _reading(
-                listing,
-                cast("list[object]", props["dailyPapers"]),
-                notes,
-                _day(props.get("date") or props.get("dateString")),
+        if props is None:
+            continue
+        day = _day(props.get("date") or props.get("dateString"))
+        if props["dailyPapers"]:
+            return _reading(listing, cast("list[object]", props["dailyPapers"]), notes, day)
+        if tree.css_first("article") is None:  # a day without papers: neither the JSON nor the page has one
+            return Reading(
+                kind="huggingface", papers=(), empty=True, stated=0, listed_on=listing.listed_on or day
             )
     if not is_daily_papers(text or listing.body.decode("utf-8", "replace")):
         raise ParseError(
@@ -176,7 +178,7 @@ def _card(arxiv: str, title: str, votes: str) -> Raw:
         title=title,
         ids={"arxiv": arxiv},
         links=_links(arxiv),
-        upvotes=int(number) if number.isascii() and number.isdigit() else None,
+        upvotes=int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None,
     )
 
 

@@ -17,7 +17,10 @@ from digest.sources._paper import Raw, finish
 
 LONG_CHARS = 250
 MIN_LANDMARKLESS_PAIRS = 2
+SNIFFED_CHARS = 200_000
+MAX_LINES = 50_000
 
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _HEAD_LANDMARK = re.compile(
     r"Get trending papers in your email inbox|by\s*AK and the research community|^Daily Papers$", re.M
 )
@@ -53,11 +56,14 @@ class _Block(Struct):
 
 def looks_like_dump(text: str) -> bool:
     """Is this worth reading as a dump: does it have the page's head, or else titles and long abstracts in strict turns?"""
-    if _HEAD_LANDMARK.search(text[:5000]):
+    if _HEAD_LANDMARK.search(_CONTROLS.sub("", text[:5000])):
         return True
-    sizes = [_is_long(block.text) for block in _blocks(text)]
-    pairs = len(sizes) // 2
-    return pairs >= MIN_LANDMARKLESS_PAIRS and len(sizes) % 2 == 0 and sizes == [False, True] * pairs
+    whole = len(text) <= SNIFFED_CHARS
+    sizes = [_is_long(block.text) for block in _blocks(text[:SNIFFED_CHARS])]
+    pairs = len(sizes) // 2 if whole else (len(sizes) - 1) // 2  # the last block of a part is a part too
+    return (
+        pairs >= MIN_LANDMARKLESS_PAIRS and (sizes if whole else sizes[: pairs * 2]) == [False, True] * pairs
+    )
 
 
 def read(listing: Listing) -> Reading:
@@ -66,9 +72,14 @@ def read(listing: Listing) -> Reading:
     Raises ParseError for text without titles (only names and votes, or prose).
     """
     text = unicode_text(listing)
+    if text.count("\n") + text.count("\r") > MAX_LINES:
+        raise ParseError(
+            f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
+            url=listing.location,
+        )
     blocks = _blocks(text)
-    raws = _pairs(blocks)
     notes: list[str] = []
+    raws = _without_loose_end(_pairs(blocks), blocks, notes)
     with_abstract = sum(bool(raw.abstract) for raw in raws)
     marked = sum(block.title for block in blocks)
     if (
@@ -82,7 +93,7 @@ def read(listing: Listing) -> Reading:
             url=listing.location,
         )
     last = raws[-1].abstract
-    if last and not _WHOLE_END.search(last[-200:]):
+    if last and not notes and not _WHOLE_END.search(last[-200:]):
         notes.append("truncated: the last abstract breaks off")
     if bare := len(raws) - with_abstract:
         notes.append(f"{bare} {'paper' if bare == 1 else 'papers'} without an abstract")
@@ -98,6 +109,7 @@ def read(listing: Listing) -> Reading:
 
 
 def _blocks(text: str) -> list[_Block]:
+    text = _CONTROLS.sub("", text)
     lines = [
         " ".join(line.split())
         for line in text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").split("\n")
@@ -187,6 +199,25 @@ def _pairs(blocks: list[_Block]) -> list[Raw]:
             raws[-1].abstract = block.text
         else:
             raws.append(Raw(title=block.text))
+    return raws
+
+
+def _without_loose_end(raws: list[Raw], blocks: list[_Block], notes: list[str]) -> list[Raw]:
+    """The papers of a dump that was cut behind a title, or just into an abstract: half a title is no paper.
+
+    Only where the papers before have abstracts and no title is marked as one: then the last block tells of a cut.
+    """
+    if len(raws) < 2 or raws[-1].abstract or any(block.title for block in blocks):
+        return raws
+    if len(raws) > 2 and not raws[-2].abstract and all(raw.abstract for raw in raws[:-2]):
+        notes.append("truncated: the last abstract breaks off")
+        raws[-2].abstract = raws[-1].title
+        return raws[:-1]
+    if all(raw.abstract for raw in raws[:-1]):
+        notes.append(
+            "truncated: the dump ends with a title that has no abstract; it was left out, since it may be half a title"
+        )
+        return raws[:-1]
     return raws
 
 
