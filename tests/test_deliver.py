@@ -14,7 +14,7 @@ import pytest
 
 from digest.config import MailConfig, SmtpConfig
 from digest.errors import LeaseHeld, MailError, RenderError, StoreError
-from digest.model import Delivery, DeliveryReport, Edition, Subscriber
+from digest.model import Delivery, DeliveryReport, Edition, RunReport, Subscriber
 from digest.pipeline.deliver import deliver, retry_at
 from digest.smtp import open_transport
 from digest.store import Store, open_store
@@ -349,10 +349,24 @@ def test_one_connection_lost_behind_the_dot_is_one_mail_in_doubt_and_no_more(
 def test_a_mail_in_doubt_is_held_when_the_operator_wants_it_so(store: Store) -> None:
     readers = queue(store, 5)
     with serving(once("DOT", DROP, at=3)) as server:
-        run(store, config(server, in_doubt="hold"))
-        run(store, config(server, in_doubt="hold"), now=NOW + timedelta(hours=5), holder="here/2")
+        report = run(store, config(server, in_doubt="hold"))
+        later = run(store, config(server, in_doubt="hold"), now=NOW + timedelta(hours=5), holder="here/2")
     assert sorted(server.recipients()) == readers
     assert states(store) == {"accepted": 4, "sending": 1}
+    assert report == DeliveryReport(accepted=4, held=1)
+    assert later == DeliveryReport(held=1)
+    assert RunReport(date=date(2026, 11, 19), seconds=0, deliveries=later).degraded
+
+
+def test_a_mail_that_is_held_too_long_expires(store: Store) -> None:
+    queue(store, 2)
+    store.claim(now=NOW, holder="dead/7", limit=1)
+    with serving() as server:
+        mail = config(server, in_doubt="hold")
+        assert run(store, mail) == DeliveryReport(accepted=1, held=1)
+        assert run(store, mail, now=NOW + timedelta(hours=36)) == DeliveryReport(held=1)
+        assert run(store, mail, now=NOW + timedelta(hours=36, seconds=1)) == DeliveryReport(expired=1)
+    assert states(store) == {"accepted": 1, "expired": 1}
 
 
 def test_a_server_that_loses_every_answer_gets_few_mails(store: Store) -> None:
@@ -532,7 +546,7 @@ def test_rows_that_a_dead_run_left_in_flight_are_treated_as_configured(store: St
         assert {d.message_id for d in left} <= {mail.message_id for mail in server.taken}
         assert report.accepted == 5
     else:
-        assert report.accepted == 3
+        assert report == DeliveryReport(accepted=3, held=2)
         assert states(store) == {"accepted": 3, "sending": 2}
 
 

@@ -326,7 +326,10 @@ def test_stale_mail_expires(store: Store) -> None:
     store.record_receipts([(deferred, DEFERRED, NOW)], now=NOW)
     assert store.expire(now=NOW, older_than=NOW) == 0
     assert store.expire(now=NOW, older_than=NOW + timedelta(seconds=1)) == 2
-    assert store.delivery_counts() == {"expired": 2, "sending": 1}
+    assert store.expire(now=NOW, older_than=NOW, holder="other") == 0
+    assert store.expire(now=NOW, older_than=NOW + timedelta(seconds=1), holder="me") == 0
+    assert store.expire(now=NOW, older_than=NOW + timedelta(seconds=1), holder="other") == 1
+    assert store.delivery_counts() == {"expired": 3}
     assert sending.attempt == 1
 
 

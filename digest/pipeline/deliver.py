@@ -50,7 +50,8 @@ def deliver(
     address: str | None = None,
     renew: Callable[[], None] | None = None,
 ) -> DeliveryReport:
-    """Sends what is queued or due again, and returns the counts of this run; `queued` is what waits when it ends.
+    """Sends what is queued or due again, and returns the counts of this run; `queued` is what waits when it ends, `held`
+    what is in doubt then and not sent again (mail.in_doubt = "hold").
 
     To be called under the lease of a run: every row that it finds in `sending` is in doubt, since nobody else is at work.
     `compose` gives the bytes of a message and runs in the calling thread, as `progress(done, total)` and `renew` do.
@@ -62,7 +63,8 @@ def deliver(
     now = clock()
     mark = f"{holder} {now.isoformat()}"
     _recover(store, mail, mark, now)
-    expired = store.expire(now=now, older_than=now - timedelta(hours=mail.expire_after_h))
+    too_old = now - timedelta(hours=mail.expire_after_h)
+    expired = store.expire(now=now, older_than=too_old, holder=mark)
     before = store.delivery_counts()
     sending = _Sending(store, compose, mail, mark, clock, stop or threading.Event(), address)
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
@@ -75,6 +77,7 @@ def deliver(
         rejected=sending.tally["rejected"],
         suppressed=after.get("suppressed", 0) - before.get("suppressed", 0),
         expired=expired,
+        held=after.get("sending", 0),  # nothing flies any more: they are in doubt, and stay so
         error=_with_remainder(sending.error, after.get("queued", 0)),
     )
 

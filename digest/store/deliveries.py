@@ -111,10 +111,17 @@ class Deliveries:
                 self._db.run("requeue_in_doubt", holder=holder, now=stamp(now))
             return found
 
-    def expire(self, *, now: datetime, older_than: datetime) -> int:
-        """How many queued or deferred deliveries were given up, because their edition was issued before `older_than`."""
+    def expire(self, *, now: datetime, older_than: datetime, holder: str | None = None) -> int:
+        """How many queued or deferred deliveries were given up, because their edition was issued before `older_than`.
+
+        With `holder` also those that another holder left in `sending`: nobody will say any more whether they were taken.
+        """
+        too_old = {"now": stamp(now), "older_than": stamp(older_than)}
         with self._db.writing():
-            return self._db.run("expire_deliveries", now=stamp(now), older_than=stamp(older_than))
+            expired = self._db.run("expire_deliveries", **too_old)
+            if holder is not None:
+                expired += self._db.run("expire_in_doubt", holder=holder, **too_old)
+            return expired
 
     def delivery_counts(self, *, edition: tuple[str, str] | None = None) -> dict[str, int]:
         """Deliveries by status; of one edition, given as (digest, edition id), or of all. An absent status counts 0."""

@@ -66,6 +66,11 @@ UPDATE deliveries SET status = 'expired', holder = '', retry_at = NULL, changed_
 WHERE status IN ('queued', 'deferred')
   AND edition_id IN (SELECT id FROM editions WHERE issued_at < :older_than);
 
+-- name: expire_in_doubt(now, older_than, holder)!
+UPDATE deliveries SET status = 'expired', holder = '', changed_at = :now
+WHERE status = 'sending' AND holder <> :holder
+  AND edition_id IN (SELECT id FROM editions WHERE issued_at < :older_than);
+
 -- name: delivery_counts()
 SELECT status, COUNT(*) FROM deliveries GROUP BY status;
 
