@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
-    {"model"},
+    {"model", "utf8"},
     {"identity", "addresses", "config", "checks", "calendar"},
     {"sources", "text", "tex", "words", "selection", "editions", "render", "tokens"},
     {"formats", "mail"},

@@ -19,6 +19,7 @@ from msgspec import Struct
 from digest.formats import Publication
 from digest.model import EditionHead, Entry, Page
 from digest.render import Renderer, clean, sender_of
+from digest.utf8 import plain_all
 from digest.words import counted, date_words, day_month, month_words, schedule_words
 
 FEEDS = (
@@ -173,16 +174,8 @@ def _json(document: dict[str, Any]) -> bytes:
         encoded = msgspec.json.encode(document)
     except UnicodeEncodeError:
         # A lone surrogate somewhere; no UTF-8 file can hold one.
-        encoded = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(document)))
+        encoded = msgspec.json.encode(plain_all(msgspec.to_builtins(document)))
     return msgspec.json.format(encoded, indent=1) + b"\n"
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-    return [_without_surrogates(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def sitemap(publication: Publication, renderer: Renderer) -> Iterator[Page]:

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from digest import identity
 from digest.identity import Known
 from digest.model import Edition, Paper
+from digest.utf8 import plain as plain
+from digest.utf8 import plain_all
 
 REPLACED = frozenset({"replace", "replace-cross", "withdrawn"})
 
@@ -36,22 +38,7 @@ def _json(value: Paper | Edition) -> str:
     try:
         return _encode(value).decode()
     except UnicodeEncodeError:
-        return _encode(_without_surrogates(msgspec.to_builtins(value))).decode()
-
-
-def plain(text: str) -> str:
-    """A text that every database takes: a lone surrogate becomes U+FFFD, NUL goes."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
-
-
-def _without_surrogates(value: object) -> object:
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, dict):
-        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(item) for item in value]
-    return value
+        return _encode(plain_all(msgspec.to_builtins(value))).decode()
 
 
 def shown_key(paper: Paper) -> str:

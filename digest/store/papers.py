@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from digest import identity
 from digest.model import Candidate, Paper, Sighting
+from digest.model import SightingStatus as Status
 from digest.store import known
 from digest.store.database import Database, Row, day, moment, stamp
 from digest.store.known import REPLACED, KnownPaper
-
-Status = Literal["new", "updated", "seen"]
 
 
 class Papers:
