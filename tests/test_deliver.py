@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from digest.config import MailConfig, SmtpConfig
-from digest.errors import LeaseHeld, MailError, RenderError, StoreError
+from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, RenderError, StoreError, UsageError
 from digest.model import Delivery, DeliveryReport, Edition, RunReport, Subscriber
 from digest.pipeline.deliver import deliver, retry_at
 from digest.smtp import open_transport
@@ -430,6 +430,28 @@ def test_a_message_that_cannot_be_built_does_not_stop_the_others(store: Store) -
         mended = run(store, config(server), now=NOW + timedelta(minutes=30))
     assert mended.accepted == 2
     assert sorted(server.recipients()) == readers
+
+
+@pytest.mark.parametrize("kind", [ConfigError, UsageError])
+def test_a_digest_that_is_gone_keeps_its_own_mail_only(
+    store: Store, caplog: pytest.LogCaptureFixture, kind: type[DigestError]
+) -> None:
+    readers = queue(store, 3)
+    queue(store, 3, day=date(2026, 11, 20))
+
+    def gone(delivery: Delivery) -> bytes:
+        if delivery.edition == "2026-11-19":
+            raise kind('no [[digest]] "weekly"; put it back')
+        return compose(delivery)
+
+    with serving() as server:
+        report = run(store, config(server), compose=gone)
+        assert report == DeliveryReport(accepted=3, deferred=3)
+        assert sorted(server.recipients()) == readers
+        assert run(store, config(server), now=NOW + timedelta(minutes=30)).accepted == 3
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
+        'delivery 1 and all like it wait: no [[digest]] "weekly"; put it back'
+    ]
 
 
 def test_a_broken_template_sends_nothing_and_loses_nothing(store: Store) -> None:

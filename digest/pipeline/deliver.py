@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from digest.config import MailConfig
-from digest.errors import DigestError, LeaseHeld, MailError, StoreError
+from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, StoreError, UsageError
 from digest.model import Delivery, DeliveryReport, Receipt
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class _Sending:
         self.answers: list[tuple[Delivery, Receipt, datetime | None]] = []
         self.setbacks: list[tuple[Delivery, str]] = []
         self.tally: Counter[str] = Counter()
+        self.unbuilt: set[str] = set()  # why messages could not be built: each reason is logged once
         self.error: str | None = None
         self.fatal: BaseException | None = None
         self.over = self.dry = False
@@ -208,6 +209,12 @@ class _Sending:
         except (MailError, ValueError) as error:
             # One message that cannot be built is no reason to keep the others; mended in time, it still goes out.
             log.error("delivery %d: the message could not be built: %s", delivery.id, type(error).__name__)
+            self._defer(delivery, Receipt(status="deferred", text=f"could not be built: {error}"))
+        except (ConfigError, UsageError) as error:
+            # The digest of this edition is gone from the configuration, say; those of the others are not.
+            if str(error) not in self.unbuilt:
+                log.error("delivery %d and all like it wait: %s", delivery.id, error)
+            self.unbuilt.add(str(error))
             self._defer(delivery, Receipt(status="deferred", text=f"could not be built: {error}"))
         else:
             self.pace.take()
