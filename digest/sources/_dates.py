@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta, timezone
 
-_MONTHS = {
+MONTHS = {
     name: number
     for number, name in enumerate(
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
@@ -50,12 +50,12 @@ def _iso(text: str) -> str | None:
 
 def _rfc822(text: str) -> str | None:
     found = _RFC822.match(text)
-    if not found or found[2].lower() not in _MONTHS:
+    if not found or found[2].lower() not in MONTHS:
         return None
     year = int(found[3])
     if len(found[3]) == 2:
         year += 1900 if year >= 70 else 2000
-    day = date(year, _MONTHS[found[2].lower()], int(found[1]))
+    day = date(year, MONTHS[found[2].lower()], int(found[1]))
     minutes = _offset(found[7] or "")
     if found[4] is None or minutes is None:
         return day.isoformat()

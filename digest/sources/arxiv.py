@@ -16,6 +16,7 @@ from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Paper, Reading
 from digest.sources import _items, _names
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
+from digest.sources._dates import MONTHS
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 SITE = "https://arxiv.org"
@@ -31,7 +32,6 @@ _WITHDRAWN = re.compile(
     r"\b(?:this|the) (?:paper|article|manuscript|submission|work) (?:has been|is|was) (?:now )?withdrawn\b|\bwithdrawn by\b",
     re.I,
 )
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def read(listing: Listing) -> Reading:
@@ -271,11 +271,11 @@ def _page_day(tree: Any) -> date | None:
 
 def _day(text: str) -> date | None:
     found = _DATE.search(text)
-    if not found or found[2] not in _MONTHS:
+    if not found or found[2].lower() not in MONTHS:
         return None
     year = int(found[3])
     try:
-        return date(year if year > 99 else 2000 + year, _MONTHS.index(found[2]) + 1, int(found[1]))
+        return date(year if year > 99 else 2000 + year, MONTHS[found[2].lower()], int(found[1]))
     except ValueError:
         return None
 
