@@ -221,6 +221,9 @@ def test_sigterm_and_ctrl_c_leave_a_store_that_the_next_run_uses(shell: Shell) -
     [
         (["rnu"], ['unknown command "rnu"', 'Did you mean "run"?']),
         (["run", "--date", "19.11.2026"], ["no date", "2026-11-19"]),
+        (["run", "--date", "2062-01-01"], ["2062-01-01", "Mend the year"]),
+        (["run", "--date", "9999-12-31"], ["Mend the year"]),
+        (["run", "--date", "0001-01-01", "--dry-run"], ["Mend the year"]),
         (["run", "--dte", "x"], ["--dte", "--date"]),
         (["parse"], ["PATH|URL"]),
         (["parse", "--kind", "arxv", "x"], ["arxv", "arxiv"]),

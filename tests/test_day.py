@@ -333,6 +333,17 @@ def test_a_month_that_was_not_written_is_made_up_for(tmp_path: Path) -> None:
         assert app.rebuild().written == 0
 
 
+def test_an_edition_of_a_date_far_off_does_not_hide_the_next_ones(tmp_path: Path) -> None:
+    """A clock that was wrong for once."""
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 60))
+    run(config, day=date(2062, 1, 1))
+    put(tmp_path, "a.xml", invented(60, 3))
+    run(config)
+    assert "study 61" in (tmp_path / "feeds/rss.xml").read_text()
+    assert "2026/11/19/" in (tmp_path / "feeds/index.html").read_text()
+
+
 def test_an_edition_of_an_earlier_date_is_linked_from_the_one_after_it(tmp_path: Path) -> None:
     config = installation(tmp_path)
     for n, day in enumerate([date(2026, 11, 17), date(2026, 11, 19), date(2026, 11, 18)]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import click
@@ -12,14 +12,24 @@ from digest.cli.console import Console, plural, shown
 from digest.config import Config
 from digest.model import FAILED_OUTCOMES, DeliveryReport, EditionReport, RunReport, SourceReport
 
+FIRST_DAY = date(1991, 8, 14)  # the first paper on arXiv
+
 
 def parse_date(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
     if value is None:
         return None
+    from digest.app import utc_now
+
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} is no date. Write it as 2026-11-19.") from None
+    # A mistyped year would stand in the archive, and in the addresses of its pages, for good.
+    if not FIRST_DAY <= day <= utc_now().date() + timedelta(days=366):
+        raise click.BadParameter(
+            f"{value} is no date of an edition: from {FIRST_DAY} to a year from today. Mend the year."
+        )
+    return day
 
 
 @click.command()

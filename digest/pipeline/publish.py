@@ -69,14 +69,15 @@ def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
     heads = store.edition_heads(digest.name)
     if not heads:
         return []
+    newest_first = sorted(heads, key=lambda head: -head.number)
     papers, enough = 0, 0
-    for head in reversed(heads):
+    for head in newest_first:
         if papers >= _FEED_ITEMS:
             break
         papers, enough = papers + head.papers, enough + 1
-    return store.latest_editions(
-        digest.name, limit=enough, since=heads[-1].date - timedelta(days=_FEED_DAYS - 1)
-    )
+    newest = newest_first[0].date
+    since = newest - timedelta(days=min(_FEED_DAYS - 1, newest.toordinal() - 1))
+    return store.latest_editions(digest.name, limit=enough, since=since)
 
 
 def _wanted(digest: DigestConfig, store: Store, website: Website, everything: bool) -> Iterator[Edition]:
@@ -90,11 +91,12 @@ def _wanted(digest: DigestConfig, store: Store, website: Website, everything: bo
         folders = (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")
         return not all(website.has(f"{root}{folder}index.html") for folder in folders)
 
+    newest = max((head.number for head in heads), default=0)
     before = False
     for head in heads:
         # The newest; those whose own page, month or year is missing; and the one after, which links back to it.
         wanted = missing(head)
-        if wanted or before or head is heads[-1]:
+        if wanted or before or head.number == newest:
             edition = store.edition(digest.name, head.date, head.part)
             if edition is not None:
                 yield edition

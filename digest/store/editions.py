@@ -160,7 +160,7 @@ class Editions:
         return None if snapshot is None else _decode(snapshot)
 
     def latest_editions(self, digest: str, *, limit: int, since: date | None = None) -> list[Edition]:
-        """The newest `limit` editions, and beyond them all since a date; newest first."""
+        """The newest `limit` editions, and beyond them all since a date; newest first, in the order of their numbers."""
         with self._db.reading():
             rows = self._db.rows(
                 "latest_editions",

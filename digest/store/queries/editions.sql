@@ -35,14 +35,14 @@ WHERE paper_id = :paper_id AND digest = :digest AND state = 'waiting';
 SELECT snapshot FROM editions WHERE digest = :digest AND date = :date AND part = :part;
 
 -- name: latest_editions(digest, limit, since)
--- Newest first: so many, and in any case all since that date.
+-- Newest first, in the order in which they were issued: a date far ahead, once mistyped, must not stay the newest for years.
 SELECT snapshot
 FROM editions
 WHERE digest = :digest AND (
     date >= :since
-    OR id IN (SELECT id FROM editions WHERE digest = :digest ORDER BY date DESC, part DESC LIMIT :limit)
+    OR id IN (SELECT id FROM editions WHERE digest = :digest ORDER BY number DESC LIMIT :limit)
 )
-ORDER BY date DESC, part DESC;
+ORDER BY number DESC;
 
 -- name: editions_after(digest, date, part, limit)
 -- One step of a walk from the oldest edition on.
