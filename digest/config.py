@@ -216,6 +216,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}. Mend that line.", path=str(path)) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: brackets too deep. Close the lists and tables.", path=str(path)) from None
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read: {error.strerror}. Check path and rights.", path=str(path)
@@ -353,7 +355,7 @@ def _value(hint: Any, value: Any, what: str, where: str, problems: list[str]) ->
         return _tables(members[0], value, what, where, problems)
     try:
         return msgspec.convert(_as_wanted(value, hint), hint, strict=not isinstance(value, _FromEnvironment))
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError, RecursionError) as error:
         told = "…" if what.endswith('"password"') else value
         problems.append(f"{what} is wrong: {_wanted(hint, told, error)}.")
         return None

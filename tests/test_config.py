@@ -154,6 +154,7 @@ def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path)
         (SMALL.replace("[[source]]", "[source]"), ["list of tables", "two brackets"]),
         (SMALL.split("[[digest]]")[0], ["no [[digest]]"]),
         ("[site\n", ["not TOML", "line 1"]),
+        ("x = " + "[" * 5000, ["brackets too deep"]),
     ],
 )
 def test_a_fault_is_named_with_its_mend(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -277,6 +278,7 @@ def test_a_wrong_name_in_the_environment_is_a_fault_too(tmp_path: Path) -> None:
         ),
         (SMALL, {"DIGEST__SITE__URL__X": "1"}, ["below a key that holds a value"]),
         (SMALL, {"DIGEST__SOURCE__²__URL": "x"}, ['no table "²"']),
+        (SMALL, {"DIGEST__DIGEST__0__SOURCES": "[" * 5000}, ['"sources" is wrong']),
         (SMALL, {"DIGEST__SOURCE__0": "x"}, ["names a table"]),
         (SMALL, {"DIGEST__SITE__TITLE": "caf\udce9"}, ["DIGEST__SITE__TITLE", "not UTF-8"]),
         (SMALL, {"DIGEST__SITE__TITLE_FILE": "~nobody-of-that-name/x"}, ["cannot be read"]),
