@@ -6,10 +6,13 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import date, datetime
 from functools import partial
 from glob import has_magic, iglob
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -126,7 +129,8 @@ class Fetcher:
         if left <= 0:
             raise _too_slow(source)
         self._pool = self._pool or urllib3.PoolManager()
-        return self._pool.request(
+        ask = partial(
+            self._pool.request,
             "GET",
             url,
             headers={
@@ -140,6 +144,10 @@ class Fetcher:
             preload_content=False,
             decode_content=False,
         )
+        try:
+            return _within(left, ask)
+        except FutureTimeout:
+            raise _too_slow(source) from None
 
     def _wait_for_turn(self, url: str, min_interval_s: float) -> float:
         """Seconds that were waited for the least interval between two requests to this host."""
@@ -190,6 +198,22 @@ def headers_for(url: str, source: SourceConfig) -> dict[str, str]:
     """
     there, own = urlsplit(url), urlsplit(source.url)
     return source.headers if (there.scheme, there.netloc) == (own.scheme, own.netloc) else {}
+
+
+def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
+    """What `work` gives or raises, if it does so in time."""
+    # A socket's timeout counts from byte to byte; a server that drips its headers would hold us for hours. The thread that
+    # is left behind ends with its socket, and does not keep the program from ending.
+    future: Future[_Read] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller, whatever it is
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future.result(seconds)
 
 
 def _files(path: Path) -> list[Path]:

@@ -237,6 +237,21 @@ def test_the_body_of_an_answer_that_is_no_page_is_not_waited_for(fetcher: Fetche
     assert time.monotonic() - started < 1.5
 
 
+def test_a_server_that_drips_its_headers_is_left_at_the_deadline(fetcher: Fetcher) -> None:
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not stop.wait(0.02):
+            connection.sendall(b"X-More: x\r\n")
+
+    started = time.monotonic()
+    error = only(fetch(fetcher, url=serve_once(drip), timeout_s=0.3))
+    stop.set()
+    assert isinstance(error, FetchTimeout)
+    assert time.monotonic() - started < 1.5
+
+
 def test_a_server_that_says_nothing_is_left_at_the_deadline(fetcher: Fetcher) -> None:
     answered = threading.Event()
     url = serve_once(lambda connection: answered.wait(5) and None)
