@@ -174,6 +174,37 @@ def test_the_feeds_authority_never_changes(store: Store, store_url: str) -> None
         assert again.feed_authority("x") == "papers.example.org,2026"
 
 
+def test_texts_that_no_database_takes_stop_nothing_and_mean_the_same_tomorrow(store: Store) -> None:
+    half = "\udce9"  # a byte of a file name that is no UTF-8, or half a character of JSON
+    listing = [
+        paper(
+            f"Tides {half}",
+            key=f"other:{half}",
+            ids={"doi": f"10.1000/{half}", half: half},
+            links={"abstract": f"https://papers.example.org/{half}"},
+            abstract=f"Tides {half} " * 60,
+            authors=(half,),
+        ),
+        paper("Kilns\0", ids={"doi": "10.1000/k\0"}),
+        paper("Looms", links={"abstract": "https://doi.org/10.1000/%00looms"}),
+    ]
+    for status in ("new", "seen"):
+        found = store.record_sightings(
+            f"caf{half}.txt\0", listing, now=NOW, listed_on=TODAY, followers=["daily"], updates_for=set()
+        )
+        assert [sighting.status for sighting in found] == [status] * 3
+    waiting = store.waiting("daily")
+    assert [c.paper.title for c in waiting] == ["Tides \ufffd", "Kilns", "Looms"]
+    assert {c.source for c in waiting} == {"caf\ufffd.txt"}
+    assert issue(store).count == 3
+
+
+def test_an_address_that_no_database_takes_is_found_again(store: Store) -> None:
+    store.add_subscriber("caf\udce9\0@example.org", digests=[], now=NOW)
+    assert store.subscriber("caf\udce9\0@example.org") == store.subscribers()[0]
+    assert store.remove_subscriber("caf\udce9\0@example.org", now=NOW)
+
+
 # --- subscribers
 
 

@@ -41,6 +41,16 @@ def _json(value: Paper | Edition) -> str:
         return _encode(plain_all(msgspec.to_builtins(value))).decode()
 
 
+def plain_paper(paper: Paper) -> Paper:
+    """The paper with texts that every database takes, without lone surrogates and NUL; itself where it has none."""
+    try:
+        if b"\\u0000" not in _encode(paper):
+            return paper
+    except UnicodeEncodeError:
+        pass
+    return msgspec.convert(plain_all(msgspec.to_builtins(paper)), Paper)
+
+
 def shown_key(paper: Paper) -> str:
     """The key of one appearance: everything by which it was decided which paper it is. The same page read again means the same."""
     ids = sorted(identity.known_ids(paper.ids, paper.links).items())

@@ -38,10 +38,12 @@ class Papers:
         """
         if not papers:
             return []
+        # Before anything is compared: what is stored must be equal to what the same listing shows tomorrow.
+        plain = [known.plain_paper(paper) for paper in papers]
         with self._db.writing():
             diff = _Diff(
                 self._db,
-                source,
+                known.plain(source),
                 now,
                 listed_on,
                 tuple(followers),
@@ -49,10 +51,13 @@ class Papers:
                 stamp=stamp(now),
                 day=listed_on.isoformat() if listed_on else "",
             )
-            diff.preload(papers)
-            sightings = [diff.sight(paper) for paper in papers]
+            diff.preload(plain)
+            sightings = [diff.sight(paper) for paper in plain]
             diff.write()
-        return sightings
+        return [
+            s if s.paper is paper else replace(s, paper=paper)
+            for s, paper in zip(sightings, papers, strict=True)
+        ]
 
     def waiting(self, digest: str) -> list[Candidate]:
         """The papers that wait for the next edition of a digest, in the order in which they were found."""
@@ -125,14 +130,16 @@ class _Diff(Struct):
         """The ids, or where there is none the appearance and the title: most often they say it all."""
         if id(paper) not in self.quick:
             ids = identity.id_keys(paper.ids, paper.links)
-            self.quick[id(paper)] = ids or (known.shown_key(paper), identity.title_key(paper.title))
+            self.quick[id(paper)] = _plain(ids) or (known.shown_key(paper), identity.title_key(paper.title))
         return self.quick[id(paper)]
 
     def ladder(self, paper: Paper) -> tuple[str, ...]:
         """The keys of a paper, and the one its source gave it."""
         if id(paper) not in self.ladders:
             keys = identity.keys(paper)
-            self.ladders[id(paper)] = keys if paper.key in keys or not paper.key else (*keys, paper.key)
+            self.ladders[id(paper)] = _plain(
+                keys if paper.key in keys or not paper.key else (*keys, paper.key)
+            )
         return self.ladders[id(paper)]
 
     def settled(self, paper: Paper) -> tuple[KnownPaper, str] | None:
@@ -428,6 +435,11 @@ class _Diff(Struct):
             "reason": offer.reason,
             "edition_id": offer.edition_id,
         }
+
+
+def _plain(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys as every database takes them: an address may bring NUL as "%00"."""
+    return tuple(key if key.isascii() and key.isprintable() else known.plain(key) for key in keys)
 
 
 def _known_paper(row: Row) -> KnownPaper:

@@ -71,7 +71,7 @@ class Subscribers:
             "insert_subscriber",
             id=int(self._db.value("next_subscriber_id")),
             folded=fold(address),
-            address=address.strip(),
+            address=plain(address).strip(),
             status="confirmed",
             digests=_json(list(dict.fromkeys(digests))),
             preferences="{}",
@@ -91,7 +91,7 @@ class Subscribers:
         self._db.run(
             "change_subscriber",
             id=known.id,
-            address=known.address if on_the_list else address.strip(),
+            address=known.address if on_the_list else plain(address).strip(),
             status="confirmed",
             digests=_json(wanted),
             since=stamp(known.since if on_the_list else now),
