@@ -19,7 +19,6 @@ FAILED_OUTCOMES: frozenset[str] = frozenset({"suspect", "parse-failed", "unreach
 
 SightingStatus = Literal["new", "updated", "seen"]
 SubscriberStatus = Literal["pending", "confirmed", "paused", "unsubscribed", "suppressed"]
-DeliveryStatus = Literal["queued", "sending", "accepted", "deferred", "rejected", "suppressed", "expired"]
 
 
 class Listing(Struct, frozen=True, kw_only=True):
@@ -302,14 +301,12 @@ class RunReport(Struct, frozen=True, kw_only=True):
     published: PublishReport = PublishReport()
     deliveries: DeliveryReport = DeliveryReport()
     dry_run: bool = False
-    errors: tuple[str, ...] = ()
 
     @property
     def degraded(self) -> bool:
         """Some source or recipient failed: exit code 3."""
         return (
             any(source.outcome in FAILED_OUTCOMES or source.failed for source in self.sources)
-            or bool(self.errors)
             or self.deliveries.error is not None
             or self.deliveries.rejected > 0
             or self.deliveries.deferred > 0

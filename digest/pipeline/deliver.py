@@ -129,6 +129,7 @@ class _Sending:
         self.flying: dict[Future[Receipt], Delivery] = {}
         self.answers: list[tuple[Delivery, Receipt, datetime | None]] = []
         self.setbacks: list[tuple[Delivery, str]] = []
+        self.refusals: list[tuple[Delivery, Receipt]] = []
         self.tally: Counter[str] = Counter()
         self.unbuilt: set[str] = set()  # why messages could not be built: each reason is logged once
         self.error: str | None = None
@@ -157,6 +158,7 @@ class _Sending:
         while self.flying:
             self._land()
             self._exchange()
+        self._settle_refusals()
         self._exchange()
         self._settle_setbacks()
 
@@ -243,18 +245,20 @@ class _Sending:
         if receipt.status == "deferred":
             self._defer(delivery, receipt)
             return
-        self.answers.append((delivery, receipt, None))
         self.tally["answered"] += 1
         if receipt.status == "rejected" and (receipt.enhanced_code or "").startswith("5.7."):
-            self._refused_by_policy(receipt)
+            self._refused_by_policy(delivery, receipt)
+        else:
+            self.answers.append((delivery, receipt, None))
 
-    def _refused_by_policy(self, receipt: Receipt) -> None:
-        self.tally["policy"] += 1
-        if self.tally["policy"] >= max(_POLICY_REFUSALS, self.tally["answered"] / _POLICY_SHARE):
+    def _refused_by_policy(self, delivery: Delivery, receipt: Receipt) -> None:
+        """Not final until the run is over: many of them mean that the server refuses us, and then no reader loses a mail."""
+        self.refusals.append((delivery, receipt))
+        if len(self.refusals) >= max(_POLICY_REFUSALS, self.tally["answered"] / _POLICY_SHARE):
             self.error = self.error or (
                 f"The mail server refuses our mail by its own policy ({receipt.reply_code} {receipt.enhanced_code}), "
-                f"{self.tally['policy']} times in this run: no reader is at fault. Ask who runs it, or check "
-                '"username", "host" and "from" in [mail]; then run `digest send`.'
+                f"{len(self.refusals)} times in this run: no reader is at fault, and all mail stays queued. "
+                'Ask who runs it, or check "username", "host" and "from" in [mail]; then run `digest send`.'
             )
 
     def _failed(self, delivery: Delivery, error: MailError) -> None:
@@ -271,6 +275,15 @@ class _Sending:
 
     def _defer(self, delivery: Delivery, receipt: Receipt) -> None:
         self.answers.append((delivery, receipt, retry_at(self.clock(), delivery.attempt)))
+
+    def _settle_refusals(self) -> None:
+        """Those of a server that blocks us are queued as if nothing had been; a few among many are their readers' own."""
+        if not self.refusals or isinstance(self.fatal, LeaseHeld):
+            return
+        if self._ended_early():
+            self.store.release([delivery for delivery, _ in self.refusals], now=self.clock())
+        else:
+            self.answers += [(delivery, receipt, None) for delivery, receipt in self.refusals]
 
     def _settle_setbacks(self) -> None:
         """Rows whose connection was lost before the message was through: nothing of them was taken.

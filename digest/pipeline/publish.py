@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from digest.config import Config, DigestConfig
 from digest.formats import Publication, pages
+from digest.formats.items import FEED_DAYS, FEED_ITEMS
 from digest.mail.compose import web_copies
 from digest.model import Edition, EditionHead, Page, PublishReport
 from digest.website import Website
@@ -17,10 +18,6 @@ from digest.website import Website
 if TYPE_CHECKING:
     from digest.render import Renderer
     from digest.store import Store
-
-# A feed holds 50 items or 7 days, whichever is more; 50 editions always hold 50 papers.
-_FEED_DAYS = 7
-_FEED_ITEMS = 50
 
 
 def publish(
@@ -72,11 +69,11 @@ def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
     newest_first = sorted(heads, key=lambda head: -head.number)
     papers, enough = 0, 0
     for head in newest_first:
-        if papers >= _FEED_ITEMS:
+        if papers >= FEED_ITEMS:
             break
         papers, enough = papers + head.papers, enough + 1
     newest = newest_first[0].date
-    since = newest - timedelta(days=min(_FEED_DAYS - 1, newest.toordinal() - 1))
+    since = newest - timedelta(days=min(FEED_DAYS - 1, newest.toordinal() - 1))
     return store.latest_editions(digest.name, limit=enough, since=since)
 
 
