@@ -126,6 +126,10 @@ def _has_home(path: str) -> bool:
 
 def _site_problems(site: SiteConfig) -> list[str]:
     found = []
+    if not site.title.strip():
+        found.append(
+            '[site]: "title" is empty, and every feed needs one (RSS 2.0). Write title = "Paper Digest".'
+        )
     parts = _address(site.url)
     if parts is None or parts.query or parts.fragment:
         found.append(

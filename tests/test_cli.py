@@ -237,6 +237,7 @@ def test_sigterm_and_ctrl_c_leave_a_store_that_the_next_run_uses(shell: Shell) -
         (["--config", "none.toml", "run"], ["none.toml", "digest init"]),
         (["run", "--store", "mysql://x"], ["[store]", "sqlite:///"]),
         (["serve"], ["schedule"]),
+        (["parse", "~nobody-of-that-name/x"], ["in full"]),
     ],
 )
 def test_wrong_use_is_exit_code_2_with_what_where_and_the_mend(
@@ -514,3 +515,34 @@ def test_serve_makes_up_for_a_missed_run_and_stops_on_sigterm(shell: Shell) -> N
     assert "Stopped. What is queued stays queued." in said
     assert "Traceback" not in said
     assert shell.json("status")["editions"]["hourly"][0]["papers"] == 3
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_failure(shell: Shell, closed: str) -> None:
+    shell.put("a.xml", invented(0, 3))
+    command = f"{shlex.join([*DIGEST, 'run', '--date', '2026-11-19'])} {closed}"
+    subprocess.run(
+        command, shell=True, cwd=shell.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
+    )
+    assert shell.json("status")["editions"]["daily"][0]["papers"] == 3
+
+
+def test_a_reader_who_leaves_early_is_no_failure(shell: Shell) -> None:
+    shell.put("a.xml", invented(0, 2000))
+    for more in ([], ["--json"]):
+        command = f"set -o pipefail; {shlex.join([*DIGEST, 'parse', 'inbox/a.xml', *more])} | head -1"
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=shell.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_output_may_not_lie_where_listings_are_read(shell: Shell) -> None:
+    shell.put("a.xml", invented(0, 1))
+    assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox").stdout
+    assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox/feeds").stdout

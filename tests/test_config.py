@@ -147,6 +147,7 @@ def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path)
             SMALL + 'topics = [{ nme = "T", any = ["t"] }]\n',
             ['"topics" number 1', 'unknown key "nme"', '"name"'],
         ),
+        (SMALL.replace("[site]\n", '[site]\ntitle = " "\n'), ['"title" is empty']),
         (SMALL + '[store]\nurl = "mysql://x"\n', ["[store]", "sqlite:///"]),
         (SMALL + '[web]\nlisten = "8000"\n', ["[web]", "127.0.0.1:8000"]),
         (SMALL.replace("[site]\n", '[site]\ntimezone = "Europe/Berln"\n'), ['"Europe/Berlin"']),

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -101,6 +102,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The entry point of the command `digest`. Every failure ends as a message on stderr and an exit code."""
+    _open_streams()
     args = _globals_first(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in args or "--verbose" in args
     _failed = partial(_end, as_json="--json" in args, traceback=False)
@@ -124,16 +126,19 @@ def main(argv: list[str] | None = None) -> None:
         code = _failed(str(error), 4)
     except (click.Abort, KeyboardInterrupt):
         code = _failed("interrupted. What was done stands; the next run goes on from there.", 130)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except DigestError as error:
         code = _failed(str(error), 1, traceback=verbose)
     except Exception as error:  # noqa: BLE001 - the door: whatever was not foreseen is named here, with its traceback on -v
         mend = "This is a fault of the program: run again with -v and report what it prints."
         code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
     sys.exit(code or 0)
+
+
+def _open_streams() -> None:
+    """A stream that the caller closed (`>&-`, a service without one) is as good as one that nobody reads."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
 def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:

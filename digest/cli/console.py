@@ -60,7 +60,8 @@ class Console:
     def result(self, text: str = "") -> None:
         """A line of the result, on stdout; not with --json, which has its own."""
         if not self.json:
-            print(self._printable(text))
+            with _as_long_as_somebody_reads():
+                print(self._printable(text))
 
     def note(self, text: str) -> None:
         """A line of progress or advice, on stderr."""
@@ -79,8 +80,9 @@ class Console:
             import msgspec
 
             data = msgspec.json.format(msgspec.json.encode({"schema": 1, **value}), indent=2)
-            sys.stdout.buffer.write(data + b"\n")
-            sys.stdout.buffer.flush()
+            with _as_long_as_somebody_reads():
+                sys.stdout.write(data.decode() + "\n")
+                sys.stdout.flush()
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table on stdout: text to the left, numbers to the right, as wide as its content."""
@@ -148,6 +150,15 @@ class Console:
         logging.basicConfig(
             level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
         )
+
+
+@contextmanager
+def _as_long_as_somebody_reads() -> Iterator[None]:
+    """The reader of our output may leave (`| head`): that is no failure, and the rest is for nobody."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _cell(value: object) -> str:

@@ -131,6 +131,19 @@ def _templates(app: App, now: datetime) -> Iterator[Finding]:
 
 def _output(app: App, now: datetime) -> Iterator[Finding]:
     output = app.config.resolve(app.config.site.output)
+    for source in app.config.source:
+        if source.path and source.enabled and app.config.resolve(source.path).is_relative_to(output):
+            yield (
+                "fault",
+                "output",
+                f'source "{source.name}" reads in {output}, where we write. Give one of them another folder.',
+            )
+        elif source.path and source.enabled and output.is_relative_to(app.config.resolve(source.path)):
+            yield (
+                "fault",
+                "output",
+                f'{output} is in the folder of source "{source.name}". Give one of them another folder.',
+            )
     nearest = next(p for p in (output, *output.parents) if p.exists())
     if os.access(nearest, os.W_OK):
         yield "ok", "output", str(output)

@@ -48,8 +48,12 @@ def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
         raise UsageError(f"{place}: not an address ({error}). Mend it, or give the path of a file.") from None
     if scheme in ("http", "https"):
         return SourceConfig(name=place, kind=kind, url=place, allow_private=True)
+    try:
+        path = cwd / Path(place).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{place}: {str(error).rstrip('.')}. Give the path in full.") from None
     name = os.fsencode(Path(place).name or place).decode("utf-8", "replace")
-    return SourceConfig(name=name, kind=kind, path=str(cwd / Path(place).expanduser()))
+    return SourceConfig(name=name, kind=kind, path=str(path))
 
 
 def paper_object(paper: Paper) -> dict[str, Any]:
