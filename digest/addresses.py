@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Characters without a shape, which IDNA maps to nothing: a soft hyphen, joiners of words, a byte order mark.
+_IGNORED = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _DOTS = re.compile("[.\u3002]")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
@@ -15,7 +17,10 @@ def ascii_domain(domain: str) -> str | None:
     >>> ascii_domain("Bücher.example"), ascii_domain("straße.example"), ascii_domain("a..b")
     ('xn--bcher-kva.example', 'xn--strae-oqa.example', None)
     """
-    labels = [_a_label(label) for label in _DOTS.split(unicodedata.normalize("NFKC", domain.lower()))]
+    labels = [
+        _a_label(label)
+        for label in _DOTS.split(_IGNORED.sub("", unicodedata.normalize("NFKC", domain.lower())))
+    ]
     found = ".".join(label or "" for label in labels)
     return found if all(labels) and len(found) <= 253 else None
 
