@@ -31,6 +31,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         ("ann@bücher.example", "ann@bu\u0308cher.example"),
         ("ann@example.org", "ANN@example。org"),
         ("ann@example.org", "ann@exam\u00adple.org"),
+        ("ann@ab.example", "ann@a\ufe0fb.example"),
+        ("ann@example.org", "ann@exam\u00adple.org"),
     ],
 )
 def test_who_was_added_can_leave_under_any_spelling(store: Store, added: str, removed: str) -> None:
