@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from digest.addresses import ascii_domain
 from digest.config import (
     OTHER_SLUG,
     DigestConfig,
@@ -154,15 +155,23 @@ def _nearest_zone(name: str) -> str:
     return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
 
 
+def _can_send(address: str) -> bool:
+    """One address whose local part every server takes, at a domain that can exist."""
+    local, _, domain = address.rpartition("@")
+    return bool(re.fullmatch(r"[!-;=?A-~]+", local)) and "@" not in local and ascii_domain(domain) is not None
+
+
 def _mail_problems(mail: MailConfig) -> list[str]:
     found = _path_problems("[mail]: ", folder=mail.folder)
     found_addresses = getaddresses([mail.from_])
     address = found_addresses[0][1] if len(found_addresses) == 1 else ""
-    if not re.fullmatch(r"[^\s@<>,;\x00-\x1f]+@[^\s@<>,;\x00-\x1f]+", address) or re.search(
-        r"[\x00-\x1f\x7f]", mail.from_
-    ):
+    if not _can_send(address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
         found.append(
             f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
+        )
+    if mail.unsubscribe and not _can_send(mail.unsubscribe):
+        found.append(
+            f'[mail]: "unsubscribe" is {mail.unsubscribe!r}. Write unsubscribe = "leave@papers.example.org".'
         )
     found += _number_problems("[mail]: ", mail)
     found += _number_problems('[mail], "smtp": ', mail.smtp)

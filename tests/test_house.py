@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
-    {"model", "utf8"},
-    {"identity", "addresses", "config", "checks", "calendar"},
+    {"model", "utf8", "addresses"},
+    {"identity", "config", "checks", "calendar"},
     {"sources", "text", "tex", "words", "selection", "editions", "render", "tokens"},
     {"formats", "mail"},
     {"fetch", "store", "website", "smtp", "process"},

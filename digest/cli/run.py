@@ -140,6 +140,7 @@ def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:
             (d.rejected, "rejected"),
             (d.suppressed, "not sent, they have left"),
             (d.expired, "expired"),
+            (d.held, "held in doubt"),
             (d.queued, "still queued"),
         )
         if count

@@ -76,7 +76,7 @@ class _Tally:
         self._notes += [f"{listing.location}: {note}" for note in reading.notes if note != reading.truncated]
         if reading.stated is not None:
             self._stated = (self._stated or 0) + reading.stated
-        named = [paper for paper in reading.papers if paper.title]
+        named = [paper for paper in reading.papers if paper.title.strip()]
         self._counts["read"] += len(reading.papers)
         self._counts["failed"] += len(reading.papers) - len(named)
         if len(named) < len(reading.papers):
