@@ -173,7 +173,7 @@ def test_a_second_run_beside_one_at_work_leaves_with_exit_code_4(shell: Shell) -
 HOLD = """
 import pathlib, sys, time
 from digest.app import App
-from digest.config import load_config
+from digest.configfile import load_config
 with App(load_config(pathlib.Path(sys.argv[1]) / "config.toml", {})) as app, app._lease():
     print("held", flush=True)
     time.sleep(60)

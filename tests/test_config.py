@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.config import Config, StoreConfig, TopicConfig, load_config, slugs_of
+from digest.config import Config, StoreConfig, TopicConfig, slugs_of
+from digest.configfile import load_config
 from digest.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from digest import config as configuration
 from digest.cli import COMMANDS, _globals_first, cli, main
-from digest.config import load_config
+from digest.configfile import load_config
 from digest.model import Candidate, Paper
 from digest.selection import select
 from documents import DOCUMENTS, ROOT, anchors, blanked, blocks, links_of, read, rows, section

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest.app import open_app
-from digest.config import load_config
+from digest.configfile import load_config
 from kill_loop import copies, duplicates_per_kill, kill_loop
 from pages import invented, rss
 from smtp_servers import serving

@@ -38,7 +38,7 @@ class Console:
     # ------------------------------------------------------------ the App
 
     def config(self) -> Config:
-        from digest.config import load_config
+        from digest.configfile import load_config
 
         path = Path(self._config or os.environ.get("DIGEST_CONFIG") or "config.toml")
         overrides: dict[str, dict[str, object]] = {}
