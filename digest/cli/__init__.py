@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -138,7 +137,7 @@ def _open_streams() -> None:
     """A stream that the caller closed (`>&-`, a service without one) is as good as one that nobody reads."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the end
 
 
 def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:
