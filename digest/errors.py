@@ -7,7 +7,7 @@
      │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
      ├ ParseError       .source .url            ├ LeaseHeld        .holder
      │   └ ListingChanged                       ├ UsageError
-                                              └ Stopped
+                                                └ Stopped
 
 "Not modified" and "nothing new today" are results, not errors.
 """
