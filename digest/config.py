@@ -34,7 +34,11 @@ class SiteConfig(Struct, frozen=True, kw_only=True):
 
 
 class StoreConfig(Struct, frozen=True, kw_only=True):
+    """Where everything is that must survive, and for how long the raw pages are kept (0: not at all)."""
+
     url: str = "sqlite:///var/digest.db"
+    keep_pages_days: int = 30
+    keep_pages_mb: int = 200
 
     @property
     def shown(self) -> str:
@@ -52,7 +56,12 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
 
 
 class SourceConfig(Struct, frozen=True, kw_only=True):
-    """One place to read: a file, folder or glob (`path`) or an address (`url`)."""
+    """One place to read: a file, folder or glob (`path`) or an address (`url`, with `{date}` where it names a day).
+
+    `watch`: each page of `path` is read once. `routes`: further addresses of the same listing, whose papers are joined and
+    compared. `wait_until` ("09:30", site time): a run waits until then for a batch that is not out. `selectors`: for kind
+    "selectors", CSS selectors by the name of what they find.
+    """
 
     name: str
     kind: str = "auto"
@@ -64,6 +73,12 @@ class SourceConfig(Struct, frozen=True, kw_only=True):
     max_bytes: int = 15 * 1024 * 1024
     min_interval_s: float = 0.0
     headers: dict[str, str] = {}
+    watch: bool = False
+    routes: tuple[str, ...] = ()
+    lookback_days: int = 7
+    max_pages: int = 20
+    wait_until: str = ""
+    selectors: dict[str, str] = {}
 
 
 class TopicConfig(Struct, frozen=True, kw_only=True):
@@ -85,7 +100,10 @@ class DigestConfig(Struct, frozen=True, kw_only=True):
     schedule: str = ""
     grace_h: float = 12.0
     picks: int = 3
+    new: bool = True
+    cross: bool = True
     updates: bool = False
+    withdrawn: bool = True
     topics: tuple[TopicConfig, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -112,6 +130,15 @@ class MailConfig(Struct, frozen=True, kw_only=True):
     smtp: SmtpConfig = SmtpConfig()
 
 
+class LookupConfig(Struct, frozen=True, kw_only=True):
+    """Papers known only by their title are looked up after publication: at most `per_run` of them, for at most `seconds`."""
+
+    enabled: bool = True
+    per_run: int = 20
+    seconds: float = 120.0
+    services: tuple[str, ...] = ("arxiv", "crossref", "semanticscholar")
+
+
 class WebConfig(Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:8000"
 
@@ -125,6 +152,7 @@ class Config(Struct, frozen=True, kw_only=True):
     digest: tuple[DigestConfig, ...] = ()
     mail: MailConfig = MailConfig()
     web: WebConfig = WebConfig()
+    lookup: LookupConfig = LookupConfig()
     file: str = "config.toml"
 
     def resolve(self, path: str) -> Path:

@@ -21,6 +21,7 @@ from digest.checks import problems_of
 from digest.config import (
     Config,
     DigestConfig,
+    LookupConfig,
     MailConfig,
     SiteConfig,
     SourceConfig,
@@ -37,6 +38,7 @@ _TABLES: dict[str, type[Struct]] = {
     "site": SiteConfig,
     "store": StoreConfig,
     "mail": MailConfig,
+    "lookup": LookupConfig,
     "web": WebConfig,
 }
 _LISTS: dict[str, type[Struct]] = {"source": SourceConfig, "digest": DigestConfig}

@@ -11,6 +11,8 @@ from typing import Literal
 from msgspec import Struct
 
 Announce = Literal["new", "cross", "replace", "replace-cross", "withdrawn"]
+# The stream in which an edition shows a paper: announced as new, cross-listed, in a new version, or withdrawn after it was sent.
+Stream = Literal["new", "cross", "updated", "withdrawn"]
 Outcome = Literal[
     "new", "quiet", "not-modified", "holiday", "not-yet", "stale",
     "suspect", "parse-failed", "unreachable", "refused",
@@ -26,6 +28,7 @@ class Listing(Struct, frozen=True, kw_only=True):
 
     `location` is the path or URL as the operator knows it, `base_url` what relative links are resolved against,
     `listed_on` the day that the file name or URL says the listing is of (`2026-11-19.html`, `?date=2026-11-19`).
+    `etag` and `last_modified` are the validators of the answer (RFC 9110, 8.8), as they came; empty where there were none.
     """
 
     location: str
@@ -34,6 +37,21 @@ class Listing(Struct, frozen=True, kw_only=True):
     base_url: str = ""
     fetched_at: datetime | None = None
     listed_on: date | None = None
+    etag: str = ""
+    last_modified: str = ""
+
+
+class NotModified(Struct, frozen=True, kw_only=True):
+    """The answer that a page is what it was when its validators were had (RFC 9110, 15.4.5). A result, not an error."""
+
+    url: str
+
+
+class Validators(Struct, frozen=True, kw_only=True):
+    """What a conditional request sends back of an earlier answer (RFC 9110, 13.1)."""
+
+    etag: str = ""
+    last_modified: str = ""
 
 
 class Paper(Struct, frozen=True, kw_only=True):
@@ -72,16 +90,21 @@ class Reading(Struct, frozen=True, kw_only=True):
     """What one listing holds: papers in page order, unique by key.
 
     `stated` is the number of papers the page itself claims, for the whole listing; `section_counts` counts the
-    papers read per announce type; `listed_on` is the day the page says it is of. `empty` is true only where the page
+    papers read per announce type; `section_stated` what the headings of this page say each of those sections shows on this
+    page, where they do. `listed_on` is the day the page says it is of. `empty` is true only where the page
     itself says that it holds nothing; no papers and not `empty` never leaves `sources.read` (ParseError instead).
+    `next_url` is the absolute address of the listing's next page ("" for none), as far as this page tells: a resumption
+    token, `skip`/`show`, `start`, `page`, a cursor, or a round number that may be a cut.
     """
 
     kind: str
     papers: tuple[Paper, ...]
     stated: int | None = None
     section_counts: dict[str, int] = {}
+    section_stated: dict[str, int] = {}
     listed_on: date | None = None
     empty: bool = False
+    next_url: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -104,13 +127,15 @@ class Sighting(Struct, frozen=True, kw_only=True):
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """A paper that waits for the next edition of a digest. `paper.key` is the key it was first stored under: it never changes."""
+    """A paper that waits for the next edition of a digest. `paper.key` is the key it was first stored under: it never changes.
+    `listed_on` is the day of the listing that brought it, where that has one."""
 
     paper_id: int
     paper: Paper
-    change: Literal["new", "updated"]
+    change: Stream
     source: str
     found_at: datetime
+    listed_on: date | None = None
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -126,7 +151,8 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     `guid` is the item's id in every feed and never changes (tag URI, RFC 4151); `anchor` its id on the edition's page.
     `gist` is one sentence of at most 200 characters, may be empty. `topic` is empty for "Other". `pick` is the rank
-    among the picks (1 is the first), None for the others. `change` says new paper or new version.
+    among the picks (1 is the first), None for the others. `change` is its stream. `late` is the day it was listed, where
+    an edition of that day or a later one had been issued before the paper was found.
     """
 
     paper: Paper
@@ -135,8 +161,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     gist: str = ""
     topic: str = ""
     pick: int | None = None
-    change: Literal["new", "updated"] = "new"
+    change: Stream = "new"
     source: str = ""
+    late: date | None = None
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -241,7 +268,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class SourceReport(Struct, frozen=True, kw_only=True):
-    """One source of one run, as `digest run --json` shows it (docs/interface.md, 3)."""
+    """One source of one run, as `digest run --json` shows it (docs/interface.md, 3). `why` gives the reason of the outcome, in
+    words for the operator: why zero, why suspect, until when it waits."""
 
     name: str
     kind: str
@@ -256,6 +284,7 @@ class SourceReport(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     error: str | None = None
     notes: tuple[str, ...] = ()
+    why: str = ""
 
 
 class EditionReport(Struct, frozen=True, kw_only=True):

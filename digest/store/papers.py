@@ -70,8 +70,9 @@ class Papers:
                 change=change,
                 source=source,
                 found_at=moment(found_at),
+                listed_on=day(listed_on),
             )
-            for row, content, change, source, found_at in rows
+            for row, content, change, source, found_at, listed_on in rows
         ]
 
     def count_waiting(self, digest: str) -> int:
@@ -85,6 +86,7 @@ class _Offer(Struct):
     revision: int
     source: str
     found_at: str
+    listed_on: str
     reason: str = ""
     edition_id: int | None = None
 
@@ -385,7 +387,7 @@ class _Diff(Struct):
         self.put(row, digest, offer)
 
     def made(self, state: str, change: str, row: KnownPaper) -> _Offer:
-        return _Offer(state, change, row.revision, self.source, self.stamp)
+        return _Offer(state, change, row.revision, self.source, self.stamp, self.day)
 
     def put(self, row: KnownPaper, digest: str, offer: _Offer) -> None:
         self.offers[row.id, digest] = offer
@@ -432,6 +434,7 @@ class _Diff(Struct):
             "revision": offer.revision,
             "source": offer.source,
             "found_at": offer.found_at,
+            "listed_on": offer.listed_on,
             "reason": offer.reason,
             "edition_id": offer.edition_id,
         }

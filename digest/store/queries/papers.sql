@@ -37,18 +37,18 @@ INSERT INTO sightings (paper_id, source, listed_on, seen_at, status, matched_by,
 VALUES (:paper_id, :source, :listed_on, :seen_at, :status, :matched_by, :announce)
 ON CONFLICT (paper_id, source, listed_on) DO NOTHING;
 
--- name: put_offer(paper_id, digest, state, change, revision, source, found_at, reason, edition_id)*!
-INSERT INTO offers (paper_id, digest, state, change, revision, source, found_at, reason, edition_id)
-VALUES (:paper_id, :digest, :state, :change, :revision, :source, :found_at, :reason, :edition_id)
+-- name: put_offer(paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)*!
+INSERT INTO offers (paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)
+VALUES (:paper_id, :digest, :state, :change, :revision, :source, :found_at, :listed_on, :reason, :edition_id)
 ON CONFLICT (paper_id, digest) DO UPDATE SET
     state = excluded.state, change = excluded.change, revision = excluded.revision, source = excluded.source,
-    found_at = excluded.found_at, reason = excluded.reason, edition_id = excluded.edition_id;
+    found_at = excluded.found_at, listed_on = excluded.listed_on, reason = excluded.reason, edition_id = excluded.edition_id;
 
 -- name: delete_offers(paper_id)*!
 DELETE FROM offers WHERE paper_id = :paper_id;
 
 -- name: waiting(digest)
-SELECT o.paper_id, p.content, o.change, o.source, o.found_at
+SELECT o.paper_id, p.content, o.change, o.source, o.found_at, o.listed_on
 FROM offers o JOIN papers p ON p.id = o.paper_id
 WHERE o.digest = :digest AND o.state = 'waiting'
 ORDER BY o.found_at, o.paper_id;

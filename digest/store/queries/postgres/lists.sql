@@ -9,6 +9,6 @@ FROM papers
 WHERE id = ANY (CAST(:ids AS integer[]));
 
 -- name: offers_by_paper(ids)
-SELECT paper_id, digest, state, change, revision, source, found_at, reason, edition_id
+SELECT paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id
 FROM offers
 WHERE paper_id = ANY (CAST(:ids AS integer[]));

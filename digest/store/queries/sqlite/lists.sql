@@ -8,5 +8,5 @@ SELECT p.id, p.joined_to, p.version, p.announced_on, p.debuted, p.revision, p.co
 FROM json_each(:ids) AS asked CROSS JOIN papers p ON p.id = asked.value;
 
 -- name: offers_by_paper(ids)
-SELECT o.paper_id, o.digest, o.state, o.change, o.revision, o.source, o.found_at, o.reason, o.edition_id
+SELECT o.paper_id, o.digest, o.state, o.change, o.revision, o.source, o.found_at, o.listed_on, o.reason, o.edition_id
 FROM json_each(:ids) AS asked CROSS JOIN offers o ON o.paper_id = asked.value;
