@@ -19,6 +19,7 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
+from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._sniff import is_daily_papers
 from digest.text import MAX_GIST_CHARS, sentences
@@ -205,15 +206,24 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
             days[listed] += 1
     if broken:
         notes.append(f"{broken} of {len(entries)} entries could not be read: neither title nor id")
+    next_url = ""
     if entries and len(entries) in (50, 100):
         notes.append(f"maybe cut: exactly {len(entries)} entries, ask for the next page")
+        if "/api/" in listing.base_url:
+            next_url = with_query(listing, p=str(number_in_query(listing, "p") + 1))
     if not raws:
         raise ParseError(
             f"{listing.location}: none of the {len(entries)} entries of the list has a title or an id. Try https://huggingface.co/api/daily_papers.",
             url=listing.location,
         )
     listed_on = listing.listed_on or day or (days.most_common(1)[0][0] if days else None)
-    return Reading(kind="huggingface", papers=finish(raws, notes), listed_on=listed_on, notes=tuple(notes))
+    return Reading(
+        kind="huggingface",
+        papers=finish(raws, notes),
+        listed_on=listed_on,
+        next_url=next_url,
+        notes=tuple(notes),
+    )
 
 
 def _entry(entry: Json) -> Raw | None:
