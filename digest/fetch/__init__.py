@@ -16,12 +16,17 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
+from msgspec.structs import replace
+
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
-from digest.model import Listing
+from digest.fetch.turns import MemoryTurns, Turns
+from digest.model import Listing, NotModified, Validators
 
 if TYPE_CHECKING:
     import urllib3
+
+__all__ = ["Fetcher", "MemoryTurns", "Turns", "Visit", "headers_for", "shown"]
 
 _Read = TypeVar("_Read")
 
@@ -36,7 +41,16 @@ _NETWORK = "Check the address and the network, then run again."
 class Fetcher:
     """Reads sources; keeps its connections and, for each host, the time of the last request."""
 
-    def __init__(self, *, user_agent: str, resolve: Callable[[str], Path]) -> None:
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        resolve: Callable[[str], Path],
+        turns: Turns | None = None,
+        holder: str = "",
+        backoff_s: float = 1.0,
+    ) -> None:
+        self._turns, self._holder, self._backoff_s = turns or MemoryTurns(), holder, backoff_s
         # A header carries ASCII; what a title or an address has beyond it goes out as in a URL.
         self._user_agent = quote(user_agent, safe=_PRINTABLE_ASCII)
         self._resolve = resolve
@@ -49,29 +63,35 @@ class Fetcher:
         One unreadable file does not hide the others. Nothing is raised for a missing path or a dead server: that is an
         answer of the source, and the run goes on to the next one.
         """
-        if source.url:
-            yield _answer(source.url, lambda: self._from_url(source, now))
+        visit = self.visit(source, now=now)
+        if not source.url:
+            yield from visit.files()
             return
-        files = _answer(source.path, lambda: _files(self._resolve(source.path)))
-        if isinstance(files, FetchError):
-            yield files
-            return
-        for file in files:
-            yield _answer(str(file), partial(_from_file, file, source.max_bytes, now))
+        answer = visit.ask(source.url)
+        if not isinstance(answer, NotModified):
+            yield answer
+
+    def visit(self, source: SourceConfig, *, now: datetime) -> Visit:
+        """All that is asked of one source in one run."""
+        return Visit(self, source, now)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.clear()
 
-    def _from_url(self, source: SourceConfig, now: datetime) -> Listing:
+    def _from_url(
+        self, source: SourceConfig, now: datetime, validators: Validators | None
+    ) -> Listing | NotModified:
         import urllib3
 
         url = source.url
         if shown(url) != url:
             raise FetchRefused(f"{shown(url)}: is no address. Copy it from a browser.", url=shown(url))
         try:
-            response, final, deadline = self._response(source)
+            response, final, deadline = self._response(source, validators)
             try:
+                if response.status == 304:
+                    return NotModified(url=url)
                 body = _read_capped(response, source, deadline)
             finally:
                 response.close()
@@ -89,9 +109,13 @@ class Fetcher:
             base_url=final,
             fetched_at=now,
             listed_on=_date_in(url),
+            etag=response.headers.get("ETag", ""),
+            last_modified=response.headers.get("Last-Modified", ""),
         )
 
-    def _response(self, source: SourceConfig) -> tuple[urllib3.BaseHTTPResponse, str, float]:
+    def _response(
+        self, source: SourceConfig, validators: Validators | None
+    ) -> tuple[urllib3.BaseHTTPResponse, str, float]:
         """The answer with status 200, its body not yet read, the address that gave it after redirects, and the deadline.
 
         Waiting for our turn with a host is our own doing: it does not count against the source's time.
@@ -99,7 +123,7 @@ class Fetcher:
         url, deadline = source.url, time.monotonic() + source.timeout_s
         for _ in range(_REDIRECTS + 1):
             deadline += self._wait_for_turn(url, source.min_interval_s)
-            response = self._request(url, source, deadline)
+            response = self._request(url, source, deadline, validators)
             target = response.get_redirect_location()
             if not target:
                 break
@@ -110,14 +134,16 @@ class Fetcher:
             raise FetchError(
                 f"{source.url}: more than {_REDIRECTS} redirects. Mend the address.", url=source.url
             )
-        if response.status != 200:
+        if response.status != 200 and not (response.status == 304 and validators):
             response.close()
             mend = _status_mend(response.status)
             message = f"{source.url}: the server answered {response.status}. {mend}"
             raise FetchError(message, url=source.url, status=response.status)
         return response, url, deadline
 
-    def _request(self, url: str, source: SourceConfig, deadline: float) -> urllib3.BaseHTTPResponse:
+    def _request(
+        self, url: str, source: SourceConfig, deadline: float, validators: Validators | None
+    ) -> urllib3.BaseHTTPResponse:
         import urllib3
 
         if urlsplit(url).scheme not in ("http", "https"):
@@ -137,6 +163,12 @@ class Fetcher:
                 "User-Agent": self._user_agent,
                 "Accept-Encoding": "gzip, identity",
                 **headers_for(url, source),
+                **({"If-None-Match": validators.etag} if validators and validators.etag else {}),
+                **(
+                    {"If-Modified-Since": validators.last_modified}
+                    if validators and validators.last_modified
+                    else {}
+                ),
             },
             timeout=urllib3.Timeout(connect=min(left, 30.0), read=left),
             redirect=False,
@@ -157,6 +189,27 @@ class Fetcher:
             time.sleep(max(0.0, last + min_interval_s - started))
         self._last_request[host] = time.monotonic()
         return self._last_request[host] - started
+
+
+class Visit:
+    """One visit to one source: its files, or as many addresses of it as are asked."""
+
+    def __init__(self, fetcher: Fetcher, source: SourceConfig, now: datetime) -> None:
+        self._fetcher, self._source, self._now = fetcher, source, now
+
+    def files(self) -> Iterator[Listing | FetchError]:
+        """The listings below the source's path, in the order of their names, each read when it is asked for."""
+        files = _answer(self._source.path, lambda: _files(self._fetcher._resolve(self._source.path)))
+        if isinstance(files, FetchError):
+            yield files
+            return
+        for file in files:
+            yield _answer(str(file), partial(_from_file, file, self._source.max_bytes, self._now))
+
+    def ask(self, url: str, *, validators: Validators | None = None) -> Listing | NotModified | FetchError:
+        """The answer of one address."""
+        source = replace(self._source, url=url)
+        return _answer(url, lambda: self._fetcher._from_url(source, self._now, validators))
 
 
 def _answer(place: str, read: Callable[[], _Read]) -> _Read | FetchError:
