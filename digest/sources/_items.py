@@ -41,6 +41,8 @@ class Item(Struct, kw_only=True):
     updated: str | None = None
     announce_type: str = ""
     comment: str = ""
+    journal: str = ""
+    primary: str = ""
 
 
 class Feed(Struct, kw_only=True):
@@ -50,6 +52,7 @@ class Feed(Struct, kw_only=True):
     description: str = ""
     published: str | None = None
     stated: int | None = None
+    start: int = 0
     sound: bool = True
     items: list[Item] = []
 
@@ -106,12 +109,13 @@ def _head(root: Any, name: str, listing: Listing) -> Feed:
         for child in channel
         if isinstance(child.tag, str) and _local(child.tag) not in ("item", "entry")
     }
-    total = texts.get("totalresults", "").strip()
+    total, start = texts.get("totalresults", "").strip(), texts.get("startindex", "").strip()
     return Feed(
         title=texts.get("title", ""),
         description=texts.get("description", ""),
-        published=_dates.rfc3339(texts.get("pubdate", "")),
-        stated=int(total) if total.isascii() and total.isdigit() else None,
+        published=_dates.rfc3339(texts.get("pubdate") or texts.get("date", "")),
+        stated=int(total) if total.isascii() and total.isdigit() and len(total) < 10 else None,
+        start=int(start) if start.isascii() and start.isdigit() and len(start) < 10 else 0,
     )
 
 
@@ -177,6 +181,8 @@ def _take(item: Item, field: str, child: Any, links: list[tuple[str, str, str]],
         persons.append(_person(child))
     elif field in ("category", "subject"):
         item.categories.append(child.get("term") or child.text or "")
+    elif field == "primary_category":
+        item.primary = item.primary or child.get("term") or ""
     elif field in ("guid", "id"):
         item.guid = item.guid or (child.text or "").strip()
         item.permalink = child.get("isPermaLink", "true") != "false"
@@ -201,6 +207,8 @@ _TEXTS = {
     "doi": "doi",
     "announce_type": "announce_type",
     "comment": "comment",
+    "journal_ref": "journal",
+    "journal_reference": "journal",
 }
 _MAIL_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
 

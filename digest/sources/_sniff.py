@@ -119,12 +119,15 @@ def xml_root(head: str) -> str:
     return name
 
 
+_ARXIV_API = re.compile(r"<id>\s*https?://(?:export\.)?arxiv\.org/api/|<title[^<>]*>\s*arXiv Query:", re.I)
+
+
 def _xml_kind(listing: Listing, root: str, head: str) -> str:
     if root in _FEED_ROOTS:
         announced = (
             "rss.arxiv.org" in head or "export.arxiv.org/rss" in head or "updates on arXiv.org" in head
         )
-        return "arxiv" if announced and "/api/" not in head[:1500] else "feed"
+        return "arxiv" if announced or _ARXIV_API.search(head[:3000]) else "feed"
     what = _OTHER_XML.get(root, f"XML with the root element <{root}>")
     _refuse(listing, f"this is {what}, and no feed", _KNOWN)
 

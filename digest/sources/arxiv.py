@@ -1,4 +1,4 @@
-"""arXiv: listing pages (new, recent, pastweek, month; layout of 2024 and the one before) and the feeds of rss.arxiv.org.
+"""arXiv: listing pages (new, recent, pastweek, month, year, catchup; layout of 2024 and the one before). Feeds: arxiv_feed.py.
 
 Page layout seen 2026-06. A page repeats id='articles' for each section, with its heading inside the list.
 """
@@ -6,32 +6,45 @@ Page layout seen 2026-06. A page repeats id='articles' for each section, with it
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
+
+from msgspec import Struct
 
 from digest import identity
 from digest.errors import ListingChanged, ParseError
-from digest.model import Announce, Listing, Paper, Reading
-from digest.sources import _items, _names
+from digest.model import Announce, Listing, Reading
+from digest.sources import _arxiv, _items, _names
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
-from digest.sources._dates import MONTHS
+from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
-SITE = "https://arxiv.org"
 NAME_OF_KIND = "arxiv"
 
 _TOTAL = re.compile(rb"otal of (\d{1,9}) entries")
-_SHOWING = re.compile(r"showing (?:first |last )?(\d+) of (\d+) entries", re.I)
-_DATE = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2})[a-z]* (\d{4}|\d{2})\b")
-_CATEGORY = re.compile(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
-_EMPTY = re.compile(r"No updates (?:today|for this time period)\.", re.I)
-_CUT_AUTHORS = re.compile(r"et al\.?\s*\((\d+) additional authors? not shown\)", re.I)
-_WITHDRAWN = re.compile(
-    r"\b(?:this|the) (?:paper|article|manuscript|submission|work) (?:has been|is|was) (?:now )?withdrawn\b|\bwithdrawn by\b",
-    re.I,
-)
+_SHOWING = re.compile(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
+_NUMBER = re.compile(r"\s*\[(\d{1,9})\]")
+_EMPTY = re.compile(r"No updates (?:today\b|for this time period\b|for [A-Z][a-z]{2}, \d\d? [A-Z])")
+_BEYOND = re.compile(r"No further updates for [A-Z]")
+
+
+class _Section(Struct):
+    """A heading and what stands below it: the count it states for this page, where it does, and the entries read."""
+
+    name: str
+    announce: Announce | None = None
+    stated: int | None = None
+    read: int = 0
+
+
+class _Page(Struct):
+    """What the lists of a page hold. `numbers` are those of the entries read (`[26]`), which run on over pages."""
+
+    raws: list[Raw]
+    numbers: list[int]
+    sections: list[_Section]
+    broken: int = 0
 
 
 def read(listing: Listing) -> Reading:
@@ -39,14 +52,14 @@ def read(listing: Listing) -> Reading:
 
     `stated` is the page's "Total of N entries" (of the whole listing, not of this page); `section_counts` counts the
     papers by section: new, cross, replace, replace-cross (pages cannot tell the last two apart; withdrawn ones stand among
-    the replaced). Raises ListingChanged where the lists or their titles are missing.
+    the replaced); `section_stated` is what the headings say of each on this page. `next_url` is the listing's next page,
+    while the total says that entries are left. Raises ListingChanged where the lists or their titles are missing.
     """
     if _items.is_feed(listing):
-        return _read_feed(listing)
+        from digest.sources import arxiv_feed
+
+        return arxiv_feed.read(listing)
     return _read_page(listing)
-
-
-# --- the page
 
 
 def _read_page(listing: Listing) -> Reading:
@@ -56,42 +69,61 @@ def _read_page(listing: Listing) -> Reading:
     body = listing.body if is_utf8(listing.body) else unicode_text(listing).encode("utf-8", "replace")
     tree = LexborHTMLParser(body)
     notes: list[str] = []
-    raws, shown = _entries(tree, notes)
-    if raws and _breaks_off(body):
-        raws.pop()
-        notes.append(f"truncated: the page breaks off inside an entry; {len(raws)} whole ones were read")
+    page = _entries(tree)
+    if page.raws and _breaks_off(body):
+        page.raws.pop()
+        page.numbers.pop()
+        page.sections[-1].read -= 1
+        notes.append(f"truncated: the page breaks off inside an entry; {len(page.raws)} whole ones were read")
     elif b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower():
         notes.append("truncated: the page has no end; entries may be missing")
     stated = int(found[1]) if (found := _TOTAL.search(body)) else None
     listed_on = _page_day(tree) or listing.listed_on
-    if not raws:
+    if not page.raws:
         return _without_papers(listing, stated, listed_on, tree, notes)
-    if shown and shown != len(raws):
-        notes.append(f"the headings say {shown} entries are shown, {len(raws)} were read")
-    return _reading(raws, notes, stated=stated, listed_on=listed_on)
-
-
-def _reading(raws: list[Raw], notes: list[str], *, stated: int | None, listed_on: date | None) -> Reading:
-    papers = finish(raws, notes)
+    if page.broken:
+        notes.append(f"{page.broken} entries could not be read: no id or no title")
+    notes += _mismatches(page.sections)
+    papers = finish(page.raws, notes)
     return Reading(
         kind=NAME_OF_KIND,
         papers=papers,
         stated=stated,
-        section_counts=_section_counts(papers),
+        section_counts=_arxiv.section_counts(papers),
+        section_stated=_section_stated(page.sections),
         listed_on=listed_on,
+        next_url=_next_url(listing, page, stated),
         notes=tuple(notes),
     )
 
 
-def _section_counts(papers: Iterable[Paper]) -> dict[str, int]:
-    counts = Counter(
-        "replace" if paper.announce == "withdrawn" else paper.announce or "new" for paper in papers
-    )
-    return {
-        section: counts[section]
-        for section in ("new", "cross", "replace", "replace-cross")
-        if counts[section]
-    }
+def _mismatches(sections: list[_Section]) -> list[str]:
+    """One note for each section of which more or less was read than its heading says."""
+    return [
+        f"section {section.announce or section.name}: the heading says {section.stated} are shown, {section.read} were read"
+        for section in sections
+        if section.stated is not None and section.stated != section.read
+    ]
+
+
+def _section_stated(sections: list[_Section]) -> dict[str, int]:
+    """By announce type. Where the sections are days, as on `recent`, no heading says how many of a type there are."""
+    stated: dict[str, int] = {}
+    for section in sections:
+        if section.announce and section.stated is not None:
+            stated[section.announce] = stated.get(section.announce, 0) + section.stated
+    return stated
+
+
+def _next_url(listing: Listing, page: _Page, stated: int | None) -> str:
+    """The page behind the last entry of this one: `skip=…` on list pages, `page=…` on catchup pages (2,000 entries each)."""
+    skipped = number_in_query(listing, "skip")
+    reached = page.numbers[-1] or skipped + len(page.raws) + page.broken
+    if stated is None or reached >= stated:
+        return ""
+    if "/catchup/" in listing.base_url:
+        return with_query(listing, page=str(number_in_query(listing, "page", 1) + 1))
+    return with_query(listing, skip=str(reached)) if reached > skipped else ""
 
 
 def _without_papers(
@@ -104,22 +136,27 @@ def _without_papers(
             url=listing.location,
         )
     frame = tree.css_first("#dlpage") or tree.body
-    empty = frame is not None and bool(_EMPTY.search(frame.text()))
+    words = " ".join(frame.text().split()) if frame is not None else ""
+    empty = bool(_EMPTY.search(words))
     if empty and not stated:
         return Reading(kind=NAME_OF_KIND, papers=(), stated=stated, listed_on=listed_on, empty=True)
-    if empty:
+    if empty or _BEYOND.search(words):
         raise ListingChanged(
             f"{listing.location}: the page says no updates and yet a total of {stated} entries: it lies beyond the end "
-            "of the list. Leave skip=… out of the address.",
+            "of the list. Leave skip=… or page=… out of the address.",
             url=listing.location,
         )
     raws = list(_tolerant_entries(tree.html or ""))
     if raws:
-        return _reading(
-            raws,
-            [*notes, "read with the tolerant reader: the list was not where it used to be"],
+        notes.append("read with the tolerant reader: the list was not where it used to be")
+        papers = finish(raws, notes)
+        return Reading(
+            kind=NAME_OF_KIND,
+            papers=papers,
             stated=stated,
+            section_counts=_arxiv.section_counts(papers),
             listed_on=listed_on,
+            notes=tuple(notes),
         )
     raise ListingChanged(
         f"{listing.location}: a page of arXiv without its list (dl with dt, dd and list-title) and without the words of an empty "
@@ -128,46 +165,37 @@ def _without_papers(
     )
 
 
-def _entries(tree: Any, notes: list[str]) -> tuple[list[Raw], int]:
-    """All entries with their section, and how many the headings say are shown on this page."""
-    raws: list[Raw] = []
-    section: Announce | None = None
-    heading = None
-    shown = broken = 0
+def _entries(tree: Any) -> _Page:
+    """All entries with their section. A list without a heading is a section without a name."""
+    page = _Page([], [], [_Section("")])
+    term = None
     for node in tree.css("h3, dt, dd"):
         if node.tag == "h3":
-            title = node.text()
-            section = _section(title)
-            if found := _SHOWING.search(title):
-                shown += int(found[1])
+            page.sections.append(_section(node.text()))
         elif node.tag == "dt":
-            heading = node
-        elif len(raws) > MAX_ENTRIES:
+            term = node
+        elif len(page.raws) > MAX_ENTRIES:
             break
-        elif heading is not None:
-            raw = _entry(heading, node, section)
-            heading = None
+        elif term is not None:
+            raw = _entry(term, node, page.sections[-1].announce)
             if raw:
-                raws.append(raw)
+                number = _NUMBER.match(term.text())
+                page.raws.append(raw)
+                page.numbers.append(int(number[1]) if number else 0)
+                page.sections[-1].read += 1
             else:
-                broken += 1
-    if broken and raws:
-        notes.append(f"{broken} entries could not be read: no id or no title")
-    return raws, shown
+                page.broken += 1
+            term = None
+    return page
 
 
-def _section(heading: str) -> Announce | None:
+def _section(heading: str) -> _Section:
     """New, Cross and Replacement submissions of a `new` page; elsewhere a heading is a day and the mark alone tells."""
-    word = heading.strip()[:5].lower()
-    return (
-        "new"
-        if word.startswith("new")
-        else "cross"
-        if word == "cross"
-        else "replace"
-        if word == "repla"
-        else None
-    )
+    words = " ".join(heading.split())
+    types: dict[str, Announce] = {"new": "new", "cross": "cross", "repla": "replace"}
+    announce = types.get(words.split(" ")[0].split("-")[0].lower()[:5])
+    shown = _SHOWING.search(words)
+    return _Section(words.partition("(")[0].strip(), announce, int(shown[1]) if shown else None)
 
 
 def _entry(dt: Any, dd: Any, section: Announce | None) -> Raw | None:
@@ -180,6 +208,8 @@ def _entry(dt: Any, dd: Any, section: Announce | None) -> Raw | None:
     abstract = _abstract(dd)
     authors = dd.css_first(".list-authors")
     authors_text = " ".join(authors.text().split()).removeprefix("Authors:").strip() if authors else ""
+    if authors_text == "(author list is unavailable)":
+        authors, authors_text = None, ""
     return Raw(
         title=_undescribed(title),
         abstract=abstract,
@@ -187,11 +217,11 @@ def _entry(dt: Any, dd: Any, section: Announce | None) -> Raw | None:
         version=arxiv[1],
         authors=_author_names(authors, authors_text),
         authors_raw=authors_text or None,
-        authors_cut=bool(_CUT_AUTHORS.search(authors_text)),
+        authors_cut=bool(_arxiv.CUT_AUTHORS.search(authors_text)),
         categories=_categories(dd),
         announce=_announce(dt, section, comment, abstract),
         links=_links(arxiv[0], dt),
-        comment=comment or None,
+        comment=_arxiv.commented(comment, _field(dd, ".list-journal-ref")),
     )
 
 
@@ -229,12 +259,14 @@ def _abstract(dd: Any) -> str:
 def _author_names(node: Any, text: str) -> list[str]:
     if node is None:
         return []
-    return [link.text() for link in node.css("a")] or _names.split(_CUT_AUTHORS.sub("", text).strip(" ,"))
+    return [link.text() for link in node.css("a")] or _names.split(
+        _arxiv.CUT_AUTHORS.sub("", text).strip(" ,")
+    )
 
 
 def _categories(dd: Any) -> list[str]:
     node = dd.css_first(".list-subjects")
-    return _CATEGORY.findall(node.text()) if node else []
+    return _arxiv.CATEGORY.findall(node.text()) if node else []
 
 
 def _doi(dd: Any) -> dict[str, str]:
@@ -250,34 +282,23 @@ def _announce(dt: Any, section: Announce | None, comment: str, abstract: str) ->
         kind = "replace"
     elif "(cross-list" in mark:
         kind = "cross"
-    if kind == "replace" and (_WITHDRAWN.search(comment) or _WITHDRAWN.search(abstract)):
+    if kind == "replace" and _arxiv.is_withdrawn(comment, abstract):
         return "withdrawn"
     return kind
 
 
-def _links(arxiv: str, dt: Any = None) -> dict[str, str]:
-    links = {"abstract": f"{SITE}/abs/{arxiv}", "pdf": f"{SITE}/pdf/{arxiv}"}
-    if dt is not None and (html := dt.css_first("a[href*='/html/']")):
+def _links(arxiv: str, dt: Any) -> dict[str, str]:
+    links = _arxiv.links(arxiv)
+    if html := dt.css_first("a[href*='/html/']"):
         href = html.attributes.get("href") or ""
-        links["html"] = f"{SITE}{href}" if href.startswith("/") else href
+        links["html"] = f"{_arxiv.SITE}{href}" if href.startswith("/") else href
     return links
 
 
 def _page_day(tree: Any) -> date | None:
-    """The newest day that a heading names; None on a month's page."""
-    days = [day for heading in tree.css("h3") if (day := _day(heading.text()))]
-    return max(days, default=None)
-
-
-def _day(text: str) -> date | None:
-    found = _DATE.search(text)
-    if not found or found[2].lower() not in MONTHS:
-        return None
-    year = int(found[3])
-    try:
-        return date(year if year > 99 else 2000 + year, MONTHS[found[2].lower()], int(found[1]))
-    except ValueError:
-        return None
+    """The newest day that a heading names (`h3`; on a catchup page the `h1`); None on the page of a month or year."""
+    headings = tree.css("h3") + [h1 for h1 in tree.css("h1") if h1.text().strip().startswith("Catchup")]
+    return max((day for heading in headings if (day := _arxiv.day(heading.text()))), default=None)
 
 
 def _breaks_off(body: bytes) -> bool:
@@ -308,80 +329,6 @@ def _tolerant_entries(html: str) -> Iterator[Raw]:
             title=title.get_text(),
             ids={"arxiv": arxiv[0]},
             authors=authors,
-            links=_links(arxiv[0]),
+            links=_arxiv.links(arxiv[0]),
             announce="new",
         )
-
-
-# --- the feed
-
-_ANNOUNCED = re.compile(
-    r"^\s*arXiv:\s*(?P<id>\S+?)\s+Announce Type:\s*(?P<type>[a-z-]+)\s*(?:Abstract:\s*)?", re.I
-)
-_TYPES: dict[str, Announce] = {
-    "new": "new",
-    "cross": "cross",
-    "replace": "replace",
-    "replace-cross": "replace-cross",
-}
-
-
-def _read_feed(listing: Listing) -> Reading:
-    notes: list[str] = []
-    feed = _items.read_items(listing, notes)
-    if feed.title.strip().lower().startswith("feed error for query"):
-        raise ParseError(
-            f"{listing.location}: arXiv answers with an error: {' '.join(feed.description.split())[:300]} "
-            "Check the name of the archive in the address.",
-            url=listing.location,
-        )
-    raws = [_announced(item) for item in feed.items]
-    if not raws:
-        if any("truncated" in note for note in notes):
-            raise ParseError(
-                f"{listing.location}: the feed breaks off before its first whole item. Fetch it again.",
-                url=listing.location,
-            )
-        return Reading(
-            kind=NAME_OF_KIND,
-            papers=(),
-            listed_on=_feed_day(feed, raws) or listing.listed_on,
-            empty=True,
-            notes=tuple(notes),
-        )
-    return _reading(raws, notes, stated=None, listed_on=_feed_day(feed, raws) or listing.listed_on)
-
-
-def _feed_day(feed: _items.Feed, raws: list[Raw]) -> date | None:
-    """The day of the announcement. The feed's own `updated` and `lastBuildDate` are the time of the build and say nothing."""
-    days = Counter(raw.published[:10] for raw in raws if raw.published)
-    stamp = days.most_common(1)[0][0] if days else (feed.published or "")[:10]
-    try:
-        return datetime.fromisoformat(stamp).date() if stamp else None
-    except ValueError:
-        return None
-
-
-def _announced(item: _items.Item) -> Raw:
-    arxiv = identity.arxiv_id(item.guid) or identity.arxiv_id(item.link)
-    said = _ANNOUNCED.match(item.summary)
-    kind = _TYPES.get((item.announce_type or (said["type"] if said else "")).strip().lower())
-    abstract = re.sub(r"^\s*Abstract:\s*", "", item.summary[said.end() :] if said else item.summary)
-    if kind == "replace" and _WITHDRAWN.search(abstract[:400]):
-        kind = "withdrawn"
-    creators = ", ".join(item.authors)
-    versioned = identity.arxiv_id(said["id"]) if said else None
-    return Raw(
-        title=item.title,
-        abstract=abstract,
-        ids=({"arxiv": arxiv[0]} if arxiv else {}) | ({"doi": item.doi} if item.doi else {}),
-        version=(arxiv[1] if arxiv else None) or (versioned[1] if versioned else None),
-        authors=_names.split(creators),
-        authors_raw=creators or None,
-        authors_joined=True,
-        categories=item.categories,
-        announce=kind,
-        published=item.published,
-        links=_links(arxiv[0]) if arxiv else {"abstract": item.link},
-        comment=item.comment or None,
-    )

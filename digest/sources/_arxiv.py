@@ -1,0 +1,64 @@
+"""What all listings of arXiv share, whatever their form: addresses, announce types, days, and the words of a withdrawal."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+
+from digest.model import Paper
+from digest.sources._dates import MONTHS
+
+SITE = "https://arxiv.org"
+
+CUT_AUTHORS = re.compile(r",?\s*et al\.?\s*\((\d+) additional authors? not shown\)", re.I)
+CATEGORY = re.compile(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
+_WITHDRAWN = re.compile(
+    r"\b(?:this|the) (?:paper|article|manuscript|submission|work) (?:has been|is|was) (?:now )?withdrawn\b|\bwithdrawn by\b",
+    re.I,
+)
+_DAY = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2})[a-z]*,? (\d{4}|\d{2})\b")
+
+
+def links(arxiv: str) -> dict[str, str]:
+    """The two addresses that every arXiv id has."""
+    return {"abstract": f"{SITE}/abs/{arxiv}", "pdf": f"{SITE}/pdf/{arxiv}"}
+
+
+def is_withdrawn(*texts: str) -> bool:
+    """Do a replaced paper's comments or abstract plainly say that it was withdrawn? arXiv has no other mark for it."""
+    return any(_WITHDRAWN.search(text) for text in texts)
+
+
+def commented(comment: str, journal: str) -> str | None:
+    """The authors' comments, and behind them where the paper appeared; None for neither."""
+    comment, journal = " ".join(comment.split()), " ".join(journal.split())
+    if not journal:
+        return comment or None
+    return f"{comment}; Journal-ref: {journal}" if comment else f"Journal-ref: {journal}"
+
+
+def day(text: str) -> date | None:
+    """The day in a heading: `Fri, 3 Mar 2023`, `Friday, 17 March 2023`, `Tue, 23 Jul 24`, `26 March, 2026`; None for none.
+
+    A year of two digits is of this century from 00 to 90 (arXiv began in 1991).
+    """
+    found = _DAY.search(text)
+    if not found or found[2].lower() not in MONTHS:
+        return None
+    year = int(found[3])
+    if year < 100:
+        year += 1900 if year > 90 else 2000
+    try:
+        return date(year, MONTHS[found[2].lower()], int(found[1]))
+    except ValueError:
+        return None
+
+
+def section_counts(papers: Iterable[Paper]) -> dict[str, int]:
+    """How many papers of each announce type; withdrawn ones stand among the replaced, as on arXiv's own pages."""
+    counts = Counter(
+        "replace" if paper.announce == "withdrawn" else paper.announce or "new" for paper in papers
+    )
+    return {name: counts[name] for name in ("new", "cross", "replace", "replace-cross") if counts[name]}
