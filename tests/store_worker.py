@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from digest.errors import LeaseHeld
 from digest.model import Decision, Receipt
+from digest.process import this_process
 from digest.store import Store, open_store
 from store_contract import NOW, TODAY, edition, envelope, paper, sight
 
@@ -65,6 +68,21 @@ def step(store: Store, what: str) -> None:
         store.finish_run(store.start_run("daily", TODAY, now=NOW), now=NOW, status="done", report=b"{}")
 
 
+def take_turns(store: Store, holder: str, count: int, gap_us: int) -> list[tuple[int, int]]:
+    """When each turn began and ended, in microseconds of the clock that all processes of a machine share."""
+    turns: list[tuple[int, int]] = []
+    while len(turns) < count:
+        wait = store.take_turn("example.org", holder=holder, now=datetime.now(UTC), ttl_s=600)
+        if wait:
+            time.sleep(min(wait, 0.005))
+            continue
+        begun = datetime.now(UTC)
+        over = datetime.now(UTC)
+        store.end_turn("example.org", holder=holder, now=over, free_at=over + timedelta(microseconds=gap_us))
+        turns.append((round(begun.timestamp() * 1e6), round(over.timestamp() * 1e6)))
+    return turns
+
+
 def main(what: str, url: str, *more: str) -> None:
     if what == "race":
         sys.stdin.readline()  # all start at once
@@ -76,6 +94,15 @@ def main(what: str, url: str, *more: str) -> None:
                 print("won")
             except LeaseHeld:
                 print("lost")
+    elif what == "turns":
+        sys.stdin.readline()
+        with open_store(url) as store:
+            print(json.dumps(take_turns(store, more[0], int(more[1]), int(more[2]))))
+    elif what == "hold":
+        with open_store(url) as store:
+            assert store.take_turn("export.example.org", holder=this_process(), now=NOW, ttl_s=60) == 0
+            print("holds", flush=True)
+            sys.stdin.readline()
     elif what == "open":
         sys.stdin.readline()
         open_store(url).close()

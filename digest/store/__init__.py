@@ -14,20 +14,35 @@ from urllib.parse import unquote
 
 from digest.errors import SchemaTooNew, StoreError
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
+from digest.store.days import Day, Days
 from digest.store.deliveries import Deliveries
 from digest.store.editions import Editions
+from digest.store.hosts import Hosts
 from digest.store.ledger import Ledger, RunRow
+from digest.store.lookups import Lookup, Lookups, Unresolved
 from digest.store.papers import Papers
+from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
 from digest.store.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from digest.store.postgres import Postgres
     from digest.store.sqlite import Sqlite
 
-__all__ = ["RunRow", "Store", "open_store"]
+__all__ = [
+    "Answer",
+    "Day",
+    "Lookup",
+    "ReadingRow",
+    "RunRow",
+    "SourceRun",
+    "Store",
+    "Unresolved",
+    "open_store",
+    "page_hash",
+]
 
 
-class Store(Papers, Editions, Subscribers, Deliveries, Ledger):
+class Store(Papers, Editions, Subscribers, Deliveries, Ledger, Readings, Days, Hosts, Lookups):
     """An open store. Threads may share one; processes open one each."""
 
     def __init__(self, database: Database) -> None:
@@ -44,6 +59,10 @@ class Store(Papers, Editions, Subscribers, Deliveries, Ledger):
     def close(self) -> None:
         """Lets go of the database. Once is enough, twice does no harm."""
         self._db.close()
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written in this block is durable at its end, all of it or none."""
+        return self._db.writing()
 
     def rehearsal(self) -> AbstractContextManager[None]:
         """For a dry run: what is done in this block can be read back in it and is undone at its end. Other writers wait."""

@@ -8,12 +8,13 @@ from datetime import date, datetime, timedelta
 from msgspec import Struct
 
 from digest.errors import LeaseHeld
-from digest.store.database import Database, moment, stamp
+from digest.store.database import Database, Row, moment, stamp
 from digest.store.known import plain
 
 
 class RunRow(Struct, frozen=True, kw_only=True):
-    """One run of one digest. `status` is running, done, degraded or failed; `report` is the JSON of its RunReport."""
+    """One run of one digest. `status` is running, done, degraded or failed; `report` is the JSON of its RunReport, `setup` the
+    JSON of what it was set up with, b"" where that was not noted."""
 
     id: int
     digest: str
@@ -22,6 +23,7 @@ class RunRow(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     status: str
     report: bytes
+    setup: bytes = b""
 
 
 class Ledger:
@@ -67,7 +69,7 @@ class Ledger:
         with self._db.writing():
             self._db.run("release_lease", name=name, holder=holder)
 
-    def start_run(self, digest: str, day: date, *, now: datetime) -> int:
+    def start_run(self, digest: str, day: date, *, now: datetime, setup: bytes = b"") -> int:
         """The number of a new row of the ledger, its status `running`.
 
         To be called under the lease: runs that started before and are `running` still were killed, and become `failed`.
@@ -75,7 +77,14 @@ class Ledger:
         with self._db.writing():
             self._db.run("fail_killed_runs", now=stamp(now))
             row = int(self._db.value("next_run_id"))
-            self._db.run("start_run", id=row, digest=digest, date=day.isoformat(), now=stamp(now))
+            self._db.run(
+                "start_run",
+                id=row,
+                digest=digest,
+                date=day.isoformat(),
+                now=stamp(now),
+                setup=plain(setup.decode()),
+            )
             return row
 
     def finish_run(self, run_id: int, *, now: datetime, status: str, report: bytes) -> None:
@@ -89,24 +98,38 @@ class Ledger:
         """The last runs, newest first."""
         with self._db.reading():
             rows = self._db.rows("last_runs", limit=limit)
-        return [
-            RunRow(
-                id=row,
-                digest=digest,
-                date=date.fromisoformat(day),
-                started_at=moment(started_at),
-                finished_at=moment(finished_at) if finished_at else None,
-                status=status,
-                report=report.encode(),
-            )
-            for row, digest, day, started_at, finished_at, status, report in rows
-        ]
+        return [_run(row) for row in rows]
+
+    def runs_since(self, started_at: datetime | None) -> list[RunRow]:
+        """The runs that started at this moment or later (None: all), oldest first."""
+        since = stamp(started_at) if started_at else ""
+        with self._db.reading():
+            return [_run(row) for row in self._db.rows("runs_since", started_at=since)]
+
+    def runs_of(self, digest: str, day: date) -> list[RunRow]:
+        """The runs for this digest and local date, oldest first."""
+        with self._db.reading():
+            return [_run(row) for row in self._db.rows("runs_of", digest=digest, date=day.isoformat())]
 
     def run_done(self, digest: str, day: date, *, since: datetime | None = None) -> bool:
         """Has a run for this digest and local date, started at `since` or later, ended done or degraded?"""
         after = stamp(since) if since else ""
         with self._db.reading():
             return bool(self._db.value("run_done", digest=digest, date=day.isoformat(), since=after))
+
+
+def _run(row: Row) -> RunRow:
+    number, digest, day, started_at, finished_at, status, report, setup = row
+    return RunRow(
+        id=number,
+        digest=digest,
+        date=date.fromisoformat(day),
+        started_at=moment(started_at),
+        finished_at=moment(finished_at) if finished_at else None,
+        status=status,
+        report=report.encode(),
+        setup=setup.encode(),
+    )
 
 
 def _expiry(now: datetime, ttl_s: float) -> str:

@@ -12,8 +12,9 @@ UPDATE leases SET holder = '', expires_at = '' WHERE name = :name AND holder = :
 -- name: next_run_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM runs;
 
--- name: start_run(id, digest, date, now)!
-INSERT INTO runs (id, digest, date, started_at, status, report) VALUES (:id, :digest, :date, :now, 'running', '');
+-- name: start_run(id, digest, date, now, setup)!
+INSERT INTO runs (id, digest, date, started_at, status, report, setup)
+VALUES (:id, :digest, :date, :now, 'running', '', :setup);
 
 -- name: fail_killed_runs(now)!
 -- Only one process at a time makes runs; those of several digests start at one moment.
@@ -23,7 +24,19 @@ UPDATE runs SET status = 'failed', finished_at = :now WHERE status = 'running' A
 UPDATE runs SET status = :status, report = :report, finished_at = :now WHERE id = :id;
 
 -- name: last_runs(limit)
-SELECT id, digest, date, started_at, finished_at, status, report FROM runs ORDER BY id DESC LIMIT :limit;
+SELECT id, digest, date, started_at, finished_at, status, report, setup FROM runs ORDER BY id DESC LIMIT :limit;
+
+-- name: runs_since(started_at)
+SELECT id, digest, date, started_at, finished_at, status, report, setup
+FROM runs
+WHERE started_at >= :started_at
+ORDER BY id;
+
+-- name: runs_of(digest, date)
+SELECT id, digest, date, started_at, finished_at, status, report, setup
+FROM runs
+WHERE digest = :digest AND date = :date
+ORDER BY id;
 
 -- name: run_done(digest, date, since)$
 SELECT COUNT(*) FROM runs

@@ -11,6 +11,7 @@ CREATE TABLE source_runs (
     position INTEGER NOT NULL,
     kind     TEXT NOT NULL,
     outcome  TEXT NOT NULL,
+    listed_on TEXT NOT NULL,
     stated   INTEGER,
     parsed   INTEGER NOT NULL,
     new      INTEGER NOT NULL,
@@ -59,7 +60,7 @@ CREATE TABLE pages (
     stored  INTEGER NOT NULL,
     kept_at TEXT NOT NULL
 );
-CREATE INDEX pages_age ON pages (kept_at);
+CREATE INDEX pages_age ON pages (kept_at, hash, stored);
 
 -- What the last whole answer of an address was. `audience` says who heard of it (digests and kind): for others it is asked anew.
 CREATE TABLE answers (
@@ -117,6 +118,10 @@ CREATE TABLE lookups (
     service      TEXT NOT NULL,
     found        TEXT NOT NULL
 );
+CREATE INDEX lookups_time ON lookups (looked_up_at);
+-- Entries whose key is no id and no page: those that may have to be looked up.
+CREATE INDEX entries_nameless ON entries (paper_id)
+WHERE key LIKE 'title:%' OR key LIKE 'abstract:%' OR key LIKE 'shown:%';
 
 -- The streams of an offer are four now, and it keeps the day of the listing that brought it.
 ALTER TABLE offers ADD COLUMN listed_on TEXT NOT NULL DEFAULT '';

@@ -1,0 +1,101 @@
+"""Papers that are known by their title alone, and what was found of them elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from digest import identity
+from digest.model import Paper
+from digest.store import known
+from digest.store.database import Database, Row, moment, stamp
+
+STEP = 50  # papers that one step of the search for unresolved ones reads
+
+
+class Lookup(Struct, frozen=True, kw_only=True):
+    """The last search for a paper elsewhere. `found` is the JSON of the facts that were taken, b"" for none; `retry_at` is None
+    where it is not to be looked up again."""
+
+    paper_id: int
+    looked_up_at: datetime
+    outcome: Literal["hit", "miss", "failed"]
+    attempts: int
+    retry_at: datetime | None
+    service: str
+    found: bytes
+
+
+class Unresolved(Struct, frozen=True, kw_only=True):
+    """A paper to look up, as it is known now, and how often that was tried before."""
+
+    paper_id: int
+    paper: Paper
+    attempts: int
+
+
+class Lookups:
+    """The part of the store that knows what was looked up elsewhere."""
+
+    _db: Database
+
+    def unresolved(self, *, now: datetime, limit: int) -> list[Unresolved]:
+        """Up to `limit` issued papers without an id and a page of their own that are due to be looked up, newest first."""
+        found: dict[int, Unresolved] = {}
+        before = 2**31 - 1
+        with self._db.reading():
+            while len(found) < limit:
+                rows = self._db.rows("unresolved", before=before, now=stamp(now), limit=STEP)
+                for _, paper_id, content, attempts in rows:
+                    paper = known.decode(content)
+                    if _is_nameless(paper):
+                        found[paper_id] = Unresolved(paper_id=paper_id, paper=paper, attempts=attempts)
+                if len(rows) < STEP:
+                    break
+                before = rows[-1][0]
+        return list(found.values())[:limit]
+
+    def record_lookup(self, lookup: Lookup) -> None:
+        """Notes the last search for a paper, in place of the one before."""
+        with self._db.writing():
+            self._db.run(
+                "put_lookup",
+                paper_id=lookup.paper_id,
+                looked_up_at=stamp(lookup.looked_up_at),
+                outcome=lookup.outcome,
+                attempts=lookup.attempts,
+                retry_at=stamp(lookup.retry_at) if lookup.retry_at else "",
+                service=known.plain(lookup.service),
+                found=known.plain(lookup.found.decode()),
+            )
+
+    def lookup_of(self, paper_id: int) -> Lookup | None:
+        """The last search for a paper; None where it was never looked up."""
+        with self._db.reading():
+            row = self._db.one("lookup_of", paper_id=paper_id)
+        return _lookup(row) if row else None
+
+    def lookups_between(self, after: datetime | None, until: datetime) -> list[Lookup]:
+        """The searches later than `after` (None: from the first on) up to and with `until`, oldest first."""
+        with self._db.reading():
+            rows = self._db.rows("lookups_between", after=stamp(after) if after else "", until=stamp(until))
+        return [_lookup(row) for row in rows]
+
+
+def _is_nameless(paper: Paper) -> bool:
+    return not paper.links.get("abstract") and not identity.known_ids(paper.ids, paper.links)
+
+
+def _lookup(row: Row) -> Lookup:
+    paper_id, looked_up_at, outcome, attempts, retry_at, service, found = row
+    return Lookup(
+        paper_id=paper_id,
+        looked_up_at=moment(looked_up_at),
+        outcome=outcome,
+        attempts=attempts,
+        retry_at=moment(retry_at) if retry_at else None,
+        service=service,
+        found=found.encode(),
+    )
