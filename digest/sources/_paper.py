@@ -42,6 +42,7 @@ class Raw(Struct, kw_only=True):
     tags: list[str] = []
     organization: str | None = None
     comment: str | None = None
+    source: dict[str, str] = {}  # goes into `source_text`: an id or authors as the source writes them
 
 
 def finish(raws: Iterable[Raw], notes: list[str], *, trusted_ids: bool = True) -> tuple[Paper, ...]:
@@ -128,7 +129,7 @@ def _finished(raw: Raw) -> Paper:
         tags=_names(raw.tags),
         organization=clean(raw.organization[:MAX_FIELD_CHARS]) or None if raw.organization else None,
         comment=clean(raw.comment[:MAX_FIELD_CHARS]) or None if raw.comment else None,
-        source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract)),
+        source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract)) | raw.source,
     )
 
 
