@@ -208,10 +208,11 @@ def old_item(number: int, mark: str, creators: str) -> str:
 
 def test_the_feed_before_2024_tells_versions_and_announce_types_in_its_titles() -> None:
     name = '&lt;a href="http://arxiv.org/find/x"&gt;{}&lt;/a&gt;'
+    author = name.format
     items = [
-        old_item(1, "", f"{name.format('Ann Lindal')}, {name.format('Bo Okoye')}"),
-        old_item(2, " CROSS LISTED", f"{name.format('The Team')}: {name.format('C. Roe')}, et al. (9 additional authors not shown)"),
-        old_item(3, " UPDATED", name.format("Dee Ito")),
+        old_item(1, "", f"{author('Ann Lindal')}, {author('Bo Okoye')}"),
+        old_item(2, " CROSS LISTED", f"{author('The Team')}: {author('C. Roe')}, et al. (9 additional authors not shown)"),
+        old_item(3, " UPDATED", author("Dee Ito")),
     ]  # fmt: skip
     found = read(RDF.format(items="".join(items)))
     assert found.kind == "arxiv"

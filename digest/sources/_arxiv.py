@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 
-from digest.model import Paper
+from msgspec import Struct
+
+from digest.model import Announce, Paper
 from digest.sources._dates import MONTHS
 
 SITE = "https://arxiv.org"
 
 CUT_AUTHORS = re.compile(r",?\s*et al\.?\s*\((\d+) additional authors? not shown\)", re.I)
+_SHOWING = re.compile(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
 CATEGORY = re.compile(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
 _WITHDRAWN = re.compile(
     r"\b(?:this|the) (?:paper|article|manuscript|submission|work) (?:has been|is|was) (?:now )?withdrawn\b|\bwithdrawn by\b",
@@ -62,3 +65,39 @@ def section_counts(papers: Iterable[Paper]) -> dict[str, int]:
         "replace" if paper.announce == "withdrawn" else paper.announce or "new" for paper in papers
     )
     return {name: counts[name] for name in ("new", "cross", "replace", "replace-cross") if counts[name]}
+
+
+class Section(Struct):
+    """A heading and what stands below it: the count it states for this page, where it does, and the entries read."""
+
+    name: str
+    announce: Announce | None = None
+    stated: int | None = None
+    read: int = 0
+
+
+def section(heading: str) -> Section:
+    """New, Cross and Replacement submissions of a `new` page; elsewhere a heading is a day and the mark alone tells."""
+    words = " ".join(heading.split())
+    types: dict[str, Announce] = {"new": "new", "cross": "cross", "repla": "replace"}
+    announce = types.get(words.split(" ")[0].split("-")[0].lower()[:5])
+    shown = _SHOWING.search(words)
+    return Section(words.partition("(")[0].strip(), announce, int(shown[1]) if shown else None)
+
+
+def mismatches(sections: list[Section]) -> list[str]:
+    """One note for each section of which more or less was read than its heading says."""
+    return [
+        f"section {section.announce or section.name}: the heading says {section.stated} are shown, {section.read} were read"
+        for section in sections
+        if section.stated is not None and section.stated != section.read
+    ]
+
+
+def section_stated(sections: list[Section]) -> dict[str, int]:
+    """By announce type. Where the sections are days, as on `recent`, no heading says how many of a type there are."""
+    stated: dict[str, int] = {}
+    for section in sections:
+        if section.announce and section.stated is not None:
+            stated[section.announce] = stated.get(section.announce, 0) + section.stated
+    return stated

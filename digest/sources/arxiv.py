@@ -23,19 +23,9 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 NAME_OF_KIND = "arxiv"
 
 _TOTAL = re.compile(rb"otal of (\d{1,9}) entries")
-_SHOWING = re.compile(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
 _NUMBER = re.compile(r"\s*\[(\d{1,9})\]")
 _EMPTY = re.compile(r"No updates (?:today\b|for this time period\b|for [A-Z][a-z]{2}, \d\d? [A-Z])")
 _BEYOND = re.compile(r"No further updates for [A-Z]")
-
-
-class _Section(Struct):
-    """A heading and what stands below it: the count it states for this page, where it does, and the entries read."""
-
-    name: str
-    announce: Announce | None = None
-    stated: int | None = None
-    read: int = 0
 
 
 class _Page(Struct):
@@ -43,7 +33,7 @@ class _Page(Struct):
 
     raws: list[Raw]
     numbers: list[int]
-    sections: list[_Section]
+    sections: list[_arxiv.Section]
     broken: int = 0
 
 
@@ -83,36 +73,18 @@ def _read_page(listing: Listing) -> Reading:
         return _without_papers(listing, stated, listed_on, tree, notes)
     if page.broken:
         notes.append(f"{page.broken} entries could not be read: no id or no title")
-    notes += _mismatches(page.sections)
+    notes += _arxiv.mismatches(page.sections)
     papers = finish(page.raws, notes)
     return Reading(
         kind=NAME_OF_KIND,
         papers=papers,
         stated=stated,
         section_counts=_arxiv.section_counts(papers),
-        section_stated=_section_stated(page.sections),
+        section_stated=_arxiv.section_stated(page.sections),
         listed_on=listed_on,
         next_url=_next_url(listing, page, stated),
         notes=tuple(notes),
     )
-
-
-def _mismatches(sections: list[_Section]) -> list[str]:
-    """One note for each section of which more or less was read than its heading says."""
-    return [
-        f"section {section.announce or section.name}: the heading says {section.stated} are shown, {section.read} were read"
-        for section in sections
-        if section.stated is not None and section.stated != section.read
-    ]
-
-
-def _section_stated(sections: list[_Section]) -> dict[str, int]:
-    """By announce type. Where the sections are days, as on `recent`, no heading says how many of a type there are."""
-    stated: dict[str, int] = {}
-    for section in sections:
-        if section.announce and section.stated is not None:
-            stated[section.announce] = stated.get(section.announce, 0) + section.stated
-    return stated
 
 
 def _next_url(listing: Listing, page: _Page, stated: int | None) -> str:
@@ -167,11 +139,11 @@ def _without_papers(
 
 def _entries(tree: Any) -> _Page:
     """All entries with their section. A list without a heading is a section without a name."""
-    page = _Page([], [], [_Section("")])
+    page = _Page([], [], [_arxiv.Section("")])
     term = None
     for node in tree.css("h3, dt, dd"):
         if node.tag == "h3":
-            page.sections.append(_section(node.text()))
+            page.sections.append(_arxiv.section(node.text()))
         elif node.tag == "dt":
             term = node
         elif len(page.raws) > MAX_ENTRIES:
@@ -187,15 +159,6 @@ def _entries(tree: Any) -> _Page:
                 page.broken += 1
             term = None
     return page
-
-
-def _section(heading: str) -> _Section:
-    """New, Cross and Replacement submissions of a `new` page; elsewhere a heading is a day and the mark alone tells."""
-    words = " ".join(heading.split())
-    types: dict[str, Announce] = {"new": "new", "cross": "cross", "repla": "replace"}
-    announce = types.get(words.split(" ")[0].split("-")[0].lower()[:5])
-    shown = _SHOWING.search(words)
-    return _Section(words.partition("(")[0].strip(), announce, int(shown[1]) if shown else None)
 
 
 def _entry(dt: Any, dd: Any, section: Announce | None) -> Raw | None:
