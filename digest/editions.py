@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from itertools import groupby
+from itertools import count, groupby
 from urllib.parse import quote
 
 from digest.config import OTHER_SLUG, DigestConfig, slugs_of
-from digest.model import Edition, Entry, Section
+from digest.model import Edition, Entry, Section, Stream
 from digest.selection import Chosen
 from digest.text import gist
 
 OTHER = "Other"
+# What is not new stands behind the topics, in sections of its own: their names, and their slugs in addresses.
+STREAM_SECTIONS: dict[Stream, tuple[str, str]] = {
+    "cross": ("Cross-listed", "cross"),
+    "updated": ("New versions", "updated"),
+    "withdrawn": ("Withdrawn", "withdrawn"),
+}
 
 
 def make_edition(
@@ -25,12 +31,15 @@ def make_edition(
     issued_at: datetime,
     chosen: Sequence[Chosen],
     authority: str,
+    previous: date | None = None,
 ) -> Edition:
     """The edition of a day. `chosen` comes in the order of show (selection.select); `authority` is the host and year
-    that this store's tag URIs carry (RFC 4151), such as "papers.example.org,2026". A topic without papers has no section."""
+    that this store's tag URIs carry (RFC 4151), such as "papers.example.org,2026"; `previous` is the date of the digest's
+    edition before this one: what was listed on that day or before is late. New papers stand under their topics, the other
+    streams in sections of their own; a section without papers is left out."""
     anchors: set[str] = set()
-    entries = [_entry(item, authority, anchors) for item in chosen]
-    slugs = slugs_of(digest.topics)
+    entries = [_entry(item, authority, anchors, previous) for item in chosen]
+    sections = _sections(digest)
     rest = [entry for entry in entries if entry.pick is None]
     edition_id = day.isoformat() if part == 1 else f"{day.isoformat()}/{part}"
     return Edition(
@@ -44,10 +53,24 @@ def make_edition(
         guid=f"tag:{authority}:edition/{quote(digest.name)}/{edition_id}",
         picks=tuple(entry for entry in entries if entry.pick is not None),
         sections=tuple(
-            Section(name=name or OTHER, slug=slugs.get(name, OTHER_SLUG), entries=tuple(group))
-            for name, group in groupby(rest, key=lambda entry: entry.topic)
+            Section(name=name, slug=slug, entries=tuple(group))
+            for (name, slug), group in groupby(rest, key=sections)
         ),
     )
+
+
+def _sections(digest: DigestConfig) -> Callable[[Entry], tuple[str, str]]:
+    """The section of an entry: name and slug. A topic that has the slug of a stream keeps it."""
+    slugs = slugs_of(digest.topics)
+    streams: dict[Stream, tuple[str, str]] = {}
+    for stream, (name, slug) in STREAM_SECTIONS.items():
+        numbered = (slug if n == 1 else f"{slug}-{n}" for n in count(1))
+        streams[stream] = name, next(free for free in numbered if free not in slugs.values())
+
+    def section(entry: Entry) -> tuple[str, str]:
+        return streams.get(entry.change) or (entry.topic or OTHER, slugs.get(entry.topic, OTHER_SLUG))
+
+    return section
 
 
 def paper_guid(authority: str, key: str) -> str:
@@ -55,8 +78,8 @@ def paper_guid(authority: str, key: str) -> str:
     return f"tag:{authority}:{quote(key, safe=':/.@-_~')}"
 
 
-def _entry(item: Chosen, authority: str, anchors: set[str]) -> Entry:
-    paper = item.candidate.paper
+def _entry(item: Chosen, authority: str, anchors: set[str], previous: date | None) -> Entry:
+    paper, listed_on = item.candidate.paper, item.candidate.listed_on
     return Entry(
         paper=paper,
         guid=paper_guid(authority, paper.key),
@@ -66,6 +89,7 @@ def _entry(item: Chosen, authority: str, anchors: set[str]) -> Entry:
         pick=item.pick,
         change=item.candidate.change,
         source=item.candidate.source,
+        late=listed_on if listed_on and previous and listed_on <= previous else None,
     )
 
 

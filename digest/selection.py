@@ -13,7 +13,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from digest.config import DigestConfig, TopicConfig
-from digest.model import Candidate, Decision
+from digest.model import Candidate, Decision, Stream
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
@@ -25,7 +25,8 @@ class Chosen(Struct, frozen=True, kw_only=True):
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """`kept` in the order of show: picks by rank, then topic by topic. `decisions` has one for every candidate."""
+    """`kept` in the order of show: picks by rank, then the streams one after the other, the new papers topic by topic.
+    `decisions` has one for every candidate."""
 
     kept: tuple[Chosen, ...]
     decisions: tuple[Decision, ...]
@@ -42,14 +43,24 @@ def select(candidates: Sequence[Candidate], digest: DigestConfig) -> Selection:
             decisions.append(Decision(paper_id=candidate.paper_id, kept=False, reason=refusal))
             continue
         topic, hits, reason = _topic(candidate, digest.topics)
+        if candidate.change == "withdrawn":
+            reason = "withdrawn after it was sent"
         kept.append((candidate, topic, hits))
         decisions.append(Decision(paper_id=candidate.paper_id, kept=True, reason=reason))
     return Selection(kept=tuple(_ordered(kept, digest)), decisions=tuple(decisions))
 
 
 def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
-    if candidate.change == "updated" and not digest.updates:
-        return "a new version of an older paper, and updates = false"
+    wanted, reason = {
+        "new": (digest.new, "a new paper, and new = false"),
+        "cross": (digest.cross, "a cross-listing, and cross = false"),
+        "updated": (digest.updates, "a new version of an older paper, and updates = false"),
+        "withdrawn": (digest.withdrawn, "a withdrawal, and withdrawn = false"),
+    }[candidate.change]
+    if not wanted:
+        return reason
+    if candidate.change == "withdrawn":
+        return ""  # its readers were sent the paper: no rule of today may keep this from them
     for rule in digest.exclude:
         if _matches(rule)(candidate):
             return f'exclude rule "{rule}"'
@@ -79,10 +90,15 @@ def _hits(candidate: Candidate, topic: TopicConfig) -> int:
     return sum(1 for word in topic.any if _matches(word)(candidate))
 
 
+STREAMS: tuple[Stream, ...] = ("new", "cross", "updated", "withdrawn")  # in the order of show
+
+
 def _ordered(kept: list[tuple[Candidate, str, int]], digest: DigestConfig) -> list[Chosen]:
-    # Votes make a pick; where no source counts them, the papers that say most about the topics, in page order.
-    ranked = sorted(kept, key=lambda k: (-(k[0].paper.upvotes or 0), -k[2], k[0].paper_id))
-    picks = {c.paper_id: rank for rank, (c, _, _) in enumerate(ranked[: digest.picks], 1)}
+    # Votes make a pick; where no source counts them, the papers that say most about the topics, in page order. Cross-listings
+    # fill up what the new papers leave free; an old paper in a new version, or withdrawn, is none.
+    first = [item for item in kept if item[0].change in ("new", "cross")]
+    first.sort(key=lambda k: (STREAMS.index(k[0].change), -(k[0].paper.upvotes or 0), -k[2], k[0].paper_id))
+    picks = {c.paper_id: rank for rank, (c, _, _) in enumerate(first[: digest.picks], 1)}
     order = {topic.name: n for n, topic in enumerate(digest.topics)}
 
     def place(item: tuple[Candidate, str, int]) -> tuple[object, ...]:
@@ -90,8 +106,15 @@ def _ordered(kept: list[tuple[Candidate, str, int]], digest: DigestConfig) -> li
         rank = picks.get(candidate.paper_id)
         if rank is not None:
             return (0, rank)
-        paper = candidate.paper
-        return (1, order.get(topic, len(order)), -(paper.upvotes or 0), paper.title.casefold(), paper.key)
+        paper, stream = candidate.paper, STREAMS.index(candidate.change)
+        return (
+            1,
+            stream,
+            order.get(topic, len(order)),
+            -(paper.upvotes or 0),
+            paper.title.casefold(),
+            paper.key,
+        )
 
     return [Chosen(candidate=c, topic=t, pick=picks.get(c.paper_id)) for c, t, _ in sorted(kept, key=place)]
 

@@ -57,6 +57,7 @@ def issue(
         issued_at=now,
         chosen=selection.kept,
         authority=store.feed_authority(f"{urlsplit(config.site.url).hostname},{day.year}"),
+        previous=store.previous_day(digest.name, day),
     )
     queued = store.issue(edition, selection.decisions, _envelope(edition, config))
     return Issued(

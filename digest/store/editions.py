@@ -46,6 +46,12 @@ class Editions:
         with self._db.reading():
             return int(self._db.value("next_part", digest=digest, date=day.isoformat()))
 
+    def previous_day(self, digest: str, day: date) -> date | None:
+        """The date of the digest's newest edition that is dated on `day` or before; None when there is none."""
+        with self._db.reading():
+            found = self._db.value("previous_day", digest=digest, date=day.isoformat())
+        return date.fromisoformat(found) if found else None
+
     def issue(
         self,
         edition: Edition,

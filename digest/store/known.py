@@ -106,6 +106,11 @@ class KnownPaper:
             )
         return self._known
 
+    @property
+    def withdrawn(self) -> bool:
+        """A listing said so; nothing that is listed later takes it back."""
+        return self.content.announce == "withdrawn"
+
     def says_all_of(self, paper: Paper) -> bool:
         """Every key of this listing's paper is one that was remembered when it was last met."""
         mine = self.content
@@ -161,6 +166,12 @@ class KnownPaper:
         """Adds the facts that were missing."""
         if paper == self.content:
             return
+        if (
+            paper.announce == "withdrawn"
+            and paper.version is not None
+            and paper.version < (self.version or 0)
+        ):
+            paper = replace(paper, announce=None)  # the version that was withdrawn is not the newest
         if self.version is None:
             self.version = paper.version
         self._set(_merged(self.content, paper, key=self.content.key, version=self.version))
@@ -182,7 +193,9 @@ class KnownPaper:
 
 
 def _merged(first: Paper, second: Paper, *, key: str, version: int | None) -> Paper:
-    """The facts of the first, completed by the second's. Most votes win, and of two abstracts of which one was cut, the longer."""
+    """The facts of the first, completed by the second's. Most votes win, and of two abstracts of which one was cut, the longer.
+    Withdrawn by either is withdrawn."""
+    withdrawn = "withdrawn" in (first.announce, second.announce)
     return replace(
         first,
         key=key,
@@ -195,7 +208,7 @@ def _merged(first: Paper, second: Paper, *, key: str, version: int | None) -> Pa
         authors_cut=second.authors_cut if _more_authors(first, second) else first.authors_cut,
         gist=first.gist or second.gist,
         categories=first.categories or second.categories,
-        announce=first.announce or second.announce,
+        announce="withdrawn" if withdrawn else first.announce or second.announce,
         published=first.published or second.published,
         updated=first.updated or second.updated,
         upvotes=max((n for n in (first.upvotes, second.upvotes) if n is not None), default=None),

@@ -10,6 +10,9 @@ SELECT COALESCE(MAX(number), 0) + 1 FROM editions WHERE digest = :digest;
 -- name: next_part(digest, date)$
 SELECT COALESCE(MAX(part), 0) + 1 FROM editions WHERE digest = :digest AND date = :date;
 
+-- name: previous_day(digest, date)$
+SELECT MAX(date) FROM editions WHERE digest = :digest AND date <= :date;
+
 -- name: next_edition_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM editions;
 

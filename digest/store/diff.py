@@ -1,0 +1,361 @@
+"""One call of the diff: which papers of a listing are known, by which key, and what is new about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+
+from msgspec.structs import replace
+
+from digest import identity
+from digest.model import Paper, Sighting
+from digest.model import SightingStatus as Status
+from digest.store import known
+from digest.store.database import Database, Row, day, stamp
+from digest.store.known import REPLACED, KnownPaper
+from digest.store.offers import STREAMS, Offer, Offers
+
+
+class Diff:
+    """One call of record_sightings: what is known is loaded in bulk, decided in memory, and written in bulk."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        source: str,
+        now: datetime,
+        listed_on: date | None = None,
+        followers: tuple[str, ...] = (),
+        updates_for: frozenset[str] = frozenset(),
+    ) -> None:
+        self.db, self.source, self.now, self.listed_on = db, source, now, listed_on
+        self.followers = followers
+        self.stamp, self.day = stamp(now), listed_on.isoformat() if listed_on else ""
+        self.offers = Offers(source=source, found_at=self.stamp, listed_on=self.day, updates_for=updates_for)
+        self.owners: dict[str, int | None] = {}
+        self.rows: dict[int, KnownPaper] = {}
+        self.next_id = 0
+        self.new_keys: dict[str, int] = {}
+        self.earlier: dict[int, list[str]] = {}
+        self.new_abstracts: list[tuple[int, str]] = []
+        self.joins: list[tuple[int, int]] = []
+        self.joined: list[KnownPaper] = []
+        self.quick: dict[int, tuple[str, ...]] = {}
+        self.ladders: dict[int, tuple[str, ...]] = {}
+        self.seen: list[dict[str, object]] = []
+
+    # --- what is known
+
+    def preload(self, papers: Sequence[Paper]) -> None:
+        """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle."""
+        self.look_up([key for paper in papers for key in self.quick_keys(paper)])
+        unsettled = [paper for paper in papers if self.settled(paper) is None]
+        self.look_up([key for paper in unsettled for key in (known.shown_key(paper), *self.ladder(paper))])
+
+    def quick_keys(self, paper: Paper) -> tuple[str, ...]:
+        """The ids, or where there is none the appearance and the title: most often they say it all."""
+        if id(paper) not in self.quick:
+            ids = identity.id_keys(paper.ids, paper.links)
+            self.quick[id(paper)] = _plain(ids) or (known.shown_key(paper), identity.title_key(paper.title))
+        return self.quick[id(paper)]
+
+    def ladder(self, paper: Paper) -> tuple[str, ...]:
+        """The keys of a paper, and the one its source gave it."""
+        if id(paper) not in self.ladders:
+            keys = identity.keys(paper)
+            self.ladders[id(paper)] = _plain(
+                keys if paper.key in keys or not paper.key else (*keys, paper.key)
+            )
+        return self.ladders[id(paper)]
+
+    def settled(self, paper: Paper) -> tuple[KnownPaper, str] | None:
+        """The known paper that a quick key leads to, where the listing says nothing of it that would be new as a key."""
+        for key in self.quick_keys(paper):
+            row = self.owner(key)
+            if row and identity.rung(key) == "shown":
+                return row, key
+            if row and row.says_all_of(paper) and self.stands(key, row, paper):
+                return row, key
+        return None
+
+    def look_up(self, keys: Sequence[str]) -> None:
+        asked = [key for key in dict.fromkeys(keys) if key not in self.owners]
+        if not asked:
+            return
+        self.owners.update(dict.fromkeys(asked))
+        found = self.db.rows("known_keys", keys=self.db.array(asked))
+        self.owners.update(dict(found))
+        self.load([row for _, row in found])
+
+    def load(self, ids: Sequence[int]) -> None:
+        asked = [paper_id for paper_id in dict.fromkeys(ids) if paper_id not in self.rows]
+        if not asked:
+            return
+        found = {row[0]: row for row in self.db.rows("papers_by_id", ids=self.db.array(asked))}
+        for paper_id, row in found.items():
+            if row[1] is None:
+                self.rows[paper_id] = _known_paper(row)
+        joined = {paper_id: row[1] for paper_id, row in found.items() if row[1] is not None}
+        self.load(list(joined.values()))
+        self.rows.update({paper_id: self.rows[winner] for paper_id, winner in joined.items()})
+        for paper_id, digest, *offer in self.db.rows("offers_by_paper", ids=self.db.array(asked)):
+            self.offers.all[paper_id, digest] = Offer(*offer)
+
+    def owner(self, key: str) -> KnownPaper | None:
+        """The paper a key leads to, whatever rows were joined since."""
+        if key not in self.owners:
+            self.look_up([key])
+        paper_id = self.owners[key]
+        return None if paper_id is None else self.rows[paper_id]
+
+    def slots(self, title_key: str) -> list[tuple[str, KnownPaper]]:
+        """Further papers of the same title, which each have a numbered key."""
+        found = self.db.rows("key_slots", first=f"{title_key}#", last=f"{title_key}$")
+        self.look_up([key for key, _ in found])
+        mine = [key for key in self.new_keys if key.startswith(f"{title_key}#")]
+        keys = dict.fromkeys([key for key, _ in found] + mine)
+        return [(key, row) for key in keys if (row := self.owner(key))]
+
+    # --- which paper is it?
+
+    def match(self, paper: Paper) -> tuple[KnownPaper | None, str | None]:
+        """The known paper and the key that led to it; rows that this shows to be one are joined."""
+        if settled := self.settled(paper):
+            return settled
+        if row := self.owner(shown := known.shown_key(paper)):
+            return row, shown
+        standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
+        if not standing:
+            return None, None
+        title = identity.title_key(paper.title)
+        standing.sort(key=lambda found: _strength(found[0], found[1], title))
+        key, row = standing[0]
+        for other_key, other in standing[1:]:
+            if self.rows[other.id] is not row and self.may_join(other_key, other, row, paper):
+                self.join(other, row)
+        return row, key
+
+    def candidates(self, paper: Paper) -> Iterator[tuple[str, KnownPaper]]:
+        for key in self.ladder(paper):
+            row = self.owner(key)
+            if row is None:
+                continue
+            yield key, row
+            if identity.rung(key) == "title" and not self.stands(key, row, paper):
+                yield from self.slots(key)
+
+    def stands(self, key: str, row: KnownPaper, paper: Paper) -> bool:
+        rung = identity.rung(key)
+        if rung == "arxiv":
+            return True
+        if rung not in (*identity.STRONG_RUNGS, "title") and row.titles:
+            # One page shows both: under two titles they are two, and share an address or a publisher's notice.
+            title = identity.title_key(paper.title)
+            if all(identity.title_key(shown) != title for shown in row.titles):
+                return False
+        return identity.same_work(row.known, paper, rung)
+
+    def may_join(self, key: str, other: KnownPaper, row: KnownPaper, paper: Paper) -> bool:
+        """Rows become one over an id or a title, not over an address or an abstract: a joined row is not offered again."""
+        if identity.rung(key) not in (*identity.STRONG_RUNGS, "title"):
+            return False
+        ids = {**identity.known_ids(paper.ids, paper.links), **row.known.ids}
+        if identity.ids_conflict(other.known.ids, ids):
+            return False
+        return identity.same_work(other.known, row.content, identity.rung(key))
+
+    def join(self, other: KnownPaper, row: KnownPaper) -> None:
+        abstracts = (row.content.abstract, other.content.abstract, *self.earlier_abstracts(other))
+        self.remember_abstracts(row, *abstracts)
+        before = row.content
+        row.absorb(other)
+        self.remember_shown(row, before, other.content)
+        self.joins.append((other.id, row.id))
+        self.joined.append(other)
+        for paper_id, meant in self.rows.items():
+            if meant is other:
+                self.rows[paper_id] = row
+        self.offers.join(other.id, row)
+
+    # --- what is new about it?
+
+    def sight(self, paper: Paper) -> Sighting:
+        row, key = self.match(paper)
+        replaced = paper.announce in REPLACED
+        status: Status = "updated" if replaced else "new"
+        if row is None:
+            row = self.add(paper, debuted=not replaced)
+        else:
+            before = row.content
+            if not row.says_all_of(paper):
+                self.remember_keys(row, paper)
+            status = self.meet(row, paper)
+            if row.content is not before or not row.looks_like(paper):
+                self.remember_shown(row, before, paper)
+        row.titles.append(paper.title)
+        self.offer(row, paper)
+        self.note(row, paper, status, key)
+        return Sighting(paper=paper, paper_id=row.id, status=status, matched_by=key)
+
+    def offer(self, row: KnownPaper, paper: Paper) -> None:
+        stream = STREAMS[paper.announce]
+        if stream == "withdrawn" and not row.withdrawn:
+            stream = "updated"  # an old version was, and a newer one stands
+        for digest in self.followers:
+            self.offers.sight(row, digest, stream)
+        if row.withdrawn:
+            self.offers.withdraw(row)
+
+    def add(self, paper: Paper, *, debuted: bool) -> KnownPaper:
+        self.next_id = self.next_id or int(self.db.value("next_paper_id"))
+        row = KnownPaper(
+            self.next_id,
+            paper,
+            version=paper.version,
+            announced_on=self.listed_on or self.now.date(),
+            debuted=debuted,
+            is_new=True,
+        )
+        self.rows[row.id] = row
+        self.next_id += 1
+        keys = self.remember_keys(row, paper)
+        if paper.key not in keys:  # its title belongs to another paper
+            row.content = replace(paper, key=keys[0])
+        return row
+
+    def meet(self, row: KnownPaper, paper: Paper) -> Status:
+        replaced = paper.announce in REPLACED
+        before, stood = row.content.abstract, not row.withdrawn
+        renewed = row.is_overtaken_by(paper, self.listed_on, lambda: self.earlier_abstracts(row))
+        if renewed:
+            row.renew(paper, self.listed_on, self.now.date())
+        else:
+            row.complete(paper)
+        if before and row.content.abstract != before:
+            self.remember_abstracts(row, before)
+        if not row.debuted and not replaced:
+            row.debuted = row.dirty = True
+            return "new"
+        return "updated" if renewed or (stood and row.withdrawn) else "seen"
+
+    def earlier_abstracts(self, row: KnownPaper) -> list[str]:
+        if row.id not in self.earlier:
+            found = [] if row.is_new else self.db.rows("abstracts_of", paper_id=row.id)
+            self.earlier[row.id] = [abstract for (abstract,) in found]
+        return self.earlier[row.id]
+
+    def remember_abstracts(self, row: KnownPaper, *abstracts: str) -> None:
+        there = self.earlier_abstracts(row)
+        for abstract in abstracts:
+            if abstract and abstract not in there:
+                there.append(abstract)
+                self.new_abstracts.append((row.id, abstract))
+
+    def remember_keys(self, row: KnownPaper, paper: Paper) -> list[str]:
+        """Every key that is free leads to this paper from now on; where another paper has the title, a numbered one does.
+
+        Where another paper has any of them, this appearance gets a key of its own: what the ladder finds may change.
+        """
+        mine = []
+        if any((owner := self.owner(key)) and owner is not row for key in self.ladder(paper)):
+            self.own(row, known.shown_key(paper))
+        for key in self.ladder(paper):
+            owner = self.owner(key)
+            if owner is not None and owner is not row and identity.rung(key) == "title":
+                slots = self.slots(key)
+                if any(other is row for _, other in slots):
+                    continue
+                key, owner = f"{key}#{len(slots) + 2}", None
+                self.owners[key] = None
+            if owner is None:
+                self.own(row, key)
+                mine.append(key)
+        return mine
+
+    def own(self, row: KnownPaper, key: str) -> None:
+        if self.owner(key) is None:
+            self.owners[key] = self.new_keys[key] = row.id
+
+    def remember_shown(self, row: KnownPaper, *appearances: Paper) -> None:
+        """Every appearance that is not what the paper looks like now gets a key of its own, so that a second reading finds it."""
+        now = known.shown_key(row.content)
+        for key in dict.fromkeys(known.shown_key(paper) for paper in appearances):
+            if key != now:
+                self.own(row, key)
+
+    # --- writing
+
+    def note(self, row: KnownPaper, paper: Paper, status: Status, key: str | None) -> None:
+        self.seen.append(
+            {
+                "paper_id": row.id,
+                "source": self.source,
+                "listed_on": self.day,
+                "seen_at": self.stamp,
+                "status": status,
+                "matched_by": key,
+                "announce": paper.announce,
+            }
+        )
+
+    def write(self) -> None:
+        rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}
+        self.db.many(
+            "insert_paper",
+            [_fields(row) | {"first_seen": self.stamp} for row in rows.values() if row.is_new],
+        )
+        self.db.many("update_paper", [_fields(row) for row in rows.values() if not row.is_new])
+        self.db.many("remember_key", [{"key": key, "paper_id": row} for key, row in self.new_keys.items()])
+        self.db.many(
+            "remember_abstract", [_abstract_fields(row, abstract) for row, abstract in self.new_abstracts]
+        )
+        self.db.many("insert_sighting", self.seen)
+        self.db.many("delete_offers", [{"paper_id": loser} for loser, _ in self.joins])
+        self.db.many("join_paper", [{"id": loser, "winner": winner} for loser, winner in self.joins])
+        self.db.many("put_offer", self.offers.fields())
+
+
+def _plain(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys as every database takes them: an address may bring NUL as "%00"."""
+    return tuple(key if key.isascii() and key.isprintable() else known.plain(key) for key in keys)
+
+
+def _known_paper(row: Row) -> KnownPaper:
+    paper_id, _, version, announced_on, debuted, revision, content = row
+    return KnownPaper(
+        paper_id,
+        known.decode(content),
+        version=version,
+        announced_on=day(announced_on),
+        debuted=bool(debuted),
+        revision=revision,
+    )
+
+
+def _fields(row: KnownPaper) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "version": row.version,
+        "announced_on": row.announced_on.isoformat() if row.announced_on else "",
+        "debuted": int(row.debuted),
+        "revision": row.revision,
+        "content": known.encode(row.content),
+        "key": row.content.key,
+    }
+
+
+def _abstract_fields(paper_id: int, abstract: str) -> dict[str, object]:
+    return {
+        "paper_id": paper_id,
+        "fingerprint": identity.text_hash(abstract),
+        "abstract": known.plain(abstract),
+    }
+
+
+def _strength(key: str, row: KnownPaper, title_key: str) -> int:
+    """Ids before titles, and an address or an abstract under another title last."""
+    rung = identity.rung(key)
+    if rung in identity.STRONG_RUNGS:
+        return 0
+    return 1 if rung == "title" or identity.title_key(row.content.title) == title_key else 2
