@@ -203,11 +203,119 @@ def _source_problems(source: SourceConfig) -> list[str]:
     if bool(source.path) == bool(source.url):
         lack = "both" if source.path else "no"
         found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
-    if source.url and not _address(source.url):
+    if source.url and not _address(_on_a_day(source.url)):
         found.append(
             f'"url" is {source.url!r}; only http:// and https:// addresses of a host are read. For a file write path = "…".'
         )
-    return found + _path_problems("", path=source.path) + _number_problems("", source)
+    found += _path_problems("", path=source.path) + _number_problems("", source)
+    return found + _reading_problems(source) + _selector_problems(source)
+
+
+def _on_a_day(url: str) -> str:
+    """An address that names its day with {date}, as it is on one."""
+    return url.replace("{date}", "2026-11-20")
+
+
+def _reading_problems(source: SourceConfig) -> list[str]:
+    """`watch`, `routes` and `wait_until`, and where each of them means something."""
+    found = []
+    if source.watch and not source.path:
+        found.append('"watch" is for pages that are put into a folder. Give path = "…", or leave watch out.')
+    if source.routes and not source.url:
+        found.append('"routes" are further addresses of a url, and there is none. Give url = "https://…".')
+    found += [
+        f'"routes" has {route!r}; only http:// and https:// addresses of a host are read. Mend it or take it out.'
+        for route in source.routes
+        if not _address(_on_a_day(route))
+    ]
+    repeated = {route for route in source.routes if [source.url, *source.routes].count(route) > 1}
+    found += [f'"routes" has {route!r}, which is read already. Take it out.' for route in sorted(repeated)]
+    if source.wait_until and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", source.wait_until):
+        found.append(
+            f'"wait_until" is {source.wait_until!r}. Write hour and minute in site time, as in "09:30".'
+        )
+    return found
+
+
+# ---------------------------------------------------------------- selectors
+
+# What each selector of a page finds; all but empty and next inside an item. The first two are needed.
+SELECTORS = (
+    "item", "title", "link", "abstract", "authors", "date", "pdf", "doi", "categories", "empty", "next",
+)  # fmt: skip
+
+
+class Selector(Struct, frozen=True):
+    """A selector of the configuration in its parts: `~ css@attribute`. `follows`: it looks behind the item, not inside.
+    `css` is empty where the element itself is meant."""
+
+    text: str
+    css: str
+    attribute: str = ""
+    follows: bool = False
+
+
+def selector_of(text: str) -> Selector:
+    """The parts of a selector as it is written in the configuration."""
+    found = re.fullmatch(r"\s*(~?)\s*(.*?)\s*(?:@([A-Za-z_:][\w:.-]*))?\s*", text, re.S)
+    css = found[2] if found else text
+    follows = bool(found and found[1])
+    return Selector(text, "" if css == ":scope" else css, (found and found[3]) or "", follows)
+
+
+def css_problem(css: str) -> str:
+    """What is wrong with a CSS selector, and what to do; "" where it can be used, or means the element itself."""
+    if not css:
+        return ""
+    import warnings
+
+    import soupsieve  # what BeautifulSoup selects with
+
+    try:
+        with warnings.catch_warnings():  # the old name of a pseudo-class still does its work
+            warnings.simplefilter("ignore")
+            soupsieve.compile(css)
+    except (soupsieve.SelectorSyntaxError, ValueError, NotImplementedError, RecursionError) as error:
+        what = str(error).partition("\n")[0].rstrip(".:")
+        return f"no CSS selector: {what}. Try it in the console of a browser, document.querySelectorAll."
+    return ""
+
+
+def _selector_problems(source: SourceConfig) -> list[str]:
+    if source.kind != "selectors":
+        if not source.selectors:
+            return []
+        return [
+            f'"selectors" are read with kind = "selectors", and this is "{source.kind}". Set the kind, or take them out.'
+        ]
+    found = []
+    for name in ("item", "title"):
+        if not source.selectors.get(name, "").strip():
+            example = {"item": "article.paper", "title": "h2 a"}[name]
+            found.append(
+                f'kind "selectors" needs "{name}". Write selectors = {{ …, {name} = "{example}" }} '
+                "with the CSS selector that finds it."
+            )
+    for name, text in source.selectors.items():
+        if name not in SELECTORS:
+            found.append(f'"selectors" has an unknown name "{name}". {nearest(name, list(SELECTORS))}')
+        elif not (selector := selector_of(text)).css and not selector.attribute and text.strip() != ":scope":
+            if name not in ("item", "title"):
+                found.append(f'selector "{name}" is empty. Write a CSS selector, or leave "{name}" out.')
+        elif problem := css_problem(selector.css) or _place_problem(name, selector):
+            found.append(f'selector "{name}" = {text!r}: {problem}')
+    return found
+
+
+def _place_problem(name: str, selector: Selector) -> str:
+    """An item and what looks at the whole page cannot look behind an item, nor be the element itself."""
+    if name not in ("item", "empty", "next"):
+        return ""
+    if selector.follows or not selector.css:
+        return "it looks at the whole page, so it can neither begin with ~ nor be without a CSS selector. Write one."
+    if name == "item" and selector.attribute:
+        return f"an item is an element, no attribute. Take @{selector.attribute} away."
+    return ""
 
 
 # What a digest writes into its own folder, beside the years; `topics` and `search` are kept for pages to come.

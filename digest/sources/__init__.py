@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Mapping
+from functools import partial
 from typing import Protocol, cast
 
 from msgspec import structs
@@ -31,35 +33,44 @@ KINDS: dict[str, str] = {
     "arxiv": "digest.sources.arxiv",
     "feed": "digest.sources.feed",
     "saved": "digest.sources.saved",
+    "selectors": "digest.sources.selectors",
 }
+
+# What a third party's kind cannot be called.
+BUILT_IN = frozenset(["auto", *KINDS])
 
 
 def recognise(listing: Listing) -> str:
-    """The kind of a page, by its content: a name in KINDS. Raises ParseError that says what it looks like and what to do."""
-    return _sniff.kind_of(listing)
+    """The kind of a page, by its content: a name in KINDS (never "selectors"), else one of a third party.
+
+    Raises ParseError that says what it looks like and what to do.
+    """
+    try:
+        return _sniff.kind_of(listing)
+    except ParseError as error:
+        from digest.sources import plugins
+
+        kind, faults = plugins.recognise(listing, built_in=BUILT_IN)
+        if not kind:
+            told = "".join(f" Not asked: {fault}" for fault in faults)
+            raise (ParseError(f"{error}{told}", url=listing.location) if told else error) from None
+        return kind
 
 
-def read(listing: Listing, kind: str = "auto") -> Reading:
-    """The papers of a listing, at most 5,000, by the parser of `kind` (a name in KINDS) or, with `auto`, of the recognised one.
+def read(listing: Listing, kind: str = "auto", *, selectors: Mapping[str, str] = {}) -> Reading:
+    """The papers of a listing, at most 5,000, by the parser of `kind` (a name in KINDS, or one of a third party) or, with
+    `auto`, of the recognised one. `selectors` are for kind "selectors".
 
     Without papers only where the page itself says that it is empty. Raises ParseError, ListingChanged.
     """
     if kind == "auto":
         kind = recognise(listing)
-    elif kind not in KINDS:
-        known = ", ".join(["auto", *KINDS])
-        raise ParseError(f'{listing.location}: no kind "{kind}". Known kinds: {known}.', url=listing.location)
-    _sniff.refuse_binary(listing)
-    try:
-        reading = _parser(kind)(listing)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        # Pages are the outside world: one that a parser did not foresee must not keep the other sources from being read.
-        log.debug("%s", listing.location, exc_info=True)
-        raise ParseError(
-            f"{listing.location}: the parser of {kind} failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
-            "program: report it with the page.",
-            url=listing.location,
-        ) from error
+    if kind in KINDS:
+        reading = _read_known(listing, kind, selectors)
+    else:
+        from digest.sources import plugins
+
+        reading = plugins.read(listing, kind)
     if not reading.papers and not reading.empty:
         raise ParseError(
             f"{listing.location}: read as {kind}, and no paper found on a page that does not say it is empty. "
@@ -73,16 +84,35 @@ def read(listing: Listing, kind: str = "auto") -> Reading:
     )
 
 
-def _parser(kind: str) -> Parser:
-    return cast(Parser, importlib.import_module(KINDS[kind]).read)
+def _read_known(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
+    _sniff.refuse_binary(listing)
+    try:
+        return _parser(kind, selectors)(listing)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # Pages are the outside world: one that a parser did not foresee must not keep the other sources from being read.
+        log.debug("%s", listing.location, exc_info=True)
+        raise ParseError(
+            f"{listing.location}: the parser of {kind} failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
+            "program: report it with the page.",
+            url=listing.location,
+        ) from error
+
+
+def _parser(kind: str, selectors: Mapping[str, str]) -> Parser:
+    read = importlib.import_module(KINDS[kind]).read
+    return cast(Parser, partial(read, selectors=selectors) if kind == "selectors" else read)
 
 
 def check_kind(kind: str) -> None:
     """Raises UsageError, with the nearest known name, for a kind of source that does not exist."""
-    known = ["auto", *KINDS]
-    if kind not in known:
+    if kind not in BUILT_IN:
         from difflib import get_close_matches
 
+        from digest.sources import plugins
+
+        known = ["auto", *KINDS, *(name for name in plugins.kinds() if name not in BUILT_IN)]
+        if kind in known:
+            return
         close = get_close_matches(kind, known, n=1)
         mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
         raise UsageError(f'unknown kind "{kind}". {mend}')

@@ -1,0 +1,340 @@
+"""Any HTML page, read by the CSS selectors of the configuration (docs/sources.md, "selectors").
+
+`item` finds the papers of the page, every other selector looks inside an item; `empty` and `next` look at the whole page.
+`selector@attribute` takes an attribute, `@attribute` one of the item itself, `~ selector` looks at what follows the item up to
+the next one (lists of `dt` and `dd`, tables with two rows for a paper).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urldefrag, urljoin
+
+from msgspec import Struct
+
+from digest.checks import SELECTORS, Selector, css_problem, selector_of
+from digest.errors import ListingChanged, ParseError
+from digest.model import Listing, Reading
+from digest.sources._bytes import guard_html, unicode_text
+from digest.sources._elements import (
+    LABELS,
+    authors_in,
+    categories_in,
+    date_in,
+    ids_in,
+    taker,
+    text_of,
+)
+from digest.sources._nearest import nearest, tags_of
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, is_web_address
+from digest.sources._sniff import page_title
+from digest.text import clean
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+KIND = "selectors"
+# BeautifulSoup builds an object for each: 100,000 take 1.2 s and 75 MB (2 cores, 2026-11). A page of 1,000 papers has 40,000.
+MAX_TAGS = 100_000
+_WHOLE_PAGE = ("empty", "next")
+_MEND = "Mend it in this source's selectors; `digest sources test NAME` shows what each of them finds."
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What one selector found: in how many items something, in how many nothing, the first value, and, where it found
+    nothing at all, what to do. For `item`, `empty` and `next` `having` counts elements of the page, and `lacking` is None.
+    """
+
+    name: str
+    selector: str
+    having: int
+    lacking: int | None = None
+    first: str = ""
+    hint: str = ""
+
+
+def read(listing: Listing, selectors: Mapping[str, str]) -> Reading:
+    """Papers in page order, unique by key; `next_url` where `next` finds a link to another page.
+
+    Empty only where `item` finds nothing and `empty` finds something. Raises ListingChanged where `item` finds nothing, or
+    `title` nothing in any item, with the nearest thing that is there; ParseError for selectors that cannot be used.
+    """
+    page = _Page(listing, selectors)
+    if not page.items and page.says_empty:
+        return Reading(kind=KIND, papers=(), empty=True, stated=0)
+    for name in ("item", "title"):
+        if hint := page.hint(name):
+            raise ListingChanged(f"{listing.location}: {hint} {page.looks}{_MEND}", url=listing.location)
+    notes = [hint for name in page.selectors if name not in _WHOLE_PAGE and (hint := page.hint(name))]
+    papers = finish(page.raws(notes), notes, trusted_ids=False)
+    if page.unplaced:
+        notes.append(
+            f"{page.unplaced} relative links left out: the page does not say where it is from. Give its url in place of a path"
+        )
+    return Reading(kind=KIND, papers=papers, next_url=page.next_url(), notes=tuple(notes))
+
+
+def survey(listing: Listing, selectors: Mapping[str, str]) -> list[Found]:
+    """What each selector finds on a page, in the order of the documentation. Raises ParseError for what cannot be read."""
+    page = _Page(listing, selectors)
+    return [page.found(name) for name in SELECTORS if name in page.selectors]
+
+
+class _Page:
+    """A parsed page, the selectors, and the items that they find on it."""
+
+    def __init__(self, listing: Listing, selectors: Mapping[str, str]) -> None:
+        self.listing = listing
+        self.selectors = _usable(selectors, listing)
+        self.text = unicode_text(listing).replace("\0", "")
+        self.soup = _soup(self.text, listing)
+        self.base = _base(self.soup, listing)
+        self.items: list[Tag] = self._select("item", self.soup)[: MAX_ENTRIES + 1]
+        self.unplaced = 0
+        self._starts = {id(item) for item in self.items}
+        self._followed = any(selector.follows for selector in self.selectors.values())
+
+    # --- what a selector finds
+
+    def _select(self, name: str, within: Tag) -> list[Tag]:
+        selector = self.selectors.get(name)
+        if selector is None:
+            return []
+        if not selector.css:
+            return [within]
+        compiled = _compiled(selector.css)
+        if not selector.follows:
+            return list(compiled.select(within))
+        after = list(self._after(within))
+        return [
+            tag for sibling in after for tag in chain(_itself(compiled, sibling), compiled.select(sibling))
+        ]
+
+    def _after(self, item: Tag) -> Iterator[Tag]:
+        """The elements beside an item, up to the one that is, or holds, the next item."""
+        for sibling in item.find_next_siblings():
+            if id(sibling) in self._starts:
+                return
+            yield sibling
+
+    def values(self, name: str, item: Tag) -> list[str]:
+        """The texts or attributes that a selector finds in an item, in page order, without empty ones."""
+        selector = self.selectors.get(name)
+        if selector is None:
+            return []
+        take = taker(name, selector.attribute)
+        return [value for tag in self._select(name, item) if (value := take(tag))]
+
+    def _within(self, name: str) -> Sequence[Tag]:
+        return [self.soup] if name in _WHOLE_PAGE else self.items
+
+    # --- papers
+
+    def raws(self, notes: list[str]) -> Iterator[Raw]:
+        return (self._raw(item) for item in self._whole(notes))
+
+    def _whole(self, notes: list[str]) -> list[Tag]:
+        """The items; of a page that breaks off without the one that may be half."""
+        if not _breaks_off(self.text):
+            return self.items
+        if len(self.items) > 1 and (self._followed or not _goes_on(self.items[-1])):
+            notes.append(
+                "truncated: the page breaks off; the last paper was left out, since it may be half of one"
+            )
+            return self.items[:-1]
+        notes.append("truncated: the page has no end; papers may be missing")
+        return self.items
+
+    def _raw(self, item: Tag) -> Raw:
+        link, pdf = self._address("link", item), self._address("pdf", item)
+        ids, version = ids_in(link, pdf, self.values("doi", item))
+        authors, joined = authors_in(self.values("authors", item))
+        return Raw(
+            title=LABELS["title"].sub("", next(iter(self.values("title", item)), "")),
+            abstract=LABELS["abstract"].sub("", " ".join(self.values("abstract", item))),
+            ids=ids,
+            version=version,
+            authors=authors,
+            authors_raw=joined,
+            authors_joined=joined is not None,
+            categories=categories_in(self.values("categories", item)),
+            published=next((day for value in self.values("date", item) if (day := date_in(value))), None),
+            links={"abstract": link, "pdf": pdf},
+        )
+
+    def _address(self, name: str, item: Tag) -> str:
+        """The first link that a selector finds, absolute; "" for none."""
+        for value in self.values(name, item):
+            url = _joined(self.base, value)
+            if is_web_address(url):
+                return url
+            self.unplaced += not self.base and not re.match(r"[\w+.-]+:|#", value)
+        return ""
+
+    # --- the page as a whole
+
+    @property
+    def says_empty(self) -> bool:
+        return bool(self._select("empty", self.soup))
+
+    def next_url(self) -> str:
+        """The absolute address of the next page; "" where there is none, or it is this page."""
+        here = {urldefrag(url)[0] for url in (self.listing.location, self.listing.base_url)}
+        for value in self.values("next", self.soup):
+            url = urldefrag(_joined(self.base, value))[0]
+            if is_web_address(url) and url not in here:
+                return url
+        return ""
+
+    # --- telling what was found, and why nothing
+
+    def found(self, name: str) -> Found:
+        selector = self.selectors[name]
+        if name == "item":
+            first = text_of(self.items[0]) if self.items else ""
+            counts: tuple[int, int | None] = (len(self.items), None)
+        else:
+            per_item = [self.values(name, item) for item in self._within(name)]
+            having = sum(map(bool, per_item))
+            first = next((values[0] for values in per_item if values), "")
+            counts = (len(per_item[0]), None) if name in _WHOLE_PAGE else (having, len(per_item) - having)
+        return Found(
+            name=name, selector=selector.text, having=counts[0], lacking=counts[1], first=clean(first), hint=self.hint(name)
+        )  # fmt: skip
+
+    def hint(self, name: str) -> str:
+        """Where a selector finds nothing at all: what it finds, and the nearest thing that is there. Else ""."""
+        selector = self.selectors[name]
+        if name in _WHOLE_PAGE:  # no next page and no word of emptiness: as on most pages
+            return ""
+        shown = f'{name} = "{selector.text}"'
+        if name == "item":
+            if self.items:
+                return ""
+            count = sum(1 for _ in tags_of([self.soup]))
+            return f"{shown} finds none of the {count} elements of this page. {nearest(selector.css, [self.soup])}"
+        if not self.items or any(self.values(name, item) for item in self.items):
+            return ""
+        elements = sum(len(self._select(name, item)) for item in self.items)
+        if elements:
+            what = (
+                f'no attribute "{selector.attribute}"'
+                if selector.attribute
+                else "no address"
+                if name in ("link", "pdf")
+                else "no text"
+            )
+            return (
+                f"{shown} finds {elements} elements in {len(self.items)} items, with {what} in any of them."
+            )
+        return f"{shown} finds nothing in any of {len(self.items)} items. {nearest(selector.css, self.items)}".rstrip()
+
+    @property
+    def looks(self) -> str:
+        """What the page looks like, for one that is not as expected: its title, and whether a script is to fill it."""
+        title = page_title(self.text)
+        looks = f'The title of the page is "{title}". ' if title else ""
+        if len(self.soup.get_text(" ", strip=True)) < 400 and self.soup.find("script"):
+            looks += (
+                "It holds hardly any text: a script may fill it, and none is run. "
+                "Look for a feed or data address of the site. "
+            )
+        return looks
+
+
+# --- the selectors and the page
+
+
+def _usable(selectors: Mapping[str, str], listing: Listing) -> dict[str, Selector]:
+    lacking = [name for name in ("item", "title") if not selectors.get(name)]
+    if lacking:
+        raise ParseError(
+            f'{listing.location}: no selector for {" and ".join(lacking)}. The kind "selectors" is read with '
+            'selectors = { item = "…", title = "…" } of a [[source]], by `digest sources test NAME` and `digest run`.',
+            url=listing.location,
+        )
+    usable = {name: selector_of(selectors[name]) for name in SELECTORS if selectors.get(name)}
+    for name, selector in usable.items():
+        if problem := css_problem(selector.css):
+            raise ParseError(
+                f"{listing.location}: {name} = {selector.text!r}: {problem}", url=listing.location
+            )
+    return usable
+
+
+def _compiled(css: str) -> Any:
+    import soupsieve
+
+    return soupsieve.compile(css)  # remembered there
+
+
+def _itself(compiled: Any, tag: Tag) -> list[Tag]:
+    return [tag] if compiled.match(tag) else []
+
+
+def _soup(text: str, listing: Listing) -> BeautifulSoup:
+    from bs4 import BeautifulSoup
+
+    guard_html(listing.body if listing.body.isascii() else text.encode("utf-8", "replace"), listing.location)
+    if (tags := text.count("<")) > MAX_TAGS:
+        raise ParseError(
+            f"{listing.location}: {tags} tags, and pages of more than {MAX_TAGS} are not read by selectors. "
+            "Ask the site for fewer entries on a page.",
+            url=listing.location,
+        )
+    with (
+        warnings.catch_warnings()
+    ):  # of what merely looks like an address or like XML; it is told by what is found
+        warnings.simplefilter("ignore")
+        return BeautifulSoup(text, "lxml")
+
+
+def _base(soup: BeautifulSoup, listing: Listing) -> str:
+    """What relative links are resolved against: the page's own `base`, else where it was fetched, else its canonical address."""
+    own = soup.select_one("base[href]")
+    fetched = listing.base_url
+    if own:
+        fetched = _joined(fetched, str(own["href"]))
+    if not fetched and (
+        canonical := soup.select_one("link[rel=canonical][href], meta[property='og:url'][content]")
+    ):
+        fetched = str(canonical.get("href") or canonical.get("content"))
+    return fetched if fetched.startswith(("http://", "https://")) else ""
+
+
+def _joined(base: str, href: str) -> str:
+    try:
+        return urljoin(base, href.strip())
+    except ValueError:
+        return ""
+
+
+# An element that needs its end tag (HTML, 13.1.2.4): a page that is whole closes them, also where a minifier left out </body>.
+_NEEDS_END = ("ul", "ol", "dl", "table", "section", "main", "article", "div")
+_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1\s*>|\Z)", re.S | re.I)
+_UNFINISHED = re.compile(r"<[a-zA-Z/!][^<>]*\Z")
+
+
+def _breaks_off(text: str) -> bool:
+    """Does the page end before its end: inside a tag, or without </html> and </body> and with lists or boxes still open?"""
+    seen = _UNSEEN.sub(" ", text).rstrip()
+    if _UNFINISHED.search(seen[-2_000:]):
+        return True
+    lower = seen.lower()
+    if "</body" in lower[-20_000:] or "</html" in lower[-20_000:]:
+        return False
+    return any(
+        len(re.findall(rf"<{name}[\s>]", lower)) > len(re.findall(rf"</{name}\s*>", lower))
+        for name in _NEEDS_END
+    )
+
+
+def _goes_on(item: Tag) -> bool:
+    """Is there an element behind this one? Then its own end was read."""
+    return any(
+        parent.find_next_sibling() for parent in chain([item], item.parents) if parent.name != "[document]"
+    )
