@@ -174,7 +174,7 @@ HOLD = """
 import pathlib, sys, time
 from digest.app import App
 from digest.configfile import load_config
-with App(load_config(pathlib.Path(sys.argv[1]) / "config.toml", {})) as app, app._lease():
+with App(load_config(pathlib.Path(sys.argv[1]) / "config.toml", {})) as app, app.alone():
     print("held", flush=True)
     time.sleep(60)
 """

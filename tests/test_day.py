@@ -360,13 +360,13 @@ def test_a_dry_run_keeps_nobody_out_of_the_store_while_it_fetches(tmp_path: Path
     run(config)
     put(tmp_path, "b.xml", invented(2, 2))
     with open_app(config, clock=lambda: NOW) as app:
-        fetch = app.fetcher.fetch
+        visit = app.fetcher.visit
 
         def slow(source: SourceConfig, *, now: datetime) -> object:
             subscribe(config, "a@example.org")  # another process, while a source takes its time
-            return fetch(source, now=now)
+            return visit(source, now=now)
 
-        app.fetcher.fetch = slow  # type: ignore[method-assign,assignment]
+        app.fetcher.visit = slow  # type: ignore[method-assign,assignment]
         assert app.daily(NOW + DAY, dry_run=True).deliveries.queued == 1
 
 

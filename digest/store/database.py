@@ -61,6 +61,7 @@ class Database(ABC):
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._rehearsing = False
+        self._inside = False
         self._queries: Mapping[str, str] = load_queries(self.dialect)
 
     @abstractmethod
@@ -101,7 +102,10 @@ class Database(ABC):
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction, the only writer at this time. All of it is durable after the block, or none of it."""
+        """One transaction, the only writer at this time. All of it is durable after the block, or none of it.
+
+        What is begun inside of another one of the same thread is part of that one.
+        """
         with self._transaction(write=True):
             yield
 
@@ -126,7 +130,11 @@ class Database(ABC):
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[None]:
         with self._lock:
+            if self._inside:
+                yield
+                return
             self._begin(write=write)
+            self._inside = True
             try:
                 yield
                 self._end()
@@ -136,6 +144,8 @@ class Database(ABC):
             except BaseException:
                 self._undo()
                 raise
+            finally:
+                self._inside = False
 
     def _begin(self, *, write: bool) -> None:
         try:

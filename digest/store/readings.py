@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from digest.errors import StoreError
 from digest.identity import text_hash
+from digest.model import Outcome
 from digest.store.database import Database, Row, day, moment, stamp
 from digest.store.known import plain
 
@@ -57,7 +58,7 @@ class SourceRun(Struct, frozen=True, kw_only=True):
     source: str
     position: int
     kind: str
-    outcome: str
+    outcome: Outcome
     listed_on: date | None
     stated: int | None
     parsed: int
@@ -116,6 +117,11 @@ class Readings:
             "insert_page", hash=page, body=packed, size=len(body), stored=len(packed), now=stamp(now)
         )
 
+    def next_reading(self, run_at: datetime) -> int:
+        """The position of the next listing of a run: 1, unless a clock that was set back has given its moment before."""
+        with self._db.reading():
+            return int(self._db.value("next_reading", run_at=stamp(run_at)))
+
     def readings_of(self, run_at: datetime) -> list[ReadingRow]:
         """The listings of one run, in the order in which they were read."""
         with self._db.reading():
@@ -169,6 +175,7 @@ class Readings:
                 **fields,
                 **numbers,
                 run_at=stamp(row.run_at),
+                listed_on=row.listed_on.isoformat() if row.listed_on else "",
                 missing=_json(row.missing),
                 seconds=row.seconds,
             )
@@ -255,5 +262,6 @@ def _reading(row: Row) -> ReadingRow:
 
 def _source_run(row: Row) -> SourceRun:
     facts = dict(zip(SourceRun.__struct_fields__, row, strict=True))
+    facts["listed_on"] = day(facts["listed_on"])
     facts["run_at"], facts["missing"] = moment(facts["run_at"]), _decode_shares(facts["missing"])
     return SourceRun(**facts)

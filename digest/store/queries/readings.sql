@@ -4,6 +4,9 @@ INSERT INTO readings (run_at, position, source, kind, location, base_url, conten
 VALUES (:run_at, :position, :source, :kind, :location, :base_url, :content_type, :listed_on, :fetched_at, :page, :outcome,
         :stated, :sections, :parsed, :new, :updated, :seen, :failed, :why);
 
+-- name: next_reading(run_at)$
+SELECT COALESCE(MAX(position), 0) + 1 FROM readings WHERE run_at = :run_at;
+
 -- name: readings_of(run_at)
 SELECT run_at, position, source, kind, location, base_url, content_type, listed_on, fetched_at, page, outcome,
        stated, sections, parsed, new, updated, seen, failed, why

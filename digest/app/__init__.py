@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
-
 from digest import __version__
 from digest.config import Config, DigestConfig, SourceConfig
-from digest.errors import ConfigError, DigestError, FetchError, UsageError
+from digest.errors import ConfigError, DigestError, UsageError
 from digest.fetch import Fetcher
 from digest.model import (
     Candidate,
@@ -50,6 +44,8 @@ LEASE = "run"
 # Longer than any pause between two renewals; a dead holder on this machine is noticed at once (process.py).
 LEASE_TTL_S = 15 * 60.0
 
+_PACKAGE = Path(__file__).parent.parent
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -57,18 +53,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Order(Struct, frozen=True, kw_only=True):
-    """What one run is to do."""
+class _StoreTurns:
+    """Whose turn it is with a host, over all processes of the store (digest.fetch.Turns)."""
 
-    now: datetime
-    day: date
-    digests: Sequence[DigestConfig]
-    sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]]
-    fetch: Callable[[SourceConfig], Iterable[Listing | FetchError]]
-    again: bool
-    dry_run: bool
-    source_done: Callable[[SourceReport], None]
-    progress: Progress
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.end_turn, self.robots = store.end_turn, store.robots
+        self.remember_robots = store.remember_robots
+
+    def take_turn(self, host: str, *, holder: str, now: datetime, ttl_s: float) -> float:
+        return self._store.take_turn(host, holder=holder, now=now, ttl_s=ttl_s, is_dead=is_dead)
 
 
 class App:
@@ -76,9 +70,10 @@ class App:
 
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.config = config
-        self._clock = clock
+        self.clock = clock
         self.stop = threading.Event()
         self._holder = this_process()
+        self._turns: _StoreTurns | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> App:
@@ -104,7 +99,12 @@ class App:
     def fetcher(self) -> Fetcher:
         contact = self.config.site.contact or parseaddr(self.config.mail.from_)[1]
         agent = f"paper-digest/{__version__} (+{self.config.site.url}; {contact})"
-        return Fetcher(user_agent=agent, resolve=self.config.resolve)
+        return Fetcher(
+            user_agent=agent,
+            resolve=self.config.resolve,
+            turns=self._turns,
+            holder=self._holder,
+        )
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -133,83 +133,44 @@ class App:
         adhoc: Sequence[SourceConfig] = (),
         again: bool = False,
         dry_run: bool = False,
+        since: date | None = None,
+        wait: bool = True,
         source_done: Callable[[SourceReport], None] = lambda report: None,
         progress: Progress = lambda what, done, total: None,
     ) -> RunReport:
         """The main job once: collect, issue, publish, deliver. `adhoc` sources replace the configured ones.
 
+        With `since` dated sources are also asked for the days from there on that were never read. With `wait` a run waits
+        for a batch that is not out, until the `wait_until` of its source.
+
         Raises LeaseHeld when another run is at work; StoreError, PublishError and RenderError when the day cannot be
         finished. What was done until then stands, and the next run goes on from there.
         """
+        from digest.app.daily import DayRun, Order
+
         digests = self.config.digest if digests is None else digests
-        sources = self._sources(digests, adhoc)
-        order = _Order(
+        order = Order(
             now=now,
             day=day or self.today(now),
+            given_day=day,
+            since=since,
             digests=digests,
-            sources=sources,
-            fetch=partial(self.fetcher.fetch, now=now),
+            sources=self._sources(digests, adhoc),
+            adhoc=bool(adhoc),
             again=again,
             dry_run=dry_run,
+            wait=wait,
             source_done=source_done,
             progress=progress,
         )
         if dry_run:
             self._rehearse_without_a_store()
-            # Fetched before the rehearsal begins, which keeps every other writer out of the store until its end.
-            fetched = {_place(source): list(order.fetch(source)) for source, _ in sources}
-            order = replace(order, fetch=lambda source: fetched[_place(source)])
-        with self._lease(), self.store.rehearsal() if dry_run else nullcontext():
-            # What was read by hand does not stand for a digest's own run of the day.
-            return self._on_record(order, [""] if adhoc else [digest.name for digest in digests])
-
-    def _on_record(self, order: _Order, names: Sequence[str]) -> RunReport:
-        """The day, with its beginning and its end in the run ledger."""
-        started = time.perf_counter()
-        runs = [self.store.start_run(name, order.day, now=order.now) for name in names]
-        try:
-            report = replace(self._day(order), seconds=round(time.perf_counter() - started, 3))
-            record = msgspec.json.encode(report)
-        except BaseException as error:
-            reason = (str(error) or type(error).__name__).encode("utf-8", "replace").decode()
-            self._finish(
-                runs, "failed", msgspec.json.encode({"schema": 1, "date": order.day, "error": reason})
-            )
-            raise
-        self._finish(runs, "degraded" if report.degraded else "done", record)
-        return report
-
-    def _day(self, order: _Order) -> RunReport:
-        from digest.pipeline.collect import collect, with_dropped
-        from digest.pipeline.issue import issue
-
-        def done(report: SourceReport) -> None:
-            self._renew()
-            order.source_done(report)
-
-        reports = collect(
-            order.sources, order.fetch, self.store, now=order.now, stopped=self.stop.is_set, done=done
-        )
-        issued = [
-            issue(digest, self.config, self.store, day=order.day, now=order.now, again=order.again)
-            for digest in order.digests
-        ]
-        dropped: Counter[str] = sum((i.dropped for i in issued), Counter())
-        order.progress("publish", 0, 0)
-        published = self._publish(dry_run=order.dry_run)
-        if order.dry_run:
-            deliveries = DeliveryReport(queued=sum(i.queued for i in issued))
         else:
-            deliveries = self._deliver(lambda done, total: order.progress("deliver", done, total))
-        return RunReport(
-            date=order.day,
-            seconds=0.0,
-            sources=tuple(with_dropped(reports, dropped)),
-            digests=tuple(i.report for i in issued),
-            published=published,
-            deliveries=deliveries,
-            dry_run=order.dry_run,
-        )
+            self._turns = _StoreTurns(self.store)
+        run = DayRun(self, order)
+        run.prepare()
+        with self.alone(), self.store.rehearsal() if dry_run else nullcontext():
+            return run.on_record()
 
     def _rehearse_without_a_store(self) -> None:
         """A dry run of a program that never ran leaves no store behind either."""
@@ -235,21 +196,18 @@ class App:
                 found.append((source, followers))
         return found
 
-    def _finish(self, runs: Sequence[int], status: str, report: bytes) -> None:
-        for run in runs:
-            self.store.finish_run(run, now=self._clock(), status=status, report=report)
-
     # ------------------------------------------------------------ mail
 
     def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
         """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between
         the two. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
-        with self._lease():
+        with self.alone():
             if self._undelivered():
-                self._publish()
-            return self._deliver(lambda done, total: progress("deliver", done, total))
+                self.publish()
+            return self.deliver(lambda done, total: progress("deliver", done, total))
 
-    def _deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
+    def deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
+        """Sends what is queued or due. Under the lease, and after the pages that the mails link to are there."""
         from digest.pipeline.deliver import deliver
 
         if not self._undelivered():
@@ -260,10 +218,9 @@ class App:
             self._message_of(),
             self.config.mail,
             holder=self._holder,
-            clock=self._clock,
-            stop=self.stop,
+            clock=self.clock,
             progress=progress,
-            renew=self._renew,
+            renew=self.renew,
         )
 
     def _undelivered(self) -> bool:
@@ -353,16 +310,16 @@ class App:
 
     def rebuild(self) -> PublishReport:
         """Rewrites `site.output` from the store: every page of every edition, then the feeds."""
-        with self._lease():
-            return self._publish(everything=True)
+        with self.alone():
+            return self.publish(everything=True)
 
-    def _publish(self, *, everything: bool = False, dry_run: bool = False) -> PublishReport:
+    def publish(self, *, everything: bool = False, dry_run: bool = False) -> PublishReport:
         from digest.pipeline.publish import publish
 
         report = publish(
             self.config, self.store, self.renderer, self.website(dry_run=dry_run), everything=everything
         )
-        self._renew()
+        self.renew()
         return report
 
     def preview(self, out: Path, *, day: date | None = None) -> tuple[Edition, PublishReport]:
@@ -436,22 +393,24 @@ class App:
                     yield listing.url or source.url or source.path, listing
                     continue
                 try:
-                    yield listing.location, read(listing, source.kind)
+                    yield listing.location, read(listing, source.kind, selectors=source.selectors)
                 except DigestError as error:
                     yield listing.location, error
 
     # ------------------------------------------------------------ the lease
 
     @contextmanager
-    def _lease(self) -> Iterator[None]:
-        self.store.acquire_lease(LEASE, self._holder, now=self._clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead)
+    def alone(self) -> Iterator[None]:
+        """Keeps every other run, on this machine and others, out of the store. Raises LeaseHeld."""
+        self.store.acquire_lease(LEASE, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead)
         try:
             yield
         finally:
             self.store.release_lease(LEASE, self._holder)
 
-    def _renew(self) -> None:
-        self.store.renew_lease(LEASE, self._holder, now=self._clock(), ttl_s=LEASE_TTL_S)
+    def renew(self) -> None:
+        """Holds the lease for longer. Raises LeaseHeld when another one has taken it over."""
+        self.store.renew_lease(LEASE, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S)
 
 
 def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
@@ -475,8 +434,8 @@ def _place(source: SourceConfig) -> str:
 
 def shipped(name: str) -> Path:
     """A file or folder that comes with the program: inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "_shipped" / name
-    return inside if inside.exists() else Path(__file__).parent.parent / name
+    inside = _PACKAGE / "_shipped" / name
+    return inside if inside.exists() else _PACKAGE.parent / name
 
 
 def _sample(now: datetime) -> list[Chosen]:

@@ -1,0 +1,224 @@
+"""The main job of one day, in order: collect, wait for what is not out, issue, publish, deliver, look up, tidy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from digest.config import DigestConfig, SourceConfig
+from digest.errors import Stopped
+from digest.model import DeliveryReport, RunReport, SourceReport
+from digest.pipeline.collect import WAITABLE, Reader, collect, with_dropped
+from digest.pipeline.gather import Taken, Wanted, audience_of, gather
+from digest.pipeline.replay import Setup
+
+if TYPE_CHECKING:
+    from digest.app import App, Progress
+
+log = logging.getLogger(__name__)
+
+# While a run waits for a batch, its source is asked again so often.
+POLL_S = 600.0
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What one run is to do. `day` is the edition's local date, `given_day` the same where it was given by hand."""
+
+    now: datetime
+    day: date
+    given_day: date | None
+    since: date | None
+    digests: Sequence[DigestConfig]
+    sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]]
+    adhoc: bool
+    again: bool
+    dry_run: bool
+    wait: bool
+    source_done: Callable[[SourceReport], None]
+    progress: Progress
+
+
+class DayRun:
+    """One run of the day on the edges of an App."""
+
+    def __init__(self, app: App, order: Order) -> None:
+        self._app, self._order = app, order
+        self._taken: dict[str, list[Taken]] = {}
+
+    def prepare(self) -> None:
+        """A dry run fetches before its rehearsal begins, which keeps every other writer out of the store until its end."""
+        if self._order.dry_run:
+            self._taken = {reader.source.name: list(self._take(reader)) for reader in self._readers()}
+
+    def on_record(self) -> RunReport:
+        """The day, with its beginning and its end in the run ledger."""
+        app, order = self._app, self._order
+        started = time.perf_counter()
+        # What was read by hand does not stand for a digest's own run of the day.
+        names = [""] if order.adhoc else [digest.name for digest in order.digests]
+        setup = msgspec.json.encode(self._setup())
+        runs = [app.store.start_run(name, order.day, now=order.now, setup=setup) for name in names]
+        try:
+            report = replace(self._day(), seconds=round(time.perf_counter() - started, 3))
+            record = msgspec.json.encode(report)
+        except BaseException as error:
+            reason = (str(error) or type(error).__name__).encode("utf-8", "replace").decode()
+            self._finish(
+                runs, "failed", msgspec.json.encode({"schema": 1, "date": order.day, "error": reason})
+            )
+            raise
+        self._finish(runs, "degraded" if report.degraded else "done", record)
+        return report
+
+    def _finish(self, runs: Sequence[int], status: str, report: bytes) -> None:
+        for run in runs:
+            self._app.store.finish_run(run, now=self._app.clock(), status=status, report=report)
+
+    def _setup(self) -> Setup:
+        order = self._order
+        followers = {source.name: tuple(d.name for d in digests) for source, digests in order.sources}
+        everyone = {d.name: d for _, digests in order.sources for d in digests}
+        return Setup(
+            again=order.again,
+            digests=tuple(order.digests),
+            # A header is a key, perhaps: it is of no use to a replay, and stays out of the store.
+            sources=tuple(replace(source, headers={}) for source, _ in order.sources),
+            followers=followers,
+            updates_for=tuple(name for name, digest in everyone.items() if digest.updates),
+        )
+
+    # --- the steps
+
+    def _day(self) -> RunReport:
+        from digest.pipeline.issue import issue
+
+        app, order = self._app, self._order
+        reports = self._collect(self._readers())
+        if order.wait and not order.dry_run and order.given_day is None:
+            reports = self._wait(reports)
+        issued = [
+            issue(digest, app.config, app.store, day=order.day, now=order.now, again=order.again)
+            for digest in order.digests
+        ]
+        dropped: Counter[str] = sum((i.dropped for i in issued), Counter())
+        order.progress("publish", 0, 0)
+        published = app.publish(dry_run=order.dry_run)
+        if order.dry_run:
+            deliveries = DeliveryReport(queued=sum(i.queued for i in issued))
+        else:
+            deliveries = app.deliver(lambda done, total: order.progress("deliver", done, total))
+            self._tidy()
+        return RunReport(
+            date=order.day,
+            seconds=0.0,
+            sources=tuple(with_dropped(reports, dropped, app.store)),
+            digests=tuple(i.report for i in issued),
+            published=published,
+            deliveries=deliveries,
+            dry_run=order.dry_run,
+        )
+
+    def _readers(self, now: datetime | None = None, only: Iterable[str] | None = None) -> list[Reader]:
+        order = self._order
+        now = now or order.now
+        until = order.given_day or now.astimezone(UTC).date()
+        return [
+            Reader(
+                wanted=Wanted(
+                    source=source,
+                    now=now,
+                    until=until,
+                    since=order.since,
+                    audience=audience_of(source, [digest.name for digest in digests]),
+                ),
+                digests=digests,
+            )
+            for source, digests in order.sources
+            if only is None or source.name in only
+        ]
+
+    def _take(self, reader: Reader) -> Iterable[Taken]:
+        if reader.source.name in self._taken:
+            return self._taken[reader.source.name]
+        visit = self._app.fetcher.visit(reader.source, now=reader.wanted.now)
+        return gather(reader.wanted, visit, self._app.store, stopped=self._app.stop.is_set)
+
+    def _collect(self, readers: Sequence[Reader]) -> list[SourceReport]:
+        def done(report: SourceReport) -> None:
+            self._app.renew()
+            self._order.source_done(report)
+
+        return collect(
+            readers,
+            self._take,
+            self._app.store,
+            keep_pages=self._app.config.store.keep_pages_days > 0,
+            stopped=self._app.stop.is_set,
+            done=done,
+        )
+
+    # --- waiting for a batch that is not out
+
+    def _wait(self, reports: list[SourceReport]) -> list[SourceReport]:
+        """The reports, after the sources whose batch was not out have been asked again until it was, or until their hour."""
+        ends = {source.name: self._wait_end(source) for source, _ in self._order.sources if source.wait_until}
+        while True:
+            now = self._app.clock()
+            late = {r.name: ends[r.name] for r in reports if r.outcome in WAITABLE and r.name in ends}
+            pending = {name: end for name, end in late.items() if end > now}
+            if not pending:
+                return [_waited(r, self._local(late[r.name])) if r.name in late else r for r in reports]
+            pause = min(POLL_S, max(1.0, (min(pending.values()) - now).total_seconds()))
+            for name, end in pending.items():
+                log.info("%s: its batch is not out; waiting until %s at most", name, self._local(end))
+            self._order.progress("wait", 0, int(pause))
+            if self._app.stop.wait(pause):
+                raise Stopped(
+                    "told to stop while waiting for a batch. What was read is kept; the next run goes on."
+                )
+            self._app.renew()
+            fresh = {r.name: r for r in self._collect(self._readers(self._app.clock(), pending))}
+            reports = [_added(r, fresh[r.name]) if r.name in fresh else r for r in reports]
+
+    def _wait_end(self, source: SourceConfig) -> datetime:
+        zone = self._app.config.site.zone
+        return datetime.combine(self._order.day, clock_time.fromisoformat(source.wait_until), zone)
+
+    def _local(self, moment: datetime) -> str:
+        return f"{moment.astimezone(self._app.config.site.zone):%H:%M}"
+
+    # --- afterwards
+
+    def _tidy(self) -> None:
+        config = self._app.config.store
+        self._app.store.prune_pages(
+            older_than=self._order.now - timedelta(days=config.keep_pages_days),
+            max_bytes=config.keep_pages_mb * 1024 * 1024,
+        )
+
+
+def _waited(report: SourceReport, until: str) -> SourceReport:
+    note = f"waited until {until}; the edition goes out without it, and what comes later is in the next one"
+    return replace(report, why=f"{report.why}; {note}", notes=(*report.notes, note))
+
+
+def _added(first: SourceReport, second: SourceReport) -> SourceReport:
+    """Two readings of one source in one run: the outcome of the second, and what both brought."""
+    return replace(
+        second,
+        new=first.new + second.new,
+        updated=first.updated + second.updated,
+        seconds=round(first.seconds + second.seconds, 3),
+        outcome="new"
+        if second.outcome in ("quiet", "not-modified") and first.new + first.updated
+        else second.outcome,
+    )

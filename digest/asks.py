@@ -1,0 +1,129 @@
+"""Which addresses a source is asked at: its own, those of the days that may still grow, those of days that were missed. Pure.
+
+A listing day is not complete when it is first read: papers are added for days, and stand on no other day. So a source
+whose address names a day, or can, is asked again for the days before, each until it has stayed the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from digest.calendar import arxiv_days
+from digest.config import SourceConfig
+
+# A day that stayed the same for so long after its end is asked no more.
+SETTLED_DAYS = 3
+# Days that are asked for by date after downtime, or with `--since`: no run asks a site for years.
+MAX_MISSED_DAYS = 92
+DATE = "{date}"
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One address to ask for: `day` is the listing day that it is asked for, where it names one."""
+
+    url: str
+    day: date | None = None
+
+
+def day_address(source: SourceConfig) -> str:
+    """The source's address of a day, with `{date}` in its place; "" where days have no address.
+
+    The operator's own `{date}`, or what is known of a site: Hugging Face's `/papers/date/…` and `/api/daily_papers?date=…`.
+    """
+    if DATE in source.url:
+        return source.url
+    parts = urlsplit(source.url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    path = parts.path.rstrip("/")
+    if path.endswith("/api/daily_papers") and "date" not in query:
+        # An answer is cut at 50 unless more is asked for.
+        asked = urlencode({"limit": "100", **query})
+        return urlunsplit(parts._replace(query=f"date={DATE}&{asked}"))
+    is_hugging_face = parts.hostname in ("huggingface.co", "www.huggingface.co")
+    if path.endswith("/papers") and (is_hugging_face or source.kind == "huggingface"):
+        return urlunsplit(parts._replace(path=f"{path}/date/{DATE}"))
+    return ""
+
+
+def missed_address(source: SourceConfig) -> str:
+    """The address of a day that was missed, for a listing whose own address shows the newest day only; "" where there is none.
+
+    arXiv's `/list/…/new` has `/catchup/…/DATE`, in the same layout.
+    """
+    parts = urlsplit(source.url)
+    steps = parts.path.strip("/").split("/")
+    if len(steps) < 3 or steps[-3] != "list" or steps[-1] != "new":
+        return ""
+    path = "/".join(["", *steps[:-3], "catchup", steps[-2], DATE])
+    return urlunsplit(parts._replace(path=path, query="abs=True"))
+
+
+def first_asks(
+    source: SourceConfig, *, until: date, known: Mapping[date, str], since: date | None = None
+) -> list[Ask]:
+    """What to ask a source for in a run whose newest listing day is `until`, oldest day first.
+
+    `known` has the state ("open", "closed") of each day that was read before. Without dated addresses that is the source's
+    own. Else the days within its window that are open, those missed since the newest one read, `until` itself, and all
+    since a given day that were never read. On first use that is `until` alone: the past was not asked for.
+    """
+    address = day_address(source)
+    if not address:
+        return [Ask(url=source.url)]
+    return [Ask(url=_of_day(address, day), day=day) for day in wanted_days(source, until, known, since)]
+
+
+def wanted_days(
+    source: SourceConfig, until: date, known: Mapping[date, str], since: date | None
+) -> list[date]:
+    """The days that `first_asks` asks for, oldest first."""
+    window = until - timedelta(days=source.lookback_days)
+    oldest = until - timedelta(days=MAX_MISSED_DAYS)
+    read = [day for day in known if day <= until]
+    begin = min((max(read) + timedelta(days=1) if read else until), until)
+    if since is not None:
+        begin = min(begin, since)
+    missed = {day for day in _span(max(begin, oldest), until) if day not in known}
+    growing = {day for day in read if day >= window and known[day] == "open"}
+    return sorted(missed | growing | ({until} if known.get(until) != "closed" else set()))
+
+
+def missed_asks(
+    source: SourceConfig, *, newest: date | None, known: Mapping[date, str], since: date | None = None
+) -> list[Ask]:
+    """The announcement days between the newest one read before and `newest`, the day that the listing shows now.
+
+    Also those that were asked for in vain, and with `since` all from there on that were never read. Empty for sources that
+    have no address of such days.
+    """
+    address = missed_address(source)
+    if not address or newest is None:
+        return []
+    last = max((day for day in known if day < newest), default=None)
+    open_days = [day for day, state in known.items() if state == "open"]
+    start = min((day for day in (last, since, *open_days) if day is not None), default=newest)
+    days = arxiv_days(max(start, newest - timedelta(days=MAX_MISSED_DAYS)), newest)
+    return [
+        Ask(url=_of_day(address, day), day=day)
+        for day in days
+        if day != newest and known.get(day) != "closed"
+    ]
+
+
+def is_settled(day: date, *, changed: date, today: date, window_days: int) -> bool:
+    """Will a day be asked no more? When it has stayed the same for three days after its end, or its window is over."""
+    return today - max(day, changed) > timedelta(days=SETTLED_DAYS) or today - day > timedelta(
+        days=window_days
+    )
+
+
+def _of_day(address: str, day: date) -> str:
+    return address.replace(DATE, day.isoformat())
+
+
+def _span(first: date, last: date) -> Sequence[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

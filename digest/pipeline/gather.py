@@ -1,0 +1,187 @@
+"""Gather: every listing of a source that a run wants, asked for page by page and read. It writes nothing down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from digest import __version__
+from digest.asks import Ask, first_asks, missed_asks
+from digest.config import SourceConfig
+from digest.errors import FetchError, ParseError
+from digest.model import Listing, NotModified, Reading, Validators
+from digest.sources import read
+
+if TYPE_CHECKING:
+    from digest.store import Answer, Day, Store
+
+
+class Visit(Protocol):
+    """The wire and the disk, as one run of one source sees them (digest.fetch)."""
+
+    def files(self) -> Iterator[Listing | FetchError]: ...
+
+    def ask(
+        self, url: str, *, validators: Validators | None = None
+    ) -> Listing | NotModified | FetchError: ...
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """What one listing gave: the page as it came, and its reading, or why there is none.
+
+    `reading` is None for a page that has not changed and for one that was read before (`skipped`).
+    """
+
+    ask: Ask
+    listing: Listing | NotModified | FetchError
+    reading: Reading | ParseError | None = None
+    skipped: bool = False
+
+    @property
+    def day(self) -> date | None:
+        """The listing day that was asked for, or that the page says it is of."""
+        if self.ask.day is not None:
+            return self.ask.day
+        listed = self.listing.listed_on if isinstance(self.listing, Listing) else None
+        return listed or (self.reading.listed_on if isinstance(self.reading, Reading) else None)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a run wants of one source: listings up to the day `until`, all since `since` where that is given.
+
+    `audience` names the digests that hear of it: what they have heard of need not be read again for them.
+    """
+
+    source: SourceConfig
+    now: datetime
+    until: date
+    since: date | None = None
+    audience: str = ""
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment of the run on the day that it is about: now, unless the day was given by hand."""
+        return datetime.combine(self.until, self.now.timetz())
+
+
+def audience_of(source: SourceConfig, followers: Iterable[str]) -> str:
+    """Who hears of an answer, and by which reader: for others the address is asked anew."""
+    rules = sorted(source.selectors.items())
+    return f"{__version__} {source.kind} {','.join(followers)}" + (f" {rules}" if rules else "")
+
+
+def gather(wanted: Wanted, visit: Visit, store: Store, *, stopped: Callable[[], bool]) -> Iterator[Taken]:
+    """The listings of a source as they come: files, or answers with their further pages, then those of missed days.
+
+    Nothing is raised for a dead server or a broken page: that is what the listing gave. Ends early when `stopped`.
+    """
+    source = wanted.source
+    if source.path:
+        for listing in visit.files():
+            yield _file(wanted, listing, store)
+        return
+    asking = _Asking(wanted, visit, store, stopped)
+    known = {day.day: day.state for day in store.days_of(source.name)}
+    for ask in first_asks(source, until=wanted.until, known=known, since=wanted.since):
+        yield from asking.pages(ask)
+    newest = asking.newest_day or _newest(store.days_of(source.name))
+    for ask in missed_asks(source, newest=newest, known=known, since=wanted.since):
+        yield from asking.pages(ask)
+    for route in source.routes:
+        yield from asking.pages(Ask(url=route))
+
+
+class _Asking:
+    """The requests of one run to one source."""
+
+    def __init__(self, wanted: Wanted, visit: Visit, store: Store, stopped: Callable[[], bool]) -> None:
+        self._wanted, self._visit, self._store, self._stopped = wanted, visit, store, stopped
+        self._asked: set[str] = set()
+        self.newest_day: date | None = None
+
+    def pages(self, ask: Ask) -> Iterator[Taken]:
+        """One address and the pages that follow it, up to `max_pages`, as long as each names a next one and brings something."""
+        url, shown = ask.url, set[str]()
+        for _ in range(self._wanted.source.max_pages):
+            if not url or url in self._asked or self._stopped():
+                return
+            self._asked.add(url)
+            known = self._store.answer(self._wanted.source.name, url, self._wanted.audience)
+            listing = self._visit.ask(url, validators=_validators(known))
+            taken = _read(Ask(url=url, day=ask.day), listing, self._wanted.source)
+            yield taken
+            if isinstance(taken.reading, Reading):
+                self._note_day(taken.reading)
+                keys = {paper.key for paper in taken.reading.papers}
+                url = taken.reading.next_url if keys - shown else ""
+                shown |= keys
+            else:
+                # An unchanged page has the next page that it had.
+                url = known.next_url if known and isinstance(listing, NotModified) else ""
+
+    def _note_day(self, reading: Reading) -> None:
+        if reading.listed_on:
+            self.newest_day = max(self.newest_day or reading.listed_on, reading.listed_on)
+
+
+def _file(wanted: Wanted, listing: Listing | FetchError, store: Store) -> Taken:
+    from digest.store import page_hash
+
+    source = wanted.source
+    if isinstance(listing, Listing) and source.watch and store.was_read(source.name, page_hash(listing.body)):
+        return Taken(ask=Ask(url=listing.location), listing=listing, skipped=True)
+    place = listing.location if isinstance(listing, Listing) else listing.url
+    return _read(Ask(url=place), listing, source)
+
+
+def _read(ask: Ask, listing: Listing | NotModified | FetchError, source: SourceConfig) -> Taken:
+    if not isinstance(listing, Listing):
+        return Taken(ask=ask, listing=listing)
+    try:
+        return Taken(ask=ask, listing=listing, reading=read(listing, source.kind, selectors=source.selectors))
+    except ParseError as error:
+        return Taken(ask=ask, listing=listing, reading=error)
+
+
+def _validators(known: Answer | None) -> Validators | None:
+    if known is None or not (known.etag or known.last_modified):
+        return None
+    return Validators(etag=known.etag, last_modified=known.last_modified)
+
+
+def _newest(days: Iterable[Day]) -> date | None:
+    return max((day.day for day in days), default=None)
+
+
+def routes_gap(taken: Iterable[Taken], source: SourceConfig) -> list[str]:
+    """What the routes of a source say of one another's newest day, in words: papers that only one of them shows.
+
+    Only ids count, and only of what is announced as new or cross-listed: replacements are not shown by all.
+    """
+    by_route = _ids_by_route(taken, source)
+    notes = []
+    for day in sorted({day for days in by_route.values() for day in days}, reverse=True)[:1]:
+        shown = {route: days[day] for route, days in by_route.items() if day in days}
+        for route, ids in shown.items():
+            others = [other for name, other in shown.items() if name != route]
+            missing = sorted(set().union(*others) - ids) if others else []
+            if missing:
+                listed = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
+                notes.append(f"gap: {len(missing)} papers of {day} are not in {route}: {listed}")
+    return notes
+
+
+def _ids_by_route(taken: Iterable[Taken], source: SourceConfig) -> Mapping[str, dict[date, set[str]]]:
+    found: dict[str, dict[date, set[str]]] = {}
+    route = ""
+    addresses = {source.url, *source.routes}
+    for item in taken:
+        route = item.ask.url if item.ask.url in addresses else route
+        reading = item.reading
+        if isinstance(reading, Reading) and reading.listed_on and route:
+            ids = found.setdefault(route, {}).setdefault(reading.listed_on, set())
+            ids |= {p.key for p in reading.papers if p.announce in (None, "new", "cross")}
+    return found

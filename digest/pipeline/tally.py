@@ -1,0 +1,344 @@
+"""Tally: the listings of one source put on record one by one, each in one transaction, and what they come to in the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from digest.asks import day_address, is_settled, missed_address
+from digest.calendar import calendar_of
+from digest.errors import DigestError, FetchError
+from digest.model import FAILED_OUTCOMES, Listing, NotModified, Outcome, Paper, Reading, SourceReport
+from digest.outcomes import Facts, Past, judge, missing_of
+from digest.pipeline.gather import Taken, Wanted
+
+if TYPE_CHECKING:
+    from digest.store import Day, Store
+
+HISTORY = 8
+
+
+class _DayRead(Struct):
+    """What this run has seen of one listing day."""
+
+    keys: set[str]
+    same: bool = False
+    failed: bool = False
+
+
+class Tally:
+    """Adds up what the listings of one source gave."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        store: Store,
+        *,
+        followers: Sequence[str],
+        updates_for: frozenset[str],
+        keep_pages: bool,
+    ) -> None:
+        self._wanted, self._source, self._store = wanted, wanted.source, store
+        self._followers, self._updates_for, self._keep = followers, updates_for, keep_pages
+        self._started = time.perf_counter()
+        self._counts: Counter[str] = Counter()
+        self._kinds: set[str] = set()
+        self._stated: dict[str, int] = {}
+        self._sections: Counter[str] = Counter()
+        self._sections_stated: Counter[str] = Counter()
+        self._failures: list[tuple[Outcome, str]] = []
+        self._notes: list[str] = []
+        self._papers: list[Paper] = []
+        self._listed_on: date | None = None
+        self._truncated = ""
+        self._empty = False
+        self._days: dict[date, _DayRead] = {}
+        self._next_url = ""
+        self._dated = bool(day_address(self._source))
+
+    # --- one listing
+
+    def add(self, taken: Taken, position: int) -> None:
+        """Puts one listing on record: its papers, what came of it, the page itself, and how to ask for it next time."""
+        if taken.skipped:
+            self._counts["skipped"] += 1
+            return
+        self._counts["asked"] += 1
+        with self._store.together():
+            if isinstance(taken.reading, Reading) and isinstance(taken.listing, Listing):
+                self._add_reading(taken, taken.listing, taken.reading, position)
+            elif isinstance(taken.listing, NotModified):
+                self._counts["not_modified"] += 1
+                self._record(taken, position, "not-modified", "the server says it has not changed")
+            else:
+                self._add_failure(taken, position)
+        self._note_day(taken)
+
+    def _add_failure(self, taken: Taken, position: int) -> None:
+        error = taken.listing if isinstance(taken.listing, FetchError) else taken.reading
+        assert isinstance(error, DigestError)
+        outcome: Outcome = error.outcome if isinstance(error, FetchError) else "parse-failed"
+        self._failures.append((outcome, str(error)))
+        self._record(taken, position, outcome, str(error))
+
+    def _add_reading(self, taken: Taken, listing: Listing, reading: Reading, position: int) -> None:
+        named = [paper for paper in reading.papers if paper.title.strip()]
+        nameless = len(reading.papers) - len(named)
+        self._note_facts(listing, reading, nameless)
+        sightings = self._store.record_sightings(
+            self._source.name,
+            named,
+            now=self._wanted.now,
+            listed_on=taken.day,
+            followers=self._followers,
+            updates_for=self._updates_for,
+        )
+        counts = Counter[str](sighting.status for sighting in sightings)
+        self._counts.update({"read": len(reading.papers), "failed": nameless, **counts})
+        why = reading.truncated or ("the page says that it is empty" if reading.empty else "")
+        outcome: Outcome = "new" if counts["new"] or counts["updated"] else "quiet"
+        self._record(taken, position, "suspect" if reading.truncated else outcome, why, counts, nameless)
+        self._remember_answer(listing, reading)
+
+    def _note_facts(self, listing: Listing, reading: Reading, nameless: int) -> None:
+        self._kinds.add(reading.kind)
+        if reading.truncated:
+            self._truncated = f"{listing.location}: {reading.truncated}. Fetch or save the page again."
+        self._notes += [f"{listing.location}: {note}" for note in reading.notes if note != reading.truncated]
+        if nameless:
+            self._notes.append(f"{listing.location}: {nameless} papers have no title and were left out")
+        if reading.stated is not None:
+            # The pages of one listing all say the same total; those of several listings add up.
+            part = listing.location if self._source.path else listing.location.partition("?")[0]
+            self._stated[part] = max(reading.stated, self._stated.get(part, 0))
+        self._next_url = reading.next_url
+        self._sections.update(reading.section_counts)
+        self._sections_stated.update(reading.section_stated)
+        self._empty = self._empty or reading.empty
+        self._papers += reading.papers
+        if reading.listed_on:
+            self._listed_on = max(reading.listed_on, self._listed_on or reading.listed_on)
+
+    def _record(
+        self,
+        taken: Taken,
+        position: int,
+        outcome: Outcome,
+        why: str,
+        counts: Counter[str] | None = None,
+        nameless: int = 0,
+    ) -> None:
+        from digest.store import ReadingRow, page_hash
+
+        listing = taken.listing if isinstance(taken.listing, Listing) else None
+        reading = taken.reading if isinstance(taken.reading, Reading) else None
+        counts = counts or Counter()
+        row = ReadingRow(
+            run_at=self._wanted.now,
+            position=position,
+            source=self._source.name,
+            kind=reading.kind if reading else self._source.kind,
+            location=listing.location if listing else taken.ask.url,
+            base_url=listing.base_url if listing else "",
+            content_type=listing.content_type if listing else "",
+            listed_on=taken.day,
+            fetched_at=(listing.fetched_at if listing else None) or self._wanted.now,
+            page=page_hash(listing.body) if listing else "",
+            outcome=outcome,
+            stated=reading.stated if reading else None,
+            sections=reading.section_counts if reading else {},
+            parsed=len(reading.papers) if reading else 0,
+            new=counts["new"],
+            updated=counts["updated"],
+            seen=counts["seen"],
+            failed=nameless,
+            why=why,
+        )
+        self._store.record_reading(row, body=listing.body if listing else None, keep=self._keep)
+
+    def _remember_answer(self, listing: Listing, reading: Reading) -> None:
+        """Only of a whole page: what was cut is asked for again, and without conditions."""
+        from digest.store import Answer, page_hash
+
+        if reading.truncated or not (listing.etag or listing.last_modified or self._source.watch):
+            return
+        self._store.record_answer(
+            Answer(
+                source=self._source.name,
+                url=listing.location,
+                audience=self._wanted.audience,
+                etag=listing.etag,
+                last_modified=listing.last_modified,
+                page=page_hash(listing.body),
+                next_url=reading.next_url,
+                answered_at=self._wanted.now,
+                changed_at=self._wanted.now,
+            )
+        )
+
+    # --- days that grow
+
+    def _note_day(self, taken: Taken) -> None:
+        grows = self._dated and taken.ask.day is not None
+        if not grows and not (missed_address(self._source) and taken.ask.url not in self._source.routes):
+            return
+        day = taken.day
+        if day is None:
+            return
+        read = self._days.setdefault(day, _DayRead(keys=set()))
+        if isinstance(taken.reading, Reading):
+            read.keys |= {paper.key for paper in taken.reading.papers}
+            read.failed = read.failed or bool(taken.reading.truncated)
+        elif isinstance(taken.listing, NotModified):
+            read.same = True
+        else:
+            read.failed = True
+
+    def _record_days(self) -> None:
+        before = {day.day: day for day in self._store.days_of(self._source.name)}
+        for day, read in self._days.items():
+            self._store.record_day(self._day(day, read, before.get(day)))
+        # Of days whose window is over nothing more is expected.
+        for known in before.values():
+            if (
+                known.state == "open"
+                and known.day not in self._days
+                and self._is_settled(known.day, known.day)
+            ):
+                self._store.record_day(_closed(known))
+
+    def _day(self, day: date, read: _DayRead, before: Day | None) -> Day:
+        from digest.store import Day
+
+        now = self._wanted.now
+        fingerprint = sha256("\n".join(sorted(read.keys)).encode("utf-8", "replace")).hexdigest()[:20]
+        if before is not None and (read.same or read.failed):
+            fingerprint = before.fingerprint
+        elif read.failed:
+            fingerprint = ""
+        changed = before is None or fingerprint != before.fingerprint
+        changed_at = before.changed_at if before is not None and not changed else self._wanted.as_of
+        complete = not self._dated or self._is_settled(day, changed_at.date())
+        return Day(
+            source=self._source.name,
+            day=day,
+            state="closed" if complete and not read.failed else "open",
+            papers=before.papers if before and (read.same or read.failed) else len(read.keys),
+            fingerprint=fingerprint,
+            asked_at=now,
+            changed_at=changed_at,
+        )
+
+    def _is_settled(self, day: date, changed: date) -> bool:
+        return is_settled(
+            day, changed=changed, today=self._wanted.until, window_days=self._source.lookback_days
+        )
+
+    # --- the whole source
+
+    def close(self, place: int, notes: Sequence[str] = ()) -> SourceReport:
+        """The report of the source, its outcome judged beside its last runs; the ledger has it too."""
+        with self._store.together():
+            self._record_days()
+            past = self._past()
+            missing = missing_of(self._papers)
+            kind = " ".join(sorted(self._kinds)) or self._source.kind
+            facts = self._facts(kind, missing)
+            verdict = judge(facts, past, calendar_of(kind, self._source.url), now=self._wanted.now)
+            report = self._report(kind, verdict.outcome, verdict.why, notes)
+            self._record_run(place, report, missing, past)
+        return report
+
+    def _facts(self, kind: str, missing: dict[str, float]) -> Facts:
+        return Facts(
+            kind=kind,
+            failures=tuple(self._failures),
+            asked=self._counts["asked"],
+            not_modified=self._counts["not_modified"] + self._counts["skipped"],
+            listed_on=self._listed_on,
+            empty=self._empty,
+            parsed=self._counts["read"],
+            stated=sum(self._stated.values()) if self._stated else None,
+            complete=bool(self._source.url) and not self._next_url and not self._counts["not_modified"],
+            section_counts=dict(self._sections),
+            section_stated=dict(self._sections_stated),
+            new=self._counts["new"],
+            updated=self._counts["updated"],
+            seen=self._counts["seen"],
+            failed=self._counts["failed"],
+            missing=missing,
+            truncated=self._truncated,
+            dated_ask=self._dated,
+        )
+
+    def _past(self) -> list[Past]:
+        return [
+            Past(
+                outcome=run.outcome,
+                parsed=run.parsed,
+                missing=run.missing,
+                listed_on=run.listed_on,
+                run_at=run.run_at,
+            )
+            for run in self._store.source_runs(self._source.name, limit=HISTORY)
+        ]
+
+    def _report(self, kind: str, outcome: Outcome, why: str, notes: Sequence[str]) -> SourceReport:
+        errors = [message for _, message in self._failures]
+        errors += [self._truncated] if self._truncated else []
+        if outcome in FAILED_OUTCOMES and not errors:
+            errors = [f"{self._source.name}: {why}"]
+        return SourceReport(
+            name=self._source.name,
+            kind=kind,
+            outcome=outcome,
+            stated=sum(self._stated.values()) if self._stated else None,
+            read=self._counts["read"],
+            new=self._counts["new"],
+            updated=self._counts["updated"],
+            seen=self._counts["seen"],
+            failed=self._counts["failed"],
+            seconds=round(time.perf_counter() - self._started, 3),
+            error="\n".join(errors) or None,
+            notes=(*self._notes, *notes),
+            why=why,
+        )
+
+    def _record_run(
+        self, place: int, report: SourceReport, missing: dict[str, float], past: Sequence[Past]
+    ) -> None:
+        from digest.store import SourceRun
+
+        listed_on = self._listed_on or (past[0].listed_on if past and self._counts["not_modified"] else None)
+        self._store.record_source_run(
+            SourceRun(
+                run_at=self._wanted.now,
+                source=report.name,
+                position=place,
+                kind=report.kind,
+                outcome=report.outcome,
+                listed_on=listed_on,
+                stated=report.stated,
+                parsed=report.read,
+                new=report.new,
+                updated=report.updated,
+                seen=report.seen,
+                dropped=0,
+                failed=report.failed,
+                missing=missing,
+                why=report.why,
+                seconds=report.seconds,
+            )
+        )
+
+
+def _closed(day: Day) -> Day:
+    from msgspec.structs import replace
+
+    return replace(day, state="closed")
