@@ -225,8 +225,8 @@ def calendar_of(kind: str, url: str) -> Calendar | None:
     if kind == "arxiv" or host == "arxiv.org" or host.endswith(".arxiv.org"):
         if host == "rss.arxiv.org" or "/rss/" in path or "/atom/" in path:
             return ArxivCalendar(FEED_MADE_AT)
-        # Search, API and OAI-PMH answer what is asked, in no rhythm; a month's page has no day.
-        return ArxivCalendar() if kind == "arxiv" or path.endswith(_DAILY_LISTINGS) else None
+        # Search, API and OAI-PMH answer what is asked, in no rhythm; a month's page is of no day, one of catchup of a past one.
+        return ArxivCalendar() if path.endswith(_DAILY_LISTINGS) else None
     if kind == "huggingface" or host in ("huggingface.co", "www.huggingface.co"):
         return HuggingFaceCalendar() if not any(word in path for word in _OTHER_PAPERS) else None
     return None
