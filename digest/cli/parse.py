@@ -58,14 +58,16 @@ def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
 
 def paper_object(paper: Paper) -> dict[str, Any]:
     """A paper as docs/interface.md has it: `authors` as the listing gives them, one string for all where it has only
-    that; `author_names` in parts, as mail, pages and feeds show them."""
+    that; `author_names` in parts, as mail, pages and feeds show them. `ids` has under `source` the id as the source writes it,
+    where no other shows it."""
+    said = paper.source_text
     return {
         "key": paper.key,
-        "ids": paper.ids,
+        "ids": paper.ids | ({"source": said["id"]} if "id" in said else {}),
         "version": paper.version,
         "title": paper.title,
         "abstract": paper.abstract,
-        "authors": [paper.authors_raw] if paper.authors_joined else list(paper.authors),
+        "authors": [paper.authors_raw] if paper.authors_joined else _as_written(paper),
         "author_names": list(paper.authors),
         "categories": list(paper.categories),
         "announce": paper.announce,
@@ -78,6 +80,12 @@ def paper_object(paper: Paper) -> dict[str, Any]:
         "comment": paper.comment,
         "source_text": paper.source_text,
     }
+
+
+def _as_written(paper: Paper) -> list[str]:
+    """Names as the source writes them: some put the family first, which readers are spared."""
+    written = paper.source_text.get("authors", "")
+    return written.split("; ") if written else list(paper.authors)
 
 
 def listing_object(location: str, kind: str, reading: Reading | DigestError) -> dict[str, Any]:

@@ -33,6 +33,15 @@ KINDS: dict[str, str] = {
     "arxiv": "digest.sources.arxiv",
     "feed": "digest.sources.feed",
     "saved": "digest.sources.saved",
+    "crossref": "digest.sources.crossref",
+    "openalex": "digest.sources.openalex",
+    "semanticscholar": "digest.sources.semanticscholar",
+    "datacite": "digest.sources.datacite",
+    "doaj": "digest.sources.doaj",
+    "dblp": "digest.sources.dblp",
+    "pubmed": "digest.sources.pubmed",
+    "proceedings": "digest.sources.proceedings",
+    "venue": "digest.sources.venue",
     "selectors": "digest.sources.selectors",
 }
 

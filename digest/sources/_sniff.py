@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from digest.errors import ParseError
 from digest.model import Listing
+from digest.sources import _sniff_records as records
 from digest.sources._bytes import unicode_text
 
 HEAD_CHARS = 20_000
@@ -26,7 +27,10 @@ _MAGIC = (
     (b"SQLite format 3", "an SQLite database", "Give a listing page."),
     (b"\x7fELF", "a program", "Give a listing page."),
 )
-_KNOWN = "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or JSON Feed."
+_KNOWN = (
+    "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or "
+    "JSON Feed, answers of Crossref, OpenAlex, Semantic Scholar, DataCite, DOAJ, DBLP and PubMed, Proceedings of Science, papers of a venue (JSON)."
+)
 
 
 def refuse_binary(listing: Listing) -> None:
@@ -49,6 +53,8 @@ def kind_of(listing: Listing) -> str:
     head = text[:HEAD_CHARS]
     if head[:1] in "[{":
         return _json_kind(listing, text)
+    if records.is_fragment(head):
+        return "dblp"
     if root := xml_root(head):
         return _xml_kind(listing, root, head)
     if _HTML.match(head) or (head.startswith("<") and _MARKUP.search(head)):
@@ -65,11 +71,17 @@ def _refuse(listing: Listing, what: str, mend: str) -> NoReturn:
 
 def _json_kind(listing: Listing, text: str) -> str:
     if text[0] == "[":
-        if re.match(r"\[\s*(?:\]|$)", text) or re.search(r'"paper"\s*:', text):
+        if re.match(r"\[\s*(?:\]|$)", text) or re.search(r'"paper"\s*:\s*+(?!")', text):
             return "huggingface"
+        if kind := records.json_kind(text) or records.is_venue(text):
+            return kind
         _refuse(listing, "this is a JSON list, and not the answer of /api/daily_papers", _KNOWN)
     head = text[:HEAD_CHARS]
-    if "jsonfeed.org/version" in head.replace("\\/", "/") or re.search(r'"items"\s*:\s*\[', text):
+    if "jsonfeed.org/version" in head.replace("\\/", "/"):
+        return "feed"
+    if kind := records.json_kind(text):
+        return kind
+    if re.search(r'"items"\s*:\s*\[', text):
         return "feed"
     if found := re.search(r'"(?:error|message|detail)"\s*:\s*"([^"]{1,200})', head):
         _refuse(
@@ -77,6 +89,8 @@ def _json_kind(listing: Listing, text: str) -> str:
         )
     if re.search(r'"dailyPapers"\s*:', text):
         return "huggingface"
+    if kind := records.is_venue(text):
+        return kind
     _refuse(listing, "this is JSON, and neither a JSON Feed nor the answer of /api/daily_papers", _KNOWN)
 
 
@@ -89,8 +103,6 @@ _ROOT = re.compile(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _FEED_ROOTS = frozenset(["rss", "feed", "rdf"])
 _OTHER_XML = {
     "oai-pmh": "an OAI-PMH answer",
-    "pubmedarticleset": "a PubMed export",
-    "dblp": "a DBLP export",
     "opml": "a list of feeds (OPML)",
     "sitemapindex": "a sitemap",
     "urlset": "a sitemap",
@@ -113,6 +125,7 @@ def xml_root(head: str) -> str:
         not head[:5].startswith("<?xml")
         and name not in _FEED_ROOTS
         and name not in _OTHER_XML
+        and name not in records.ROOTS
         and not (root and root[1])
     ):
         return ""
@@ -128,6 +141,8 @@ def _xml_kind(listing: Listing, root: str, head: str) -> str:
             "rss.arxiv.org" in head or "export.arxiv.org/rss" in head or "updates on arXiv.org" in head
         )
         return "arxiv" if announced or _ARXIV_API.search(head[:3000]) else "feed"
+    if kind := records.xml_kind(root, head):
+        return kind
     what = _OTHER_XML.get(root, f"XML with the root element <{root}>")
     _refuse(listing, f"this is {what}, and no feed", _KNOWN)
 
@@ -169,6 +184,8 @@ def is_daily_papers(text: str) -> bool:
 def _html_kind(listing: Listing, text: str) -> str:
     if is_daily_papers(text):
         return "huggingface"
+    if records.is_proceedings(text):
+        return "proceedings"
     title = page_title(text)
     named = f' ("{title}")' if title else ""
     if "arxiv-result" in text:
@@ -208,6 +225,8 @@ def _html_kind(listing: Listing, text: str) -> str:
 def _text_kind(listing: Listing, text: str) -> str:
     from digest.sources.saved import looks_like_dump
 
+    if records.is_medline(text):
+        return "pubmed"
     if re.search(r"^\\\\\s*$", text, re.M) and re.search(r"^(?:arXiv|Paper)[:(]", text, re.M):
         _refuse(
             listing,

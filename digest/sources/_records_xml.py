@@ -1,0 +1,74 @@
+"""XML of index services → element tree, whatever their DTD declares: entities become characters, nothing is fetched."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from digest.model import Listing
+from digest.sources import _xml
+from digest.sources._bytes import unicode_text
+from digest.sources._records import plural, refuse
+
+_STOP = re.compile(r"(?<![.\s])\.$")
+
+
+def parse(listing: Listing, notes: list[str], root: str, record: str) -> Any:
+    """The root element. `root` and `record` are patterns of the names that the whole and its records have.
+
+    The DOCTYPE is dropped unread; HTML's entities, which the DTDs of DBLP and PubMed declare, become their characters. A
+    document that breaks off is read up to the end of its last whole record, with a note. Raises ParseError.
+    """
+    text = _xml._trimmed(unicode_text(listing))
+    tree, error = _xml._strict(text.encode("utf-8", "replace"), listing)
+    if tree is not None:
+        return tree
+    if len(text) > 4 * _xml.MAX_MENDED_CHARS or text.count("&") > _xml.MAX_REFERENCES:
+        refuse(listing, f"a large document that is not well-formed XML ({error})", "Fetch it again.")
+    cut, whole = _cut(text, root, record)
+    text = _xml._REFERENCE.sub(_xml._reference, _xml._NOT_XML.sub("", cut))
+    tree, fault = _xml._strict(text.encode("utf-8", "replace"), listing)
+    if tree is None:
+        refuse(listing, f"broken XML ({fault or error})", "Fetch it again.")
+    if whole is not None:
+        notes.append(
+            f"truncated: the XML breaks off; {plural(whole, 'whole record was', 'whole records were')} read"
+        )
+    return tree
+
+
+def _cut(text: str, root: str, record: str) -> tuple[str, int | None]:
+    """The text, closed after its last whole record where the end of the root is missing, and then the number of those."""
+    opened = re.search(rf"<({root})\b[^<>]*>", text)
+    if not opened or re.search(rf"</{opened[1]}\s*>", text[-2000:]):
+        return text, None
+    ends = [found.end() for found in re.finditer(rf"</(?:{record})\s*>", text)]
+    if not ends:
+        return text, None
+    inner = [name for name in ("hits",) if f"<{name}" in text]
+    closing = "".join(f"</{name}>" for name in (*inner, opened[1]))
+    return text[: ends[-1]] + closing, len(ends)
+
+
+def markup(element: Any) -> str:
+    """The text of an element with the markup in it (the cleaning knows where words end); "" for no element."""
+    if element is None:
+        return ""
+    if not len(element):
+        return element.text or ""
+    from html import escape
+
+    from lxml import etree
+
+    inside = "".join(etree.tostring(child, encoding="unicode") for child in element)
+    return escape(element.text or "", quote=False) + inside
+
+
+def plain(element: Any) -> str:
+    """The text of an element without markup, in one line; "" for no element."""
+    return "" if element is None else " ".join("".join(element.itertext()).split())
+
+
+def without_stop(title: str) -> str:
+    """A title without the full stop that these services end every title with; an ellipsis stays."""
+    return _STOP.sub("", title.rstrip())

@@ -1,0 +1,93 @@
+"""Which index service is this the answer of? By the keys and elements that only its records have."""
+
+from __future__ import annotations
+
+import re
+
+SEEN_CHARS = 200_000
+
+
+def _key(name: str, value: str = "") -> str:
+    return rf'"(?:{name})"\s*:\s*{value}'
+
+
+# In this order: a work of OpenAlex names Crossref, a paper of Semantic Scholar its DOI.
+_JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("doaj", (_key("bibjson", r"\{"),)),
+    ("openalex", (_key("authorships|abstract_inverted_index", r"[\[{n]"),)),
+    (
+        "openalex",
+        (_key("meta", r"\{"), _key("results", r"\["), _key("per_page|next_cursor|db_response_time_ms")),
+    ),
+    ("openalex", (_key("id", r'"https://openalex\.org/W\d'),)),
+    ("semanticscholar", (_key("recommendedPapers", r"\["),)),
+    ("semanticscholar", (_key("paperId"),)),
+    ("datacite", (_key("type", '"dois"'),)),
+    ("datacite", (_key("data", r"\[\s*\]"), _key("meta", r"\{"), _key("totalPages"))),
+    ("dblp", (_key("result", r"\{"), _key("hits", r"\{"), _key("@total"))),
+    ("crossref", (_key("message-type"),)),
+    ("crossref", (_key("DOI"), _key("date-parts|container-title|reference-count|is-referenced-by-count"))),
+)
+_NOT_FOUND = re.compile(
+    r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]'
+)
+_NONE_AT_ALL = re.compile(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
+_PAPER = re.compile(_key("(?:paper[_ -]?)?title", r'["{]'), re.I)
+_SAID = re.compile(
+    _key(
+        "authors?|author[_ -]?(?:list|names)|abstract|pdf(?:[_ -]?(?:url|link))?|paper[_ -]?(?:url|link)|openreview",
+        r'["\[{]',
+    ),
+    re.I,
+)
+_DBLP_RECORD = re.compile(
+    r"<(?:article|inproceedings|proceedings|book|incollection|phdthesis|mastersthesis|www)\s(?:[^<>]*\s)?key\s*=\s*[\"'][\w-]+/"
+)
+_MEDLINE = re.compile(r"^PMID- ?\d+[ \t\r]*$", re.M)
+
+# Root element → kind.
+ROOTS = {
+    "pubmedarticleset": "pubmed",
+    "pubmedbookarticleset": "pubmed",
+    "pubmedarticle": "pubmed",
+    "pubmedbookarticle": "pubmed",
+    "medlinecitationset": "pubmed",
+    "dblp": "dblp",
+    "dblpperson": "dblp",
+}
+
+
+def json_kind(text: str) -> str:
+    """The kind of a JSON document that index services answer; "" for none of them."""
+    text = text[:SEEN_CHARS]
+    for kind, patterns in _JSON:
+        if all(re.search(pattern, text) for pattern in patterns):
+            return kind
+    head = text[:2_000]
+    return "semanticscholar" if _NOT_FOUND.match(head) or _NONE_AT_ALL.match(head) else ""
+
+
+def is_venue(text: str) -> str:
+    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF; else ""."""
+    text = text[:SEEN_CHARS]
+    return "venue" if _PAPER.search(text) and _SAID.search(text) else ""
+
+
+def xml_kind(root: str, head: str) -> str:
+    """The kind of an XML document by its root (lower case) and its beginning; "" for none of these."""
+    if root == "result":
+        return "dblp" if re.search(r"<hits\b", head) else ""
+    return ROOTS.get(root, "") or ("dblp" if _DBLP_RECORD.search(head[:4_000]) else "")
+
+
+def is_fragment(head: str) -> bool:
+    """Is this a record of DBLP without declaration and root?"""
+    return bool(_DBLP_RECORD.match(head))
+
+
+def is_medline(text: str) -> bool:
+    return bool(_MEDLINE.search(text))
+
+
+def is_proceedings(text: str) -> bool:
+    return bool(re.search(r"class\s*=\s*[\"']?[^\"'<>]*\bcontrib_title\b", text))

@@ -1,0 +1,152 @@
+"""DataCite: answers of api.datacite.org (`/dois`, one DOI; JSON:API), bare lists and JSON lines of their records."""
+
+from __future__ import annotations
+
+from digest import identity
+from digest.model import Listing, Reading
+from digest.sources import _dates
+from digest.sources._paper import Raw
+from digest.sources._records import (
+    Json,
+    doi_address,
+    inverted,
+    load,
+    mapping,
+    mappings,
+    natural,
+    number,
+    read_records,
+    refuse,
+    refuse_message,
+    string,
+    strings,
+)
+
+
+def read(listing: Listing) -> Reading:
+    """Records in the answer's order. `stated` is `meta.total`, the next page `links.next`."""
+    notes: list[str] = []
+    data = load(listing, notes, "data")
+    if not isinstance(data, dict):
+        return read_records("datacite", listing, data if isinstance(data, list) else [data], _raw, notes)
+    records = data.get("data")
+    if isinstance(records, list):
+        total = number(mapping(data.get("meta")).get("total"))
+        following = string(mapping(data.get("links")).get("next"))
+        if not following.startswith(("http://", "https://")):
+            following = ""
+        return read_records("datacite", listing, records, _raw, notes, total=total, next_url=following)
+    record = records if isinstance(records, dict) else data
+    if not _attributes(record):
+        refuse_message(data, listing, "DataCite")
+        refuse(
+            listing,
+            "this JSON is no answer of DataCite",
+            "Give an address such as https://api.datacite.org/dois?query=…",
+        )
+    return read_records("datacite", listing, [record], _raw, notes)
+
+
+def _attributes(record: Json) -> Json:
+    attributes = mapping(record.get("attributes")) or record
+    return attributes if "titles" in attributes or "doi" in attributes or "creators" in attributes else {}
+
+
+def _raw(record: Json) -> Raw | None:
+    record = mapping(record.get("data")) or record  # JSON lines of whole answers
+    attributes = _attributes(record)
+    if not attributes:
+        return None
+    doi = string(attributes.get("doi")) or string(record.get("id"))
+    creators = _creators(attributes)
+    return Raw(
+        title=_title(attributes.get("titles") or attributes.get("title")),
+        abstract=_abstract(attributes),
+        ids=_ids(attributes) | {"doi": doi},
+        authors=[shown for _, shown in creators],
+        categories=[
+            name for subject in _listed(attributes, "subjects") if (name := string(subject.get("subject")))
+        ],
+        published=_date(attributes, "Issued")
+        or _dates.rfc3339(string(attributes.get("published")))
+        or _date(attributes, "Available"),
+        updated=_date(attributes, "Updated"),
+        links={
+            "abstract": ""
+            if identity.arxiv_id(doi)
+            else doi_address(identity.doi(doi) or "") or string(attributes.get("url")),
+            "pdf": next(
+                (url for url in strings(attributes.get("contentUrl")) if url.lower().endswith(".pdf")), ""
+            ),
+        },
+        source=inverted([name for name, _ in creators]),
+    )
+
+
+def _listed(holder: Json, name: str) -> list[Json]:
+    """The objects of a list, in which a bare string stands for an object with nothing but its text."""
+    value = holder.get(name)
+    field = {"titles": "title", "creators": "name", "subjects": "subject", "descriptions": "description"}.get(
+        name, ""
+    )
+    if isinstance(value, str):
+        value = [value]
+    return mappings(
+        [{field: item} if isinstance(item, str) else item for item in value]
+        if isinstance(value, list)
+        else value
+    )
+
+
+def _title(titles: object) -> str:
+    """The main title: the first that is not marked as a subtitle, a translation or another one."""
+    found = _listed({"titles": titles}, "titles")
+    main = next((title for title in found if not string(title.get("titleType"))), found[0] if found else {})
+    return string(main.get("title"))
+
+
+def _creators(attributes: Json) -> list[tuple[str, str]]:
+    """Names as they are written, and given name first."""
+    names: list[tuple[str, str]] = []
+    for creator in _listed(attributes, "creators"):
+        given, family = string(creator.get("givenName")), string(creator.get("familyName"))
+        name = (
+            string(creator.get("name"))
+            or string(creator.get("creatorName"))
+            or ", ".join(filter(None, (family, given)))
+        )
+        if not name:
+            continue
+        if string(creator.get("nameType")) == "Organizational":
+            names.append((name, name))
+        else:
+            names.append((name, f"{given} {family}" if given and family else natural(name)))
+    return names
+
+
+def _abstract(attributes: Json) -> str:
+    """The description of type Abstract; one without a type; none of another type (series, methods, tables)."""
+    found = {
+        string(text.get("descriptionType")): string(text.get("description"))
+        for text in reversed(_listed(attributes, "descriptions"))
+    }
+    return found.get("Abstract") or found.get("") or ""
+
+
+def _date(attributes: Json, kind: str) -> str | None:
+    for entry in _listed(attributes, "dates"):
+        if string(entry.get("dateType")) == kind and (day := _dates.rfc3339(string(entry.get("date")))):
+            return day
+    return None
+
+
+def _ids(attributes: Json) -> dict[str, str]:
+    for name, kind in (
+        ("identifiers", "identifierType"),
+        ("alternateIdentifiers", "alternateIdentifierType"),
+    ):
+        for entry in _listed(attributes, name):
+            value = string(entry.get("identifier")) or string(entry.get("alternateIdentifier"))
+            if string(entry.get(kind)).casefold() == "arxiv" and (found := identity.arxiv_id(value)):
+                return {"arxiv": found[0]}
+    return {}

@@ -1,0 +1,268 @@
+"""PubMed: XML (PubmedArticleSet, also one article or a book's chapter) and the text format MEDLINE (also .nbib)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from digest.model import Listing, Reading
+from digest.sources import _dates
+from digest.sources import _records_xml as xml
+from digest.sources._bytes import unicode_text
+from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._records import full_date, inverted, natural, plural, refuse
+
+SITE = "https://pubmed.ncbi.nlm.nih.gov"
+_RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
+_SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet")
+_PMCID = re.compile(r"PMC\d+")
+_UNTITLED = re.compile(r"\[?(?:not available|in process citation)\.?\]?\.?", re.I)
+
+
+def read(listing: Listing) -> Reading:
+    """Articles in the order of the page. A date is given where PubMed knows the day; months and seasons are none.
+
+    Brackets around a translated title and the full stop at the end of every title go. Empty only for a whole set that holds
+    nothing. Raises ParseError.
+    """
+    if listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" and b"\0" not in listing.body[:4]:
+        return _read_text(listing)
+    text = unicode_text(listing).lstrip("\ufeff \t\r\n")
+    return _read_xml(listing) if text.startswith("<") else _read_text(listing)
+
+
+def _reading(listing: Listing, raws: list[Raw], notes: list[str]) -> Reading:
+    papers = finish(raws, notes, trusted_ids=False)
+    if not papers and (raws or notes):
+        refuse(listing, "no article could be read from this answer of PubMed", "Fetch it again.")
+    return Reading(
+        kind="pubmed", papers=papers, listed_on=listing.listed_on, empty=not papers, notes=tuple(notes)
+    )
+
+
+def _title(title: str, vernacular: str) -> str:
+    """The title; where PubMed has none but in the article's own language, that one."""
+    title = " ".join(title.split())
+    if vernacular and (not title or _UNTITLED.fullmatch(title)):
+        title = vernacular
+    title = xml.without_stop(title)
+    if title.startswith("[") and title.endswith("]") and title.find("]") == len(title) - 1:
+        title = xml.without_stop(title[1:-1])
+    return title
+
+
+def _ids(pmid: str, named: list[tuple[str, str]]) -> dict[str, str]:
+    """Ids from pairs of kind and value, the first of a kind; what only the publisher knows (pii, bookaccession) is none."""
+    ids: dict[str, str] = {"pmid": pmid} if pmid.isdigit() else {}
+    for kind, value in named:
+        if kind == "doi":
+            ids.setdefault("doi", value)
+        elif kind in ("pmc", "pmcid") and (found := _PMCID.search(value)):
+            ids.setdefault("pmcid", found[0])
+        elif kind == "pubmed" and value.isdigit():
+            ids.setdefault("pmid", value)
+    return ids
+
+
+def _origin(ids: dict[str, str]) -> dict[str, str]:
+    return {"id": f"PMID {ids['pmid']}"} if "pmid" in ids else {}
+
+
+def _links(ids: dict[str, str]) -> dict[str, str]:
+    return {"abstract": f"{SITE}/{ids['pmid']}/"} if "pmid" in ids else {}
+
+
+# --- XML
+
+
+def _read_xml(listing: Listing) -> Reading:
+    notes: list[str] = []
+    root = xml.parse(listing, notes, "|".join(_SETS), "|".join(_RECORDS))
+    if root.tag in _RECORDS:
+        return _reading(listing, [_article(root)], notes)
+    if root.tag not in _SETS:
+        said = next((xml.plain(fault) for fault in root.iter("ERROR", "Error", "error")), "")
+        what = (
+            f"PubMed answers with an error: {said[:300]}"
+            if said
+            else f"XML with the root element <{str(root.tag)[:40]}>, no articles of PubMed"
+        )
+        refuse(listing, what, "Ask efetch with retmode=xml.")
+    return _reading(
+        listing, [_article(child) for child in list(root)[: MAX_ENTRIES + 1] if child.tag in _RECORDS], notes
+    )
+
+
+def _article(record: Any) -> Raw:
+    """A PubmedArticle, or a PubmedBookArticle, whose parts have other names and stand elsewhere."""
+    citation = record if record.tag == "MedlineCitation" else record.find("MedlineCitation")
+    book = record.find("BookDocument")
+    holder = book if book is not None else citation
+    article = book if book is not None else None if citation is None else citation.find("Article")
+    if holder is None or article is None:
+        return Raw()
+    ids = _ids(xml.plain(holder.find("PMID")), _named_ids(record, holder, article))
+    authors, cut = _authors(article)
+    title, vernacular = article.find("ArticleTitle"), article.find("VernacularTitle")
+    if book is not None and not xml.plain(title):
+        title = book.find("Book/BookTitle")
+    return Raw(
+        title=_title(xml.markup(title), xml.markup(vernacular)),
+        abstract=_abstract(article) or _abstract(holder, "OtherAbstract"),
+        ids=ids,
+        authors=authors,
+        authors_cut=cut,
+        categories=[
+            xml.plain(name)
+            for name in holder.iterfind("MeshHeadingList/MeshHeading/DescriptorName")
+            if name.get("MajorTopicYN") == "Y"
+        ],
+        tags=[xml.plain(word) for word in holder.iterfind("KeywordList/Keyword")],
+        published=_published(article),
+        links=_links(ids),
+        source=_origin(ids),
+    )
+
+
+def _named_ids(record: Any, holder: Any, article: Any) -> list[tuple[str, str]]:
+    """Those of the article itself; the lists in its references look alike."""
+    named = [
+        *record.iterfind("PubmedData/ArticleIdList/ArticleId"),
+        *record.iterfind("PubmedBookData/ArticleIdList/ArticleId"),
+        *holder.iterfind("ArticleIdList/ArticleId"),
+    ]
+    places = [place for place in article.iterfind("ELocationID") if place.get("ValidYN") != "N"]
+    return [(item.get("IdType") or "", xml.plain(item)) for item in named] + [
+        (item.get("EIdType") or "", xml.plain(item)) for item in places
+    ]
+
+
+def _authors(article: Any) -> tuple[list[str], bool]:
+    names: list[str] = []
+    cut = False
+    for authors in article.iterfind("AuthorList"):
+        if authors.get("Type") == "editors":
+            continue
+        cut = cut or authors.get("CompleteYN") == "N"
+        for author in authors.iterfind("Author"):
+            if author.get("ValidYN") == "N":
+                continue
+            given = (
+                author.find("ForeName") if author.find("ForeName") is not None else author.find("Initials")
+            )
+            parts = (xml.plain(part) for part in (given, author.find("LastName"), author.find("Suffix")))
+            names.append(" ".join(filter(None, parts)) or xml.plain(author.find("CollectiveName")))
+    return names, cut
+
+
+def _abstract(article: Any, name: str = "Abstract") -> str:
+    abstract = article.find(name)
+    if abstract is None:
+        return ""
+    parts = []
+    for part in abstract.iterfind("AbstractText"):
+        label = part.get("Label") or ""
+        text = xml.markup(part)
+        parts.append(f"{label}: {text}" if label and label != "UNLABELLED" and text.strip() else text)
+    return " ".join(parts)
+
+
+def _published(article: Any) -> str | None:
+    places = ("Journal/JournalIssue/PubDate", "ArticleDate", "ContributionDate", "Book/PubDate")
+    return next((day for place in places for found in article.iterfind(place) if (day := _day(found))), None)
+
+
+def _day(element: Any) -> str | None:
+    month = xml.plain(element.find("Month"))
+    return full_date([xml.plain(element.find("Year")), _month(month), xml.plain(element.find("Day"))])
+
+
+def _month(month: str) -> object:
+    return month if month.isdigit() else _dates.MONTHS.get(month[:3].lower())
+
+
+# --- MEDLINE text
+
+_FIELD = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
+_NUMBERED = re.compile(r"(\S+)\s+\[(\w+)\]")
+_DATE = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
+_ELECTRONIC = re.compile(r"(\d{4})(\d{2})(\d{2})")
+Fields = dict[str, list[str]]
+
+
+def _read_text(listing: Listing) -> Reading:
+    notes: list[str] = []
+    text = unicode_text(listing)
+    records = _records(text)
+    if not records:
+        refuse(
+            listing,
+            "no field PMID in this text, so that it is no export of PubMed",
+            "Save it as PubMed or MEDLINE text.",
+        )
+    if _breaks_off(records, text):
+        records.pop()
+        notes.append(
+            f"truncated: the text breaks off; {plural(len(records), 'whole record was', 'whole records were')} read"
+        )
+    return _reading(listing, [_citation(fields) for fields in records], notes)
+
+
+def _records(text: str) -> list[Fields]:
+    """Records begin with PMID; a line that begins with six blanks goes on with the field before."""
+    records: list[Fields] = []
+    values: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("      "):
+            if values:
+                values[-1] += f" {line.strip()}"
+        elif found := _FIELD.match(line):
+            tag, value = found[1], found[2].strip()
+            if tag == "PMID" or not records:
+                if len(records) > MAX_ENTRIES:
+                    break
+                records.append({})
+            values = records[-1].setdefault("AUTHORS" if tag in ("FAU", "CN") else tag, [])
+            values.append(value)
+        elif line.strip():
+            values = []
+    return [record for record in records if "PMID" in record]
+
+
+def _breaks_off(records: list[Fields], text: str) -> bool:
+    """Every record of PubMed ends with its source (SO); where none has that, the last line must at least be whole."""
+    if any("SO" in record for record in records[:-1]):
+        return "SO" not in records[-1]
+    return "SO" not in records[-1] and not (text.endswith("\n") and "TI" in records[-1])
+
+
+def _citation(fields: Fields) -> Raw:
+    def first(tag: str) -> str:
+        return next(iter(fields.get(tag, ())), "")
+
+    named = [
+        (found[2], found[1])
+        for value in (*fields.get("AID", ()), *fields.get("LID", ()))
+        if (found := _NUMBERED.search(value))
+    ]
+    ids = _ids(first("PMID"), [*named, ("pmc", first("PMC"))])
+    names = fields.get("AUTHORS") or fields.get("AU", [])
+    return Raw(
+        title=_title(first("TI") or first("BTI"), first("TT")),
+        abstract=first("AB"),
+        ids=ids,
+        authors=[natural(name) for name in names],
+        categories=[name.partition("/")[0].lstrip("*") for name in fields.get("MH", ()) if "*" in name],
+        tags=[word.lstrip("*") for word in fields.get("OT", ())],
+        published=_text_day(first("DP"), first("DEP")),
+        links=_links(ids),
+        source=_origin(ids) | inverted(names),
+    )
+
+
+def _text_day(issued: str, electronic: str) -> str | None:
+    if found := _DATE.fullmatch(issued):
+        return full_date([found[1], _month(found[2]), found[3]])
+    if found := _ELECTRONIC.fullmatch(electronic):
+        return full_date([found[1], found[2], found[3]])
+    return None

@@ -1,0 +1,198 @@
+"""Venue dumps: the papers of a conference as JSON, a list of objects with a title, authors and more under whatever key.
+
+No standard: the makers of such dumps name keys as they like. Keys are compared without case, `_`, `-` and blanks.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from digest import identity
+from digest.errors import ParseError
+from digest.model import Listing, Reading
+from digest.sources import _names
+from digest.sources._paper import MAX_ENTRIES, Raw
+from digest.sources._records import Json, load, number, read_records, refuse, refuse_message, string, strings
+
+_TITLE = ("title", "papertitle", "name")
+_AUTHORS = ("authors", "author", "authorlist", "authornames", "creators")
+_ABSTRACT = ("abstract", "summary", "paperabstract")
+_PAGE = (
+    "site",
+    "url",
+    "link",
+    "paperurl",
+    "paperlink",
+    "forum",
+    "openreview",
+    "openreviewurl",
+    "oa",
+    "html",
+    "virtualsiteurl",
+    "paper",
+)
+_PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf")
+_CODE = ("github", "code", "codeurl", "githubrepo", "githuburl")
+_PROJECT = ("project", "projectpage", "projecturl", "website")
+_STATUS = ("status", "decision", "presentationtype", "eventtype")
+_KEYS = re.compile(r"[\s_-]")
+_LISTS = (
+    "papers",
+    "accepted",
+    "results",
+    "data",
+    "items",
+    "articles",
+    "publications",
+    "proceedings",
+    "posters",
+    "oral",
+)
+
+
+def read(listing: Listing) -> Reading:
+    """Papers in the order of the dump. Lists may stand under any key of an object, several of them one after the other."""
+    notes: list[str] = []
+    data = load(listing, notes, *_LISTS)
+    total = None
+    if isinstance(data, dict):
+        values = _lists(data)
+        total = number(next((data[name] for name in ("total", "count") if name in data), None))
+        if values is None:
+            refuse_message(data, listing, "the site")
+            refuse(listing, "this JSON holds no list of papers", "Is this the right file?")
+        data = values
+    if not isinstance(data, list):
+        raise ParseError(
+            f"{listing.location}: this JSON is no list of papers. Is this the right file?",
+            url=listing.location,
+        )
+    return read_records("venue", listing, data, _raw, notes, total=total)
+
+
+def _lists(data: Json, depth: int = 0) -> list[object] | None:
+    """What lists and objects of an object hold as papers; None where it holds neither."""
+    if _is_paper(data):
+        return [data]
+    found: list[object] | None = None
+    for value in data.values():
+        inner = (
+            value
+            if isinstance(value, list)
+            else _lists(value, depth + 1)
+            if isinstance(value, dict) and depth < 3
+            else None
+        )
+        if inner is not None and (
+            not inner or any(isinstance(item, dict) and _is_paper(item) for item in inner[:100])
+        ):
+            found = [*(found or []), *islice(inner, MAX_ENTRIES + 1)]
+        if found and len(found) > MAX_ENTRIES:
+            break
+    return found
+
+
+def _folded(record: Json) -> Json:
+    """A record under folded keys, each value out of the `{"value": …}` that OpenReview puts it into."""
+    folded: Json = {}
+    content = record.get("content")
+    for name, value in [*record.items(), *(content.items() if isinstance(content, dict) else ())]:
+        if isinstance(value, dict) and "value" in value:
+            value = value["value"]
+        if value:
+            folded.setdefault(_KEYS.sub("", name).lower(), value)
+    return folded
+
+
+def _is_paper(record: Json) -> bool:
+    folded = _folded(record)
+    return isinstance(_first(folded, _TITLE), str) and any(
+        name in folded for name in (*_AUTHORS, *_ABSTRACT, *_PAGE, *_PDF)
+    )
+
+
+def _first(folded: Json, names: tuple[str, ...]) -> object:
+    return next((folded[name] for name in names if name in folded), None)
+
+
+def _raw(record: Json) -> Raw | None:
+    folded = _folded(record)
+    title = string(_first(folded, _TITLE))
+    pages = [url for name in _PAGE if (url := _address(folded.get(name)))]
+    pdf = next((url for name in _PDF if (url := _address(folded.get(name)))), "")
+    if not (title or pages or pdf):
+        return None
+    authors, authors_raw = _authors(_first(folded, _AUTHORS))
+    return Raw(
+        title=title,
+        abstract=string(_first(folded, _ABSTRACT)),
+        gist=string(folded.get("tldr")),
+        ids=_ids(folded, pages),
+        authors=authors,
+        authors_raw=authors_raw,
+        authors_joined=authors_raw is not None,
+        tags=_split(folded.get("keywords")),
+        categories=_split(_first(folded, ("primaryarea", "subjectareas", "topics", "topic"))),
+        links={
+            "abstract": next(iter(pages), ""),
+            "pdf": pdf,
+            "code": _address(_first(folded, _CODE)),
+            "page": _address(_first(folded, _PROJECT)),
+        },
+        comment=string(_first(folded, _STATUS)) or None,
+    )
+
+
+def _address(value: object) -> str:
+    """The first address of a value; dumps put several into one string."""
+    text = re.split(r"[;\s]", string(value).strip(), maxsplit=1)[0]
+    return text if text.startswith(("http://", "https://")) else ""
+
+
+def _ids(folded: Json, pages: list[str]) -> dict[str, str]:
+    ids = {"doi": string(folded.get("doi"))}
+    for text in (*(string(folded.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
+        if text and (found := identity.arxiv_id(text)):
+            ids["arxiv"] = found[0]
+            break
+    for url in pages:
+        if "openreview" in identity.known_ids({}, {"abstract": url}):
+            ids |= identity.known_ids({}, {"abstract": url})
+            break
+    return ids
+
+
+def _split(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(";" if ";" in value else ",") if part.strip()]
+    return strings(value)
+
+
+def _authors(value: object) -> tuple[list[str], str | None]:
+    """Names; of one string with commas, the names in it and the string itself."""
+    if isinstance(value, list):
+        return [name for author in value[:10_000] if (name := _name(author))], None
+    text = string(value).strip()
+    if not text:
+        return [], None
+    if ";" in text:
+        return [name.strip() for name in text.split(";") if name.strip()], None
+    names = _names.split(text)
+    return (names, text) if len(names) > 1 else ([text], None)
+
+
+def _name(author: object) -> str:
+    if not isinstance(author, dict):
+        return string(author)
+    parts = _folded(author)
+    whole = _first(parts, ("name", "fullname", "author", "displayname"))
+    return string(whole) or " ".join(
+        filter(
+            None,
+            (
+                string(_first(parts, ("firstname", "given", "first"))),
+                string(_first(parts, ("lastname", "family", "last"))),
+            ),
+        )
+    )
