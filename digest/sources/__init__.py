@@ -31,6 +31,8 @@ class Parser(Protocol):
 KINDS: dict[str, str] = {
     "huggingface": "digest.sources.huggingface",
     "arxiv": "digest.sources.arxiv",
+    "arxiv-mail": "digest.sources.arxiv_text",
+    "arxiv-dump": "digest.sources.arxiv_dump",
     "feed": "digest.sources.feed",
     "saved": "digest.sources.saved",
     "crossref": "digest.sources.crossref",

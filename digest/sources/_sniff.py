@@ -28,8 +28,8 @@ _MAGIC = (
     (b"\x7fELF", "a program", "Give a listing page."),
 )
 _KNOWN = (
-    "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or "
-    "JSON Feed, answers of Crossref, OpenAlex, Semantic Scholar, DataCite, DOAJ, DBLP and PubMed, Proceedings of Science, papers of a venue (JSON)."
+    "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or JSON Feed, "
+    "answers of Crossref, OpenAlex, Semantic Scholar, DataCite, DOAJ, DBLP and PubMed, Proceedings of Science, a venue's papers (JSON)."
 )
 
 
@@ -51,7 +51,7 @@ def kind_of(listing: Listing) -> str:
     refuse_binary(listing)
     text = unicode_text(listing).lstrip(" \t\r\n\v\f\0\ufeff")
     head = text[:HEAD_CHARS]
-    if head[:1] in "[{":
+    if head[:1] in "[{" and not _NUMBERED.match(head):
         return _json_kind(listing, text)
     if records.is_fragment(head):
         return "dblp"
@@ -153,6 +153,9 @@ _HTML = re.compile(
     r"(?:<\?xml[^<>]*>\s*)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
     re.I | re.S,
 )
+_NUMBERED = re.compile(
+    r"\[\d{1,6}\]\s{0,9}arXiv:", re.I
+)  # the text of an arXiv page begins as a list of JSON does
 _MARKUP = re.compile(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
 _DAILY = re.compile(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
 _TITLE = re.compile(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
@@ -223,22 +226,15 @@ def _html_kind(listing: Listing, text: str) -> str:
 
 
 def _text_kind(listing: Listing, text: str) -> str:
+    from digest.sources import arxiv_dump, arxiv_text
     from digest.sources.saved import looks_like_dump
 
     if records.is_medline(text):
         return "pubmed"
-    if re.search(r"^\\\\\s*$", text, re.M) and re.search(r"^(?:arXiv|Paper)[:(]", text, re.M):
-        _refuse(
-            listing,
-            "this is an announcement mail of arXiv, which cannot be read yet",
-            "Give https://arxiv.org/list/… or a feed.",
-        )
-    if re.search(r"^\s*\[\d+\]\s+arXiv:", text, re.M):
-        _refuse(
-            listing,
-            "this is the text of an arXiv listing page, which cannot be read yet",
-            "Save the page as HTML instead.",
-        )
+    if arxiv_text.looks_like(text):
+        return "arxiv-mail"
+    if arxiv_dump.looks_like(text):
+        return "arxiv-dump"
     if looks_like_dump(text):
         return "saved"
     _refuse(listing, "this is text without the marks of a listing (title, abstract, title, abstract)", _KNOWN)

@@ -1,0 +1,226 @@
+"""Text dumps of arXiv's listing pages: what a browser or a text converter makes of them, in the layouts before and since 2024.
+
+Entries begin with number and id, `[1] arXiv:2611.00001 [pdf, other]`, and have labelled lines (Title, Authors, Comments,
+Subjects); the abstract stands behind the last of them. Since 2024 the authors have no label, and some dumps lost them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from msgspec import Struct
+
+from digest import identity
+from digest.errors import ParseError
+from digest.model import Announce, Listing, Reading
+from digest.sources import _arxiv, _names
+from digest.sources._bytes import unicode_text
+from digest.sources._paper import MAX_ENTRIES, Raw, finish
+
+NAME_OF_KIND = "arxiv-dump"
+MAX_ABSTRACT_LINES = 1_000
+SNIFFED_CHARS = 400_000
+
+_DUMPED = re.compile(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
+_LABEL = re.compile(
+    r"\s*(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI|Subjects?"
+    r"|MSC[- ]class(?:es)?|ACM[- ]class(?:es)?)\s?:\s*(?P<value>.*)",
+    re.I,
+)
+_HEADING = re.compile(
+    r"\s*(?:New submissions|Cross(?:-lists?| submissions)|Replacement(?:s| submissions))(?:\s+for\s.{1,40}|\s*\(.*|)$"
+    r"|\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4}(?:\s*\(.*|)$|\s*No updates (?:today|for ).*$",
+    re.I,
+)
+_FURNITURE = re.compile(
+    r"\s*(?:\[?\s*total of \d+ entries.*|\[?\s*showing (?:up to )?\d+ entries per page.*|Links to:.*|Disable MathJax.*"
+    r"|About arXivLabs.*"
+    r"|\(?(?:fewer|more|all)\)?|Authors and titles for .*)$",
+    re.I,
+)
+_TOTAL = re.compile(r"total of (\d{1,9}) entries(?:\s*:\s*(\d{1,9})\s*-\s*(\d{1,9}))?", re.I)
+_FINISHED = re.compile(r"(?:[.!?…:;)\]}\"'”’*%$。]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
+
+
+def looks_like(text: str) -> bool:
+    """Has this text an entry of a listing page: number and arXiv id, and soon behind it a title?"""
+    lines = _lines(text[:SNIFFED_CHARS])
+    return any(
+        _DUMPED.match(line) and any(_LABEL.match(other) for other in lines[at + 1 : at + 12])
+        for at, line in enumerate(lines)
+    )
+
+
+def read(listing: Listing) -> Reading:
+    """Papers of a dump, in its order; never empty. `stated` is the page's "total of N entries", of the whole listing.
+
+    A dump that ends before the page it was made of is truncated: where the page says how many entries it shows, or where the
+    last abstract has no end. Raises ParseError for a text without entries.
+    """
+    return _read_dump(listing, _lines(unicode_text(listing)))
+
+
+class _Dumped(Struct):
+    """An entry of a dump: the line with its id, and what follows up to the next one."""
+
+    arxiv: str
+    mark: str
+    section: Announce | None
+    lines: list[str]
+
+
+def _lines(text: str) -> list[str]:
+    """Lines, with the head of an entry put together: some dumps break behind `[1]`."""
+    flowing: list[str] = []
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        before = flowing[-1].strip() if flowing else ""
+        if re.fullmatch(r"\[\d{1,6}\]", before) and line.strip().lower().startswith("arxiv:"):
+            flowing[-1] = f"{before} {line.strip()}"
+        else:
+            flowing.append(line.rstrip())
+    return flowing
+
+
+def _read_dump(listing: Listing, lines: list[str]) -> Reading:
+    entries, sections = _dumped_entries(lines)
+    notes: list[str] = []
+    if entries and not any(_LABEL.match(line) for line in _after_title(entries[-1].lines)):
+        entries.pop()
+        notes.append(f"truncated: the text breaks off inside an entry; {len(entries)} whole ones were read")
+    raws = [raw for entry in entries if (raw := _dumped(entry))]
+    if not raws:
+        raise ParseError(
+            f"{listing.location}: no entry with an arXiv id and a title in this text. Save the page itself as HTML.",
+            url=listing.location,
+        )
+    if not notes and raws[-1].abstract and not _FINISHED.search(raws[-1].abstract[-200:]):
+        notes.append("truncated: the last abstract breaks off")
+    total = next((found for line in lines if (found := _TOTAL.search(line))), None)
+    shown = int(total[3]) - int(total[2]) + 1 if total and total[2] else None
+    if shown is not None and len(raws) < shown and not notes:
+        notes.append("truncated: the text ends before the page does")
+    if shown is not None and len(raws) != shown:
+        notes.append(f"the page says that {shown} entries are shown, {len(raws)} were read")
+    papers = finish(raws, notes)
+    return Reading(
+        kind=NAME_OF_KIND,
+        papers=papers,
+        stated=int(total[1]) if total else None,
+        section_counts=_arxiv.section_counts(papers),
+        section_stated=_arxiv.section_stated(sections),
+        listed_on=max(_heading_days(lines), default=None) or listing.listed_on,
+        notes=(*notes, *_arxiv.mismatches(sections)),
+    )
+
+
+def _heading_days(lines: list[str]) -> list[date]:
+    headings = (
+        line for line in lines if len(line) < 200 and (_HEADING.match(line) or "listings for" in line)
+    )
+    return [day for line in headings if (day := _arxiv.day(line))]
+
+
+def _dumped_entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section]]:
+    entries: list[_Dumped] = []
+    sections = [_arxiv.Section("")]
+    inside = False
+    for line in lines:
+        if len(line) < 300 and (_HEADING.match(line) or _FURNITURE.match(line)):
+            inside = False
+            if _HEADING.match(line):
+                sections.append(_arxiv.section(line))
+        elif found := _DUMPED.match(line):
+            inside = True
+            entries.append(_Dumped(found["id"], found["rest"], sections[-1].announce, []))
+            sections[-1].read += 1
+            if len(entries) > MAX_ENTRIES:
+                break
+        elif inside:
+            entries[-1].lines.append(line)
+    return entries, sections
+
+
+def _after_title(lines: list[str]) -> list[str]:
+    at = next((at for at, line in enumerate(lines) if line.strip().lower().startswith("title:")), len(lines))
+    return lines[at + 1 :]
+
+
+def _dumped(entry: _Dumped) -> Raw | None:
+    arxiv = identity.arxiv_id(entry.arxiv)
+    fields, rest = _labelled(entry.lines)
+    if not arxiv or not fields.get("title"):
+        return None
+    title, names = _title_and_names(fields)
+    comment = " ".join(fields.get("comments", []))
+    mark = " ".join([entry.mark, *entry.lines[:8]]).lower()
+    announce: Announce = entry.section or "new"
+    if "(replaced)" in mark:
+        announce = "withdrawn" if _arxiv.is_withdrawn(comment, rest) else "replace"
+    elif "(cross-list" in mark:
+        announce = "cross"
+    return Raw(
+        title=title,
+        abstract=rest,
+        ids={"arxiv": arxiv[0]} | ({"doi": " ".join(fields["doi"])} if "doi" in fields else {}),
+        version=arxiv[1],
+        authors=_names.split(_arxiv.CUT_AUTHORS.sub("", names).strip(" ,")),
+        authors_raw=names or None,
+        authors_cut=bool(_arxiv.CUT_AUTHORS.search(names)),
+        authors_joined=True,
+        categories=_arxiv.CATEGORY.findall(" ".join(fields.get("subjects", []))),
+        announce=announce,
+        links=_arxiv.links(arxiv[0]),
+        comment=_arxiv.commented(comment, " ".join(fields.get("journal-ref", []))),
+    )
+
+
+_NAMES_OF_LABELS = {
+    "author": "authors",
+    "comment": "comments",
+    "subject": "subjects",
+    "journal reference": "journal-ref",
+    "related doi": "doi",
+}
+
+
+def _labelled(lines: list[str]) -> tuple[dict[str, list[str]], str]:
+    """The labelled values of an entry, each as its lines, and the text behind the last of them: the abstract."""
+    fields: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    rest: list[str] = []
+    last = max((at for at, line in enumerate(lines) if _LABEL.match(line)), default=-1)
+    for at, line in enumerate(lines):
+        found = _LABEL.match(line) if at <= last else None
+        if found:
+            name = _NAMES_OF_LABELS.get(found["name"].lower(), found["name"].lower())
+            current = fields.setdefault(name, [])
+            current += [found["value"].strip()] if found["value"].strip() else []
+        elif line.strip():
+            goes_on = current is not None and (at < last or _is_open(current, line))
+            (current if goes_on and current is not None else rest).append(line.strip())
+    return fields, " ".join(rest[:MAX_ABSTRACT_LINES])
+
+
+def _is_open(value: list[str], line: str) -> bool:
+    """Does the value of the last label (the subjects) go on in this line? It ends with a category in brackets."""
+    text = " ".join(value)
+    return (
+        not text
+        or text.endswith(";")
+        or line.strip().startswith(";")
+        or (
+            not text.endswith(")")
+            and "(" in line[:120]
+            and bool(_arxiv.CATEGORY.search(line[:120]))
+            and len(line) < 200
+        )
+    )
+
+
+def _title_and_names(fields: dict[str, list[str]]) -> tuple[str, str]:
+    """Title and authors. Where the authors have no label, as on pages since 2024, they stand in the lines below the title."""
+    lines = fields["title"]
+    if "authors" in fields:
+        return " ".join(lines), " ".join(fields["authors"])
+    return lines[0], " ".join(lines[1:])

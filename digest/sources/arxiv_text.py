@@ -1,0 +1,362 @@
+"""arXiv as text: announcement mails and listing files, 1992 to today. Text dumps of its pages: arxiv_dump.py.
+
+A mail has blocks between rulers of hyphens; `\\\\` lines stand round the header of an entry and behind its abstract. Rulers of
+`%-`, `%%--` and `%%%---` open the cross-lists, open the replacements, and end it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from itertools import islice
+
+from msgspec import Struct
+
+from digest import identity
+from digest.errors import ParseError
+from digest.model import Announce, Listing, Reading
+from digest.sources import _arxiv, _dates, _names
+from digest.sources._bytes import unicode_text
+from digest.sources._paper import MAX_ENTRIES, Raw, finish
+
+NAME_OF_KIND = "arxiv-mail"
+MAX_LINES = 1_000_000
+MAX_ABSTRACT_LINES = 1_000
+SNIFFED_CHARS = 400_000
+
+_ID_LINE = re.compile(
+    r"(?:arXiv:\s*(?P<new>\S{1,60})|Paper(?P<crossed>\s*\(\*cross-listing\*\))?:\s*(?:arXiv:)?(?P<old>\S{1,60}))\s*(?P<rest>.*)"
+)
+
+
+def looks_like(text: str) -> bool:
+    """Has this text an entry of an announcement mail (`\\\\`, then an id), or a section ruler behind the preamble of one?"""
+    lines = _lines(_body(text[:SNIFFED_CHARS]))
+    if any(_is_bar(line) and _id_behind(lines, at) for at, line in enumerate(lines)):
+        return True
+    return any(_section_of(line) for line in lines) and any(_RECEIVED.match(line) for line in lines)
+
+
+def read(listing: Listing) -> Reading:
+    """Papers of a mail or a listing file, in its order. Empty only for a whole mail without entries.
+
+    `section_counts` counts by announce type: sections and marks tell new, cross and replace; replace-cross only where an
+    entry is marked as both. `published` is the date of version 1 (`Date:`), `updated` that of the latest one. Raises
+    ParseError where no entry can be read.
+    """
+    text = unicode_text(listing)
+    if text.count("\n") > MAX_LINES:
+        raise ParseError(
+            f"{listing.location}: more than {MAX_LINES:,} lines; no listing is that long. Give the mail of one day.",
+            url=listing.location,
+        )
+    return _read_mail(listing, text, _lines(_body(text)))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+
+
+# --- the mail round it
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
+_ENCODED = re.compile(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
+_SOFT_BROKEN_RULER = re.compile(r"^-{40,}=\r?\n-+", re.M)
+
+
+def _head(text: str) -> str:
+    """The header lines that a text begins with, those of a saved mail or the two of a listing file."""
+    found: list[str] = []
+    for line in islice(text.lstrip("\r\n\ufeff").split("\n", 500), 500):
+        if not line.strip() or not (
+            _HEADER.match(line) or line[0] in " \t" or (not found and line.startswith("From "))
+        ):
+            break
+        found.append(line.rstrip("\r"))
+    return "\n".join(found)
+
+
+def _body(text: str) -> str:
+    """The text of a mail saved with its headers, decoded as they say (RFC 2045); other text as it is."""
+    if _ENCODED.search(_head(text)):
+        return _decoded(text)
+    if _SOFT_BROKEN_RULER.search(text):
+        import quopri
+
+        return quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+    return text
+
+
+def _decoded(text: str) -> str:
+    """The first plain text in a mail. Its own charset, where that is known, else UTF-8."""
+    from email import message_from_bytes
+
+    message = message_from_bytes(text.lstrip("\r\n\ufeff").encode("utf-8", "surrogateescape"))
+    for part in islice(message.walk(), 100):
+        if part.get_content_type() != "text/plain":
+            continue
+        payload = part.get_payload(decode=True)
+        if isinstance(payload, bytes):
+            try:
+                return payload.decode("utf-8")
+            except UnicodeDecodeError:
+                return payload.decode("latin-1")
+    return text
+
+
+# --- the mail
+
+_RULER = re.compile(r"-{20,}$")
+_BAR = re.compile(r"\\\\\s*(?:\(.*)?$")
+_CROSSES = re.compile(r"(?:%-){6,}")
+_REPLACED = re.compile(r"(?:%%--){4,}")
+_END = re.compile(r"(?:%%%---){3,}")
+_DAY_MARK = re.compile(r"/\*\s*(.{1,60}?)\s*\*/$")
+_RECEIVED = re.compile(r"\s*received from\s+\S", re.I)
+_FIELD = re.compile(
+    r"(?P<name>Title|Authors?|Categories|Comments?|Journal-ref|Report-no|DOI|License|MSC-class|ACM-class|Proxy|Subj-class"
+    r"|From|Date(?:\s*\(revised[^)]{0,20}\))?):\s*(?P<value>.*)",
+    re.I,
+)
+_REVISED = re.compile(
+    r"(?:replaced with revised version|(?:figures|part|parts) (?:added|replaced))\s*(?P<date>.*)", re.I
+)
+_VERSION = re.compile(r"revised\s+v(\d{1,3})", re.I)
+_COUNTS = re.compile(r"\b(\d{1,5})\s+(new|cross(?:es|-lists?|-listings?)?|repl(?:aced|acements?)?)\b", re.I)
+_NO_LONGER = "the mail breaks off"
+
+
+class _Block(Struct):
+    """An entry: the lines of its header and of its abstract, its section, and whether it ends as it should."""
+
+    header: list[str]
+    abstract: list[str]
+    section: Announce
+    whole: bool
+
+
+def _is_bar(line: str) -> bool:
+    return line.startswith("\\\\") and bool(_BAR.match(line))
+
+
+def _id_behind(lines: list[str], at: int) -> bool:
+    """Does an entry begin here: is the next line that says anything one with an id?"""
+    following = next((line for line in lines[at + 1 : at + 4] if line), "")
+    return bool(_ID_LINE.match(following))
+
+
+def _section_of(line: str) -> Announce | str | None:
+    """What a section ruler opens; "end" for the last one, None for any other line."""
+    if not line.startswith("%"):
+        return None
+    return (
+        "end"
+        if _END.match(line)
+        else "replace"
+        if _REPLACED.match(line)
+        else "cross"
+        if _CROSSES.match(line)
+        else None
+    )
+
+
+def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
+    notes: list[str] = []
+    sections, days = _sections(lines), _days(lines)
+    blocks = list(islice(_blocks(lines), MAX_ENTRIES + 1))
+    if blocks and not blocks[-1].whole and not _goes_on(lines):
+        blocks.pop()
+        notes.append(f"truncated: {_NO_LONGER} inside an entry; {len(blocks)} whole ones were read")
+    elif any(_RECEIVED.match(line) for line in lines) and "end" not in sections:
+        notes.append("truncated: the mail has no end; entries may be missing")
+    raws = [raw for block in blocks if (raw := _mailed(block))]
+    if len(raws) < len(blocks):
+        notes.append(f"{len(blocks) - len(raws)} entries could not be read: no id or no title")
+    _refuse_nothing(listing, raws, sections, notes)
+    papers = finish(raws, notes)
+    stated = _stated(text)
+    counts = _arxiv.section_counts(papers)
+    notes += _missing(stated, raws)
+    return Reading(
+        kind=NAME_OF_KIND,
+        papers=papers,
+        section_counts=counts,
+        section_stated=stated,
+        listed_on=max(days, default=None) or _mailed_on(text) or listing.listed_on,
+        empty=not raws,
+        notes=tuple(notes),
+    )
+
+
+def _refuse_nothing(listing: Listing, raws: list[Raw], sections: set[str], notes: list[str]) -> None:
+    """A whole mail without entries is an empty one: it has its end, and sections with nothing in them."""
+    if not raws and ("end" not in sections or notes):
+        raise ParseError(
+            f"{listing.location}: {_NO_LONGER} before its first whole entry. Save or fetch it again.",
+            url=listing.location,
+        )
+
+
+def _sections(lines: list[str]) -> set[str]:
+    return {found for line in lines if (found := _section_of(line))}
+
+
+def _days(lines: list[str]) -> list[date]:
+    """The days that the marks of a week's file name: `/* Fri, 3 Mar 2023 */`."""
+    marks = (_DAY_MARK.match(line) for line in lines if line.startswith("/*"))
+    return [day for mark in marks if mark and (day := _arxiv.day(mark[1]))]
+
+
+def _mailed_on(text: str) -> date | None:
+    """The day of the mail's own `Date:`, in UTC: announced on the evening before in New York, it is of this day."""
+    found = re.search(r"^Date:[ \t]*(.+)$", _head(text), re.M)
+    stamp = _dates.rfc3339(found[1].strip()) if found else None
+    if not stamp:
+        return None
+    moment = datetime.fromisoformat(stamp)
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+
+
+def _stated(text: str) -> dict[str, int]:
+    """What the subject says: `cs daily 346 new + 55 crosses received`."""
+    found = re.search(r"^Subject:(.{0,200})$", _head(text), re.M)
+    names = {"n": "new", "c": "cross", "r": "replace"}
+    return {names[word[0].lower()]: int(count) for count, word in _COUNTS.findall(found[1])} if found else {}
+
+
+def _missing(stated: dict[str, int], raws: list[Raw]) -> list[str]:
+    """Where fewer entries stand in a section than the subject says. More are no fault: it counts own papers only."""
+    read = {name: sum((raw.announce or "new").startswith(name) for raw in raws) for name in ("new", "cross")}
+    read["replace"] = len(raws) - read["new"] - read["cross"]
+    return [
+        f"section {name}: the subject says {count}, {read[name]} were read"
+        for name, count in stated.items()
+        if read[name] < count
+    ]
+
+
+def _goes_on(lines: list[str]) -> bool:
+    """Does anything but an entry stand behind the last one, so that the text goes on although that entry has no end?"""
+    last = next((line for line in reversed(lines) if line), "")
+    return bool(_RULER.match(last)) or _section_of(last) == "end"
+
+
+def _blocks(lines: list[str]) -> Iterator[_Block]:
+    """Entries, from the bar before an id to the next ruler, or to the bar before the next id."""
+    section: Announce = "new"
+    block: _Block | None = None
+    bars = 0
+    for at, line in enumerate(lines):
+        ruled = _section_of(line)
+        bar = not ruled and _is_bar(line)
+        starts = bar and _id_behind(lines, at)
+        if block is not None and (ruled or starts or _RULER.match(line)):
+            yield _closed(block, bars)
+            block = None
+        if ruled in ("cross", "replace"):
+            section = "cross" if ruled == "cross" else "replace"
+        elif ruled == "end":
+            return
+        if starts:
+            block, bars = _Block([], [], section, whole=False), 0
+        elif bar:
+            bars += 1
+        elif block is not None and bars < 2:
+            (block.abstract if bars else block.header).append(line)
+    if block is not None:
+        block.whole = bars > 1 or (bars == 1 and not any(block.abstract))
+        yield block
+
+
+def _closed(block: _Block, bars: int) -> _Block:
+    """A ruler behind it closes every entry that has a header; where the bar behind the header is missing, its fields tell."""
+    block.whole = bars > 0 or any(line.startswith("Title:") for line in block.header)
+    return block
+
+
+def _mailed(block: _Block) -> Raw | None:
+    """The paper of an entry; None without an id or a title."""
+    place = next((found for line in block.header if (found := _ID_LINE.match(line))), None)
+    arxiv = identity.arxiv_id(place["new"] or place["old"]) if place else None
+    fields = _fields(block.header)
+    if not place or not arxiv or not fields.get("title"):
+        return None
+    abstract = " ".join(line.strip() for line in block.abstract[:MAX_ABSTRACT_LINES])
+    comment = fields.get("comments", "")
+    authors = fields.get("authors", "")
+    dates = _mail_dates(block.header)
+    revised = dates[1] is not None and block.section == "replace"
+    crossed = bool(place["crossed"]) or "*cross-listing*" in place["rest"]
+    return Raw(
+        title=fields["title"],
+        abstract=abstract,
+        ids={"arxiv": arxiv[0]} | ({"doi": fields["doi"]} if fields.get("doi") else {}),
+        version=arxiv[1] or _mail_version(block.header),
+        authors=_names.split(_arxiv.CUT_AUTHORS.sub("", authors).strip(" ,")),
+        authors_raw=authors or None,
+        authors_cut=bool(_arxiv.CUT_AUTHORS.search(authors)),
+        authors_joined=True,
+        categories=fields.get("categories", "").replace(",", " ").split()[:50],
+        announce=_mail_type(block.section, crossed, revised or _is_revision(block.header), comment, abstract),
+        published=dates[0],
+        updated=dates[1],
+        links=_arxiv.links(arxiv[0]),
+        comment=_arxiv.commented(comment, fields.get("journal-ref", "")),
+    )
+
+
+def _is_revision(header: list[str]) -> bool:
+    return any(_REVISED.match(line) for line in header[:5])
+
+
+def _mail_type(section: Announce, crossed: bool, revised: bool, comment: str, abstract: str) -> Announce:
+    if section == "replace" or revised:
+        if _arxiv.is_withdrawn(comment, abstract):
+            return "withdrawn"
+        return "replace-cross" if crossed else "replace"
+    return "cross" if crossed or section == "cross" else "new"
+
+
+def _fields(header: list[str]) -> dict[str, str]:
+    """Header fields by lower-case name; what is indented goes on with the field before it. The first of a name counts."""
+    fields: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in header:
+        if line[:1] in (" ", "\t"):
+            if current is not None:
+                current.append(line.strip())
+            continue
+        found = _FIELD.match(line)
+        if found is None:
+            current = None
+            continue
+        name = {"author": "authors", "comment": "comments"}.get(found["name"].lower(), found["name"].lower())
+        current = [found["value"]] if name not in fields else []
+        fields.setdefault(name, current)
+    return {name: " ".join(parts).strip() for name, parts in fields.items()}
+
+
+_SIZE = re.compile(r"\s*\(\s*\d{1,9}\s*kb.*$", re.I)
+
+
+def _mail_dates(header: list[str]) -> tuple[str | None, str | None]:
+    """Version 1 and the latest one, as far as the entry says: `Date:`, and `Date (revised v2):` or `replaced with …`."""
+    first = latest = None
+    for line in header:
+        if found := _REVISED.match(line):
+            latest = _dates.rfc3339(_SIZE.sub("", found["date"])) or latest
+        elif line.startswith("Date") and (field := _FIELD.match(line)):
+            stamp = _dates.rfc3339(_SIZE.sub("", field["value"]))
+            if "revised" in field["name"].lower():
+                latest = stamp or latest
+            else:
+                first = first or stamp
+    return first, latest
+
+
+def _mail_version(header: list[str]) -> int | None:
+    versions = [
+        int(found[1]) for line in header if line.startswith("Date") and (found := _VERSION.search(line))
+    ]
+    return max(versions, default=None)
