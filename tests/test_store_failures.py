@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -11,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from digest.errors import SchemaTooNew, StoreBusy, StoreError
 from digest.store import Store, open_store
+from digest.store.database import SCHEMA
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
@@ -203,12 +207,42 @@ def test_a_truncated_file_is_named_with_its_mend(filled: Path) -> None:
 
 
 def test_damage_is_found_by_the_check(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        root = (
+            "SELECT rootpage FROM sqlite_master WHERE name = 'sightings'"  # not read when a store is opened
+        )
+        page, size = (
+            connection.execute(root).fetchone()[0],
+            connection.execute("PRAGMA page_size").fetchone()[0],
+        )
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     body = bytearray(filled.read_bytes())
-    middle = len(body) // 2 // 4096 * 4096
-    body[middle : middle + 12 * 4096] = b"\xff" * (12 * 4096)
+    body[(page - 1) * size : page * size] = b"\xff" * size
     filled.write_bytes(body)
     with open_store(f"sqlite:///{filled}") as store:
-        assert store.check() != []
+        faults = store.check()
+    assert faults
+    assert "sightings" in " ".join(faults) or "damaged" in " ".join(faults)
+
+
+def test_damage_anywhere_is_found_or_refused_with_its_mend(filled: Path) -> None:
+    whole = filled.read_bytes()
+    chance = random.Random(7)
+    found = 0
+    for _ in range(12):
+        body = bytearray(whole)
+        start = chance.randrange(0, len(body) // 4096 - 12) * 4096
+        body[start : start + 12 * 4096] = b"\xff" * (12 * 4096)
+        for leftover in filled.parent.glob("digest.db-*"):
+            leftover.unlink()
+        filled.write_bytes(body)
+        try:
+            with open_store(f"sqlite:///{filled}") as store:
+                assert store.check() != []
+                found += 1
+        except StoreError as error:
+            assert re.search(r"(damaged|no SQLite database).*last copy", str(error))
+    assert found, "not every damage stands in the way of opening it"
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
@@ -352,7 +386,7 @@ def test_a_newer_programs_postgres_is_left_alone(postgres: Store, postgres_url: 
             open_store(postgres_url)
     finally:
         with postgres._db.writing():
-            postgres._db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'", {})
+            postgres._db.execute(f"UPDATE meta SET value = '{SCHEMA}' WHERE key = 'schema'", {})
 
 
 @pytest.mark.postgres

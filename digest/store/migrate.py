@@ -9,22 +9,39 @@ from yoyo import get_backend, read_migrations
 from yoyo.exceptions import LockTimeout
 
 from digest.errors import StoreError
-from digest.store.database import HERE
+from digest.store.database import HERE, SCHEMA
 
 if TYPE_CHECKING:
     from digest.store.postgres import Postgres
     from digest.store.sqlite import Sqlite
 
+log = logging.getLogger(__name__)
+
 
 def migrate(database: Sqlite | Postgres) -> None:
-    """Applies what is missing. Safe against a kill at any point and against a second process; raises StoreError."""
+    """Applies what is missing. Safe against a kill at any point and against a second process; raises StoreError.
+
+    Beside a store in a file that holds something already, a copy from before is kept first.
+    """
     logging.getLogger("yoyo.migrations").setLevel(logging.WARNING)
     with database.sole_migrator():
         try:
+            if 0 < database.schema() < SCHEMA:
+                _keep_copy(database)
             _apply(database)
         except (database.driver_error, LockTimeout) as error:
             reason = database.explain(error)
             raise StoreError(f"The schema could not be brought up to date. {reason}") from error
+
+
+def _keep_copy(database: Sqlite | Postgres) -> None:
+    if copy := database.copy_before(SCHEMA):
+        log.warning(
+            "The store %s is brought to schema %d. As it was before, it is kept at %s: delete that when all is well.",
+            database.where,
+            SCHEMA,
+            copy,
+        )
 
 
 def _apply(database: Sqlite | Postgres) -> None:

@@ -136,6 +136,9 @@ class Postgres(Database):
     def migration_url(self) -> str:
         return re.sub(r"^postgres(ql)?:", "postgresql+psycopg:", self.url)
 
+    def copy_before(self, schema: int) -> None:
+        """Nothing: copies of a server's databases are made by who runs it (pg_dump)."""
+
     @contextmanager
     def sole_migrator(self) -> Iterator[None]:
         """Only one process at a time changes the schema. The lock dies with our connection."""

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -132,6 +132,26 @@ class Sqlite(Database):
     @property
     def migration_url(self) -> str:
         return "sqlite:///" + quote(str(self.path))
+
+    def copy_before(self, schema: int) -> Path:
+        """A whole copy of the store beside it, `digest.db.before-2`, in place of an older one. Raises StoreError."""
+        copy = self.path.with_name(f"{self.path.name}.before-{schema}")
+        part = copy.with_name(f"{copy.name}.part")
+        try:
+            part.unlink(missing_ok=True)
+            # The addresses of readers are in it: open to nobody to whom the store is not.
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, self.path.stat().st_mode & 0o777))
+            with closing(sqlite3.connect(part)) as target:
+                self._connection.backup(target)
+            part.replace(copy)
+        except (sqlite3.Error, OSError) as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise StoreError(
+                f"Before its schema is changed, the store {self.path} is copied to {copy}, and that failed ({error}). "
+                "Nothing was changed. Free some space, or give this user the right to write the folder, then run again."
+            ) from error
+        return copy
 
     @contextmanager
     def sole_migrator(self) -> Iterator[None]:

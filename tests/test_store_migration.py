@@ -1,0 +1,364 @@
+# ruff: noqa: F811 - fixtures are imported by name
+"""A store of an older version is brought up to date with nothing lost, wherever its process is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from yoyo import get_backend, read_migrations
+from yoyo.backends.base import DatabaseBackend
+
+from digest.errors import SchemaTooNew, StoreError
+from digest.model import Edition
+from digest.store import Store, database, open_store
+from digest.store.postgres import Postgres
+from digest.store.sqlite import Sqlite
+from store_contract import (  # noqa: F401
+    NOW,
+    TODAY,
+    edition,
+    envelope,
+    issue,
+    paper,
+    postgres_url,
+    sight,
+    titles,
+)
+
+# What a store of schema 1 held, parents before their children.
+FIRST = {
+    "papers": "id joined_to version announced_on debuted revision first_seen key content",
+    "paper_keys": "key paper_id",
+    "abstracts": "paper_id fingerprint abstract",
+    "sightings": "paper_id source listed_on seen_at status matched_by announce",
+    "editions": "id digest date part number papers issued_at snapshot",
+    "entries": "edition_id position key paper_id",
+    "offers": "paper_id digest state change revision source found_at reason edition_id",
+    "subscribers": "id folded address status digests preferences since changed_at",
+    "deliveries": "id edition_id subscriber_id status message_id date attempt holder retry_at reply_code"
+    " enhanced_code reply changed_at",
+    "leases": "name holder fence expires_at",
+    "runs": "id digest date started_at finished_at status report",
+    "meta": "key value",
+}
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+def fill(store: Store) -> Edition:
+    """Two readers, an issued edition, papers that wait, were dropped and are withheld, a joined paper, and a run."""
+    store.feed_authority("example.org")
+    for n in range(2):
+        store.add_subscriber(f"r{n}@example.org", digests=[], now=NOW)
+    kiln = paper("Dating Kilns", ids={"arxiv": "2407.10001"}, version=1, abstract="Clay remembers. " * 30)
+    sight(store, paper("Tidal Memory"), kiln, paper("Slow Bells"))
+    issued = issue(store, keep=lambda candidate: candidate.paper.title != "Slow Bells")
+    sight(store, paper("Ebb and Flow", ids={"doi": "10.1234/ebb"}), paper("Ebb, Again"), days=1)
+    sight(store, paper("Ebb, Again", ids={"doi": "10.1234/ebb"}), days=1)
+    sight(store, replace(kiln, version=2, abstract="Clay forgets. " * 30), days=1)
+    sight(store, paper("An Old Loom", announce="replace", version=2), days=1, listed_on=TODAY)
+    store.claim(now=NOW, holder="me", limit=1)
+    store.acquire_lease("run", "me", now=NOW, ttl_s=60, is_dead=lambda holder: False)
+    store.finish_run(store.start_run("daily", TODAY, now=NOW), now=NOW, status="done", report=b'{"a": 1}')
+    return issued
+
+
+def rows_of(db: sqlite3.Connection | Any) -> Rows:
+    return {
+        table: sorted(
+            (
+                tuple(row)
+                for row in db.execute(f"SELECT {', '.join(names.split())} FROM {table}").fetchall()
+                if row[0] != "schema"
+            ),
+            key=repr,
+        )
+        for table, names in FIRST.items()
+    }
+
+
+def make_first(url: str, dialect: str, rows: Rows) -> None:
+    """A store as the first version left it: its schema, set up by yoyo, and these rows."""
+    migrations = read_migrations(str(database.HERE / "migrations" / dialect))
+    with get_backend(url) as backend:
+        backend.apply_migrations(migrations.filter(lambda migration: migration.id.startswith("0001")))
+        for table, found in rows.items():
+            names = FIRST[table].split()
+            for row in sorted(found, key=lambda row: row[0] if isinstance(row[0], int) else 0):
+                values = ", ".join(f":{name}" for name in names)
+                with backend.transaction():
+                    backend.execute(
+                        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})",
+                        dict(zip(names, row, strict=True)),
+                    )
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Edition]:
+    """What a store of the first version holds."""
+    path = tmp_path_factory.mktemp("first") / "filled.db"
+    with open_store(f"sqlite:///{path}") as store:
+        issued = fill(store)
+    with closing(sqlite3.connect(path)) as connection:
+        rows = rows_of(connection)
+    assert all(rows.values()), "every table of the first version has rows"
+    assert {row[2] for row in rows["offers"]} == {"waiting", "issued", "dropped", "withheld"}
+    for n, row in enumerate(rows["editions"]):  # snapshots did not know `late`
+        snapshot = json.loads(row[7])
+        for entry in [
+            *snapshot["picks"],
+            *(e for section in snapshot["sections"] for e in section["entries"]),
+        ]:
+            assert entry.pop("late", None) is None
+        rows["editions"][n] = (*row[:7], json.dumps(snapshot))
+    return rows, issued
+
+
+@pytest.fixture(scope="session")
+def first_sqlite(tmp_path_factory: pytest.TempPathFactory, first: tuple[Rows, Edition]) -> Path:
+    path = tmp_path_factory.mktemp("first") / "digest.db"
+    make_first(f"sqlite:///{path}", "sqlite", first[0])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+def postgres_database(url: str, name: str, template: str) -> str:
+    """The address of a new database on this server."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+    return re.sub(r"/postgres(?=\?|$)", f"/{name}", url)
+
+
+@pytest.fixture(scope="session")
+def first_postgres(postgres_url: str, first: tuple[Rows, Edition]) -> str:
+    url = postgres_database(postgres_url, "first", "template0")
+    make_first(re.sub("^postgresql:", "postgresql+psycopg:", url), "postgres", first[0])
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def first_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a filled store of schema 1, on each of the two databases."""
+    return fresh(request, request.param, tmp_path)
+
+
+def fresh(request: pytest.FixtureRequest, dialect: str, folder: Path) -> str:
+    if dialect == "sqlite":
+        for file in folder.glob("digest.db*"):
+            file.unlink()
+        shutil.copy(request.getfixturevalue("first_sqlite"), folder / "digest.db")
+        return f"sqlite:///{folder / 'digest.db'}"
+    request.getfixturevalue("first_postgres")
+    return postgres_database(request.getfixturevalue("postgres_url"), "second", "first")
+
+
+def holds_all(store: Store, rows: Rows) -> bool:
+    with store._db.reading():
+        found = {
+            table: sorted(
+                map(tuple, store._db.execute(f"SELECT {', '.join(names.split())} FROM {table}", {})), key=repr
+            )
+            for table, names in FIRST.items()
+            if table != "meta"
+        }
+    return store.check() == [] and found == {table: found for table, found in rows.items() if table != "meta"}
+
+
+def test_the_shared_first_store_is_of_the_first_schema(first_url: str) -> None:
+    db = Sqlite(Path(first_url.removeprefix("sqlite:///"))) if "sqlite" in first_url else Postgres(first_url)
+    with closing(db):
+        assert db.schema() == 1
+        with pytest.raises(db.driver_error):
+            db.execute("SELECT listed_on FROM offers", {})
+
+
+def test_a_store_of_the_first_version_loses_nothing(first_url: str, first: tuple[Rows, Edition]) -> None:
+    rows, issued = first
+    with open_store(first_url) as store:
+        assert store._db.schema() == database.SCHEMA  # type: ignore[attr-defined]
+        assert holds_all(store, rows)
+        assert store.edition("daily", TODAY) == issued
+        assert titles(store.waiting("daily")) == ["Ebb and Flow"]
+        assert [candidate.listed_on for candidate in store.waiting("daily")] == [None]
+        assert store.feed_authority("other.example.org") == "example.org"
+        assert store.delivery_counts() == {"queued": 1, "sending": 1}
+        assert store.last_runs(1)[0].setup == b""
+
+
+def test_a_store_of_the_first_version_goes_on_with_its_day(first_url: str) -> None:
+    with open_store(first_url) as store:
+        assert sight(store, paper("Tidal Memory"), paper("New Bells"), days=1, listed_on=TODAY) == [
+            "seen",
+            "new",
+        ]
+        assert titles(store.waiting("daily")) == ["Ebb and Flow", "New Bells"]
+        assert issue(store, part=2).count == 2
+        with store._db.writing():
+            for change in ("cross", "withdrawn"):
+                store._db.execute(f"UPDATE offers SET change = '{change}' WHERE state = 'issued'", {})
+        with pytest.raises(StoreError), store._db.writing():
+            store._db.execute("UPDATE offers SET change = 'other'", {})
+
+
+def test_nothing_refers_to_offers(tmp_path: Path) -> None:
+    # SQLite's is dropped and built anew: with foreign keys on, rows that refer to it would stand in the way, or go.
+    open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
+    with closing(sqlite3.connect(tmp_path / "digest.db")) as connection:
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        parents = {
+            table: {row[2] for row in connection.execute(f"PRAGMA foreign_key_list({table})")}
+            for table in tables
+        }
+    assert parents["offers"] == {"papers", "editions"}
+    assert "offers" not in set().union(*parents.values())
+
+
+def test_a_copy_from_before_is_kept_beside_the_store(
+    first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, copy = tmp_path / "digest.db", tmp_path / "digest.db.before-2"
+    shutil.copy(first_sqlite, path)
+    path.chmod(0o640)
+    copy.write_bytes(b"of an earlier attempt")
+    (tmp_path / "digest.db.before-2.part").write_bytes(b"of one that was killed")
+    open_store(f"sqlite:///{path}").close()
+    assert not (tmp_path / "digest.db.before-2.part").exists()
+    assert [record.args[-1] for record in caplog.records if "kept at" in record.msg] == [copy]  # type: ignore[index]
+    assert copy.stat().st_mode & 0o777 == 0o640
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("1",)
+        assert rows_of(connection) == first[0]
+    before = copy.stat().st_mtime_ns
+    open_store(f"sqlite:///{path}").close()  # and not made again
+    assert copy.stat().st_mtime_ns == before
+
+
+def test_a_copy_goes_back_to_work_when_it_is_put_back(
+    first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path
+) -> None:
+    shutil.copy(first_sqlite, tmp_path / "digest.db")
+    open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
+    (tmp_path / "digest.db.before-2").replace(tmp_path / "digest.db")
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store:
+        assert holds_all(store, first[0])
+
+
+def test_a_new_store_needs_no_copy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
+    assert [path.name for path in tmp_path.glob("*before*")] == []
+    assert caplog.records == []
+
+
+def test_without_a_copy_the_schema_is_left_as_it_was(
+    first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path
+) -> None:
+    shutil.copy(first_sqlite, tmp_path / "digest.db")
+    (tmp_path / "digest.db.before-2").mkdir()  # what cannot be written over
+    with pytest.raises(StoreError, match=r"copied to .*before-2.*Nothing was changed.*Free some space"):
+        open_store(f"sqlite:///{tmp_path / 'digest.db'}")
+    assert not (tmp_path / "digest.db.before-2.part").exists()
+    with closing(sqlite3.connect(tmp_path / "digest.db")) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("1",)
+        assert rows_of(connection) == first[0]
+
+
+def test_a_newer_store_is_left_alone_and_not_copied(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
+    with closing(sqlite3.connect(tmp_path / "digest.db")) as connection, connection:
+        connection.execute(f"UPDATE meta SET value = '{database.SCHEMA + 1}' WHERE key = 'schema'")
+    with pytest.raises(SchemaTooNew, match="newer version"):
+        open_store(f"sqlite:///{tmp_path / 'digest.db'}")
+    assert [path.name for path in tmp_path.glob("*before*")] == []
+
+
+# --- killed
+
+
+class _Fatal:
+    """A cursor that kills its process before the statement of a chosen number."""
+
+    left = 0
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, *arguments: Any) -> Any:
+        _Fatal.count()
+        return self._cursor.execute(*arguments)
+
+    @classmethod
+    def count(cls) -> None:
+        cls.left -= 1
+        if cls.left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+def open_and_die(url: str, statement: int) -> bool:
+    """Opens a store in a process that is killed before this statement or commit of its migration; was it killed?"""
+    child = os.fork()
+    if child == 0:
+        _Fatal.left = statement
+        cursor, commit = DatabaseBackend.cursor, DatabaseBackend.commit
+
+        def fatal_commit(backend: DatabaseBackend) -> None:
+            _Fatal.count()
+            commit(backend)
+
+        DatabaseBackend.cursor = lambda backend: _Fatal(cursor(backend))
+        DatabaseBackend.commit = fatal_commit
+        with suppress(BaseException):
+            open_store(url).close()
+            os._exit(0)
+        os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, -signal.SIGKILL)
+    return status != 0
+
+
+def killed(request: pytest.FixtureRequest, dialect: str, folder: Path, every: int) -> Iterator[str]:
+    """One store after another, each killed a few statements later in its migration than the one before."""
+    statement = 1
+    while open_and_die(url := fresh(request, dialect, folder), statement):
+        yield url
+        statement += every
+    assert statement > 20, "the migration has that many steps"
+    yield url
+
+
+@pytest.mark.parametrize(
+    ("dialect", "every"), [("sqlite", 1), pytest.param("postgres", 5, marks=pytest.mark.postgres)]
+)
+def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
+    dialect: str, every: int, request: pytest.FixtureRequest, tmp_path: Path, first: tuple[Rows, Edition]
+) -> None:
+    versions = set()
+    for url in killed(request, dialect, tmp_path, every):
+        db = Sqlite(tmp_path / "digest.db") if dialect == "sqlite" else Postgres(url)
+        with closing(db):
+            versions.add(db.schema())  # all of it or nothing
+        with open_store(url) as store:
+            assert holds_all(store, first[0])
+            assert store.open_days() == []
+            assert sight(store, paper("Tidal Memory"), days=1) == ["seen"]
+        with open_store(url) as store:
+            assert store.check() == []
+    assert versions == {1, 2}
