@@ -129,7 +129,8 @@ def _finished(raw: Raw) -> Paper:
         tags=_names(raw.tags),
         organization=clean(raw.organization[:MAX_FIELD_CHARS]) or None if raw.organization else None,
         comment=clean(raw.comment[:MAX_FIELD_CHARS]) or None if raw.comment else None,
-        source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract)) | raw.source,
+        source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract))
+        | _kept(raw.source),
     )
 
 
@@ -172,6 +173,12 @@ def is_web_address(url: str) -> bool:
         url.startswith(("https://", "http://"))
         and "@" not in url.split("/", 3)[2]
         and identity.canonical_url(url) is not None
+    )
+
+
+def _kept(source: dict[str, str]) -> dict[str, str]:
+    return (
+        {name: " ".join(strip_controls(text).split()) for name, text in source.items()} if source else source
     )
 
 

@@ -23,6 +23,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 Json = dict[str, Any]
 
 MAX_NAMES = 10_000
+MAX_WRITTEN_CHARS = 200_000
 _BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 _SPACE = re.compile(r"\s*")
 _SEPARATOR = re.compile(r"[\s,]*")
@@ -198,7 +199,8 @@ def natural(name: str) -> str:
 
 def inverted(names: list[str]) -> dict[str, str]:
     """What `source_text` keeps of names that the source writes family first."""
-    return {"authors": "; ".join(names)} if any("," in name for name in names) else {}
+    written = "; ".join(names) if any("," in name for name in names) else ""
+    return {"authors": written} if 0 < len(written) <= MAX_WRITTEN_CHARS else {}
 
 
 def doi_address(doi: str) -> str:

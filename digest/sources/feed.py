@@ -17,6 +17,8 @@ from digest.sources._items import Feed, Item
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
 from digest.text import clean
 
+MAX_ID_CHARS = 400
+
 
 def read(listing: Listing) -> Reading:
     """Items in document order; an item without a title is kept, with the title "". Empty only for a well-formed feed without items.
@@ -73,7 +75,18 @@ def _raw(item: Item) -> Raw:
         links={"abstract": item.link, "pdf": item.pdf},
         upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() and len(upvotes) < 10 else None,
         comment=item.comment or None,
+        source=_origin(item, ids),
     )
+
+
+def _origin(item: Item, ids: dict[str, str]) -> dict[str, str]:
+    """The id as the feed writes it, where no id and no link shows it: a guid is no name that two sources would share."""
+    doi = ids.get("doi", "")
+    shown = {"", item.link, item.pdf, doi, f"doi:{doi}", f"https://doi.org/{doi}"}
+    for text in (item.guid, *item.identifiers):
+        if text.casefold() not in shown and text not in shown and not identity.arxiv_id(text):
+            return {"id": text[:MAX_ID_CHARS]}
+    return {}
 
 
 def _ids(item: Item) -> tuple[dict[str, str], int | None]:
