@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,23 +22,35 @@ from werkzeug import Request, Response
 
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
-from digest.fetch import Fetcher, headers_for
+from digest.fetch import Fetcher
+from digest.fetch.addresses import headers_for, place_of
 from digest.model import Listing
+from fetch_servers import Site, Talk
 
+Serve = Callable[[Talk], str]
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 
 
 @pytest.fixture
 def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
     made = Fetcher(
-        user_agent="paper-digest/test (+https://papers.example.org/)", resolve=lambda path: tmp_path / path
+        user_agent="paper-digest/test (+https://papers.example.org/)",
+        resolve=lambda path: tmp_path / path,
+        backoff_s=0.01,
     )
     yield made
     made.close()
 
 
+@pytest.fixture
+def httpserver(httpserver: HTTPServer) -> HTTPServer:
+    httpserver.expect_request("/robots.txt").respond_with_data(status=404)
+    return httpserver
+
+
 def fetch(fetcher: Fetcher, **source: object) -> list[Listing | FetchError]:
-    return list(fetcher.fetch(SourceConfig(name="s", **source), now=NOW))  # type: ignore[arg-type]
+    wanted = SourceConfig(**{"name": "s", "allow_private": True, **source})  # type: ignore[arg-type]
+    return list(fetcher.fetch(wanted, now=NOW))
 
 
 def only(found: list[Listing | FetchError]) -> Listing | FetchError:
@@ -188,23 +201,14 @@ def test_an_answer_larger_than_allowed_is_refused(fetcher: Fetcher, httpserver: 
     assert isinstance(only(fetch(fetcher, url=httpserver.url_for("/big"), max_bytes=100_000)), FetchTooLarge)
 
 
-def serve_once(talk: Callable[[socket.socket], object]) -> str:
-    """A server of one connection that says what the test wants; its address."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def work() -> None:
-        with server, server.accept()[0] as connection:
-            connection.recv(65536)
-            try:
-                talk(connection)
-            except OSError:
-                return  # the client hung up, as it should
-
-    threading.Thread(target=work, daemon=True).start()
-    return f"http://127.0.0.1:{server.getsockname()[1]}/"
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """A server that says what the test wants, whatever is asked; its address."""
+    with ExitStack() as sites:
+        yield lambda talk: sites.enter_context(Site({"*": talk})).url()
 
 
-def test_a_server_that_drips_is_left_at_the_deadline(fetcher: Fetcher) -> None:
+def test_a_server_that_drips_is_left_at_the_deadline(serve: Serve, fetcher: Fetcher) -> None:
     stop = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -213,14 +217,16 @@ def test_a_server_that_drips_is_left_at_the_deadline(fetcher: Fetcher) -> None:
             connection.sendall(b"x")
 
     started = time.monotonic()
-    error = only(fetch(fetcher, url=serve_once(drip), timeout_s=0.3))
+    error = only(fetch(fetcher, url=serve(drip), timeout_s=0.3))
     stop.set()
     assert isinstance(error, FetchTimeout)
     assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("head", ["404 Not Found\r\n", "302 Found\r\nLocation: /next\r\n"])
-def test_the_body_of_an_answer_that_is_no_page_is_not_waited_for(fetcher: Fetcher, head: str) -> None:
+def test_the_body_of_an_answer_that_is_no_page_is_not_waited_for(
+    serve: Callable[[Talk], str], fetcher: Fetcher, head: str
+) -> None:
     stop = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -231,13 +237,15 @@ def test_the_body_of_an_answer_that_is_no_page_is_not_waited_for(fetcher: Fetche
             connection.sendall(b"x")
 
     started = time.monotonic()
-    error = only(fetch(fetcher, url=serve_once(drip), timeout_s=0.3))
+    error = only(fetch(fetcher, url=serve(drip), timeout_s=0.3))
     stop.set()
     assert isinstance(error, FetchError)
     assert time.monotonic() - started < 1.5
 
 
-def test_a_server_that_drips_its_headers_is_left_at_the_deadline(fetcher: Fetcher) -> None:
+def test_a_server_that_drips_its_headers_is_left_at_the_deadline(
+    serve: Callable[[Talk], str], fetcher: Fetcher
+) -> None:
     stop = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -246,21 +254,23 @@ def test_a_server_that_drips_its_headers_is_left_at_the_deadline(fetcher: Fetche
             connection.sendall(b"X-More: x\r\n")
 
     started = time.monotonic()
-    error = only(fetch(fetcher, url=serve_once(drip), timeout_s=0.3))
+    error = only(fetch(fetcher, url=serve(drip), timeout_s=0.3))
     stop.set()
     assert isinstance(error, FetchTimeout)
     assert time.monotonic() - started < 1.5
 
 
-def test_a_server_that_says_nothing_is_left_at_the_deadline(fetcher: Fetcher) -> None:
+def test_a_server_that_says_nothing_is_left_at_the_deadline(
+    serve: Callable[[Talk], str], fetcher: Fetcher
+) -> None:
     answered = threading.Event()
-    url = serve_once(lambda connection: answered.wait(5) and None)
+    url = serve(lambda connection: answered.wait(5) and None)
     assert isinstance(only(fetch(fetcher, url=url, timeout_s=0.2)), FetchTimeout)
     answered.set()
 
 
-def test_an_answer_cut_off_is_not_taken_for_the_page(fetcher: Fetcher) -> None:
-    url = serve_once(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"))
+def test_an_answer_cut_off_is_not_taken_for_the_page(serve: Serve, fetcher: Fetcher) -> None:
+    url = serve(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"))
     error = only(fetch(fetcher, url=url))
     assert isinstance(error, FetchError)
 
@@ -302,7 +312,7 @@ def test_waiting_for_a_turn_does_not_eat_the_time_of_the_source(
 )
 def test_the_headers_of_a_source_stay_with_its_scheme_and_host(url: str, sent: bool) -> None:
     source = SourceConfig(name="s", url="https://papers.example.org/feed", headers={"X-Key": "k"})
-    assert bool(headers_for(url, source)) == sent
+    assert bool(headers_for(place_of(url), source)) == sent
 
 
 # ---------------------------------------------------------------- whatever a source is, it is an answer
@@ -311,9 +321,11 @@ def test_the_headers_of_a_source_stay_with_its_scheme_and_host(url: str, sent: b
 @pytest.mark.parametrize(
     "target", ["http://[bad", "//[::1/x", "http://papers.example.org:x/", "file:///etc/passwd"]
 )
-def test_a_redirect_to_what_is_no_address_is_an_error_of_the_source(fetcher: Fetcher, target: str) -> None:
+def test_a_redirect_to_what_is_no_address_is_an_error_of_the_source(
+    serve: Callable[[Talk], str], fetcher: Fetcher, target: str
+) -> None:
     head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {target}\r\n\r\n"
-    error = only(fetch(fetcher, url=serve_once(lambda connection: connection.sendall(head.encode()))))
+    error = only(fetch(fetcher, url=serve(lambda connection: connection.sendall(head.encode()))))
     assert isinstance(error, FetchError)
     assert "address" in str(error)
 
@@ -369,6 +381,7 @@ def test_one_file_that_cannot_be_looked_at_does_not_hide_the_others(fetcher: Fet
 
 AS_SOMEBODY_ELSE = """
 import os, sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from digest.config import SourceConfig

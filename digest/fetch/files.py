@@ -1,0 +1,75 @@
+"""A path → its listings: one file, the files of a folder, or those that a glob matches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from functools import partial
+from glob import has_magic, iglob
+from pathlib import Path
+
+from digest.config import SourceConfig
+from digest.errors import FetchError, FetchRefused
+from digest.fetch.faults import answer_of, shown, too_large
+from digest.model import Listing
+
+_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
+
+
+def listings(
+    source: SourceConfig, resolve: Callable[[str], Path], now: datetime
+) -> Iterator[Listing | FetchError]:
+    """The files of a source in the order of their names, each read when it is asked for; one unreadable file does not hide
+    the others."""
+    files = answer_of(source.path, lambda: _files(resolve(source.path)))
+    if isinstance(files, FetchError):
+        yield files
+        return
+    for file in files:
+        yield answer_of(str(file), partial(_from_file, file, source.max_bytes, now))
+
+
+def date_in(name: str) -> date | None:
+    """The day in a file name or URL (2026-11-19), the last one where there are several."""
+    for year, month, day in reversed(_DATE.findall(name)):
+        try:
+            return date(int(year), int(month), int(day))
+        except ValueError:
+            continue
+    return None
+
+
+def _files(path: Path) -> list[Path]:
+    """The regular files that a path means: itself, the visible ones in a folder, or those a glob matches, by name."""
+    text, place = str(path), shown(str(path.absolute()))
+    if path.is_dir():
+        found = [p for p in path.iterdir() if not p.name.startswith(".")]
+    elif path.exists():
+        return [path]
+    elif has_magic(text):
+        found = [Path(p) for p in iglob(text, recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
+    else:
+        raise FetchError(f"{place}: no such file or folder. Check the path.", url=place)
+    files = sorted(p for p in found if _may_be_a_file(p))
+    if not files:
+        raise FetchError(f"{place}: no files there. Save listing pages into it, or mend the path.", url=place)
+    return files
+
+
+def _may_be_a_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return True  # reading it will say what is wrong, and hide none of its neighbours
+
+
+def _from_file(file: Path, max_bytes: int, now: datetime) -> Listing:
+    location = shown(str(file))
+    if not file.is_file():
+        raise FetchRefused(f"{location}: not a regular file. Name a saved page.", url=location)
+    with file.open("rb") as stream:
+        body = stream.read(max_bytes + 1)
+    if len(body) > max_bytes:
+        raise too_large(location, max_bytes)
+    return Listing(location=location, body=body, fetched_at=now, listed_on=date_in(file.name))
