@@ -13,7 +13,7 @@ SHARED = Path(
     os.environ.get("DIGEST_SHARED_LISTINGS") or Path(__file__).parent.parent.parent / "shared" / "listings"
 )
 if not os.environ.get("DIGEST_SHARED_LISTINGS") and not (SHARED / "MANIFEST.toml").is_file():
-    collect_ignore = ["test_sources_shared_pages.py"]
+    collect_ignore = ["test_sources_shared_pages.py", "test_days_shared.py"]
 
 
 def need(condition: object, reason: str) -> None:

@@ -1,0 +1,202 @@
+"""A listing day is not complete when it is first read: what comes later is sent too, once, and in the next edition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from digest.app import open_app
+from digest.config import Config, DigestConfig, SourceConfig
+from digest.model import Edition, RunReport
+from pages import installation, invented
+from site_of_days import Site, serving
+
+DAY = timedelta(days=1)
+MONDAY = date(2026, 3, 2)
+Days = dict[date, list[tuple[datetime, dict[str, Any]]]]
+
+
+def at(day: date, hour: float) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+def entry(number: int) -> dict[str, Any]:
+    title, abstract = invented(number, 1)[0]
+    paper = {
+        "id": f"2603.{number:05d}",
+        "title": title,
+        "summary": abstract,
+        "authors": [{"name": f"A. Heron {number}"}],
+    }
+    return {"paper": paper, "title": title}
+
+
+def month(days: int, *, per_day: int = 6, seed: int = 7) -> Days:
+    """Weekdays with papers, of which a third comes up to three days after the list was opened."""
+    random, made, number = Random(seed), {}, 1
+    for offset in range(days):
+        day = MONDAY + offset * DAY
+        papers = []
+        for _ in range(random.randint(1, 2 * per_day) if day.weekday() < 5 else 0):
+            late = random.random() < 0.33
+            papers.append((at(day, random.uniform(10, 80) if late else random.uniform(0, 6)), entry(number)))
+            number += 1
+        made[day] = papers
+    return made
+
+
+def config_for(tmp_path: Path, site: Site, **options: object) -> Config:
+    options = {"name": "days", "url": f"{site.url}/api/daily_papers", "allow_private": True, **options}
+    return installation(tmp_path, source=(SourceConfig(**options),))  # type: ignore[arg-type]
+
+
+def run(config: Config, site: Site, **options: object) -> RunReport:
+    with open_app(config, clock=lambda: site.now) as app:
+        return app.daily(site.now, **options)  # type: ignore[arg-type]
+
+
+def editions(config: Config) -> list[Edition]:
+    with open_app(config) as app:
+        return list(app.store.all_editions("daily"))
+
+
+def prove_each_once_and_in_time(config: Config, days: Days, runs: list[datetime]) -> None:
+    """Every paper shown before the last run stands in exactly one edition: that of the first run after it appeared."""
+    sent: Counter[str] = Counter()
+    issued: dict[str, datetime] = {}
+    for edition in editions(config):
+        for item in edition.entries:
+            sent[item.paper.ids["arxiv"]] += 1
+            issued[item.paper.ids["arxiv"]] = edition.issued_at
+    shown: dict[str, datetime] = {}
+    for papers in days.values():
+        for since, paper in papers:
+            identifier = paper["paper"]["id"]
+            shown[identifier] = min(since, shown.get(identifier, since))
+    due = {
+        identifier: min(run for run in runs if run >= since)
+        for identifier, since in shown.items()
+        if since <= runs[-1]
+    }
+    assert sent == Counter(due.keys())
+    assert {i: issued[i] for i in due} == due
+
+
+def test_every_paper_of_a_month_that_grows_is_sent_once_by_the_next_run(tmp_path: Path) -> None:
+    days = month(28)
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        runs = []
+        for offset in range(30):
+            site.now = at(MONDAY + offset * DAY, 7)
+            assert not run(config, site).degraded
+            runs.append(site.now)
+        prove_each_once_and_in_time(config, days, runs)
+        late = [item for edition in editions(config) for item in edition.entries if item.late]
+        assert len(late) > 20
+        assert all(
+            item.late and item.late < edition.date
+            for edition in editions(config)
+            for item in edition.entries
+            if item.late
+        )
+        asked = Counter(path.partition("?")[2].partition("&")[0] for path, _ in site.asked)
+        assert max(asked.values()) <= 8, "a day that stayed the same is asked no more"
+        statuses = Counter(status for _, status in site.asked)
+        assert statuses[304] > statuses[200] / 2, "a day that has not changed costs no body"
+
+
+def test_days_missed_while_nothing_ran_are_asked_for_by_their_dates(tmp_path: Path) -> None:
+    days = month(20)
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site, lookback_days=2)
+        run(config, site)
+        site.now = at(MONDAY + 16 * DAY, 7)
+        run(config, site)
+        sent = {item.paper.ids["arxiv"] for edition in editions(config) for item in edition.entries}
+        listed = {
+            e["paper"]["id"]
+            for d, papers in days.items()
+            for since, e in papers
+            if since <= site.now and d > MONDAY
+        }
+        assert listed <= sent
+
+
+def test_first_use_reads_today_and_with_since_the_days_before(tmp_path: Path) -> None:
+    days = {MONDAY + n * DAY: [(at(MONDAY + n * DAY, 1), entry(n + 1))] for n in range(10)}
+    today = MONDAY + 9 * DAY
+    with serving(Site(days, at(today, 7))) as site:
+        config = config_for(tmp_path, site)
+        assert run(config, site).sources[0].new == 1
+        assert run(config, site, since=MONDAY + 4 * DAY).sources[0].new == 5
+        assert run(config, site, since=MONDAY + 4 * DAY).sources[0].new == 0
+
+
+def test_a_day_that_could_not_be_had_is_asked_again(tmp_path: Path) -> None:
+    days = {MONDAY + n * DAY: [(at(MONDAY + n * DAY, 1), entry(n + 1))] for n in range(4)}
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        run(config, site)
+        site.down = {MONDAY + DAY}
+        site.now = at(MONDAY + 2 * DAY, 7)
+        report = run(config, site)
+        assert report.degraded
+        assert report.sources[0].new == 1
+        site.down, site.now = set(), at(MONDAY + 3 * DAY, 7)
+        assert run(config, site).sources[0].new == 2
+
+
+def test_a_second_run_asks_with_conditions_and_gets_only_304(tmp_path: Path) -> None:
+    days = {MONDAY: [(at(MONDAY, 1), entry(1))]}
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        run(config, site)
+        asked = len(site.asked)
+        site.now += timedelta(hours=1)
+        report = run(config, site)
+        assert [status for _, status in site.asked[asked:]] == [304]
+        assert (report.sources[0].outcome, report.sources[0].read) == ("not-modified", 0)
+
+
+def test_a_digest_that_joins_later_hears_of_a_page_that_has_not_changed(tmp_path: Path) -> None:
+    days = {MONDAY: [(at(MONDAY, 1), entry(1))]}
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        run(config, site)
+        both = config_for(tmp_path, site)
+        both = installation(
+            tmp_path, source=both.source, digest=(*both.digest, DigestConfig(name="second", path="second"))
+        )
+        site.now += timedelta(hours=1)
+        report = run(both, site)
+        assert [digest.edition.papers if digest.edition else 0 for digest in report.digests] == [0, 1]
+
+
+def test_a_list_longer_than_an_answer_is_read_page_by_page(tmp_path: Path) -> None:
+    days = {MONDAY: [(at(MONDAY, 1), entry(n)) for n in range(1, 231)]}
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        assert run(config, site).sources[0].new == 230
+        pages = [path for path, _ in site.asked if "robots" not in path]
+        assert [("p=1" in path, "p=2" in path) for path in pages] == [
+            (False, False),
+            (True, False),
+            (False, True),
+        ]
+
+
+def test_the_status_names_the_days_that_are_still_open(tmp_path: Path) -> None:
+    days = month(12)
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        for offset in range(12):
+            site.now = at(MONDAY + offset * DAY, 7)
+            run(config, site)
+        with open_app(config) as app:
+            still_open = [day.day for day in app.store.open_days()]
+        assert MONDAY + 11 * DAY in still_open
+        assert MONDAY not in still_open
