@@ -29,8 +29,8 @@ _T = TypeVar("_T")
 
 @cache
 def kinds() -> dict[str, list[str]]:
-    """The packages that give each kind, by its name, sorted; more than one is a clash. None of their code is loaded."""
-    return {kind: [_package(entry) for entry in found] for kind, found in sorted(_entries().items())}
+    """The packages that give each kind, by its name; more than one is a clash. None of their code is loaded."""
+    return {kind: sorted(map(_package, found)) for kind, found in sorted(_entries().items())}
 
 
 def read(listing: Listing, kind: str) -> Reading:
@@ -97,7 +97,7 @@ def _entry(kind: str, location: str) -> EntryPoint:
     if not found:
         raise ParseError(f'{location}: no kind "{kind}". See `digest sources list --kinds`.', url=location)
     if len(found) > 1:
-        packages = ", ".join(_package(entry) for entry in found)
+        packages = ", ".join(kinds()[kind])
         raise ParseError(
             f'{location}: the kind "{kind}" is given by several packages: {packages}. Uninstall all but one.',
             url=location,
@@ -140,15 +140,11 @@ def _held(reading: Reading, kind: str) -> Reading:
     """The reading with every field of its type, and its papers finished as those of our own kinds."""
     reading = msgspec.json.decode(msgspec.json.encode(reading), type=Reading)
     notes = list(reading.notes)
-    sources = {paper.key: paper.source_text for paper in reading.papers}
     papers = finish((_raw(paper) for paper in reading.papers), notes, trusted_ids=False)
     return structs.replace(
         reading,
         kind=kind,
-        papers=tuple(
-            structs.replace(paper, source_text=sources.get(paper.key) or paper.source_text)
-            for paper in papers
-        ),
+        papers=papers,
         empty=reading.empty and not papers,
         next_url=reading.next_url if is_web_address(reading.next_url) else "",
         notes=tuple(notes),
@@ -156,6 +152,6 @@ def _held(reading: Reading, kind: str) -> Reading:
 
 
 def _raw(paper: Paper) -> Raw:
-    same = {name: getattr(paper, name) for name in Raw.__struct_fields__}
+    same = {name: getattr(paper, name) for name in {*Raw.__struct_fields__} & {*Paper.__struct_fields__}}
     lists = {name: list(same[name]) for name in ("authors", "categories", "tags")}
-    return Raw(**(same | lists))
+    return Raw(**(same | lists), source=paper.source_text)
