@@ -17,6 +17,7 @@ from digest.model import FAILED_OUTCOMES, Outcome, Paper
 
 # Compared with the last runs that read something (reliability: far fewer papers, fields that were there before).
 COMPARED_RUNS = 7
+COMMON_RUNS = 14
 MIN_RUNS = 3
 FEW = 0.3
 MISSING = 0.2
@@ -127,7 +128,7 @@ def _failure(facts: Facts) -> Verdict | None:
 def _contradiction(facts: Facts) -> Verdict | None:
     """Less than the page itself says it holds."""
     if facts.truncated:
-        return _suspect(f"A page breaks off: {facts.truncated}")
+        return _suspect(f"Not all of a page came: {facts.truncated}")
     for section, stated in facts.section_stated.items():
         read = facts.section_counts.get(section, 0)
         if read < stated:
@@ -200,13 +201,13 @@ def _usual(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now: d
 def _is_far_less(parsed: int, usual: Sequence[int]) -> bool:
     """Below 30 % of what is usual, and so that neither the unevenness of the list nor chance explains it.
 
-    A list that was nearly as short at two other times is short at times; in short lists (a small archive, a few papers a day)
+    A list that was nearly as short twice in the last 14 runs is short at times; in short lists (a small archive, a few papers a day)
     three standard deviations down to nothing are chance.
     """
     if sum(map(bool, usual)) < MIN_RUNS:
         return False
     typical = _typical(usual)
-    if parsed >= FEW * typical or parsed >= sorted(usual)[1] / 2:
+    if parsed >= FEW * typical or parsed >= sorted(usual[:COMMON_RUNS])[1] / 2:
         return False
     return typical >= SHORT or parsed < typical - 3 * pstdev(usual)
 

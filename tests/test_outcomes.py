@@ -156,7 +156,7 @@ TABLE: list[tuple[str, Facts, list[Past], Calendar | None, datetime, Outcome, st
         "stale",
         "Friday 2026-11-13",
     ),
-    ("a page that breaks off", facts(truncated="page: truncated."), [], None, MORNING, "suspect", "breaks off"),
+    ("a page that breaks off", facts(truncated="page: truncated."), [], None, MORNING, "suspect", "Not all of a page"),
     (
         "a section of which half was read",
         facts(section_counts={"new": 60, "cross": 12}, section_stated={"new": 60, "cross": 25}),
