@@ -29,7 +29,7 @@ _MAGIC = (
 )
 _KNOWN = (
     "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or JSON Feed, "
-    "answers of Crossref, OpenAlex, Semantic Scholar, DataCite, DOAJ, DBLP and PubMed, Proceedings of Science, a venue's papers (JSON)."
+    "answers of Crossref, OpenAlex, Semantic Scholar, DataCite, DOAJ, DBLP and PubMed, Proceedings of Science, JSON of a venue."
 )
 
 
