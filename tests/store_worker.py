@@ -14,7 +14,7 @@ from typing import Any
 from digest.errors import LeaseHeld
 from digest.model import Decision, Receipt
 from digest.process import this_process
-from digest.store import Store, open_store
+from digest.store import ReadingRow, Store, open_store, page_hash
 from store_contract import NOW, TODAY, edition, envelope, paper, sight
 
 
@@ -45,6 +45,30 @@ def die_at(store: Store, statement: int) -> None:
     store._db.execute, store._db.execute_many, store._db.commit = counted, counted_many, counted_commit  # type: ignore[method-assign]
 
 
+def reading(body: bytes) -> ReadingRow:
+    return ReadingRow(
+        run_at=NOW,
+        position=1,
+        source="list",
+        kind="huggingface",
+        location="https://example.org/papers",
+        base_url="https://example.org/papers",
+        content_type="text/html",
+        listed_on=TODAY,
+        fetched_at=NOW,
+        page=page_hash(body),
+        outcome="new",
+        stated=1,
+        sections={},
+        parsed=1,
+        new=1,
+        updated=0,
+        seen=0,
+        failed=0,
+        why="",
+    )
+
+
 def step(store: Store, what: str) -> None:
     """One transaction of a day."""
     if what == "record":
@@ -60,6 +84,9 @@ def step(store: Store, what: str) -> None:
         store.record_receipts(
             [(claimed[0], Receipt(status="accepted"), None)], now=NOW, claim=1, holder="victim"
         )
+    elif what == "reading":
+        body = b"<li>Tidal Memory</li>"
+        store.record_reading(reading(body), body=body, keep=True)
     elif what == "remove":
         store.remove_subscriber("r1@example.org", now=NOW)
     elif what == "lease":

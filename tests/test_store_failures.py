@@ -59,6 +59,7 @@ def prepare(store: Store, what: str) -> None:
 ALL_TABLES = (
     *("papers", "paper_keys", "sightings", "offers", "editions", "entries"),
     *("deliveries", "subscribers", "leases", "runs"),
+    *("readings", "pages", "source_runs", "answers", "days", "hosts", "lookups"),
 )
 
 
@@ -71,7 +72,9 @@ def all_of_it(store: Store) -> list[object]:
         ]
 
 
-@pytest.mark.parametrize("what", ["record", "issue", "claim", "receipts", "remove", "lease", "ledger"])
+@pytest.mark.parametrize(
+    "what", ["record", "issue", "claim", "receipts", "remove", "reading", "lease", "ledger"]
+)
 def test_a_process_killed_within_a_transaction_leaves_all_or_nothing(what: str, store_url: str) -> None:
     # "receipts" and "ledger" are two transactions: between them is a third state.
     with open_store(store_url) as store:
