@@ -104,6 +104,7 @@ class App:
             resolve=self.config.resolve,
             turns=self._turns,
             holder=self._holder,
+            stop=self.stop,
         )
 
     @cached_property

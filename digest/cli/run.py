@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -42,11 +43,25 @@ def parse_date(ctx: click.Context, param: click.Parameter, value: str | None) ->
     help="The edition's local date; default: today.",
 )
 @click.option("--again", is_flag=True, help="Issue a further edition of a date that has one.")
+@click.option(
+    "--since",
+    callback=parse_date,
+    metavar="YYYY-MM-DD",
+    help="Ask dated sources also for the days from this one on that were never read.",
+)
+@click.option("--no-wait", is_flag=True, help="Do not wait for a batch that is not out (wait_until).")
 @click.option("--dry-run", is_flag=True, help="Write and send nothing; say what would be done.")
 @click.option("--kind", default="auto", help="Kind of the listings named here; default: recognised.")
 @click.pass_obj
 def run(
-    console: Console, places: tuple[str, ...], day: date | None, again: bool, dry_run: bool, kind: str
+    console: Console,
+    places: tuple[str, ...],
+    day: date | None,
+    again: bool,
+    since: date | None,
+    no_wait: bool,
+    dry_run: bool,
+    kind: str,
 ) -> int:
     """Do the main job once: collect, issue, publish, deliver.
 
@@ -67,13 +82,24 @@ def run(
                 adhoc=adhoc,
                 again=again,
                 dry_run=dry_run,
+                since=since,
+                wait=not no_wait,
                 source_done=lambda source: _tell(console, source),
-                progress=lambda what, done, total: bar(done, total),
+                progress=lambda what, done, total: _progress(console, bar, what, done, total),
             )
         console.answer(_as_object(report))
         _summary(console, report)
         _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
     return 3 if report.degraded else 0
+
+
+def _progress(console: Console, bar: Callable[[int, int], None], what: str, done: int, total: int) -> None:
+    if what == "wait":
+        console.note(
+            f"A batch is not out yet: asking again in {total} s (Ctrl-C or --no-wait to go on without it)."
+        )
+    else:
+        bar(done, total)
 
 
 def _as_object(report: RunReport) -> dict[str, object]:
@@ -87,6 +113,8 @@ def _as_object(report: RunReport) -> dict[str, object]:
 def _tell(console: Console, report: SourceReport) -> None:
     line = f"{report.name}: {report.outcome}, {plural(report.read, 'paper')} read, {report.new} new, {report.seen} seen"
     console.note(line + (f", {report.updated} updated" if report.updated else ""))
+    if report.why and not report.error and not report.new + report.updated:
+        console.note(f"  why: {report.why}")
     for message in (report.error or "").splitlines():
         console.fault(f"error: {message}")
     for note in report.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ def status(console: Console, runs: int) -> None:
         heads = {digest.name: app.store.edition_heads(digest.name) for digest in app.config.digest}
         waiting = {digest.name: app.store.count_waiting(digest.name) for digest in app.config.digest}
         deliveries = app.store.delivery_counts()
+        open_days = app.store.open_days()
     reports = [msgspec.json.decode(row.report) if row.report else None for row in rows]
     last = next((report for report in reports if report), None)
     console.answer(
@@ -43,6 +45,16 @@ def status(console: Console, runs: int) -> None:
             },
             "deliveries": deliveries,
             "waiting": waiting,
+            "open_days": [
+                {
+                    "source": d.source,
+                    "day": d.day,
+                    "papers": d.papers,
+                    "asked_at": d.asked_at,
+                    "changed_at": d.changed_at,
+                }
+                for d in open_days
+            ],
         }
     )
     if not rows:
@@ -57,14 +69,17 @@ def status(console: Console, runs: int) -> None:
         columns = ("name", "outcome", "read", "new", "updated", "seen", "failed")
         console.table(columns, [[source[column] for column in columns] for source in last["sources"]])
         for source in last["sources"]:
-            if source["error"]:
-                console.result(f"{source['name']}: {source['error']}")
+            if source["error"] or source.get("why"):
+                console.result(f"{source['name']}: {source['error'] or source['why']}")
     console.result()
     for name, found in heads.items():
         newest = f"newest {found[-1].id} with {plural(found[-1].papers, 'paper')}" if found else "none yet"
         console.result(
             f"{name}: {plural(len(found), 'edition')}, {newest}; {plural(waiting[name], 'paper')} waiting."
         )
+    for source, days in groupby(open_days, key=lambda day: day.source):
+        names = ", ".join(f"{d.day:%d %b} ({d.papers})" for d in days)
+        console.result(f"{source}: days that may still grow, with the papers so far: {names}.")
     mail = ", ".join(f"{count:,} {state}" for state, count in deliveries.items() if count)
     console.result(f"Deliveries: {mail or 'none yet'}.")
 

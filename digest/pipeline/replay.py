@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from digest.config import Config, DigestConfig, SourceConfig
 from digest.errors import ParseError, UsageError
-from digest.model import Edition, Listing, Reading
+from digest.model import Edition, Listing, Paper, Reading
 from digest.pipeline.issue import issue
 from digest.sources import read
 
@@ -85,11 +85,10 @@ def replay(day: date, store: Store, fresh: Store, config: Config) -> list[Replay
         raise UsageError(_why_not(day, runs))
     store.copy_before(kept[0].started_at, fresh)
     for before, run in zip([None, *kept], kept, strict=False):
-        fresh.apply_decisions(
-            store, after=before.started_at if before else kept[0].started_at, until=run.started_at
-        )
+        _look_up_again(store, fresh, before.started_at if before else None, run.started_at)
         _do_again(run, store, fresh, config)
-    return list(_compared(day, store, fresh))
+    names = {digest.name for run in kept if run.day == day for digest in run.setup.digests}
+    return list(_compared(day, sorted(names), store, fresh))
 
 
 def _why_not(day: date, runs: Sequence[_Run]) -> str:
@@ -140,6 +139,21 @@ def _do_again(run: _Run, store: Store, fresh: Store, config: Config) -> None:
                 issue(digest, config, fresh, day=run.day, now=run.started_at, again=again)
 
 
+def _look_up_again(store: Store, fresh: Store, after: datetime | None, until: datetime) -> None:
+    """What was found elsewhere between two runs is known again: it decides what is new from then on."""
+    for lookup in store.lookups_between(after, until):
+        if lookup.found:
+            paper = msgspec.json.decode(lookup.found, type=Paper)
+            fresh.record_sightings(
+                lookup.service,
+                [paper],
+                now=lookup.looked_up_at,
+                listed_on=None,
+                followers=(),
+                updates_for=frozenset(),
+            )
+
+
 def _sight_again(row: ReadingRow, setup: Setup, store: Store, fresh: Store) -> None:
     source = setup.source(row.source)
     body = store.page(row.page)
@@ -175,8 +189,8 @@ def _editions(store: Store, digest: str, day: date) -> list[Edition]:
     return [edition for part in parts if (edition := store.edition(digest, day, part))]
 
 
-def _compared(day: date, store: Store, fresh: Store) -> Iterator[Replayed]:
-    for digest in sorted({row.digest for row in store.runs_since(None) if row.date == day and row.digest}):
+def _compared(day: date, digests: Sequence[str], store: Store, fresh: Store) -> Iterator[Replayed]:
+    for digest in digests:
         sent = {edition.id: edition for edition in _editions(store, digest, day)}
         again = {edition.id: edition for edition in _editions(fresh, digest, day)}
         for name in sorted(sent.keys() | again.keys()):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from digest.errors import SchemaTooNew, StoreError
+from digest.store.corrections import Corrected, Corrections, Head
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
 from digest.store.days import Day, Days
 from digest.store.deliveries import Deliveries
@@ -22,6 +23,8 @@ from digest.store.ledger import Ledger, RunRow
 from digest.store.lookups import Lookup, Lookups, Unresolved
 from digest.store.papers import Papers
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
+from digest.store.replays import Replays
+from digest.store.stories import Stories, Story
 from digest.store.subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -30,19 +33,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Corrected",
     "Day",
+    "Head",
     "Lookup",
     "ReadingRow",
     "RunRow",
     "SourceRun",
     "Store",
+    "Story",
     "Unresolved",
     "open_store",
     "page_hash",
 ]
 
 
-class Store(Papers, Editions, Subscribers, Deliveries, Ledger, Readings, Days, Hosts, Lookups):
+class Store(
+    Papers, Corrections, Editions, Subscribers, Deliveries, Ledger, Readings, Days, Hosts, Lookups, Replays
+):
     """An open store. Threads may share one; processes open one each."""
 
     def __init__(self, database: Database) -> None:

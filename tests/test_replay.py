@@ -1,0 +1,111 @@
+"""A day can be done again from the pages that were kept, and gives the same edition."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from digest.app import open_app
+from digest.config import Config, StoreConfig
+from digest.errors import UsageError
+from digest.pipeline.replay import Replayed, replay
+from digest.store import open_store
+from pages import installation, invented, rss
+from site_of_days import Site, serving
+from test_days_that_grow import DAY, MONDAY, at, config_for, month
+from test_days_that_grow import run as run_days
+
+NOW = datetime(2026, 11, 19, 6, tzinfo=UTC)
+
+
+def put(tmp_path: Path, name: str, papers: list[tuple[str, str]]) -> None:
+    (tmp_path / "inbox" / name).write_bytes(rss(papers))
+
+
+def run(config: Config, now: datetime = NOW, **options: object) -> None:
+    with open_app(config, clock=lambda: now) as app:
+        app.daily(now, **options)  # type: ignore[arg-type]
+
+
+def again(config: Config, day: date, tmp_path: Path) -> list[Replayed]:
+    fresh = tmp_path / "fresh.db"
+    fresh.unlink(missing_ok=True)
+    with open_app(config) as app, open_store(f"sqlite:///{fresh}") as store:
+        return replay(day, app.store, store, config)
+
+
+def test_every_day_of_a_month_is_the_same_again_byte_for_byte(tmp_path: Path) -> None:
+    with serving(Site(month(14), at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        for offset in range(14):
+            site.now = at(MONDAY + offset * DAY, 7)
+            run_days(config, site)
+    for offset in range(14):
+        found = again(config, MONDAY + offset * DAY, tmp_path)
+        assert all(item.same for item in found), [item.differences for item in found]
+        assert [item.sent.count > 0 for item in found if item.sent] == [True] * len(found)
+
+
+def test_a_further_part_of_a_day_and_a_run_by_hand_are_the_same_again(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 4))
+    run(config)
+    put(tmp_path, "b.xml", invented(4, 3))
+    run(config, NOW + timedelta(hours=1), again=True)
+    found = again(config, NOW.date(), tmp_path)
+    assert [(item.edition, item.same) for item in found] == [("2026-11-19", True), ("2026-11-19/2", True)]
+
+
+def test_a_day_whose_pages_of_the_week_before_are_gone_is_done_from_what_was_known(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    for n in range(5):
+        put(tmp_path, "a.xml", invented(n * 3, 6))
+        run(config, NOW + n * DAY)
+    with open_app(config) as app:
+        assert app.store.prune_pages(older_than=NOW + 2.5 * DAY, max_bytes=10**9) > 0
+    found = again(config, (NOW + 4 * DAY).date(), tmp_path)
+    assert [item.same for item in found] == [True], found[0].differences
+    with pytest.raises(UsageError, match="no longer kept"):
+        again(config, (NOW + DAY).date(), tmp_path)
+
+
+def test_an_edition_that_was_tampered_with_is_not_the_same(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 4))
+    run(config)
+    with open_app(config) as app, app.store._db.writing():
+        edition = app.store.edition("daily", NOW.date())
+        assert edition is not None
+        changed = msgspec.json.encode(msgspec.structs.replace(edition, picks=edition.picks[1:])).decode()
+        app.store._db.execute("UPDATE editions SET snapshot = :s", {"s": changed})
+    found = again(config, NOW.date(), tmp_path)
+    assert [item.same for item in found] == [False]
+    assert found[0].differences[0].startswith("only in the replay")
+
+
+def test_a_day_without_a_run_and_a_store_that_keeps_no_pages_say_so(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 4))
+    keeps_none = msgspec.structs.replace(config, store=StoreConfig(url=config.store.url, keep_pages_days=0))
+    run(keeps_none)
+    with pytest.raises(UsageError, match="no run of 2026-11-18"):
+        again(config, date(2026, 11, 18), tmp_path)
+    with pytest.raises(UsageError, match="keep_pages_days"):
+        again(config, NOW.date(), tmp_path)
+
+
+def test_headers_of_a_source_stay_out_of_the_store(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    source = msgspec.structs.replace(config.source[0], headers={"Authorization": "canary-key"})
+    put(tmp_path, "a.xml", invented(0, 2))
+    run(msgspec.structs.replace(config, source=(source,)))
+    with open_app(config) as app:
+        rows = app.store.runs_since(None)
+    assert rows[0].setup
+    assert json.loads(rows[0].setup)["followers"] == {"inbox": ["daily"]}
+    for file in tmp_path.glob("digest.db*"):
+        assert b"canary-key" not in file.read_bytes()
