@@ -22,7 +22,7 @@ MIN_RUNS = 3
 FEW = 0.3
 MISSING = 0.2
 USUALLY_MISSING = 0.05
-SHORT = 20
+SHORT = 50
 FIELDS = ("title", "abstract", "authors", "link")
 
 
@@ -201,8 +201,8 @@ def _usual(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now: d
 def _is_far_less(parsed: int, usual: Sequence[int]) -> bool:
     """Below 30 % of what is usual, and so that neither the unevenness of the list nor chance explains it.
 
-    A list that was nearly as short twice in the last 14 runs is short at times; in short lists (a small archive, a few papers a day)
-    three standard deviations down to nothing are chance.
+    A list that was nearly as short twice in the last 14 runs is short at times; in short lists (a small archive, a few papers
+    a day) three standard deviations down to nothing are chance.
     """
     if sum(map(bool, usual)) < MIN_RUNS:
         return False
@@ -225,7 +225,9 @@ def _late(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now: da
     if calendar is None or facts.dated_ask:
         return None
     today = calendar.today(now)
-    read = [run.listed_on for run in past if run.listed_on and run.listed_on <= today]
+    # An empty feed of a Sunday is no listing, and a day to come is a page's mistake.
+    days = [run.listed_on for run in past if run.listed_on and run.listed_on <= today]
+    read = [day for day in days if not calendar.reason(day)]
     unchanged = _is_unchanged(facts)
     shown = facts.listed_on or (max(read, default=None) if unchanged else None)
     if shown is None:

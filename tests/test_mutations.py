@@ -52,8 +52,10 @@ CONSENT = (
     "<html><head><title>Before you continue</title></head><body><h1>We value your privacy</h1><button>Accept all</button>"
     "</body></html>"
 )
-CONSENT_IN_GERMAN = "<html lang=de><head><title>Bevor Sie fortfahren</title></head><body><h1>Ihre Daten</h1>"
+CONSENT_IN_GERMAN = (
+    "<html lang=de><head><title>Bevor Sie fortfahren</title></head><body><h1>Ihre Daten</h1>"
     "<button>Alle annehmen</button></body></html>"
+)
 MAINTENANCE = (
     "<html><head><title>Down for maintenance</title></head><body><h1>We will be back soon.</h1></body></html>"
 )
