@@ -155,7 +155,8 @@ def test_an_api_answer_says_when_a_paper_was_first_published_and_when_last_updat
     assert (paper.published, paper.updated) == ("2005-11-01T12:00:00+00:00", "2026-11-18T12:00:00+00:00")
     assert paper.categories == ("math.YY", "cs.XX")
     assert paper.comment == "8 pages; Journal-ref: Ann. Inv. 3 (2006) 14"
-    assert paper.links["abstract"] == "http://arxiv.org/abs/cs/0511001"
+    assert paper.links["abstract"] == "https://arxiv.org/abs/cs/0511001"
+    assert paper.source_text["id"] == "http://arxiv.org/abs/cs/0511001v3"
 
 
 def test_an_api_answer_names_its_next_part_until_the_total_is_reached() -> None:

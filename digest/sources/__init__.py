@@ -31,8 +31,10 @@ class Parser(Protocol):
 KINDS: dict[str, str] = {
     "huggingface": "digest.sources.huggingface",
     "arxiv": "digest.sources.arxiv",
+    "arxiv-search": "digest.sources.arxiv_search",
     "arxiv-mail": "digest.sources.arxiv_text",
     "arxiv-dump": "digest.sources.arxiv_dump",
+    "oai": "digest.sources.oai",
     "feed": "digest.sources.feed",
     "saved": "digest.sources.saved",
     "crossref": "digest.sources.crossref",

@@ -102,13 +102,17 @@ _PROLOG = re.compile(
 _ROOT = re.compile(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _FEED_ROOTS = frozenset(["rss", "feed", "rdf"])
 _OTHER_XML = {
-    "oai-pmh": "an OAI-PMH answer",
     "opml": "a list of feeds (OPML)",
     "sitemapindex": "a sitemap",
     "urlset": "a sitemap",
     "svg": "an SVG image",
     "error": "an error message in XML",
 }
+
+
+# The envelope of OAI-PMH, and what stands bare in some files; such a one must name an OAI identifier or namespace.
+_OAI_ROOTS = frozenset(["oai-pmh", "record", "listrecords", "getrecord", "records", "arxiv", "arxivraw"])
+_OAI = re.compile(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/", re.I)
 
 
 def xml_root(head: str) -> str:
@@ -126,6 +130,7 @@ def xml_root(head: str) -> str:
         and name not in _FEED_ROOTS
         and name not in _OTHER_XML
         and name not in records.ROOTS
+        and name not in _OAI_ROOTS
         and not (root and root[1])
     ):
         return ""
@@ -141,6 +146,8 @@ def _xml_kind(listing: Listing, root: str, head: str) -> str:
             "rss.arxiv.org" in head or "export.arxiv.org/rss" in head or "updates on arXiv.org" in head
         )
         return "arxiv" if announced or _ARXIV_API.search(head[:3000]) else "feed"
+    if root == "oai-pmh" or (root in _OAI_ROOTS and _OAI.search(head)):
+        return "oai"
     if kind := records.xml_kind(root, head):
         return kind
     what = _OTHER_XML.get(root, f"XML with the root element <{root}>")
@@ -153,9 +160,11 @@ _HTML = re.compile(
     r"(?:<\?xml[^<>]*>\s*)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
     re.I | re.S,
 )
-_NUMBERED = re.compile(
-    r"\[\d{1,6}\]\s{0,9}arXiv:", re.I
-)  # the text of an arXiv page begins as a list of JSON does
+# The text of an arXiv page begins as a list of JSON does.
+_NUMBERED = re.compile(r"\[\d{1,6}\]\s{0,9}arXiv:", re.I)
+_SEARCH = re.compile(
+    r"class\s*=\s*[\"']?[^\"'<>]{0,200}\barxiv-result\b|<title>\s*Search \| arXiv e-print repository", re.I
+)
 _MARKUP = re.compile(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
 _DAILY = re.compile(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
 _TITLE = re.compile(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
@@ -191,12 +200,8 @@ def _html_kind(listing: Listing, text: str) -> str:
         return "proceedings"
     title = page_title(text)
     named = f' ("{title}")' if title else ""
-    if "arxiv-result" in text:
-        _refuse(
-            listing,
-            "this is a page of arXiv search results, which cannot be read yet",
-            "Give a listing such as https://arxiv.org/list/cs.CL/new.",
-        )
+    if _SEARCH.search(text):
+        return "arxiv-search"
     if _ARXIV.search(text):
         return "arxiv"
     if title.lower().startswith("paper page -") or "PaperPage" in text[:60_000]:

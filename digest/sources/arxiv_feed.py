@@ -193,15 +193,13 @@ def _entry(item: Item) -> Raw:
         categories=[*([item.primary] if item.primary else []), *item.categories],
         published=item.published,
         updated=item.updated,
-        links={"abstract": _abstract_page(item), "pdf": item.pdf},
+        source={"id": item.guid} if arxiv and item.guid else {},
+        links=(_arxiv.links(arxiv[0]) | {"pdf": item.pdf})
+        if arxiv
+        else {"abstract": item.link, "pdf": item.pdf},
+        announce="withdrawn" if _arxiv.is_withdrawn(item.comment, item.summary[:200]) else None,
         comment=_arxiv.commented(item.comment, item.journal),
     )
-
-
-def _abstract_page(item: Item) -> str:
-    """The entry's id, which is the address of its page as the API writes it, without the version: that of the latest one."""
-    place = item.guid if item.guid.startswith(("http://", "https://")) else item.link
-    return re.sub(r"v\d+$", "", place)
 
 
 def _next_url(feed: Feed, listing: Listing) -> str:
