@@ -14,6 +14,7 @@ def _key(name: str, value: str = "") -> str:
 # In this order: a work of OpenAlex names Crossref, a paper of Semantic Scholar its DOI.
 _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("doaj", (_key("bibjson", r"\{"),)),
+    ("doaj", (_key("pageSize"), _key("query"), _key("results", r"\["))),
     ("openalex", (_key("authorships|abstract_inverted_index", r"[\[{n]"),)),
     (
         "openalex",
@@ -52,6 +53,7 @@ ROOTS = {
     "pubmedarticle": "pubmed",
     "pubmedbookarticle": "pubmed",
     "medlinecitationset": "pubmed",
+    "efetchresult": "pubmed",
     "dblp": "dblp",
     "dblpperson": "dblp",
 }

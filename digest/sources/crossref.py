@@ -85,9 +85,10 @@ def _raw(work: Json) -> Raw | None:
     if not _is_work(work):
         return None
     doi = string(work.get("DOI"))
+    abstract = string(work.get("abstract"))
     return Raw(
         title=string(work.get("title")),
-        abstract=jats(string(work.get("abstract"))),
+        abstract=jats(abstract),
         ids={"doi": doi} | _preprint(work),
         authors=[name for author in mappings(work.get("author")) if (name := _name(author))],
         categories=strings(work.get("subject")),
@@ -97,6 +98,7 @@ def _raw(work: Json) -> Raw | None:
             "pdf": _pdf(work),
         },
         comment=string(work.get("subtitle")) or None,
+        source={"abstract": abstract[:MAX_ABSTRACT_CHARS]} if "<" in abstract else {},
     )
 
 

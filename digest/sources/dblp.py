@@ -101,7 +101,7 @@ def _raw(record: Json) -> Raw | None:
     arxiv = next(
         (found[0] for url in (string(record.get("doi")), *addresses) if (found := identity.arxiv_id(url))), ""
     )
-    pages = [url for url in addresses if not url.lower().endswith(".pdf")]
+    pages = [url for url in addresses if not url.lower().endswith(".pdf") and not identity.arxiv_id(url)]
     names = mapping(record.get("authors")).get("author")
     names = names if isinstance(names, list) else [names]
     return Raw(

@@ -112,7 +112,6 @@ def _raw(title: Any, row: Any, session: str, base: str) -> Raw:
                 (url for url, words in links if url.lower().endswith(".pdf") or words.casefold() == "pdf"), ""
             ),
         },
-        source={"id": code} if code else {},
     )
 
 

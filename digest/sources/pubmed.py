@@ -186,6 +186,7 @@ def _month(month: str) -> object:
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
 _NUMBERED = re.compile(r"(\S+)\s+\[(\w+)\]")
 _DATE = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
+_SUFFIX = re.compile(r",? (Jr|Sr|2nd|3rd|4th|II|III|IV)\.?$")
 _ELECTRONIC = re.compile(r"(\d{4})(\d{2})(\d{2})")
 Fields = dict[str, list[str]]
 
@@ -224,6 +225,8 @@ def _records(text: str) -> list[Fields]:
                 records.append({})
             values = records[-1].setdefault("AUTHORS" if tag in ("FAU", "CN") else tag, [])
             values.append(value)
+            if tag == "CN":
+                records[-1].setdefault(tag, []).append(value)
         elif line.strip():
             values = []
     return [record for record in records if "PMID" in record]
@@ -251,13 +254,19 @@ def _citation(fields: Fields) -> Raw:
         title=_title(first("TI") or first("BTI"), first("TT")),
         abstract=first("AB"),
         ids=ids,
-        authors=[natural(name) for name in names],
+        authors=[name if name in fields.get("CN", ()) else _natural(name) for name in names],
         categories=[name.partition("/")[0].lstrip("*") for name in fields.get("MH", ()) if "*" in name],
         tags=[word.lstrip("*") for word in fields.get("OT", ())],
         published=_text_day(first("DP"), first("DEP")),
         links=_links(ids),
         source=_origin(ids) | inverted(names),
     )
+
+
+def _natural(name: str) -> str:
+    """`van Dam, Jo R Jr` → `Jo R van Dam Jr`."""
+    found = _SUFFIX.search(name)
+    return f"{natural(name[: found.start()])} {found[1]}" if found and "," in name else natural(name)
 
 
 def _text_day(issued: str, electronic: str) -> str | None:
