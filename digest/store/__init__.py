@@ -49,7 +49,18 @@ __all__ = [
 
 
 class Store(
-    Papers, Corrections, Editions, Subscribers, Deliveries, Ledger, Readings, Days, Hosts, Lookups, Replays
+    Papers,
+    Corrections,
+    Stories,
+    Editions,
+    Subscribers,
+    Deliveries,
+    Ledger,
+    Readings,
+    Days,
+    Hosts,
+    Lookups,
+    Replays,
 ):
     """An open store. Threads may share one; processes open one each."""
 

@@ -11,9 +11,10 @@ from digest import identity
 from digest.model import Paper, Sighting
 from digest.model import SightingStatus as Status
 from digest.store import known
-from digest.store.database import Database, Row, day, stamp
-from digest.store.known import REPLACED, KnownPaper
+from digest.store.database import Database, stamp
+from digest.store.known import REPLACED, KnownPaper, as_known
 from digest.store.offers import STREAMS, Offer, Offers
+from digest.store.told import Told
 
 
 class Diff:
@@ -44,14 +45,28 @@ class Diff:
         self.quick: dict[int, tuple[str, ...]] = {}
         self.ladders: dict[int, tuple[str, ...]] = {}
         self.seen: list[dict[str, object]] = []
+        self.told = Told()
 
     # --- what is known
 
     def preload(self, papers: Sequence[Paper]) -> None:
         """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle."""
+        self.listen()
         self.look_up([key for paper in papers for key in self.quick_keys(paper)])
         unsettled = [paper for paper in papers if self.settled(paper) is None]
         self.look_up([key for paper in unsettled for key in (known.shown_key(paper), *self.ladder(paper))])
+
+    def listen(self) -> None:
+        """Loads what the operator said, and the papers that it is about."""
+        self.told = Told(
+            [(relation, left, right) for _, _, relation, left, right in self.db.rows("corrections")]
+        )
+        self.look_up(self.told.keys)
+        places = [place for pair in self.told.one for key in pair if (place := self.owners[key]) is not None]
+        joined = [place for place in dict.fromkeys(places) if self.rows[place].id != place]
+        if joined:
+            for row in self.db.rows("papers_by_id", ids=self.db.array(joined)):
+                self.told.egos.setdefault(self.rows[row[0]].id, []).append(as_known(row).known)
 
     def quick_keys(self, paper: Paper) -> tuple[str, ...]:
         """The ids, or where there is none the appearance and the title: most often they say it all."""
@@ -95,7 +110,7 @@ class Diff:
         found = {row[0]: row for row in self.db.rows("papers_by_id", ids=self.db.array(asked))}
         for paper_id, row in found.items():
             if row[1] is None:
-                self.rows[paper_id] = _known_paper(row)
+                self.rows[paper_id] = as_known(row)
         joined = {paper_id: row[1] for paper_id, row in found.items() if row[1] is not None}
         self.load(list(joined.values()))
         self.rows.update({paper_id: self.rows[winner] for paper_id, winner in joined.items()})
@@ -121,6 +136,8 @@ class Diff:
 
     def match(self, paper: Paper) -> tuple[KnownPaper | None, str | None]:
         """The known paper and the key that led to it; rows that this shows to be one are joined."""
+        if told := self.told_apart(paper):
+            return told
         if settled := self.settled(paper):
             return settled
         if row := self.owner(shown := known.shown_key(paper)):
@@ -135,6 +152,23 @@ class Diff:
             if self.rows[other.id] is not row and self.may_join(other_key, other, row, paper):
                 self.join(other, row)
         return row, key
+
+    def told_apart(self, paper: Paper) -> tuple[KnownPaper, str] | None:
+        """Of papers that are two by the operator's word, the one that this is: its ids and the keys that he named decide,
+        before what was remembered of appearances while they were taken for one."""
+        if not self.told.two:
+            return None
+        keys = (known.shown_key(paper), *self.ladder(paper)) if self.told.weak else self.quick_keys(paper)
+        for key in filter(self.told.decides, keys):
+            row = self.owner(key)
+            if row and self.told.fits(row, paper, key):
+                told = any(row in (self.owner(left), self.owner(right)) for left, right in self.told.two)
+                return (row, key) if told else None
+        return None
+
+    def are_two(self, row: KnownPaper, other: KnownPaper) -> bool:
+        pairs = [(self.owner(left), self.owner(right)) for left, right in self.told.two]
+        return (row, other) in pairs or (other, row) in pairs
 
     def candidates(self, paper: Paper) -> Iterator[tuple[str, KnownPaper]]:
         for key in self.ladder(paper):
@@ -154,11 +188,13 @@ class Diff:
             title = identity.title_key(paper.title)
             if all(identity.title_key(shown) != title for shown in row.titles):
                 return False
-        return identity.same_work(row.known, paper, rung)
+        return identity.same_work(row.known, paper, rung) or self.told.fits_either(row, paper, rung)
 
     def may_join(self, key: str, other: KnownPaper, row: KnownPaper, paper: Paper) -> bool:
         """Rows become one over an id or a title, not over an address or an abstract: a joined row is not offered again."""
         if identity.rung(key) not in (*identity.STRONG_RUNGS, "title"):
+            return False
+        if self.are_two(row, other):
             return False
         ids = {**identity.known_ids(paper.ids, paper.links), **row.known.ids}
         if identity.ids_conflict(other.known.ids, ids):
@@ -177,6 +213,7 @@ class Diff:
             if meant is other:
                 self.rows[paper_id] = row
         self.offers.join(other.id, row)
+        self.told.join(other.id, row.id)
 
     # --- what is new about it?
 
@@ -187,7 +224,7 @@ class Diff:
         if row is None:
             row = self.add(paper, debuted=not replaced)
         else:
-            before = row.content
+            before = paper if row.borrowed else row.content
             if not row.says_all_of(paper):
                 self.remember_keys(row, paper)
             status = self.meet(row, paper)
@@ -225,6 +262,9 @@ class Diff:
         return row
 
     def meet(self, row: KnownPaper, paper: Paper) -> Status:
+        if row.borrowed:
+            row.restate(paper)
+            return "seen"
         replaced = paper.announce in REPLACED
         before, stood = row.content.abstract, not row.withdrawn
         renewed = row.is_overtaken_by(paper, self.listed_on, lambda: self.earlier_abstracts(row))
@@ -321,25 +361,13 @@ def _plain(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key if key.isascii() and key.isprintable() else known.plain(key) for key in keys)
 
 
-def _known_paper(row: Row) -> KnownPaper:
-    paper_id, _, version, announced_on, debuted, revision, content = row
-    return KnownPaper(
-        paper_id,
-        known.decode(content),
-        version=version,
-        announced_on=day(announced_on),
-        debuted=bool(debuted),
-        revision=revision,
-    )
-
-
 def _fields(row: KnownPaper) -> dict[str, object]:
     return {
         "id": row.id,
         "version": row.version,
         "announced_on": row.announced_on.isoformat() if row.announced_on else "",
         "debuted": int(row.debuted),
-        "revision": row.revision,
+        "revision": ~row.revision if row.borrowed else row.revision,
         "content": known.encode(row.content),
         "key": row.content.key,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -59,11 +60,16 @@ def shown_key(paper: Paper) -> str:
 
 
 class KnownPaper:
-    """One row of `papers`, and which parts of it a call has changed."""
+    """One row of `papers`, and which parts of it a call has changed.
+
+    `borrowed`: it was split off another paper by hand, its own words were not known, and it has that one's until a listing
+    shows it. Stored as the complement of the revision, which is below 0 then.
+    """
 
     __slots__ = (
         "_known",
         "announced_on",
+        "borrowed",
         "content",
         "debuted",
         "dirty",
@@ -84,10 +90,12 @@ class KnownPaper:
         debuted: bool,
         revision: int = 0,
         is_new: bool = False,
+        borrowed: bool = False,
     ) -> None:
         self.id, self.content, self.version = paper_id, content, version
         self.announced_on, self.debuted, self.revision = announced_on, debuted, revision
         self.is_new = self.dirty = is_new
+        self.borrowed = borrowed
         self.titles: list[str] = []  # under which the listing at hand has shown it
         self._known: Known | None = None
 
@@ -176,20 +184,60 @@ class KnownPaper:
             self.version = paper.version
         self._set(_merged(self.content, paper, key=self.content.key, version=self.version))
 
+    def restate(self, paper: Paper) -> None:
+        """Takes the words of an appearance in place of borrowed ones. The version is no lower: it must not count as an update."""
+        versions = [version for version in (self.version, paper.version) if version is not None]
+        self.version = max(versions, default=None)
+        self.borrowed, self.dirty = False, True
+        self._set(replace(paper, key=self.content.key, ids={**self.content.ids, **paper.ids}))
+
+    def share_history(self, other: KnownPaper) -> None:
+        """Was one paper with the other until now: whatever listings said of that one is no news of this one."""
+        self._outlive(other)
+        self.debuted, self.revision, self.dirty = other.debuted, other.revision, True
+
+    def reduce(self, content: Paper, *, borrowed: bool) -> None:
+        """Keeps only this of its content; `borrowed` where its words went to another paper."""
+        if borrowed:
+            self.borrowed = self.dirty = True
+        self._set(content)
+
+    def reword(self, content: Paper) -> None:
+        """Takes the words of another appearance first, and keeps its key."""
+        self._set(_merged(content, self.content, key=self.content.key, version=self.version))
+
     def absorb(self, other: KnownPaper) -> None:
         """The other row turned out to be this paper."""
-        if other.version is not None:
-            self.version = max(self.version or 0, other.version)
-        self.announced_on = max(self.announced_on or date.min, other.announced_on or date.min)
+        self._outlive(other)
         self.debuted = self.debuted or other.debuted
         self.revision = max(self.revision, other.revision)
         self.titles += other.titles
+        self.borrowed = self.borrowed and other.borrowed
         self.dirty = True
         self._set(_merged(self.content, other.content, key=self.content.key, version=self.version))
+
+    def _outlive(self, other: KnownPaper) -> None:
+        if other.version is not None:
+            self.version = max(self.version or 0, other.version)
+        self.announced_on = max(self.announced_on or date.min, other.announced_on or date.min)
 
     def _set(self, content: Paper) -> None:
         if content != self.content:
             self.content, self._known, self.dirty = content, None, True
+
+
+def as_known(row: tuple[Any, ...]) -> KnownPaper:
+    """A row of the query papers_by_id."""
+    paper_id, _, version, announced_on, debuted, revision, content = row
+    return KnownPaper(
+        paper_id,
+        decode(content),
+        version=version,
+        announced_on=date.fromisoformat(announced_on) if announced_on else None,
+        debuted=bool(debuted),
+        revision=revision if revision >= 0 else ~revision,
+        borrowed=revision < 0,
+    )
 
 
 def _merged(first: Paper, second: Paper, *, key: str, version: int | None) -> Paper:
