@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from digest import __version__
 from digest.config import Config, DigestConfig, SourceConfig
 from digest.errors import ConfigError, DigestError, UsageError
-from digest.fetch import Fetcher
+from digest.fetch import ARXIV_INTERVAL_S, Fetcher
 from digest.model import (
     Candidate,
     Delivery,
@@ -72,6 +72,7 @@ class App:
         self.config = config
         self.clock = clock
         self.stop = threading.Event()
+        self.arxiv_interval_s = ARXIV_INTERVAL_S
         self._holder = this_process()
         self._turns: _StoreTurns | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -105,6 +106,7 @@ class App:
             turns=self._turns,
             holder=self._holder,
             stop=self.stop,
+            arxiv_interval_s=self.arxiv_interval_s,
         )
 
     @cached_property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from digest import __version__
 from digest.asks import Ask, first_asks, missed_asks
@@ -32,13 +32,15 @@ class Visit(Protocol):
 class Taken(Struct, frozen=True, kw_only=True):
     """What one listing gave: the page as it came, and its reading, or why there is none.
 
-    `reading` is None for a page that has not changed and for one that was read before (`skipped`).
+    `reading` is None for a page that has not changed and for one that was read before (`skipped`). `cut` says that further
+    pages were not asked for.
     """
 
     ask: Ask
     listing: Listing | NotModified | FetchError
     reading: Reading | ParseError | None = None
     skipped: bool = False
+    cut: bool = False
 
     @property
     def day(self) -> date | None:
@@ -104,15 +106,13 @@ class _Asking:
 
     def pages(self, ask: Ask) -> Iterator[Taken]:
         """One address and the pages that follow it, up to `max_pages`, as long as each names a next one and brings something."""
-        url, shown = ask.url, set[str]()
-        for _ in range(self._wanted.source.max_pages):
-            if not url or url in self._asked or self._stopped():
-                return
+        url, shown, left = ask.url, set[str](), self._wanted.source.max_pages
+        while url and left and url not in self._asked and not self._stopped():
             self._asked.add(url)
+            left -= 1
             known = self._store.answer(self._wanted.source.name, url, self._wanted.audience)
             listing = self._visit.ask(url, validators=_validators(known))
             taken = _read(Ask(url=url, day=ask.day), listing, self._wanted.source)
-            yield taken
             if isinstance(taken.reading, Reading):
                 self._note_day(taken.reading)
                 keys = {paper.key for paper in taken.reading.papers}
@@ -121,6 +121,7 @@ class _Asking:
             else:
                 # An unchanged page has the next page that it had.
                 url = known.next_url if known and isinstance(listing, NotModified) else ""
+            yield structs.replace(taken, cut=True) if url and not left else taken
 
     def _note_day(self, reading: Reading) -> None:
         if reading.listed_on:

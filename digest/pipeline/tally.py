@@ -70,6 +70,10 @@ class Tally:
             self._counts["skipped"] += 1
             return
         self._counts["asked"] += 1
+        if taken.cut:
+            self._notes.append(
+                f"{taken.ask.url}: more pages follow, and max_pages = {self._source.max_pages} of this source ends here"
+            )
         with self._store.together():
             if isinstance(taken.reading, Reading) and isinstance(taken.listing, Listing):
                 self._add_reading(taken, taken.listing, taken.reading, position)
