@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_CHARS = 20_000
 MAX_FORMULA_CHARS = 600
@@ -49,11 +50,13 @@ _WORDS = {"eg": "e.g.", "ie": "i.e.", "etal": "et al.", "etc": "etc.", "wrt": "w
           "textregistered": "®", "texttrademark": "™", "textdegree": "°", "textmu": "µ", "texttimes": "×", "xspace": "",
           "newline": " ", "linebreak": " ", "par": " ", "noindent": "", "quad": " ", "qquad": " ", "maketitle": ""}  # fmt: skip
 
+# Each form begins with its own sign, and what may not stand before it is asked for behind it: so the search leaps from sign to
+# sign, instead of stopping at every character.
 _FORMULA = re.compile(
-    r"(?<!\\)\$\$(?P<display>(?:[^$\\]|\\.)+)\$\$"
+    r"\$(?<!\\\$)\$(?P<display>(?:[^$\\]|\\.)+)\$\$"
     # A formula has no space just inside its marks and no digit just after them; `$20` is money, `$\sim$5` is not.
-    r"|(?<![\\$])\$(?=[^\s$])(?P<inline>(?:[^$\\]|\\.)*?(?:[^\s$\\]|\\\S))\$(?!\d)"
-    r"|(?<![\\$])\$(?P<command>\\[^$]*?[^\s$\\])\$"
+    r"|\$(?<![\\$]\$)(?=[^\s$])(?P<inline>(?:[^$\\]|\\.)*?(?:[^\s$\\]|\\\S))\$(?!\d)"
+    r"|\$(?<![\\$]\$)(?P<command>\\[^$]*?[^\s$\\])\$"
     rf"|\\\((?P<paren>.{{1,{MAX_FORMULA_CHARS}}}?)\\\)"
     rf"|\\\[(?P<bracket>.{{1,{MAX_FORMULA_CHARS}}}?)\\\]"
 )
@@ -85,13 +88,13 @@ def formula_spans(text: str) -> list[tuple[int, int]]:
 
 # --- prose
 
-_PROSE_MARKS = re.compile(r"[\\~`]|''")
 _HREF = re.compile(r"\\href\s*\{[^{}]*\}\s*\{([^{}]*)\}")
 _URL = re.compile(r"\\(?:url|nolinkurl|path)\s*\{([^{}]*)\}")
 _DROPPED = re.compile(
     r"[\s~]?\\(?:footnote(?:text|mark)?|cite[a-z]*|ref|eqref|cref|label|thanks|[hv]space)\*?\s*(?:\[[^\[\]]*\]\s*)*"
     r"\{(?:[^{}]|\{[^{}]*\})*\}"
 )
+_TO_DROP = re.compile(r"\\(?:footnote|cite|(?:eq|c)?ref|label|thanks|[hv]space)")
 _ACCENT = re.compile(
     r"\\([`'^~=.\"])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij](?![A-Za-z])|[A-Za-z]))"
     r"|\\([uvHcdbkr])(?:\s*\{\s*(\\?[A-Za-z])\s*\}|\s+([A-Za-z])(?![a-z]*\s*\{))"
@@ -111,8 +114,6 @@ _QUOTED = re.compile(r"(?<!`)`([^`'\n]{1,80})'(?!')")
 
 
 def _prose(text: str) -> str:
-    if not _PROSE_MARKS.search(text):
-        return text
     if "\\" in text:
         text = _commands(text)
     if "``" in text:
@@ -123,16 +124,28 @@ def _prose(text: str) -> str:
 
 
 def _commands(text: str) -> str:
-    text = _DROPPED.sub("", _URL.sub(r"\1", _HREF.sub(r"\1", text)))
-    text = _LETTER.sub(lambda found: _LETTERS[found[1]], _ACCENT.sub(_accented, text))
+    text = _URL.sub(r"\1", _HREF.sub(r"\1", text))
+    if _TO_DROP.search(text):
+        text = _DROPPED.sub("", text)
+    text = _LETTER.sub(_letter, _ACCENT.sub(_accented, text))
+    if "{" in text:
+        text = _unbraced(text)
+    text = _COMMAND.sub(_command, text)
+    return _ESCAPED.sub(r"\1", _SPACE.sub(_space, text))
+
+
+def _unbraced(text: str) -> str:
     text = _LONE_LETTER.sub(lambda found: found[0] if found[1] else found[2], text)
     for _ in range(MAX_DEPTH):  # from the inside out
         before = text
         text = _SWITCHED.sub(r"\1", _STYLED.sub(r"\1", text))
         if text == before:
             break
-    text = _COMMAND.sub(_command, text)
-    return _ESCAPED.sub(r"\1", _SPACE.sub(_space, text))
+    return text
+
+
+def _letter(found: re.Match[str]) -> str:
+    return _LETTERS[found[1]]
 
 
 def _accented(found: re.Match[str]) -> str:
@@ -187,8 +200,11 @@ class _LeftOverError(Exception):
 
 def formula(source: str) -> str | None:
     r"""The inside of a formula in Unicode: `\mathcal{O}(n^{2})` → `𝒪(n²)`. None if anything of it is unknown."""
-    if len(source) > MAX_FORMULA_CHARS:
-        return None
+    return _formula(source) if len(source) <= MAX_FORMULA_CHARS else None
+
+
+@lru_cache(maxsize=2048)  # a listing writes the same few letters and bounds again and again
+def _formula(source: str) -> str | None:
     try:
         shown, end = _row(source, 0, 0)
     except _LeftOverError:

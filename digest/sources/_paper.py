@@ -9,8 +9,9 @@ from hashlib import blake2b
 from msgspec import Struct, structs
 
 from digest import identity
+from digest.identity import is_web_address as is_web_address
 from digest.model import Announce, Paper
-from digest.text import clean, decode_entities, links_in, strip_controls
+from digest.text import are_clean, clean, decode_entities, links_in, one_line, strip_controls
 
 MAX_PAPERS = 5_000
 MAX_ENTRIES = 2 * MAX_PAPERS  # repeats included
@@ -104,16 +105,19 @@ def _told_apart(paper: Paper) -> Paper:
 
 
 def _finished(raw: Raw) -> Paper:
-    raw_title = " ".join(raw.title[:MAX_TITLE_CHARS].split())
-    raw_abstract = " ".join(raw.abstract[:MAX_ABSTRACT_CHARS].split())
+    raw_title, raw_abstract = (
+        one_line(raw.title[:MAX_TITLE_CHARS]),
+        one_line(raw.abstract[:MAX_ABSTRACT_CHARS]),
+    )
     title, abstract = clean(raw_title), clean(raw_abstract)
     ids = identity.normalise_ids(raw.ids) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
     return Paper(
-        key=identity.primary_key(ids, links, title, abstract),
+        # The ids have their one spelling here, and an arXiv id is the strongest key: nothing else has to be looked at.
+        key=f"arxiv:{ids['arxiv']}" if "arxiv" in ids else identity.primary_key(ids, links, title, abstract),
         title=title,
         abstract=abstract,
-        gist=clean(raw.gist),
+        gist=clean(raw.gist) if raw.gist else "",
         ids=ids,
         version=raw.version,
         authors=_names(raw.authors),
@@ -130,11 +134,17 @@ def _finished(raw: Raw) -> Paper:
         organization=clean(raw.organization[:MAX_FIELD_CHARS]) or None if raw.organization else None,
         comment=clean(raw.comment[:MAX_FIELD_CHARS]) or None if raw.comment else None,
         source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract))
-        | _kept(raw.source),
+        | _kept(raw.source)
+        if raw.source or title is not raw_title or abstract is not raw_abstract
+        else {},
     )
 
 
 def _names(raw: list[str]) -> tuple[str, ...]:
+    if not raw:
+        return ()
+    if len(raw) <= MAX_AUTHORS and max(map(len, raw)) <= MAX_FIELD_CHARS and are_clean(raw):
+        return tuple(dict.fromkeys(raw))
     names = (clean(name[:MAX_FIELD_CHARS]) for name in raw[:MAX_AUTHORS])
     return tuple(dict.fromkeys(name for name in names if name))
 
@@ -165,15 +175,6 @@ def _links_in(abstract: str) -> dict[str, str]:
         if name != "page" or ".github.io" in url:
             links.setdefault(name, url)
     return links
-
-
-def is_web_address(url: str) -> bool:
-    """An absolute http(s) address that can be shown and clicked: no user-info, no control characters."""
-    return (
-        url.startswith(("https://", "http://"))
-        and "@" not in url.split("/", 3)[2]
-        and identity.canonical_url(url) is not None
-    )
 
 
 def _kept(source: dict[str, str]) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""One spelling for each id and address: arXiv ids, DOIs, http(s) addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+URLS_REMEMBERED = 16384  # a listing asks for the same few addresses of each paper again and again
+
+_OLD_ARCHIVES = (
+    "acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|cond-mat|cs|dg-ga|"
+    "funct-an|gr-qc|hep-ex|hep-lat|hep-ph|hep-th|math|math-ph|mtrl-th|nlin|nucl-ex|nucl-th|patt-sol|physics|plasm-ph|"
+    "q-alg|q-bio|quant-ph|solv-int|supr-con"
+)
+_ARXIV = (
+    r"(?P<id>\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|(?:"
+    + _OLD_ARCHIVES
+    + r")(?:\.[a-z]{2})?/\d\d(?:0[1-9]|1[0-2])\d{3})"
+    r"(?:v(?P<version>[1-9]\d?))?"
+)
+_ARXIV_TEXT = re.compile(
+    r"(?:oai:arxiv\.org:|(?:urn:|info:)?arxiv[:/]\s*|(?:doi:\s*|info:doi/)?10\.48550/arxiv\.)?"
+    + _ARXIV
+    + r"(?:\.pdf)?(?:\s*\[.*)?",
+    re.IGNORECASE,
+)
+_ARXIV_URL = re.compile(
+    r"(?:(?:https?:)?//(?P<host>[^/?#]+))?/(?:abs|pdf|html|ps|format|src|e-print|papers?|overview|arxiv|forum|p)/(?:arxiv[.:])?"
+    + _ARXIV
+    + r"(?:\.pdf)?/?(?:[?#].*)?",
+    re.IGNORECASE,
+)
+_ARXIV_DOI_URL = re.compile(
+    r"https?://(?:dx\.|www\.)?doi\.org/10\.48550/arxiv\." + _ARXIV + r"/?(?:[?#].*)?", re.IGNORECASE
+)
+_ARXIV_HOST = re.compile(
+    r"(?:[\w-]+\.)*(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|xxx\.lanl\.gov|huggingface\.co|hf\.co|hf-mirror\.com|papers\.cool"
+    r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
+)
+# A DOI made of a SICI holds one pair of angle brackets: cut off there, all papers of an issue would be one.
+_DOI = re.compile(
+    r"(?<![\w.])10\.\d{4,9}(?:\.\d+)*/(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
+    re.I,
+)
+
+
+# The spellings that listings are full of, so that the forms above are asked for the others only.
+_PLAIN_ARXIV = re.compile(
+    r"(?:(?:https?://(?:www\.|export\.)?arxiv\.org)?/(?:abs|pdf)/|(?:https://huggingface\.co)?/papers/|oai:arXiv\.org:|arXiv:)?"
+    r"([0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})(?:v([1-9][0-9]?))?"
+)
+_PLAIN_ADDRESS = re.compile(r"https?://([a-z0-9][a-z0-9.-]*+)(/[A-Za-z0-9/._~%+,=&;:!$'()*@-]*+)?")
+
+
+def arxiv_id(text: str) -> tuple[str, int | None] | None:
+    """The arXiv id that a text or address is, and its version where one is given: `("2407.21783", 2)`.
+
+    Reads bare ids, `arXiv:…v2`, `oai:arXiv.org:…`, the DOIs 10.48550/arXiv.…, and the addresses (also relative ones) of
+    arXiv and its mirrors, alphaXiv and Hugging Face. Old ids keep their slash and lose their subject class
+    (`math.GT/0309136` → `math/0309136`). None for a text that merely mentions an id.
+    """
+    if plain := _PLAIN_ARXIV.fullmatch(text):
+        return plain[1], int(plain[2]) if plain[2] else None
+    text = text.strip()
+    found = _ARXIV_TEXT.fullmatch(text) or _ARXIV_DOI_URL.fullmatch(text)
+    if not found:
+        found = _ARXIV_URL.fullmatch(unquote(text))
+        if found and found["host"] and not _ARXIV_HOST.fullmatch(found["host"].lower()):
+            return None
+    if not found:
+        return None
+    name = found["id"].lower()
+    if "/" in name:
+        archive, number = name.split("/")
+        name = f"{archive.split('.')[0]}/{number}"
+    return name, int(found["version"]) if found["version"] else None
+
+
+def doi(text: str) -> str | None:
+    """The DOI in a text or address, lower case and bare (`10.1101/743294`); None for none and for those of arXiv.
+
+    Spellings: bare, `doi:10.…`, `doi: 10.…`, `info:doi/10.…`, https://doi.org/10.…, and publishers' addresses with a DOI in
+    the path. The version that bioRxiv and medRxiv add in addresses (`…/743294v1`) is left out.
+    """
+    text = text.strip()
+    if re.match(r"https?://", text, re.IGNORECASE):
+        text = unquote(text.partition("?")[0].partition("#")[0])
+        text = re.sub(
+            r"(?:/(?:full|abstract|pdf|epdf|html|meta|fulltext|full-text)|\.pdf)/*$", "", text, flags=re.I
+        )
+    found = _DOI.search(text)
+    if not found:
+        return None
+    name = found[0].lower().rstrip(".,;:/!?")
+    while name.endswith((")", "]")) and name.count(name[-1]) > name.count("(" if name[-1] == ")" else "["):
+        name = name[:-1].rstrip(".,;:")
+    if name.startswith("10.48550/arxiv."):
+        return None
+    if name.startswith("10.1101/"):
+        name = re.sub(r"v\d+(?:\.[\w-]+)*$", "", name)
+    return name if not name.endswith("/") else None
+
+
+def normalise_ids(ids: Mapping[str, str]) -> dict[str, str]:
+    """Ids in their one spelling: arXiv without version and prefix, DOI lower case and bare, others trimmed. Empty ones left out.
+
+    An arXiv DOI becomes the arXiv id. What stands under `arxiv` or `doi` and is none is left out.
+    """
+    clean: dict[str, str] = {}
+    for kind, value in ids.items():
+        kind, value = kind.strip().lower(), value.strip()
+        if not value.isprintable():
+            value = "".join(c for c in value if c.isprintable()).strip()
+        if kind in ("arxiv", "doi"):
+            if found := arxiv_id(value):
+                clean.setdefault("arxiv", found[0])
+            elif kind == "doi" and (name := doi(value)):
+                clean["doi"] = name
+        elif kind and value:
+            clean[kind] = value
+    return clean
+
+
+@lru_cache(maxsize=URLS_REMEMBERED)
+def canonical_url(url: str) -> str | None:
+    """One spelling of an http(s) address, as https; None for everything else.
+
+    Left out: user-info, default port, fragment, trailing slash, and what merely says where a reader came from (`utm_…`, `rss`).
+    """
+    if plain := _PLAIN_ADDRESS.fullmatch(url):
+        return f"https://{plain[1].rstrip('.')}{(plain[2] or '').rstrip('/')}"
+    url = url.strip()
+    if not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return None
+    if ":" in host:
+        host = f"[{host}]"
+    place = host.rstrip(".") if port in (None, 80, 443) else f"{host.rstrip('.')}:{port}"
+    query = parts.query and _without_trackers(parts.query)
+    return f"https://{place}{parts.path.rstrip('/')}" + (f"?{query}" if query else "")
+
+
+def is_web_address(url: str) -> bool:
+    """An absolute http(s) address that can be shown and clicked: no user-info, no control characters."""
+    if _PLAIN_ADDRESS.fullmatch(url):
+        return True
+    return (
+        url.startswith(("https://", "http://"))
+        and "@" not in url.split("/", 3)[2]
+        and canonical_url(url) is not None
+    )
+
+
+def _without_trackers(query: str) -> str:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    kept = [
+        (name, value)
+        for name, value in pairs
+        if not name.lower().startswith("utm_")
+        and name.lower() not in ("rss", "fbclid", "gclid", "mc_cid", "mc_eid")
+    ]
+    return query if len(kept) == len(pairs) else urlencode(kept)
