@@ -10,12 +10,17 @@ from datetime import date
 from msgspec import Struct
 
 from digest.model import Announce, Paper
+from digest.sources import _names
 from digest.sources._dates import MONTHS
 
 SITE = "https://arxiv.org"
 
 CUT_AUTHORS = re.compile(r",?\s*et al\.?\s*\((\d+) additional authors? not shown\)", re.I)
 _SHOWING = re.compile(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
+_COLLABORATION = re.compile(
+    r"^([^,:()]{1,120}\b(?:collaborations?|consortium|team|group|project|survey|network)\b[^,:()]{0,60}):\s*",
+    re.I,
+)
 CATEGORY = re.compile(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
 _WITHDRAWN = re.compile(
     r"\b(?:this|the) (?:paper|article|manuscript|submission|work) (?:has been|is|was) (?:now )?withdrawn\b|\bwithdrawn by\b",
@@ -34,12 +39,18 @@ def is_withdrawn(*texts: str) -> bool:
     return any(_WITHDRAWN.search(text) for text in texts)
 
 
+def names(text: str) -> list[str]:
+    """Authors of one string: without "et al. (5 additional authors not shown)", and a collaboration before a colon on its own."""
+    text = _COLLABORATION.sub(r"\1, ", CUT_AUTHORS.sub("", text), count=1)
+    return _names.split(text.strip(" ,:"))
+
+
 def commented(comment: str, journal: str) -> str | None:
     """The authors' comments, and behind them where the paper appeared; None for neither."""
     comment, journal = " ".join(comment.split()), " ".join(journal.split())
     if not journal:
         return comment or None
-    return f"{comment}; Journal-ref: {journal}" if comment else f"Journal-ref: {journal}"
+    return f"{comment.rstrip(' ;')}; Journal-ref: {journal}" if comment else f"Journal-ref: {journal}"
 
 
 def day(text: str) -> date | None:

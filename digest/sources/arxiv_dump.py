@@ -14,7 +14,7 @@ from msgspec import Struct
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
-from digest.sources import _arxiv, _names
+from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -83,24 +83,24 @@ def _lines(text: str) -> list[str]:
 
 
 def _read_dump(listing: Listing, lines: list[str]) -> Reading:
-    entries, sections = _dumped_entries(lines)
+    entries, sections, ended = _entries(lines)
     notes: list[str] = []
-    if entries and not any(_LABEL.match(line) for line in _after_title(entries[-1].lines)):
+    if entries and not ended and not _has_subjects(entries[-1], entries[:-1]):
         entries.pop()
+        sections[-1].read -= 1
         notes.append(f"truncated: the text breaks off inside an entry; {len(entries)} whole ones were read")
-    raws = [raw for entry in entries if (raw := _dumped(entry))]
+    raws = [raw for entry in entries if (raw := _raw(entry))]
     if not raws:
         raise ParseError(
             f"{listing.location}: no entry with an arXiv id and a title in this text. Save the page itself as HTML.",
             url=listing.location,
         )
-    if not notes and raws[-1].abstract and not _FINISHED.search(raws[-1].abstract[-200:]):
-        notes.append("truncated: the last abstract breaks off")
-    total = next((found for line in lines if (found := _TOTAL.search(line))), None)
-    shown = int(total[3]) - int(total[2]) + 1 if total and total[2] else None
-    if shown is not None and len(raws) < shown and not notes:
-        notes.append("truncated: the text ends before the page does")
-    if shown is not None and len(raws) != shown:
+    total = next((found for line in lines if (found := _TOTAL.search(line[:300]))), None)
+    shown = int(total[3]) - int(total[2]) + 1 if total and total[2] else len(raws)
+    missing = _arxiv.mismatches(sections)
+    if not notes and not ended:
+        notes += _cut_abstract(raws) or (["truncated: the text ends before the page does"] if missing else [])
+    if shown != len(raws):
         notes.append(f"the page says that {shown} entries are shown, {len(raws)} were read")
     papers = finish(raws, notes)
     return Reading(
@@ -110,8 +110,24 @@ def _read_dump(listing: Listing, lines: list[str]) -> Reading:
         section_counts=_arxiv.section_counts(papers),
         section_stated=_arxiv.section_stated(sections),
         listed_on=max(_heading_days(lines), default=None) or listing.listed_on,
-        notes=(*notes, *_arxiv.mismatches(sections)),
+        notes=(*notes, *missing),
     )
+
+
+def _has_subjects(entry: _Dumped, others: list[_Dumped]) -> bool:
+    """Is the last entry of a text whole up to its subjects, or, where none has subjects, at least behind its title?"""
+    fields = _labelled(entry.lines)[0]
+    if any("subjects" in _labelled(other.lines)[0] for other in others[-3:]):
+        return "subjects" in fields
+    return any(name != "title" for name in fields)
+
+
+def _cut_abstract(raws: list[Raw]) -> list[str]:
+    last = raws[-1].abstract
+    if last and not _FINISHED.search(last[-200:]):
+        return ["truncated: the last abstract breaks off"]
+    lost = not last and len(raws) > 1 and all(raw.abstract for raw in raws[:-1])
+    return ["truncated: the text ends before the last abstract"] if lost else []
 
 
 def _heading_days(lines: list[str]) -> list[date]:
@@ -121,14 +137,16 @@ def _heading_days(lines: list[str]) -> list[date]:
     return [day for line in headings if (day := _arxiv.day(line))]
 
 
-def _dumped_entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section]]:
+def _entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section], bool]:
+    """Entries, sections, and whether the page goes on behind the last entry, so that this one is whole."""
     entries: list[_Dumped] = []
     sections = [_arxiv.Section("")]
     inside = False
     for line in lines:
-        if len(line) < 300 and (_HEADING.match(line) or _FURNITURE.match(line)):
+        heading = len(line) < 300 and bool(_HEADING.match(line))
+        if heading or (len(line) < 300 and _FURNITURE.match(line)):
             inside = False
-            if _HEADING.match(line):
+            if heading:
                 sections.append(_arxiv.section(line))
         elif found := _DUMPED.match(line):
             inside = True
@@ -138,15 +156,10 @@ def _dumped_entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Sectio
                 break
         elif inside:
             entries[-1].lines.append(line)
-    return entries, sections
+    return entries, sections, not inside
 
 
-def _after_title(lines: list[str]) -> list[str]:
-    at = next((at for at, line in enumerate(lines) if line.strip().lower().startswith("title:")), len(lines))
-    return lines[at + 1 :]
-
-
-def _dumped(entry: _Dumped) -> Raw | None:
+def _raw(entry: _Dumped) -> Raw | None:
     arxiv = identity.arxiv_id(entry.arxiv)
     fields, rest = _labelled(entry.lines)
     if not arxiv or not fields.get("title"):
@@ -164,7 +177,7 @@ def _dumped(entry: _Dumped) -> Raw | None:
         abstract=rest,
         ids={"arxiv": arxiv[0]} | ({"doi": " ".join(fields["doi"])} if "doi" in fields else {}),
         version=arxiv[1],
-        authors=_names.split(_arxiv.CUT_AUTHORS.sub("", names).strip(" ,")),
+        authors=_arxiv.names(names),
         authors_raw=names or None,
         authors_cut=bool(_arxiv.CUT_AUTHORS.search(names)),
         authors_joined=True,
@@ -188,17 +201,19 @@ def _labelled(lines: list[str]) -> tuple[dict[str, list[str]], str]:
     """The labelled values of an entry, each as its lines, and the text behind the last of them: the abstract."""
     fields: dict[str, list[str]] = {}
     current: list[str] | None = None
+    labels = [at for at, line in enumerate(lines) if _LABEL.match(line)]
+    if not labels:
+        return fields, ""
     rest: list[str] = []
-    last = max((at for at, line in enumerate(lines) if _LABEL.match(line)), default=-1)
-    for at, line in enumerate(lines):
-        found = _LABEL.match(line) if at <= last else None
+    for at, line in enumerate(lines[labels[0] :], labels[0]):
+        found = _LABEL.match(line) if at <= labels[-1] else None
         if found:
             name = _NAMES_OF_LABELS.get(found["name"].lower(), found["name"].lower())
             current = fields.setdefault(name, [])
             current += [found["value"].strip()] if found["value"].strip() else []
-        elif line.strip():
-            goes_on = current is not None and (at < last or _is_open(current, line))
-            (current if goes_on and current is not None else rest).append(line.strip())
+        elif line.strip() and current is not None:
+            goes_on = not rest and (at < labels[-1] or _is_open(current, line))
+            (current if goes_on else rest).append(line.strip())
     return fields, " ".join(rest[:MAX_ABSTRACT_LINES])
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
-from digest.sources import _arxiv, _items, _names
+from digest.sources import _arxiv, _items
 from digest.sources._items import Feed, Item
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import Raw, finish
@@ -109,7 +109,7 @@ def _announced(item: Item) -> Raw:
         abstract=abstract,
         ids=({"arxiv": arxiv[0]} if arxiv else {}) | ({"doi": item.doi} if item.doi else {}),
         version=(arxiv[1] if arxiv else None) or (versioned[1] if versioned else None),
-        authors=_names.split(_arxiv.CUT_AUTHORS.sub("", creators).strip(" ,") if cut else creators),
+        authors=_arxiv.names(creators),
         authors_raw=creators or None,
         authors_cut=bool(cut),
         authors_joined=True,

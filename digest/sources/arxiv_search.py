@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
-from digest.sources import _arxiv, _names
+from digest.sources import _arxiv
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -20,7 +20,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 NAME_OF_KIND = "arxiv-search"
 
 _RESULTS = re.compile(r"Showing ([\d,]{1,12})\s*[–—-]\s*([\d,]{1,12}) of ([\d,]{1,12}) results")
-_NONE_FOUND = re.compile(r"your query .{0,2000}?produced no results", re.I | re.S)
+_NONE_FOUND = re.compile(r"your query .{0,600}?produced no results", re.I | re.S)
 _VERSION = re.compile(r"v(\d{1,3})-abstract-(?:full|short)$")
 _SUBMITTED = re.compile(r"\bSubmitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _FIRST = re.compile(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
@@ -147,7 +147,7 @@ def _author_names(node: Any, text: str) -> list[str]:
     if node is None:
         return []
     names = [" ".join(link.text().split()) for link in node.css("a")]
-    return names or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,"))
+    return names or _arxiv.names(text)
 
 
 def _abstract(node: Any) -> tuple[str, int | None]:

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import islice
+from typing import Literal
 
 from msgspec import Struct
 
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
-from digest.sources import _arxiv, _dates, _names
+from digest.sources import _arxiv, _dates
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -62,6 +63,8 @@ def _lines(text: str) -> list[str]:
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
 _ENCODED = re.compile(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
+_QUOTED_BAR = re.compile(r"^> ?\\\\[ \t\r]*$", re.M)
+_QUOTED = re.compile(r"^> ?", re.M)
 _SOFT_BROKEN_RULER = re.compile(r"^-{40,}=\r?\n-+", re.M)
 
 
@@ -78,14 +81,14 @@ def _head(text: str) -> str:
 
 
 def _body(text: str) -> str:
-    """The text of a mail saved with its headers, decoded as they say (RFC 2045); other text as it is."""
+    """The text of a mail saved with its headers, decoded as they say (RFC 2045); of a forwarded one without its `>`."""
     if _ENCODED.search(_head(text)):
         return _decoded(text)
     if _SOFT_BROKEN_RULER.search(text):
         import quopri
 
         return quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-    return text
+    return _QUOTED.sub("", text) if _QUOTED_BAR.search(text) else text
 
 
 def _decoded(text: str) -> str:
@@ -128,12 +131,14 @@ _NO_LONGER = "the mail breaks off"
 
 
 class _Block(Struct):
-    """An entry: the lines of its header and of its abstract, its section, and whether it ends as it should."""
+    """An entry: the lines of its header and of its abstract, its section, the bars behind its header, and whether anything
+    follows it (a ruler, the next entry)."""
 
     header: list[str]
     abstract: list[str]
     section: Announce
-    whole: bool
+    bars: int = 0
+    closed: bool = True
 
 
 def _is_bar(line: str) -> bool:
@@ -146,7 +151,7 @@ def _id_behind(lines: list[str], at: int) -> bool:
     return bool(_ID_LINE.match(following))
 
 
-def _section_of(line: str) -> Announce | str | None:
+def _section_of(line: str) -> Literal["cross", "replace", "end"] | None:
     """What a section ruler opens; "end" for the last one, None for any other line."""
     if not line.startswith("%"):
         return None
@@ -165,7 +170,7 @@ def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
     notes: list[str] = []
     sections, days = _sections(lines), _days(lines)
     blocks = list(islice(_blocks(lines), MAX_ENTRIES + 1))
-    if blocks and not blocks[-1].whole and not _goes_on(lines):
+    if blocks and _breaks_off(blocks):
         blocks.pop()
         notes.append(f"truncated: {_NO_LONGER} inside an entry; {len(blocks)} whole ones were read")
     elif any(_RECEIVED.match(line) for line in lines) and "end" not in sections:
@@ -199,7 +204,7 @@ def _refuse_nothing(listing: Listing, raws: list[Raw], sections: set[str], notes
 
 
 def _sections(lines: list[str]) -> set[str]:
-    return {found for line in lines if (found := _section_of(line))}
+    return {str(found) for line in lines if (found := _section_of(line))}
 
 
 def _days(lines: list[str]) -> list[date]:
@@ -236,43 +241,39 @@ def _missing(stated: dict[str, int], raws: list[Raw]) -> list[str]:
     ]
 
 
-def _goes_on(lines: list[str]) -> bool:
-    """Does anything but an entry stand behind the last one, so that the text goes on although that entry has no end?"""
-    last = next((line for line in reversed(lines) if line), "")
-    return bool(_RULER.match(last)) or _section_of(last) == "end"
+def _breaks_off(blocks: list[_Block]) -> bool:
+    """Does the text end inside the last entry: in its header or abstract, or before the abstract that the others have?"""
+    last = blocks[-1]
+    if last.closed or last.bars > 1:
+        return False
+    without = last.section != "replace" and any(any(block.abstract) for block in blocks[:-1])
+    return last.bars == 0 or any(last.abstract) or without
 
 
 def _blocks(lines: list[str]) -> Iterator[_Block]:
     """Entries, from the bar before an id to the next ruler, or to the bar before the next id."""
     section: Announce = "new"
     block: _Block | None = None
-    bars = 0
     for at, line in enumerate(lines):
         ruled = _section_of(line)
         bar = not ruled and _is_bar(line)
         starts = bar and _id_behind(lines, at)
         if block is not None and (ruled or starts or _RULER.match(line)):
-            yield _closed(block, bars)
+            yield block
             block = None
-        if ruled in ("cross", "replace"):
-            section = "cross" if ruled == "cross" else "replace"
-        elif ruled == "end":
+        if ruled == "cross" or ruled == "replace":
+            section = ruled
+        elif ruled:
             return
         if starts:
-            block, bars = _Block([], [], section, whole=False), 0
-        elif bar:
-            bars += 1
-        elif block is not None and bars < 2:
-            (block.abstract if bars else block.header).append(line)
+            block = _Block([], [], section)
+        elif block is not None and bar:
+            block.bars += 1
+        elif block is not None and block.bars < 2:
+            (block.abstract if block.bars else block.header).append(line)
     if block is not None:
-        block.whole = bars > 1 or (bars == 1 and not any(block.abstract))
+        block.closed = False
         yield block
-
-
-def _closed(block: _Block, bars: int) -> _Block:
-    """A ruler behind it closes every entry that has a header; where the bar behind the header is missing, its fields tell."""
-    block.whole = bars > 0 or any(line.startswith("Title:") for line in block.header)
-    return block
 
 
 def _mailed(block: _Block) -> Raw | None:
@@ -293,7 +294,7 @@ def _mailed(block: _Block) -> Raw | None:
         abstract=abstract,
         ids={"arxiv": arxiv[0]} | ({"doi": fields["doi"]} if fields.get("doi") else {}),
         version=arxiv[1] or _mail_version(block.header),
-        authors=_names.split(_arxiv.CUT_AUTHORS.sub("", authors).strip(" ,")),
+        authors=_arxiv.names(authors),
         authors_raw=authors or None,
         authors_cut=bool(_arxiv.CUT_AUTHORS.search(authors)),
         authors_joined=True,

@@ -16,7 +16,7 @@ from msgspec import structs
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
-from digest.sources import _arxiv, _dates, _names, _xml
+from digest.sources import _arxiv, _dates, _xml
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._records import inverted, natural
@@ -217,7 +217,7 @@ def _arxiv_raw(element: Any, stated: str) -> Raw:
     authors = " ".join(_text(element, "authors").split())
     raw = _shared(element, stated)
     raw.version = int(number[1]) if number else raw.version
-    raw.authors, raw.authors_raw, raw.authors_joined = _names.split(authors), authors or None, True
+    raw.authors, raw.authors_raw, raw.authors_joined = _arxiv.names(authors), authors or None, True
     raw.published = dates[0] if dates else None
     raw.updated = dates[-1] if len(dates) > 1 else None
     return raw
