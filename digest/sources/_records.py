@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 MAX_NAMES = 10_000
 MAX_WRITTEN_CHARS = 200_000
+MAX_NUMBER = 10**30
 _BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 _SPACE = re.compile(r"\s*")
 _SEPARATOR = re.compile(r"[\s,]*")
@@ -80,7 +81,7 @@ def _lines(text: str, notes: list[str]) -> list[object]:
     first = text.partition("\n")[0].rstrip()
     if not (first.startswith("{") and first.endswith("}")):
         return []
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.split("\n")):
         if not line.strip():
             continue
         if len(values) > MAX_ENTRIES:
@@ -151,7 +152,11 @@ def string(value: object) -> str:
         value = next((item for item in value if item and isinstance(item, str)), "")
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
+    return (
+        str(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+        else ""
+    )
 
 
 def strings(value: object) -> list[str]:
@@ -187,7 +192,7 @@ def full_date(parts: object) -> str | None:
     try:
         year, month, day = values
         return date(year or 0, month or 0, day or 0).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

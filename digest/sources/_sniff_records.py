@@ -24,6 +24,7 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("semanticscholar", (_key("recommendedPapers", r"\["),)),
     ("semanticscholar", (_key("paperId"),)),
     ("datacite", (_key("type", '"dois"'),)),
+    ("datacite", (_key("creators", r"[\[{n]"), _key("titles"), _key("doi|publicationYear|identifiers"))),
     ("datacite", (_key("data", r"\[\s*\]"), _key("meta", r"\{"), _key("totalPages"))),
     ("dblp", (_key("result", r"\{"), _key("hits", r"\{"), _key("@total"))),
     ("crossref", (_key("message-type"),)),

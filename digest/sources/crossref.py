@@ -24,9 +24,9 @@ from digest.sources._records import (
     with_query,
 )
 
-_TITLE = re.compile(r"<(jats:)?title\b[^<>]*>(.*?)</(?:jats:)?title>", re.S)
-_TEX = re.compile(r"<(?:jats:)?tex-math\b[^<>]*>.*?</(?:jats:)?tex-math>", re.S)
-_PREAMBLE = re.compile(r"\\documentclass.*?\\begin\{document\}(.*?)\\end\{document\}", re.S)
+_TITLE = re.compile(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
+_TEX = re.compile(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
+_PREAMBLE = re.compile(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
 _DATES = ("issued", "published", "published-online", "posted", "published-print")
 
 

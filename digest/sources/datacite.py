@@ -126,10 +126,9 @@ def _creators(attributes: Json) -> list[tuple[str, str]]:
 
 def _abstract(attributes: Json) -> str:
     """The description of type Abstract; one without a type; none of another type (series, methods, tables)."""
-    found = {
-        string(text.get("descriptionType")): string(text.get("description"))
-        for text in reversed(_listed(attributes, "descriptions"))
-    }
+    found: dict[str, str] = {}
+    for text in _listed(attributes, "descriptions"):
+        found.setdefault(string(text.get("descriptionType")), " ".join(strings(text.get("description"))))
     return found.get("Abstract") or found.get("") or ""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from digest import identity
 from digest.model import Listing, Reading
 from digest.sources import _records_xml as xml
-from digest.sources._paper import Raw
+from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
     load,
@@ -142,7 +143,7 @@ def _read_hits(listing: Listing, root: Any, notes: list[str]) -> Reading:
         refuse(
             listing, f"DBLP answers with an error: {xml.plain(status)[:300] or 'no hits'}", "Ask again later."
         )
-    values = [_record(info) for info in hits.iterfind("hit/info")]
+    values = [_record(info) for info in islice(hits.iterfind("hit/info"), MAX_ENTRIES + 1)]
     return _reading(listing, values, dict(hits.attrib), notes)
 
 

@@ -77,13 +77,13 @@ def _raw(work: Json) -> Raw | None:
     pages = [string(place.get("landing_page_url")) for place in places]
     if arxiv := next((found[0] for page in pages if (found := identity.arxiv_id(page))), ""):
         ids.setdefault("arxiv", arxiv)
-    if identity.arxiv_id(ids["doi"]):
-        pages = []
     page = (
         doi_address(identity.doi(ids.get("doi", "")) or "")
         or next(filter(None, pages), "")
         or string(work.get("id"))
     )
+    if identity.arxiv_id(ids["doi"]):
+        page = ""
     return Raw(
         title=string(work.get("title")) or string(work.get("display_name")),
         abstract=plain_abstract(work.get("abstract_inverted_index")) or string(work.get("abstract")),

@@ -184,6 +184,7 @@ def _month(month: str) -> object:
 # --- MEDLINE text
 
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
+_LINE_END = re.compile(r"\r?\n|\r")
 _NUMBERED = re.compile(r"(\S+)\s+\[(\w+)\]")
 _DATE = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
 _SUFFIX = re.compile(r",? (Jr|Sr|2nd|3rd|4th|II|III|IV)\.?$")
@@ -213,11 +214,17 @@ def _records(text: str) -> list[Fields]:
     """Records begin with PMID; a line that begins with six blanks goes on with the field before."""
     records: list[Fields] = []
     values: list[str] = []
-    for line in text.splitlines():
+    more: list[str] = []  # lines that go on with the last value
+    for line in (*_LINE_END.split(text), "END -"):
         if line.startswith("      "):
-            if values:
-                values[-1] += f" {line.strip()}"
-        elif found := _FIELD.match(line):
+            more.append(line.strip())
+            continue
+        if values and more:
+            values[-1] = " ".join([values[-1], *more])
+        more = []
+        if line == "END -":
+            break
+        if found := _FIELD.match(line):
             tag, value = found[1], found[2].strip()
             if tag == "PMID" or not records:
                 if len(records) > MAX_ENTRIES:

@@ -36,6 +36,8 @@ _PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf")
 _CODE = ("github", "code", "codeurl", "githubrepo", "githuburl")
 _PROJECT = ("project", "projectpage", "projecturl", "website")
 _STATUS = ("status", "decision", "presentationtype", "eventtype")
+_BARE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S", re.I)
+_CITED = re.compile(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
 _KEYS = re.compile(r"[\s_-]")
 _LISTS = (
     "papers",
@@ -87,7 +89,8 @@ def _lists(data: Json, depth: int = 0) -> list[object] | None:
         if inner is not None and (
             not inner or any(isinstance(item, dict) and _is_paper(item) for item in inner[:100])
         ):
-            found = [*(found or []), *islice(inner, MAX_ENTRIES + 1)]
+            found = [] if found is None else found
+            found += islice(inner, MAX_ENTRIES + 1)
         if found and len(found) > MAX_ENTRIES:
             break
     return found
@@ -147,11 +150,14 @@ def _raw(record: Json) -> Raw | None:
 def _address(value: object) -> str:
     """The first address of a value; dumps put several into one string."""
     text = re.split(r"[;\s]", string(value).strip(), maxsplit=1)[0]
+    if _BARE.match(text):
+        text = f"https://{text}"
     return text if text.startswith(("http://", "https://")) else ""
 
 
 def _ids(folded: Json, pages: list[str]) -> dict[str, str]:
-    ids = {"doi": string(folded.get("doi"))}
+    cited = _CITED.search(string(folded.get("bibtex")))
+    ids = {"doi": string(folded.get("doi")) or (cited[1] if cited else "")}
     for text in (*(string(folded.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
         if text and (found := identity.arxiv_id(text)):
             ids["arxiv"] = found[0]
