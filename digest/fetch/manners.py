@@ -118,7 +118,7 @@ class Manners:
             self._ended[host] = time.monotonic()
 
     def _wait_for_turn(self, host: str, interval: float, place: Place, errand: Errand) -> None:
-        """Raises FetchError where the host is to rest for longer than the visit has time: at once, and says until when."""
+        """Raises FetchError where the host is to rest for longer than we wait: at once, and says until when."""
         if errand.budget.left <= 0:
             raise too_slow(place.name, errand.source.timeout_s)
         # The last request to this host may have been of a source with a shorter interval.
@@ -129,7 +129,7 @@ class Manners:
             wait = self._turns.take_turn(host, holder=self._holder, now=now, ttl_s=ttl)
             if wait <= 0:
                 return
-            if wait > max(errand.budget.left, self._longest[host]):
+            if wait > max(min(errand.budget.left, _PATIENCE_S), self._longest[host]):
                 raise _closed(place, now + timedelta(seconds=wait))
             self._rest(wait, place)
 
