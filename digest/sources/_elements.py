@@ -13,14 +13,15 @@ from digest.text import strip_tags
 if TYPE_CHECKING:
     from bs4 import Tag
 
+_MAX_CHARS = 200_000  # of an element; a page that is all one paragraph is no listing
 _TAG_WITH_ATTRIBUTES = re.compile(r"<([a-zA-Z][\w:-]*)\s[^<>]*>")
 
 
 def text_of(tag: Tag) -> str:
     """The text as a page shows it: words of two blocks stand apart, those within a line do not, x<sup>2</sup> is x²."""
     if not tag.find(True):
-        return " ".join(tag.get_text().split())
-    return " ".join(strip_tags(_TAG_WITH_ATTRIBUTES.sub(r"<\1>", tag.decode_contents())).split())
+        return " ".join(tag.get_text()[:_MAX_CHARS].split())
+    return " ".join(strip_tags(_TAG_WITH_ATTRIBUTES.sub(r"<\1>", tag.decode_contents())[:_MAX_CHARS]).split())
 
 
 def attribute_of(tag: Tag, name: str) -> str:

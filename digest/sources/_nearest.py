@@ -26,7 +26,7 @@ def tags_of(within: Sequence[Tag]) -> Iterator[Tag]:
 
 def _names_in(tag: Tag) -> Iterator[str]:
     yield tag.name
-    yield from (f".{name}" for name in tag.get_attribute_list("class") if name)
+    yield from (f".{name}" for name in islice(filter(None, tag.get_attribute_list("class")), 50))
     if name := attribute_of(tag, "id"):
         yield f"#{name}"
 

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urldefrag, urljoin
 
 from msgspec import Struct
@@ -30,7 +30,7 @@ from digest.sources._elements import (
     text_of,
 )
 from digest.sources._nearest import nearest, tags_of
-from digest.sources._paper import MAX_ENTRIES, Raw, finish, is_web_address
+from digest.sources._paper import MAX_PAPERS, Raw, finish, is_web_address
 from digest.sources._sniff import page_title
 from digest.text import clean
 
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 KIND = "selectors"
-# BeautifulSoup builds an object for each: 100,000 take 1.2 s and 75 MB (2 cores, 2026-11). A page of 1,000 papers has 40,000.
-MAX_TAGS = 100_000
+# BeautifulSoup builds an object for each, and each selector looks at each (see MAX_DEPTH). A page of 1,000 papers has 40,000.
+MAX_TAGS = 60_000
+MAX_DEPTH = 250  # a selector may look at everything around an element, once for each element
 _WHOLE_PAGE = ("empty", "next")
 _MEND = "Mend it in this source's selectors; `digest sources test NAME` shows what each of them finds."
 
@@ -71,6 +72,10 @@ def read(listing: Listing, selectors: Mapping[str, str]) -> Reading:
             raise ListingChanged(f"{listing.location}: {hint} {page.looks}{_MEND}", url=listing.location)
     notes = [hint for name in page.selectors if name not in _WHOLE_PAGE and (hint := page.hint(name))]
     papers = finish(page.raws(notes), notes, trusted_ids=False)
+    if page.nested:
+        notes.append(
+            f"{page.nested} items stand inside another item and were left out; a selector with > is more exact"
+        )
     if page.unplaced:
         notes.append(
             f"{page.unplaced} relative links left out: the page does not say where it is from. Give its url in place of a path"
@@ -93,8 +98,11 @@ class _Page:
         self.text = unicode_text(listing).replace("\0", "")
         self.soup = _soup(self.text, listing)
         self.base = _base(self.soup, listing)
-        self.items: list[Tag] = self._select("item", self.soup)[: MAX_ENTRIES + 1]
+        found = self._select("item", self.soup)
+        self.items = _outermost(found)[: MAX_PAPERS + 1]
+        self.nested = len(found) - len(self.items) if len(self.items) <= MAX_PAPERS else 0
         self.unplaced = 0
+        self._values: dict[str, list[list[str]]] = {}
         self._starts = {id(item) for item in self.items}
         self._followed = any(selector.follows for selector in self.selectors.values())
 
@@ -115,60 +123,64 @@ class _Page:
         ]
 
     def _after(self, item: Tag) -> Iterator[Tag]:
-        """The elements beside an item, up to the one that is, or holds, the next item."""
-        for sibling in item.find_next_siblings():
+        """The elements beside an item, up to the next item."""
+        for sibling in item.next_siblings:
             if id(sibling) in self._starts:
                 return
-            yield sibling
+            if hasattr(sibling, "select"):  # an element, no text
+                yield cast("Tag", sibling)
 
-    def values(self, name: str, item: Tag) -> list[str]:
-        """The texts or attributes that a selector finds in an item, in page order, without empty ones."""
-        selector = self.selectors.get(name)
-        if selector is None:
-            return []
-        take = taker(name, selector.attribute)
-        return [value for tag in self._select(name, item) if (value := take(tag))]
-
-    def _within(self, name: str) -> Sequence[Tag]:
-        return [self.soup] if name in _WHOLE_PAGE else self.items
+    def values(self, name: str) -> list[list[str]]:
+        """For each item (for `next` and `empty`, for the page) the texts or attributes found, in page order, no empty ones."""
+        if name not in self._values:
+            selector = self.selectors.get(name)
+            take = taker(name, selector.attribute if selector else "")
+            within = [self.soup] if name in _WHOLE_PAGE else self.items
+            self._values[name] = [
+                [value for tag in self._select(name, place) if (value := take(tag))] for place in within
+            ]
+        return self._values[name]
 
     # --- papers
 
     def raws(self, notes: list[str]) -> Iterator[Raw]:
-        return (self._raw(item) for item in self._whole(notes))
+        return (self._raw(number) for number in range(self._whole(notes)))
 
-    def _whole(self, notes: list[str]) -> list[Tag]:
-        """The items; of a page that breaks off without the one that may be half."""
+    def _whole(self, notes: list[str]) -> int:
+        """How many of the items are whole: of a page that breaks off the last one may be half."""
+        count = len(self.items)
         if not _breaks_off(self.text):
-            return self.items
-        if len(self.items) > 1 and (self._followed or not _goes_on(self.items[-1])):
+            return count
+        if count > 1 and (self._followed or not _goes_on(self.items[-1])):
             notes.append(
                 "truncated: the page breaks off; the last paper was left out, since it may be half of one"
             )
-            return self.items[:-1]
+            return count - 1
         notes.append("truncated: the page has no end; papers may be missing")
-        return self.items
+        return count
 
-    def _raw(self, item: Tag) -> Raw:
-        link, pdf = self._address("link", item), self._address("pdf", item)
-        ids, version = ids_in(link, pdf, self.values("doi", item))
-        authors, joined = authors_in(self.values("authors", item))
+    def _raw(self, number: int) -> Raw:
+        """The paper of the item of that number (0 is the first)."""
+        of = {name: self.values(name)[number] for name in SELECTORS if name not in (*_WHOLE_PAGE, "item")}
+        link, pdf = self._address(of["link"]), self._address(of["pdf"])
+        ids, version = ids_in(link, pdf, of["doi"])
+        authors, joined = authors_in(of["authors"])
         return Raw(
-            title=LABELS["title"].sub("", next(iter(self.values("title", item)), "")),
-            abstract=LABELS["abstract"].sub("", " ".join(self.values("abstract", item))),
+            title=LABELS["title"].sub("", of["title"][0] if of["title"] else ""),
+            abstract=LABELS["abstract"].sub("", " ".join(of["abstract"])),
             ids=ids,
             version=version,
             authors=authors,
             authors_raw=joined,
             authors_joined=joined is not None,
-            categories=categories_in(self.values("categories", item)),
-            published=next((day for value in self.values("date", item) if (day := date_in(value))), None),
+            categories=categories_in(of["categories"]),
+            published=next((day for value in of["date"] if (day := date_in(value))), None),
             links={"abstract": link, "pdf": pdf},
         )
 
-    def _address(self, name: str, item: Tag) -> str:
-        """The first link that a selector finds, absolute; "" for none."""
-        for value in self.values(name, item):
+    def _address(self, values: list[str]) -> str:
+        """The first of them that is a web address, absolute; "" for none."""
+        for value in values:
             url = _joined(self.base, value)
             if is_web_address(url):
                 return url
@@ -184,7 +196,7 @@ class _Page:
     def next_url(self) -> str:
         """The absolute address of the next page; "" where there is none, or it is this page."""
         here = {urldefrag(url)[0] for url in (self.listing.location, self.listing.base_url)}
-        for value in self.values("next", self.soup):
+        for value in self.values("next")[0]:
             url = urldefrag(_joined(self.base, value))[0]
             if is_web_address(url) and url not in here:
                 return url
@@ -193,18 +205,24 @@ class _Page:
     # --- telling what was found, and why nothing
 
     def found(self, name: str) -> Found:
-        selector = self.selectors[name]
+        lacking = None
         if name == "item":
-            first = text_of(self.items[0]) if self.items else ""
-            counts: tuple[int, int | None] = (len(self.items), None)
+            having, first = len(self.items), text_of(self.items[0]) if self.items else ""
         else:
-            per_item = [self.values(name, item) for item in self._within(name)]
-            having = sum(map(bool, per_item))
-            first = next((values[0] for values in per_item if values), "")
-            counts = (len(per_item[0]), None) if name in _WHOLE_PAGE else (having, len(per_item) - having)
+            values = self.values(name)
+            having, first = sum(map(bool, values)), next((each[0] for each in values if each), "")
+            if name in _WHOLE_PAGE:
+                having = len(self._select(name, self.soup))
+            else:
+                lacking = len(values) - having
         return Found(
-            name=name, selector=selector.text, having=counts[0], lacking=counts[1], first=clean(first), hint=self.hint(name)
-        )  # fmt: skip
+            name=name,
+            selector=self.selectors[name].text,
+            having=having,
+            lacking=lacking,
+            first=clean(first),
+            hint=self.hint(name),
+        )
 
     def hint(self, name: str) -> str:
         """Where a selector finds nothing at all: what it finds, and the nearest thing that is there. Else ""."""
@@ -217,21 +235,15 @@ class _Page:
                 return ""
             count = sum(1 for _ in tags_of([self.soup]))
             return f"{shown} finds none of the {count} elements of this page. {nearest(selector.css, [self.soup])}"
-        if not self.items or any(self.values(name, item) for item in self.items):
+        if not self.items or any(self.values(name)):
             return ""
         elements = sum(len(self._select(name, item)) for item in self.items)
-        if elements:
-            what = (
-                f'no attribute "{selector.attribute}"'
-                if selector.attribute
-                else "no address"
-                if name in ("link", "pdf")
-                else "no text"
-            )
-            return (
-                f"{shown} finds {elements} elements in {len(self.items)} items, with {what} in any of them."
-            )
-        return f"{shown} finds nothing in any of {len(self.items)} items. {nearest(selector.css, self.items)}".rstrip()
+        if not elements:
+            return f"{shown} finds nothing in any of {len(self.items)} items. {nearest(selector.css, self.items)}".rstrip()
+        what = "no address" if name in ("link", "pdf") else "no text"
+        if selector.attribute:
+            what = f'no attribute "{selector.attribute}"'
+        return f"{shown} finds {elements} elements in {len(self.items)} items, with {what} in any of them."
 
     @property
     def looks(self) -> str:
@@ -290,7 +302,34 @@ def _soup(text: str, listing: Listing) -> BeautifulSoup:
         warnings.catch_warnings()
     ):  # of what merely looks like an address or like XML; it is told by what is found
         warnings.simplefilter("ignore")
-        return BeautifulSoup(text, "lxml")
+        soup = BeautifulSoup(text, "lxml")
+    if _is_deep(soup):
+        raise ParseError(
+            f"{listing.location}: tags nested deeper than {MAX_DEPTH} levels; no listing is like that. "
+            "Open it in a browser: is this the right page?",
+            url=listing.location,
+        )
+    return soup
+
+
+def _is_deep(soup: BeautifulSoup) -> bool:
+    depths = {id(soup): 0}
+    for tag in tags_of([soup]):
+        depths[id(tag)] = depth = depths[id(tag.parent)] + 1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _outermost(tags: Sequence[Tag]) -> list[Tag]:
+    """Without those that stand inside another one: rows of a table within a row, entries of a list within an entry."""
+    inside: set[int] = set()
+    kept = []
+    for tag in tags:
+        if id(tag) not in inside:
+            kept.append(tag)
+            inside.update(map(id, tags_of([tag])))
+    return kept
 
 
 def _base(soup: BeautifulSoup, listing: Listing) -> str:
