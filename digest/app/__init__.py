@@ -109,6 +109,10 @@ class App:
             arxiv_interval_s=self.arxiv_interval_s,
         )
 
+    def share_turns(self) -> None:
+        """From now on sources are asked in turn with every other process of this store."""
+        self._turns = _StoreTurns(self.store)
+
     @cached_property
     def renderer(self) -> Renderer:
         from digest.render import Renderer
@@ -169,7 +173,7 @@ class App:
         if dry_run:
             self._rehearse_without_a_store()
         else:
-            self._turns = _StoreTurns(self.store)
+            self.share_turns()
         run = DayRun(self, order)
         run.prepare()
         with self.alone(), self.store.rehearsal() if dry_run else nullcontext():
