@@ -266,11 +266,8 @@ def _page_day(tree: Any) -> date | None:
 
 def _breaks_off(body: bytes) -> bool:
     """Does the page end inside an entry? Browsers' way of closing what is open would make a half paper of it."""
-    return (
-        body.rfind(b"<dd") > body.rfind(b"</dd")
-        and b"</dl" not in body[body.rfind(b"<dd") :]
-        and b"</dd" in body
-    )
+    last = body.rfind(b"<dd")
+    return last > body.rfind(b"</dd") and b"</dl" not in body[last:]
 
 
 def _tolerant_entries(html: str) -> Iterator[Raw]:

@@ -83,9 +83,9 @@ def _lines(text: str) -> list[str]:
 
 
 def _read_dump(listing: Listing, lines: list[str]) -> Reading:
-    entries, sections, ended = _entries(lines)
+    entries, sections, behind = _entries(lines)
     notes: list[str] = []
-    if entries and not ended and not _has_subjects(entries[-1], entries[:-1]):
+    if entries and not behind and not _has_subjects(entries[-1], entries[:-1]):
         entries.pop()
         sections[-1].read -= 1
         notes.append(f"truncated: the text breaks off inside an entry; {len(entries)} whole ones were read")
@@ -98,8 +98,10 @@ def _read_dump(listing: Listing, lines: list[str]) -> Reading:
     total = next((found for line in lines if (found := _TOTAL.search(line[:300]))), None)
     shown = int(total[3]) - int(total[2]) + 1 if total and total[2] else len(raws)
     missing = _arxiv.mismatches(sections)
-    if not notes and not ended:
-        notes += _cut_abstract(raws) or (["truncated: the text ends before the page does"] if missing else [])
+    if not notes and behind != "end":
+        lacking = missing or (total and len(raws) < int(total[1]))
+        notes += [] if behind else _cut_abstract(raws)
+        notes += ["truncated: the text ends before the page does"] if lacking and not notes else []
     if shown != len(raws):
         notes.append(f"the page says that {shown} entries are shown, {len(raws)} were read")
     papers = finish(raws, notes)
@@ -137,26 +139,27 @@ def _heading_days(lines: list[str]) -> list[date]:
     return [day for line in headings if (day := _arxiv.day(line))]
 
 
-def _entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section], bool]:
-    """Entries, sections, and whether the page goes on behind the last entry, so that this one is whole."""
+def _entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section], str]:
+    """Entries, sections, and what stands behind the last entry: "heading", "end" (the foot of the page) or nothing."""
     entries: list[_Dumped] = []
     sections = [_arxiv.Section("")]
-    inside = False
+    behind = "heading"
     for line in lines:
-        heading = len(line) < 300 and bool(_HEADING.match(line))
-        if heading or (len(line) < 300 and _FURNITURE.match(line)):
-            inside = False
-            if heading:
-                sections.append(_arxiv.section(line))
+        short = len(line) < 300
+        if short and _HEADING.match(line):
+            behind = "heading"
+            sections.append(_arxiv.section(line))
+        elif short and _FURNITURE.match(line):
+            behind = "end"
         elif found := _DUMPED.match(line):
-            inside = True
+            behind = ""
             entries.append(_Dumped(found["id"], found["rest"], sections[-1].announce, []))
             sections[-1].read += 1
             if len(entries) > MAX_ENTRIES:
                 break
-        elif inside:
+        elif not behind:
             entries[-1].lines.append(line)
-    return entries, sections, not inside
+    return entries, sections, behind
 
 
 def _raw(entry: _Dumped) -> Raw | None:

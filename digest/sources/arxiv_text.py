@@ -170,10 +170,11 @@ def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
     notes: list[str] = []
     sections, days = _sections(lines), _days(lines)
     blocks = list(islice(_blocks(lines), MAX_ENTRIES + 1))
-    if blocks and _breaks_off(blocks):
+    daily = any(_RECEIVED.match(line) for line in lines)
+    if blocks and _breaks_off(blocks, daily=daily):
         blocks.pop()
         notes.append(f"truncated: {_NO_LONGER} inside an entry; {len(blocks)} whole ones were read")
-    elif any(_RECEIVED.match(line) for line in lines) and "end" not in sections:
+    elif daily and "end" not in sections:
         notes.append("truncated: the mail has no end; entries may be missing")
     raws = [raw for block in blocks if (raw := _mailed(block))]
     if len(raws) < len(blocks):
@@ -241,12 +242,12 @@ def _missing(stated: dict[str, int], raws: list[Raw]) -> list[str]:
     ]
 
 
-def _breaks_off(blocks: list[_Block]) -> bool:
-    """Does the text end inside the last entry: in its header or abstract, or before the abstract that the others have?"""
+def _breaks_off(blocks: list[_Block], *, daily: bool) -> bool:
+    """Does the text end inside the last entry: in its header or abstract, or before the abstract that it must have?"""
     last = blocks[-1]
     if last.closed or last.bars > 1:
         return False
-    without = last.section != "replace" and any(any(block.abstract) for block in blocks[:-1])
+    without = last.section != "replace" and (daily or any(any(block.abstract) for block in blocks[:-1]))
     return last.bars == 0 or any(last.abstract) or without
 
 
