@@ -76,7 +76,7 @@ def whole(name: str) -> bytes:
 def test_a_page_cut_anywhere_gives_an_error_or_its_whole_papers_with_a_note(name: str) -> None:
     body, kind = whole(name), name.partition("/")[0]
     papers = keys(attempt(body))
-    for end in range(0, len(body), 11):
+    for end in range(0, len(body), 1 if name.endswith("txt") else 11):
         result = attempt(body[:end], kind)
         assert keys(result) == papers[: len(keys(result))], body[:end][-80:]
         if isinstance(result, Reading):

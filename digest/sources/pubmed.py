@@ -184,6 +184,7 @@ def _month(month: str) -> object:
 # --- MEDLINE text
 
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
+_BLANK_END = re.compile(r"\n[ \t\r]*\n\s*$")
 _LINE_END = re.compile(r"\r?\n|\r")
 _NUMBERED = re.compile(r"(\S+)\s+\[(\w+)\]")
 _DATE = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
@@ -240,10 +241,12 @@ def _records(text: str) -> list[Fields]:
 
 
 def _breaks_off(records: list[Fields], text: str) -> bool:
-    """Every record of PubMed ends with its source (SO); where none has that, the last line must at least be whole."""
-    if any("SO" in record for record in records[:-1]):
-        return "SO" not in records[-1]
-    return "SO" not in records[-1] and not (text.endswith("\n") and "TI" in records[-1])
+    """Every record of PubMed ends with its source (SO). Others write none: then a line end, or after one record a blank line."""
+    if "SO" in records[-1]:
+        return False
+    if len(records) == 1 or any("SO" in record for record in records):
+        return not _BLANK_END.search(text[-100:])
+    return not (text.endswith("\n") and "TI" in records[-1])
 
 
 def _citation(fields: Fields) -> Raw:
