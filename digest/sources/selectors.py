@@ -73,12 +73,10 @@ def read(listing: Listing, selectors: Mapping[str, str]) -> Reading:
     notes = [hint for name in page.selectors if name not in _WHOLE_PAGE and (hint := page.hint(name))]
     papers = finish(page.raws(notes), notes, trusted_ids=False)
     if page.nested:
-        notes.append(
-            f"{page.nested} items stand inside another item and were left out; a selector with > is more exact"
-        )
+        notes.append(f"items inside another item left out: {page.nested}; a selector with > is more exact")
     if page.unplaced:
         notes.append(
-            f"{page.unplaced} relative links left out: the page does not say where it is from. Give its url in place of a path"
+            f"relative links left out: {page.unplaced}; the page does not say where it is from. Give its url in place of a path"
         )
     return Reading(kind=KIND, papers=papers, next_url=page.next_url(), notes=tuple(notes))
 
