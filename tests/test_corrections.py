@@ -229,6 +229,15 @@ def test_a_split_takes_a_merge_back(store: Store) -> None:
     assert store.waiting("daily")[0].paper.ids == {"doi": "10.5555/one"}
 
 
+def test_a_merge_is_taken_back_before_anything_else_is_split_off(store: Store) -> None:
+    sight(store, preprint(), journal())
+    store.merge(ONE, OTHER, LATER)
+    for key in (ONE, *store.find_keys("Tidal Memory")):
+        with pytest.raises(UsageError, match="Take that back first"):
+            store.split(ONE, [key], LATER)
+    assert waiting(store) == [(ONE, "new")]
+
+
 def test_a_merge_takes_a_split_back(store: Store) -> None:
     right, wrong = mistaken(store)
     store.split(f"arxiv:{A}", [OTHER], LATER)

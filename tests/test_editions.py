@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import msgspec
 
@@ -85,3 +86,75 @@ def test_the_gist_is_made_once_and_frozen() -> None:
 def test_a_stored_snapshot_is_the_same_edition() -> None:
     made = edition(ROBOT, ROBOT2, MOTH)
     assert msgspec.json.decode(msgspec.json.encode(made), type=Edition) == made
+
+
+# --- streams
+
+
+def streamed(
+    *changes: Any, digest: DigestConfig = DIGEST, previous: date | None = None, listed: date | None = None
+) -> Edition:
+    candidates = [
+        Candidate(
+            paper_id=n,
+            paper=Paper(key=f"title:{n}", title=f"Robot {n}" if n % 2 else f"Moth {n}"),
+            change=change,
+            source="s",
+            found_at=NOW,
+            listed_on=listed,
+        )
+        for n, change in enumerate(changes, 1)
+    ]
+    return make_edition(
+        digest,
+        date(2026, 11, 19),
+        part=1,
+        number=7,
+        issued_at=NOW,
+        chosen=select(candidates, digest).kept,
+        authority="papers.example.org,2026",
+        previous=previous,
+    )
+
+
+ALL = msgspec.structs.replace(DIGEST, updates=True, picks=0)
+
+
+def test_what_is_not_new_stands_behind_the_topics_in_sections_of_its_own() -> None:
+    made = streamed("withdrawn", "updated", "cross", "new", "new", "cross", "updated", digest=ALL)
+    assert [(s.name, s.slug, len(s.entries)) for s in made.sections] == [
+        ("Robotics", "ro", 1),
+        ("Other", "other", 1),
+        ("Cross-listed", "cross", 2),
+        ("New versions", "updated", 2),
+        ("Withdrawn", "withdrawn", 1),
+    ]
+    assert [e.change for e in made.entries] == [*["new"] * 2, *["cross"] * 2, *["updated"] * 2, "withdrawn"]
+    assert [e.topic for e in made.sections[2].entries] == ["Robotics", ""]
+
+
+def test_an_edition_of_withdrawals_alone_has_no_picks() -> None:
+    made = streamed("withdrawn")
+    assert (made.picks, [s.name for s in made.sections]) == ((), ["Withdrawn"])
+
+
+def test_a_topic_that_has_the_slug_of_a_stream_keeps_it() -> None:
+    topics = (TopicConfig(name="Cross", any=("robot",)), TopicConfig(name="X", slug="cross-2", any=("moth",)))
+    made = streamed("new", "cross", digest=msgspec.structs.replace(ALL, topics=topics))
+    assert [(s.name, s.slug) for s in made.sections] == [("Cross", "cross"), ("Cross-listed", "cross-3")]
+
+
+def test_what_was_listed_before_the_last_edition_is_late() -> None:
+    listed = date(2026, 11, 17)
+    before = {None: None, date(2026, 11, 16): None, date(2026, 11, 17): listed, date(2026, 11, 18): listed}
+    for previous, late in before.items():
+        assert streamed("new", previous=previous, listed=listed).entries[0].late == late
+    assert streamed("new", previous=date(2026, 11, 18)).entries[0].late is None
+
+
+def test_a_snapshot_from_before_there_were_streams_is_still_an_edition() -> None:
+    stored = msgspec.to_builtins(edition(ROBOT, ROBOT2, MOTH))
+    for entry in [*stored["picks"], *(e for section in stored["sections"] for e in section["entries"])]:
+        del entry["late"], entry["change"]
+    old = msgspec.json.decode(msgspec.json.encode(stored), type=Edition)
+    assert old == edition(ROBOT, ROBOT2, MOTH)

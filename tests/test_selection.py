@@ -105,6 +105,60 @@ def test_new_versions_are_left_out_unless_wanted() -> None:
     assert topics(chosen([updated], updates=True)) == [(1, "Robotics")]
 
 
+STREAMS = ("new", "cross", "updated", "withdrawn")
+
+
+@pytest.mark.parametrize(
+    ("stream", "key", "reason"),
+    [
+        ("new", "new", "a new paper, and new = false"),
+        ("cross", "cross", "a cross-listing, and cross = false"),
+        ("updated", "updates", "a new version of an older paper, and updates = false"),
+        ("withdrawn", "withdrawn", "a withdrawal, and withdrawn = false"),
+    ],
+)
+def test_each_stream_is_on_or_off(stream: str, key: str, reason: str) -> None:
+    papers = [candidate(n, "Robots", change=change) for n, change in enumerate(STREAMS, 1)]
+    found = chosen(papers, **{"updates": True, key: False})
+    assert [c.candidate.change for c in found.kept] == [s for s in STREAMS if s != stream]
+    assert [d.reason for d in found.decisions if not d.kept] == [reason]
+
+
+def test_no_rule_keeps_a_withdrawal_from_those_who_were_sent_the_paper() -> None:
+    found = chosen(
+        [candidate(1, "A survey", change="withdrawn"), candidate(2, "A survey", change="cross")],
+        exclude=("survey",),
+        include=("moths",),
+    )
+    assert [d.reason for d in found.decisions] == ["withdrawn after it was sent", 'exclude rule "survey"']
+    assert topics(found) == [(1, "")]
+
+
+def test_the_streams_come_one_after_the_other_each_topic_by_topic() -> None:
+    papers = [
+        candidate(n, title, change=change)
+        for n, (title, change) in enumerate(
+            ((t, c) for c in reversed(STREAMS) for t in ("Moths", "An LLM", "Robots")), 1
+        )
+    ]
+    found = chosen(papers, updates=True)
+    assert [(c.candidate.change, c.topic) for c in found.kept] == [
+        (change, topic) for change in STREAMS for topic in ("Robotics", "Language models", "")
+    ]
+
+
+def test_cross_listings_are_picks_only_where_there_are_too_few_new_papers() -> None:
+    papers = [
+        candidate(1, "Robots", change="withdrawn", upvotes=90),
+        candidate(2, "Robots", change="updated", upvotes=80),
+        candidate(3, "Robots", change="cross", upvotes=70),
+        candidate(4, "Robots", upvotes=1),
+    ]
+    for picks, expected in ((1, [4]), (2, [4, 3]), (4, [4, 3])):
+        found = chosen(papers, picks=picks, updates=True)
+        assert [c.candidate.paper_id for c in found.kept if c.pick is not None] == expected
+
+
 def test_the_most_voted_papers_are_the_picks_and_are_not_repeated() -> None:
     papers = [candidate(n, f"Robot {n}", upvotes=votes) for n, votes in ((1, 5), (2, 50), (3, None), (4, 7))]
     found = chosen(papers, picks=2)

@@ -238,12 +238,22 @@ def _other_owner(diff: Diff, row: KnownPaper, keys: Sequence[str]) -> KnownPaper
     if other is not row:
         return other
     own = row.content.key
+    if (part := _part_by_hand(diff, row)) and all(diff.owners[key] == row.id for key in keys):
+        raise UsageError(
+            f'"{own}" was said to be one with "{part}". Take that back first: digest split "{own}" "{part}"'
+        )
     if own in keys:
         why = " An arXiv id is one paper, whatever its version." if identity.rung(own) == "arxiv" else ""
         raise UsageError(
             f'"{own}" is the key under which the paper is stored: it stays.{why} Name the keys of the other paper.'
         )
     return None
+
+
+def _part_by_hand(diff: Diff, row: KnownPaper) -> str:
+    """A key of a paper that was made one with this by hand; "" where there is none."""
+    keys = (key for pair in diff.told.one for key in pair)
+    return next((key for key in keys if diff.owner(key) is row and diff.owners[key] != row.id), "")
 
 
 def _refuse_one_arxiv_id(row: KnownPaper, other: KnownPaper) -> None:
