@@ -19,6 +19,15 @@ KNOWN = {
     '{"version": "https:\\/\\/jsonfeed.org\\/version\\/1", "items": []}': "feed",
     '<rss version="2.0"><channel><title>cs.CL updates on arXiv.org</title></channel></rss>': "arxiv",
     "<html><body><div id=dlpage></div>": "arxiv",
+    '<feed xmlns="http://www.w3.org/2005/Atom"><id>http://arxiv.org/api/x</id></feed>': "arxiv",
+    "<html><title>Search | arXiv e-print repository</title>": "arxiv-search",
+    "<ol><li id=x class='arxiv-result'>": "arxiv-search",
+    '<?xml version="1.0"?><OAI-PMH/>': "oai",
+    "<record><header><identifier>oai:arXiv.org:x</identifier></header></record>": "oai",
+    "Hello\n\\\\\narXiv:2611.00001\n": "arxiv-mail",
+    "From: x@example.org\n\n\\\\\nPaper (*cross-listing*): gr-qc/9301002\n": "arxiv-mail",
+    "New submissions\n [1]  arXiv:2611.00001 [pdf]\nTitle: T": "arxiv-dump",
+    "[1] arXiv:2611.00001 [pdf]\nTitle: T": "arxiv-dump",
     "Get trending papers in your email inbox!\nSubscribeA Title": "saved",
 }  # fmt: skip
 
@@ -27,7 +36,6 @@ UNKNOWN = {
     "  \n": "empty",
     "<html><title>Sign in</title></html>": "login",
     "<!doctype html><title>News</title>": '"News"',
-    '<?xml version="1.0"?><OAI-PMH/>': "OAI-PMH",
     '<?xml version="1.0"?><something/>': "<something>",
     '{"error": "rate limited"}': "rate limited",
     "just a few words": "text without",

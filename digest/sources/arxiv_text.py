@@ -151,6 +151,14 @@ def _id_behind(lines: list[str], at: int) -> bool:
     return bool(_ID_LINE.match(following))
 
 
+def _is_ruler(lines: list[str], at: int) -> bool:
+    """Is this line a ruler between entries, and not one of a table in an abstract: does an entry, a ruler or nothing follow?"""
+    if not _RULER.match(lines[at]):
+        return False
+    following = next((line for line in lines[at + 1 : at + 4] if line), "")
+    return not following or following.startswith(("\\\\", "%", "-" * 20))
+
+
 def _section_of(line: str) -> Literal["cross", "replace", "end"] | None:
     """What a section ruler opens; "end" for the last one, None for any other line."""
     if not line.startswith("%"):
@@ -259,7 +267,7 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
         ruled = _section_of(line)
         bar = not ruled and _is_bar(line)
         starts = bar and _id_behind(lines, at)
-        if block is not None and (ruled or starts or _RULER.match(line)):
+        if block is not None and (ruled or starts or _is_ruler(lines, at)):
             yield block
             block = None
         if ruled == "cross" or ruled == "replace":
