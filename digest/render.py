@@ -7,6 +7,7 @@ links). docs/templates.md describes every template, variable and filter; a test 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -242,18 +243,27 @@ def _authors(names: Sequence[str], cut: bool) -> str:
 
 
 def _notice(entry: Entry) -> str:
-    if entry.change != "updated":
-        return ""
-    return f"New version ({entry.paper.version})" if entry.paper.version else "New version"
+    """What is particular about a paper's place in this edition: its stream, and the day it was listed if it comes late."""
+    version = f" ({entry.paper.version})" if entry.paper.version else ""
+    streams = {
+        "cross": "Cross-listed",
+        "updated": f"New version{version}",
+        "withdrawn": "Withdrawn by its authors",
+    }
+    late = f"listed {day_month(entry.late)}" if entry.late else ""
+    words = ", ".join(filter(None, [streams.get(entry.change, ""), late]))
+    return words[:1].upper() + words[1:]
 
 
 def _summary(edition: Edition) -> str:
     """30 new papers, 3 top picks and 5 topics"""
-    updated = sum(entry.change == "updated" for entry in edition.entries)
+    streams = Counter(entry.change for entry in edition.entries)
     papers = counted(edition.count, "new paper")
-    if updated:
-        papers = f"{counted(edition.count, 'paper')} ({counted(updated, 'new version')} of older ones)"
-    topics = sum(bool(section.entries[0].topic) for section in edition.sections)
+    if streams["updated"] or streams["withdrawn"]:
+        older = [(streams["updated"], "new version"), (streams["withdrawn"], "withdrawal")]
+        words = " and ".join(counted(n, word) for n, word in older if n)
+        papers = f"{counted(edition.count, 'paper')} ({words} of older ones)"
+    topics = sum(section.name == section.entries[0].topic for section in edition.sections)
     parts = [papers] + [
         counted(n, word) for n, word in ((len(edition.picks), "top pick"), (topics, "topic")) if n
     ]

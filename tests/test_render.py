@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from digest import render
 from digest.errors import RenderError
@@ -297,6 +298,29 @@ def test_new_versions_are_counted_apart() -> None:
     view = view_edition(edition, site=SITE, url=URL)
     assert view.summary == "1 paper (1 new version of older ones) and 1 topic"
     assert view.topics[0].papers[0].notice == "New version (1)"
+
+
+@pytest.mark.parametrize(
+    ("change", "late", "notice"),
+    [
+        ("new", None, ""),
+        ("new", date(2026, 11, 17), "Listed 17 November"),
+        ("cross", None, "Cross-listed"),
+        ("updated", date(2026, 11, 17), "New version (1), listed 17 November"),
+        ("withdrawn", None, "Withdrawn by its authors"),
+    ],
+)
+def test_a_paper_says_by_which_stream_it_comes_and_when_it_was_listed_if_late(
+    change: str, late: date | None, notice: str
+) -> None:
+    edition = edition_of([paper_of(0, "T|A gist.|A, B|O|1|t")], picks=0, shares=(1,), change=change)
+    section = edition.sections[0]
+    entry = structs.replace(section.entries[0], late=late)
+    edition = structs.replace(edition, sections=(structs.replace(section, entries=(entry,)),))
+    view = view_edition(edition, site=SITE, url=URL)
+    assert view.topics[0].papers[0].notice == notice
+    withdrawn = change == "withdrawn"
+    assert ("1 withdrawal of older ones" in view.summary) == withdrawn
 
 
 def test_without_topics_the_papers_are_not_called_other() -> None:

@@ -54,7 +54,7 @@ def make_item(entry: Entry, edition: Edition, page: str) -> Item:
     paper, view = entry.paper, view_paper(entry, page)
     issued = edition.issued_at.replace(microsecond=0)
     published = min(moment(paper.published) or issued, issued)
-    revised = issued if entry.change == "updated" else moment(paper.updated)
+    revised = issued if entry.change in ("updated", "withdrawn") else moment(paper.updated)
     tags = (entry.topic, *paper.tags, *paper.categories)
     return Item(
         id=clean(entry.guid),
