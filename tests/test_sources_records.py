@@ -266,6 +266,10 @@ def test_an_answer_without_papers_is_empty_only_where_it_states_none(kind: str, 
 
 
 def test_records_that_are_no_papers_are_no_empty_list() -> None:
+    authors = '{"meta":{"count":1,"page":1,"per_page":25},"results":[{"id":"https://openalex.org/A1","display_name":"Ana Roux"}]}'
+    assert isinstance(attempt(authors), ParseError)
+    list_of = '{"message-type":"journal-list","message":{"total-results":1,"items":[{"title":"A journal","ISSN":["0000-0019"]}]}}'
+    assert isinstance(attempt(list_of), ParseError)
     journals = '{"total":1,"pageSize":10,"query":"x","results":[{"bibjson":{"title":"A journal","eissn":"0000-0019"}}]}'
     assert isinstance(attempt(journals), ParseError)
     assert isinstance(attempt('{"data":[null,null]}', "semanticscholar"), ParseError)

@@ -27,6 +27,10 @@ from digest.sources._records import (
 _TITLE = re.compile(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
 _TEX = re.compile(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
 _PREAMBLE = re.compile(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
+# Publishers' inline elements that no HTML has.
+_INLINE = re.compile(
+    r"</?(?:scp|monospace|roman|sans-serif|overline|underline|styled-content|named-content|ext-link|xref|uri)\b[^<>]*>"
+)
 _DATES = ("issued", "published", "published-online", "posted", "published-print")
 
 
@@ -39,6 +43,8 @@ def read(listing: Listing) -> Reading:
     data = load(listing, notes, "items")
     if isinstance(data, dict):
         _refuse_failure(data, listing)
+        if not (kind := string(data.get("message-type")) or "work").startswith("work"):
+            refuse(listing, f"this answer of Crossref is a {kind}, no list of works", "Ask for /works.")
         message = mapping(data.get("message")) or data
         if "items" in message:
             items = message["items"] if isinstance(message["items"], list) else []
@@ -87,7 +93,7 @@ def _raw(work: Json) -> Raw | None:
     doi = string(work.get("DOI"))
     abstract = string(work.get("abstract"))
     return Raw(
-        title=string(work.get("title")),
+        title=_INLINE.sub("", string(work.get("title"))),
         abstract=jats(abstract),
         ids={"doi": doi} | _preprint(work),
         authors=[name for author in mappings(work.get("author")) if (name := _name(author))],
@@ -138,6 +144,7 @@ def jats(abstract: str) -> str:
     if "<" not in abstract:
         return abstract
     abstract = abstract[: 2 * MAX_ABSTRACT_CHARS]
+    abstract = _INLINE.sub("", abstract)
     if "<mml:" in abstract:
         abstract = _TEX.sub("", abstract)
     return _TITLE.sub(_heading, _PREAMBLE.sub(r"\1", abstract))

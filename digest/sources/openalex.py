@@ -50,7 +50,11 @@ def read(listing: Listing) -> Reading:
 
 
 def _is_work(record: Json) -> bool:
-    return any(name in record for name in ("title", "display_name", "doi", "authorships"))
+    """Authors and journals have names too; their ids begin with another letter."""
+    name = string(record.get("id"))
+    return any(name in record for name in ("title", "display_name", "doi", "authorships")) and bool(
+        not name or _WORK.fullmatch(name)
+    )
 
 
 def _next_url(meta: Json, held: int, total: int | None, base: str) -> str:
