@@ -35,15 +35,19 @@ def read_body(response: BaseHTTPResponse, *, url: str, max_bytes: int, cut: bool
                     "Open the address in a browser and see what it says.",
                     url=url,
                 )
-        if received > max_bytes + _CHUNK:  # packed into more than it holds: empty members without end
-            raise too_large(url, max_bytes)
+        if received > len(body) + _RATIO_FROM:
+            raise FetchTooLarge(
+                f"{url}: an answer packed into more than it holds, as no page is. "
+                "Open the address in a browser and see what it says.",
+                url=url,
+            )
     _check_whole(response, url, received, unpacker)
     return bytes(body)
 
 
 def _check_whole(response: BaseHTTPResponse, url: str, received: int, unpacker: _Unpacker | None) -> None:
-    stated = "" if response.chunked else response.headers.get("Content-Length", "")
-    if (stated.isdigit() and int(stated) != received) or (unpacker is not None and not unpacker.complete):
+    stated = "" if response.chunked else response.headers.get("Content-Length", "").partition(",")[0]
+    if (stated and stated.strip() != str(received)) or (unpacker is not None and not unpacker.complete):
         raise FetchError(f"{url}: the answer was cut off after {received} bytes. Run again.", url=url)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import math
 import socket
 import ssl
@@ -23,7 +24,10 @@ from urllib3.response import HTTPResponse
 from digest.config import SourceConfig
 from digest.errors import FetchError
 from digest.fetch.addresses import Lookup, Place, SocketAddress, check_addresses, check_port
-from digest.fetch.faults import NETWORK, too_slow
+from digest.fetch.faults import NETWORK, shown, too_slow
+
+# It writes down a traceback for each header line that it cannot read; what a server says is told by its answer.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 _Made = TypeVar("_Made")
 
@@ -216,7 +220,7 @@ def _tls_fault(error: ssl.SSLError) -> str:
 
 
 def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    return shown(" ".join(str(error).split())[:200] or type(error).__name__)
 
 
 def _within(deadline: float, work: Callable[[], _Made]) -> _Made:
