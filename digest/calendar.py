@@ -92,6 +92,9 @@ class Calendar(Protocol):
     def reason(self, day: date) -> str | None:
         """Why a day may be without a listing ("Saturday", "Thanksgiving"); None for a day that has one."""
 
+    def is_thin(self, day: date) -> bool:
+        """Is this day's listing about half as long as others, since the whole world is on holiday?"""
+
 
 # --- arXiv
 
@@ -174,6 +177,9 @@ class ArxivCalendar(Struct, frozen=True):
     def reason(self, day: date) -> str | None:
         return arxiv_holiday(day)
 
+    def is_thin(self, day: date) -> bool:
+        return is_year_end(day)
+
 
 # --- Hugging Face
 
@@ -197,8 +203,16 @@ class HuggingFaceCalendar(Struct, frozen=True):
             return "weekend"
         return {(12, 25): "Christmas Day", (1, 1): "New Year's Day"}.get((day.month, day.day))
 
+    def is_thin(self, day: date) -> bool:
+        return is_year_end(day)
+
 
 # --- any
+
+
+def is_year_end(day: date) -> bool:
+    """The two weeks around the turn of the year."""
+    return (day.month, day.day) >= (12, 22) or (day.month, day.day) <= (1, 5)
 
 
 def latest(calendar: Calendar, day: date) -> date:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from math import sqrt
 from statistics import median, pstdev
 
 from msgspec import Struct
@@ -22,7 +23,12 @@ MIN_RUNS = 3
 FEW = 0.3
 MISSING = 0.2
 USUALLY_MISSING = 0.05
-SHORT = 50
+# Sizes of lists: from where on chance does not make a third of one, nor nothing of one; up to where it can make nothing of one
+# that is not always as long (counts that are due to chance spread by 0.5 in their roots).
+SHORT = 100
+NEVER_EMPTY = 20
+TINY = 12
+EVEN = 0.3
 FIELDS = ("title", "abstract", "authors", "link")
 
 
@@ -171,7 +177,7 @@ def _unlike_before(
                 f"in the last {len(before)} runs: the layout may have changed."
             )
     usual = _usual(facts, past, calendar, now)
-    if usual is None or not _is_far_less(facts.parsed, usual):
+    if usual is None or not _is_far_less(facts.parsed * _thinness(facts, calendar), usual):
         return None
     return _suspect(f"Only {_papers(facts.parsed)}, where the last runs read {_typical(usual):g}.")
 
@@ -181,7 +187,7 @@ def _good(past: Sequence[Past]) -> list[Past]:
 
 
 def _usual(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now: datetime) -> list[int] | None:
-    """How many papers comparable runs read, newest first; None where this run cannot be compared.
+    """How many papers comparable listings had, newest first; None where this run cannot be compared.
 
     A run of unchanged listings reads less by right; a list that is still added to and one of a day off may be short.
     """
@@ -193,23 +199,42 @@ def _usual(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now: d
         return [run.parsed for run in runs if _is_weekend(run.run_at) == _is_weekend(now)]
     day = facts.listed_on or calendar.today(now)
     growing = calendar.grows and day >= calendar.today(now) and calendar.due(now) < day
-    if calendar.reason(day) or (growing and facts.asked <= 1):
+    if calendar.reason(day) or growing:
         return None
-    return [run.parsed for run in runs if not (run.listed_on and calendar.reason(run.listed_on))]
+    # Friday's page read thrice is one listing.
+    once = {run.listed_on or run.run_at: run for run in reversed(runs)}
+    return [
+        run.parsed
+        for key, run in reversed(once.items())
+        if not (run.listed_on and calendar.reason(run.listed_on))
+    ]
+
+
+def _thinness(facts: Facts, calendar: Calendar | None) -> int:
+    """What a listing counts: twice in the weeks in which half as much is submitted everywhere."""
+    return (
+        2 if calendar is not None and facts.listed_on is not None and calendar.is_thin(facts.listed_on) else 1
+    )
 
 
 def _is_far_less(parsed: int, usual: Sequence[int]) -> bool:
     """Below 30 % of what is usual, and so that neither the unevenness of the list nor chance explains it.
 
-    A list that was nearly as short twice in the last 14 runs is short at times; in short lists (a small archive, a few papers
-    a day) three standard deviations down to nothing are chance.
+    A list that was nearly as short twice in the last 14 runs is short at times. In short lists (a small archive, a few papers
+    a day) chance alone goes far down: by three and a half standard deviations, and more the fewer the runs; of the square
+    roots, since for counts theirs hardly depend on the size.
     """
     if sum(map(bool, usual)) < MIN_RUNS:
         return False
     typical = _typical(usual)
     if parsed >= FEW * typical or parsed >= sorted(usual[:COMMON_RUNS])[1] / 2:
         return False
-    return typical >= SHORT or parsed < typical - 3 * pstdev(usual)
+    if typical >= SHORT or (not parsed and typical >= NEVER_EMPTY):
+        return True
+    spread = pstdev(sqrt(count) for count in usual)
+    if typical < TINY and spread > EVEN:
+        return False
+    return sqrt(parsed) < sqrt(typical) - (3.5 + 6 / len(usual)) * spread
 
 
 def _typical(usual: Sequence[int]) -> float:
