@@ -234,7 +234,10 @@ def _found_table(console: Console, found: Sequence[Found]) -> None:
 @click.argument("name")
 @click.pass_obj
 def enable(console: Console, name: str) -> None:
-    """Read a source again: sets `enabled` in config.toml and leaves every other letter of it alone."""
+    """Read a source again.
+
+    Sets `enabled` in config.toml and leaves every other letter of it alone.
+    """
     _switch(console, name, True)
 
 
@@ -242,7 +245,10 @@ def enable(console: Console, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def disable(console: Console, name: str) -> None:
-    """Leave a source out of every run, until it is enabled again; what was read of it stays."""
+    """Leave a source out until it is enabled again.
+
+    Sets `enabled` in config.toml and leaves every other letter of it alone; what was read of the source stays.
+    """
     _switch(console, name, False)
 
 
