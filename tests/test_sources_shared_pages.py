@@ -33,6 +33,17 @@ EXACT = {
     "arxiv_api_atom",
 }
 BY_FEED = {"journal_rss", "biorxiv_rss"}
+RECORDS = {
+    "crossref_json",
+    "openalex_json",
+    "s2_json",
+    "datacite_json",
+    "dblp_xml",
+    "pubmed_xml",
+    "medline_text",
+    "proceedings_html",
+    "venue_json",
+}
 
 
 def of_kinds(kinds: set[str]) -> list[Any]:
@@ -56,7 +67,7 @@ def alike(one: str, other: str, least: float = 0.93) -> bool:
     return one == other or SequenceMatcher(None, one, other).ratio() >= least
 
 
-@pytest.mark.parametrize("entry", of_kinds(EXACT | BY_FEED))
+@pytest.mark.parametrize("entry", of_kinds(EXACT | BY_FEED | RECORDS))
 def test_a_saved_page_gives_the_papers_its_manifest_names(entry: dict[str, Any]) -> None:
     try:
         papers = papers_of(entry["name"])
@@ -84,6 +95,15 @@ def check_spot(paper: Paper, spot: dict[str, Any]) -> None:
         names = written.split("; ") if written else list(paper.authors)
         assert len(names) >= len(wanted)
         assert all(alike(one, other, 0.8) for one, other in zip(wanted, names, strict=False))
+
+
+@pytest.mark.parametrize("entry", of_kinds(RECORDS | BY_FEED))
+def test_the_id_of_a_saved_record_is_found_again(entry: dict[str, Any]) -> None:
+    papers = papers_of(entry["name"])
+    for spot in entry.get("spot", []):
+        paper = papers[spot["index"]]
+        shown = [*paper.ids.values(), *paper.links.values(), paper.key, paper.source_text.get("id", "")]
+        assert any(spot.get("id", "").casefold() in text.casefold() for text in shown)
 
 
 @pytest.mark.parametrize("entry", of_kinds({"hostile"}))
