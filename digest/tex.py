@@ -109,8 +109,8 @@ _LETTER = re.compile(r"\\(aa|AA|ae|AE|oe|OE|ss|[oOlLij])(?:\{\}|\s+|(?![A-Za-z])
 _COMMAND = re.compile(r"\\([A-Za-z]+)(\{\}|\\(?= ))?(\.?)")
 _ESCAPED = re.compile(r"\\([%&$#_{}])")
 _SPACE = re.compile(r"\\\\(?:\[[^\]]*\])?|\\[ ,;:!/]|\\-")
-_TIE = re.compile(r"(?<=[A-Za-z.])~(?=[\w($\\])")
-_QUOTED = re.compile(r"(?<!`)`([^`'\n]{1,80})'(?!')")
+_TIE = re.compile(r"~(?<=[A-Za-z.]~)(?=[\w($\\])")
+_QUOTED = re.compile(r"`(?<!``)([^`'\n]{1,80})'(?!')")
 
 
 def _prose(text: str) -> str:
@@ -135,7 +135,8 @@ def _commands(text: str) -> str:
 
 
 def _unbraced(text: str) -> str:
-    text = _LONE_LETTER.sub(lambda found: found[0] if found[1] else found[2], text)
+    if not text.isascii():
+        text = _LONE_LETTER.sub(lambda found: found[0] if found[1] else found[2], text)
     for _ in range(MAX_DEPTH):  # from the inside out
         before = text
         text = _SWITCHED.sub(r"\1", _STYLED.sub(r"\1", text))

@@ -35,22 +35,34 @@ def clean(text: str) -> str:
 
     `<` as a sign of mathematics and `$20` stay. `clean("a <i>b</i>  &amp;amp; c\n5\\%")` → `"a b & c 5%"`.
     """
-    printable = _is_printable(text)
-    if not printable or "  " in text or text[:1] == " " or text[-1:] == " ":
-        text = " ".join(text.split())
-        printable = printable or _is_printable(text)
+    return line_and_clean(text)[1]
+
+
+def line_and_clean(text: str) -> tuple[str, str]:
+    """`text` with its white space collapsed, and what `clean` makes of it: one and the same string where nothing is to be done."""
+    line, printable = _line(text)
     # Most texts need nothing more: searches for one character each, 2 µs for an abstract.
-    if printable and _is_plain(text):
-        return text
-    if "&" in text:
-        text = decode_entities(text)
+    if printable and _is_plain(line):
+        return line, line
+    text = decode_entities(line) if "&" in line else line
     text = strip_controls(text)
     if "<" in text:
         text = strip_tags(text)
-    text = " ".join(text.split())
+    text = one_line(text)
     if "\\" in text or "$" in text or "~" in text or "`" in text:
-        text = " ".join(tex.plain(text).split())
-    return text
+        text = one_line(tex.plain(text))
+    return line, text
+
+
+def _line(text: str) -> tuple[str, bool]:
+    """`text` with its white space collapsed, and whether every character of it can be shown."""
+    if text[:1].isspace() or text[-1:].isspace():
+        text = text.strip()
+    printable = _is_printable(text)
+    if printable and "  " not in text:  # no other white space is printable
+        return text, True
+    text = " ".join(text.split())
+    return text, printable or _is_printable(text)
 
 
 def _is_plain(text: str) -> bool:
@@ -69,9 +81,7 @@ def are_clean(texts: Sequence[str]) -> bool:
 
 def one_line(text: str) -> str:
     """`text` with its white space collapsed, none at its ends."""
-    if _is_printable(text) and not ("  " in text or text[:1] == " " or text[-1:] == " "):
-        return text
-    return " ".join(text.split())
+    return _line(text)[0]
 
 
 _PRINTABLE_ASCII = bytes(range(32, 127))
@@ -328,10 +338,9 @@ def links_in(text: str) -> dict[str, str]:
         return {}
     links: dict[str, str] = {}
     other = ""
-    text = text.replace("\\_", "_").replace("\\%", "%").replace("\\#", "#").replace("\\~{}", "~")
-    # No address holds a space, and none is without a dot or a scheme: so few words have to be looked through.
-    words = " ".join(word for word in text.split() if "." in word or "://" in word)
-    for found in _WEB.finditer(words):
+    if "\\" in text:
+        text = text.replace("\\_", "_").replace("\\%", "%").replace("\\#", "#").replace("\\~{}", "~")
+    for found in _WEB.finditer(text, _first_place(text)):
         url = _without_tail(found[0])
         kind = _kind_of(url := url if "://" in url else f"https://{url}")
         if kind == "other":
@@ -341,6 +350,16 @@ def links_in(text: str) -> dict[str, str]:
     if other:
         links.setdefault("page", other)
     return links
+
+
+def _first_place(text: str) -> int:
+    """Before this there is no address: the start of the first word with a scheme, a "www." or a known ending."""
+    if not text.isascii():
+        return 0
+    lower = text.lower()
+    sign = _SIGN_OF_LINK.search(lower)
+    places = (lower.find("://"), lower.find("www."), sign.start() if sign else -1)
+    return text.rfind(" ", 0, min((place for place in places if place >= 0), default=0)) + 1
 
 
 def _without_tail(url: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
 MONTHS = {
     name: number
@@ -19,6 +20,7 @@ _RFC822 = re.compile(
 _ISO_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?![\d])")
 
 
+@lru_cache(maxsize=1024)  # a day has one date for most of what it brings
 def rfc3339(text: str) -> str | None:
     """RFC 3339 date-time, or the full date where the zone or the time is missing or unknown; None for what is no date.
 
@@ -35,17 +37,25 @@ def rfc3339(text: str) -> str | None:
 
 
 def _iso(text: str) -> str | None:
+    if text[4:5] == text[7:8] == "-" and text[10:11] == "T":
+        moment = _moment(text)
+        if moment and moment.tzinfo:
+            return moment.isoformat()
     found = _ISO_DAY.match(text)
     if not found:
         return None
     day = date.fromisoformat(found[1]).isoformat()
     if text[10:11] not in ("T", "t", " "):
         return day
+    moment = _moment(text)
+    return moment.isoformat() if moment and moment.tzinfo else day
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
-        return day
-    return moment.isoformat() if moment.tzinfo else day
+        return None
 
 
 def _rfc822(text: str) -> str | None:

@@ -130,7 +130,7 @@ def _local(tag: str) -> str:
         name = name.lower()
         if "media" in namespace or "itunes" in namespace or "search.yahoo" in namespace:
             name = f"other:{name}"
-        elif len(_LOCAL) < 1000:
+        if len(_LOCAL) < 1000:
             _LOCAL[tag] = name
     return name
 
@@ -150,16 +150,32 @@ def _item(element: Any, base: str, root: Any) -> Item:
     links: list[tuple[str, str, str]] = []
     persons: list[str] = []
     for child in element:
-        tag = child.tag
-        if not isinstance(tag, str):
-            continue
-        field = _LOCAL.get(tag) or _local(tag)
-        _take(item, field, child, links, persons)
+        field = _field(child)
+        if field == "author":
+            persons.append(_person(child))
+        elif field in ("category", "subject"):
+            item.categories.append(child.get("term") or child.text or "")
+        elif field == "link":
+            links.append(
+                (
+                    child.get("rel") or "alternate",
+                    child.get("href") or child.text or "",
+                    child.get("type") or "",
+                )
+            )
+        else:
+            _take(item, field, child)
     item.authors = item.authors or persons
     about = element.get(_ABOUT) or ""
     base = _base(element, base, root)
     _place_links(item, links, about, base)
     return item
+
+
+def _field(child: Any) -> str:
+    """The local name of an element; empty for a reference that was not expanded."""
+    tag = child.tag
+    return _LOCAL.get(tag) or (_local(tag) if isinstance(tag, str) else "")
 
 
 def _base(element: Any, base: str, root: Any) -> str:
@@ -169,32 +185,24 @@ def _base(element: Any, base: str, root: Any) -> str:
     return base
 
 
-def _take(item: Item, field: str, child: Any, links: list[tuple[str, str, str]], persons: list[str]) -> None:
+def _take(item: Item, field: str, child: Any) -> None:
     """One child element into its field. The first of a kind counts, but for those that may repeat."""
-    if field == "link":
-        links.append(
-            (child.get("rel") or "alternate", child.get("href") or child.text or "", child.get("type") or "")
-        )
-    elif field == "creator":
-        item.authors.append(_text(child))
-    elif field == "author":
-        persons.append(_person(child))
-    elif field in ("category", "subject"):
-        item.categories.append(child.get("term") or child.text or "")
-    elif field == "primary_category":
-        item.primary = item.primary or child.get("term") or ""
+    if name := _TEXTS.get(field):
+        if not getattr(item, name):
+            setattr(item, name, _text(child))
     elif field in ("guid", "id"):
         item.guid = item.guid or (child.text or "").strip()
         item.permalink = child.get("isPermaLink", "true") != "false"
     elif field in ("identifier", "url"):
         item.identifiers.append((child.text or "").strip())
-    elif name := _TEXTS.get(field):
-        if not getattr(item, name):
-            setattr(item, name, _text(child))
     elif field in ("published", "pubdate", "date", "issued", "created", "publicationdate"):
         item.published = item.published or _dates.rfc3339(child.text or "")
     elif field in ("updated", "modified"):
         item.updated = _dates.rfc3339(child.text or "")
+    elif field == "primary_category":
+        item.primary = item.primary or child.get("term") or ""
+    elif field == "creator":
+        item.authors.append(_text(child))
 
 
 _TEXTS = {
@@ -216,7 +224,7 @@ _MAIL_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
 def _person(element: Any) -> str:
     """Atom: `<author><name>`. RSS: `mail (Name)`, or a name."""
     for child in element:
-        if isinstance(child.tag, str) and _local(child.tag) == "name":
+        if _field(child) == "name":
             return child.text or ""
     text = element.text or ""
     found = _MAIL_AND_NAME.match(text)

@@ -11,7 +11,15 @@ from msgspec import Struct, structs
 from digest import identity
 from digest.identity import is_web_address as is_web_address
 from digest.model import Announce, Paper
-from digest.text import are_clean, clean, decode_entities, links_in, one_line, strip_controls
+from digest.text import (
+    are_clean,
+    clean,
+    decode_entities,
+    line_and_clean,
+    links_in,
+    one_line,
+    strip_controls,
+)
 
 MAX_PAPERS = 5_000
 MAX_ENTRIES = 2 * MAX_PAPERS  # repeats included
@@ -105,11 +113,8 @@ def _told_apart(paper: Paper) -> Paper:
 
 
 def _finished(raw: Raw) -> Paper:
-    raw_title, raw_abstract = (
-        one_line(raw.title[:MAX_TITLE_CHARS]),
-        one_line(raw.abstract[:MAX_ABSTRACT_CHARS]),
-    )
-    title, abstract = clean(raw_title), clean(raw_abstract)
+    raw_title, title = line_and_clean(raw.title[:MAX_TITLE_CHARS])
+    raw_abstract, abstract = line_and_clean(raw.abstract[:MAX_ABSTRACT_CHARS])
     ids = identity.normalise_ids(raw.ids) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
     return Paper(
@@ -178,9 +183,7 @@ def _links_in(abstract: str) -> dict[str, str]:
 
 
 def _kept(source: dict[str, str]) -> dict[str, str]:
-    return (
-        {name: " ".join(strip_controls(text).split()) for name, text in source.items()} if source else source
-    )
+    return {name: one_line(strip_controls(text)) for name, text in source.items()} if source else source
 
 
 def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
@@ -190,6 +193,6 @@ def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
         if raw is cleaned or raw == cleaned:
             continue
         plain = decode_entities(raw) if "&" in raw else raw
-        if " ".join(strip_controls(plain).split()) != cleaned:
-            kept[name] = " ".join(strip_controls(raw).split())
+        if one_line(strip_controls(plain)) != cleaned:
+            kept[name] = one_line(strip_controls(raw))
     return kept
