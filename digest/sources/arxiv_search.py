@@ -26,6 +26,7 @@ _SUBMITTED = re.compile(r"\bSubmitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _FIRST = re.compile(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _IS_CATEGORY = re.compile(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
 _MORE = re.compile(r"^\s*[△▽]?\s*(?:More|Less)\s*$")
+_MORE_BEHIND = re.compile(r"[△▽] (?:More|Less)$")
 
 
 def read(listing: Listing) -> Reading:
@@ -40,8 +41,8 @@ def read(listing: Listing) -> Reading:
     body = listing.body if is_utf8(listing.body) else unicode_text(listing).encode("utf-8", "replace")
     tree = LexborHTMLParser(body)
     notes: list[str] = []
-    nodes = tree.css("li.arxiv-result")[: MAX_ENTRIES + 1]
-    if nodes and body.rfind(b"</li") < body.rfind(b"arxiv-result"):
+    nodes = tree.css(".arxiv-result")[: MAX_ENTRIES + 1]
+    if nodes and body.rfind(f"</{nodes[-1].tag}".encode()) < body.rfind(b"arxiv-result"):
         nodes.pop()
         notes.append(f"truncated: the page breaks off inside a result; {len(nodes)} whole ones were read")
     elif b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower():
@@ -115,7 +116,7 @@ def _same_site(one: str, other: str) -> bool:
 def _result(node: Any) -> Raw | None:
     link = node.css_first(".list-title a[href*='/abs/']") or node.css_first("a[href*='/abs/']")
     arxiv = identity.arxiv_id((link.attributes.get("href") or "").strip()) if link else None
-    title = node.css_first("p.title")
+    title = node.css_first("p.title") or node.css_first(".title")
     if not arxiv or title is None or not title.text().strip():
         return None
     authors = node.css_first("p.authors")
@@ -159,7 +160,8 @@ def _abstract(node: Any) -> tuple[str, int | None]:
     for link in holder.css("a"):
         if _MORE.match(link.text()):
             link.decompose()
-    return " ".join(holder.text().split()), int(version[1]) if version else None
+    text = " ".join(holder.text().split()).removeprefix("Abstract:")
+    return _MORE_BEHIND.sub("", text).strip(), int(version[1]) if version else None
 
 
 def _categories(node: Any) -> list[str]:

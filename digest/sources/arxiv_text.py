@@ -329,21 +329,21 @@ def _mail_type(section: Announce, crossed: bool, revised: bool, comment: str, ab
 
 
 def _fields(header: list[str]) -> dict[str, str]:
-    """Header fields by lower-case name; what is indented goes on with the field before it. The first of a name counts."""
+    """Header fields by lower-case name; the first of a name counts. Lines without a name go on with the field before them: they
+    are indented by blanks, by one no-break space, or, copied out of a mail reader, by nothing."""
     fields: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in header:
-        if line[:1] in (" ", "\t"):
-            if current is not None:
-                current.append(line.strip())
-            continue
-        found = _FIELD.match(line)
-        if found is None:
+        found = None if line[:1].isspace() else _FIELD.match(line)
+        if found:
+            name = found["name"].lower()
+            name = {"author": "authors", "comment": "comments"}.get(name, name)
+            current = [found["value"]]
+            fields.setdefault(name, current)
+        elif not line.strip() or (not line[:1].isspace() and _HEADER.match(line)):
             current = None
-            continue
-        name = {"author": "authors", "comment": "comments"}.get(found["name"].lower(), found["name"].lower())
-        current = [found["value"]] if name not in fields else []
-        fields.setdefault(name, current)
+        elif current is not None:
+            current.append(line.strip())
     return {name: " ".join(parts).strip() for name, parts in fields.items()}
 
 
