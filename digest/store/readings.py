@@ -19,7 +19,7 @@ from digest.store.known import plain
 STEP = 200  # rows held in memory at once by readings_since
 MAX_NUMBER = 2**31 - 1  # what PostgreSQL's INTEGER holds; a page may state anything
 MAX_URL_CHARS = 600  # PostgreSQL refuses an index row above about 2,700 bytes
-_LEVEL = 6
+_LEVEL = 3  # a fifth larger than at 6, in a third of the time
 
 _decode_counts = msgspec.json.Decoder(dict[str, int]).decode
 _decode_shares = msgspec.json.Decoder(dict[str, float]).decode
