@@ -89,8 +89,8 @@ def is_fragment(head: str) -> bool:
 
 
 def is_medline(text: str) -> bool:
-    return bool(_MEDLINE.search(text))
+    return "PMID-" in text and bool(_MEDLINE.search(text))
 
 
 def is_proceedings(text: str) -> bool:
-    return bool(re.search(r"class\s*=\s*[\"']?[^\"'<>]*\bcontrib_title\b", text))
+    return "contrib_title" in text and bool(re.search(r"class\s*=\s*[\"']?[^\"'<>]*\bcontrib_title\b", text))
