@@ -6,9 +6,12 @@ import re
 from itertools import islice
 from typing import Any
 
+from msgspec import structs
+
 from digest import identity
 from digest.model import Listing, Reading
 from digest.sources import _records_xml as xml
+from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
@@ -50,7 +53,7 @@ def read(listing: Listing) -> Reading:
     if listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return _read_json(listing)
     notes: list[str] = []
-    root = xml.parse(listing, notes, _ROOTS, "|".join((*RECORDS, "hit")))
+    root = xml.parse(_rooted(listing), notes, _ROOTS, "|".join((*RECORDS, "hit")))
     if root.tag == "result":
         return _read_hits(listing, root, notes)
     if root.tag == "dblpperson":
@@ -65,6 +68,17 @@ def read(listing: Listing) -> Reading:
             "Check the address.",
         )
     return read_records("dblp", listing, [_record(root)], _raw, notes)
+
+
+def _rooted(listing: Listing) -> Listing:
+    """Records that stand one after the other get a root around them; it is closed only where the last record is."""
+    text = unicode_text(listing)
+    if not text.lstrip("\ufeff \t\r\n").startswith(tuple(f"<{name} " for name in RECORDS)):
+        return listing
+    closed = re.search(rf"</(?:{'|'.join(RECORDS)})\s*>\s*$", text[-1000:])
+    return structs.replace(
+        listing, body=f"<dblp>{text}{'</dblp>' if closed else ''}".encode("utf-8", "replace"), content_type=""
+    )
 
 
 # --- records
