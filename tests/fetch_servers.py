@@ -21,7 +21,7 @@ Talk = Callable[[socket.socket], object]
 
 @dataclass
 class Asked:
-    """One connection: what was asked, when it came (time.monotonic) and when our answer was out."""
+    """One connection: what was asked, when it came (time.monotonic), and when the end of our answer was about to go out."""
 
     path: str
     headers: dict[str, str]
@@ -31,16 +31,18 @@ class Asked:
 
 @dataclass
 class Reply:
-    """An answer in full."""
+    """An answer in full. Gives its last byte back, to be sent when the time is noted: then nobody can be done before it."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, connection: socket.socket) -> None:
+    def __call__(self, connection: socket.socket) -> bytes:
         lines = [f"HTTP/1.1 {self.status} Whatever", f"Content-Length: {len(self.body)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + self.body)
+        whole = "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
+        connection.sendall(whole[:-1])
+        return whole[-1:]
 
 
 class Site:
@@ -101,8 +103,9 @@ class Site:
             first, *lines = head.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
             asked = Asked(first.split(" ")[1], dict(line.split(": ", 1) for line in lines), began)
             self.asked.append(asked)
-            self._talk(asked, connection)
+            last = self._talk(asked, connection)
             asked.ended = time.monotonic()
+            connection.sendall(last if isinstance(last, bytes) else b"")
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
                 pass
@@ -111,11 +114,11 @@ class Site:
         finally:
             connection.close()
 
-    def _talk(self, asked: Asked, connection: socket.socket) -> None:
+    def _talk(self, asked: Asked, connection: socket.socket) -> object:
         talk = self.pages.get(asked.path.partition("?")[0], self.pages.get("*", Reply(status=404)))
         if isinstance(talk, list):
             talk = talk.pop(0) if len(talk) > 1 else talk[0]
-        talk(connection)
+        return talk(connection)
 
 
 def gaps(asked: list[Asked]) -> list[float]:

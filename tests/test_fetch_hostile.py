@@ -263,9 +263,9 @@ def test_a_server_that_drips_is_left_at_the_deadline(site: Site, name: str) -> N
 @pytest.mark.parametrize("name", ["robots", "redirects", "tries"])
 def test_all_requests_of_a_visit_have_one_deadline(site: Site, name: str) -> None:
     def late(reply: Reply) -> Talk:
-        def talk(connection: socket.socket) -> None:
+        def talk(connection: socket.socket) -> bytes:
             site.stopped.wait(0.4)
-            reply(connection)
+            return reply(connection)
 
         return talk
 
@@ -283,9 +283,9 @@ def test_all_requests_of_a_visit_have_one_deadline(site: Site, name: str) -> Non
 
 
 def test_the_pages_of_a_visit_share_its_time_and_what_we_do_between_them_costs_nothing(site: Site) -> None:
-    def late(connection: socket.socket) -> None:
+    def late(connection: socket.socket) -> bytes:
         site.stopped.wait(0.3)
-        Reply(b"page")(connection)
+        return Reply(b"page")(connection)
 
     site.pages["/x"] = late
     fetcher = Fetcher(user_agent="x", resolve=Path)
