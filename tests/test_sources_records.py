@@ -28,7 +28,8 @@ JSON = [
     "venue/nested.json", "venue/openreview-notes.json",
 ]  # fmt: skip
 WHOLE = [
-    *JSON, "crossref/mongo-export.jsonl", "datacite/lines.jsonl", "dblp/fragment.xml", "dblp/records.xml", "dblp/person.xml", "dblp/search.xml",
+    *JSON, "crossref/mongo-export.jsonl", "datacite/lines.jsonl", "dblp/fragment.xml", "dblp/records.xml",
+    "dblp/person.xml", "dblp/search.xml",
     "pubmed/articles.xml", "pubmed/medline.txt", "proceedings/conference.html", "proceedings/by-lists.html",
 ]  # fmt: skip
 ODD: list[Any] = [
