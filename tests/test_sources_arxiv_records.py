@@ -197,6 +197,12 @@ def test_the_first_plain_text_of_a_mail_in_parts_is_read() -> None:
     assert found.papers[0].authors == ("Å. Uthör",)
 
 
+@pytest.mark.parametrize("tail", ["\\\\\n", "\\\\\narX", "\\\\\n/* Fri, 20 N"])
+def test_a_list_that_ends_where_an_entry_begins_was_cut(tail: str) -> None:
+    assert read(RULER + entry(1) + RULER + tail).truncated
+    assert not read(RULER + entry(1) + RULER).truncated
+
+
 # --- dumps
 
 

@@ -179,7 +179,9 @@ def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
     sections, days = _sections(lines), _days(lines)
     blocks = list(islice(_blocks(lines), MAX_ENTRIES + 1))
     daily = any(_RECEIVED.match(line) for line in lines)
-    if blocks and _breaks_off(blocks, daily=daily):
+    if blocks and blocks[-1].closed and _dangles(lines):
+        notes.append(f"truncated: {_NO_LONGER} behind a ruler; {len(blocks)} whole entries were read")
+    elif blocks and _breaks_off(blocks, daily=daily):
         blocks.pop()
         notes.append(f"truncated: {_NO_LONGER} inside an entry; {len(blocks)} whole ones were read")
     elif daily and "end" not in sections:
@@ -257,6 +259,15 @@ def _breaks_off(blocks: list[_Block], *, daily: bool) -> bool:
         return False
     without = last.section != "replace" and (daily or any(any(block.abstract) for block in blocks[:-1]))
     return last.bars == 0 or any(last.abstract) or without
+
+
+def _dangles(lines: list[str]) -> bool:
+    """Does the text end with a ruler and a bar behind it, so that an entry was to begin?"""
+    tail = [line for line in lines[-8:] if line][-3:]
+    at = next((at for at, line in enumerate(tail) if _RULER.match(line)), len(tail))
+    return (
+        at + 1 < len(tail) and _is_bar(tail[at + 1]) and not _is_bar(tail[-1] if at + 2 < len(tail) else "")
+    )
 
 
 def _blocks(lines: list[str]) -> Iterator[_Block]:
