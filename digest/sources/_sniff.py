@@ -28,8 +28,9 @@ _MAGIC = (
     (b"\x7fELF", "a program", "Give a listing page."),
 )
 _KNOWN = (
-    "Known are: daily papers of Hugging Face (page, API, text dump), listings and feeds of arXiv, any RSS, Atom or JSON Feed, "
-    "answers of Crossref, OpenAlex, Semantic Scholar, DataCite, DOAJ, DBLP and PubMed, Proceedings of Science, JSON of a venue."
+    "Known are: daily papers of Hugging Face (page, API, text dump), listings, feeds, search results and mails of "
+    "arXiv, OAI-PMH, any RSS, Atom or JSON Feed, answers of Crossref, OpenAlex, Semantic Scholar, DataCite, "
+    "DOAJ, DBLP and PubMed, Proceedings of Science, JSON of a venue."
 )
 
 
