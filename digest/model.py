@@ -61,8 +61,8 @@ class Paper(Struct, frozen=True, kw_only=True):
     full dates, as text. `links` has the names abstract, pdf, code, hf, page (project page), model, data, html; absolute http(s)
     addresses. `gist` is the summary of one sentence where the source has one. `source_text` holds the raw title and
     abstract where cleaning changed them, and under `id` and `authors` (with "; ") an id and names as the source writes them,
-    where it writes them otherwise; none of it is a key. `authors_cut` says that the page left authors out; `authors_joined` that it gave
-    all of them as one string (`authors_raw`), which `authors` has in parts where that is safe.
+    where it writes them otherwise; none of it is a key. `authors_cut` says that the page left authors out; `authors_joined`
+    that it gave all of them as one string (`authors_raw`), which `authors` has in parts where that is safe.
     """
 
     key: str
