@@ -10,7 +10,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from threading import Thread
 from typing import Any, TypeVar, cast
 
@@ -36,7 +35,7 @@ _HEAD_BYTES = 128 * 1024
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a server answered. `body` is what the reader made of it, "" bytes where there was nothing to read."""
+    """What a server answered. `body` is what the reader made of it."""
 
     status: int
     headers: Mapping[str, str]
@@ -81,7 +80,7 @@ class Wire:
             addresses = _within(deadline, lambda: self._lookup(place.host, place.port))
             check_addresses(place, addresses, source)
             connection = self._connect(place, addresses, deadline)
-        except (TimeoutError, FutureTimeout):
+        except TimeoutError:
             if time.monotonic() >= deadline - 0.05:
                 raise too_slow(place.name, source.timeout_s) from None
             return NoAnswer(reason=f"nothing answers there within {_CONNECT_S:g} s")
@@ -152,8 +151,8 @@ class _Socket(socket.socket):
     """A socket whose reads end at one deadline. A socket's own timeout counts from byte to byte: a server that drips its
     answer would hold us for hours."""
 
-    deadline: float = math.inf
-    head_left: float = math.inf
+    deadline: float
+    head_left: float
 
     def recv_into(self, *args: Any) -> int:
         self.settimeout(_left(self.deadline))
@@ -163,8 +162,8 @@ class _Socket(socket.socket):
 class _TlsSocket(ssl.SSLSocket):
     """The same with TLS around it."""
 
-    deadline: float = math.inf
-    head_left: float = math.inf
+    deadline: float
+    head_left: float
 
     def recv_into(self, *args: Any) -> int:
         self.settimeout(_left(self.deadline))
@@ -178,9 +177,7 @@ def _counted(sock: _Socket | _TlsSocket, received: int) -> int:
     return received
 
 
-def _left(deadline: float) -> float | None:
-    if deadline == math.inf:
-        return None
+def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("the deadline has passed")
@@ -193,8 +190,7 @@ def _first_open(addresses: Sequence[SocketAddress], deadline: float) -> _Socket:
     for family, address in addresses:
         sock = _Socket(family, socket.SOCK_STREAM)
         try:
-            left = _left(deadline)
-            sock.settimeout(_CONNECT_S if left is None else min(left, _CONNECT_S))
+            sock.settimeout(min(_left(deadline), _CONNECT_S))
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(_left(deadline))  # the whole handshake of TLS has this time
