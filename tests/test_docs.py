@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from digest import config as configuration
+from digest.app import open_app
 from digest.cli import COMMANDS, _globals_first, cli, main
 from digest.configfile import load_config
 from digest.model import Candidate, Paper
@@ -357,13 +358,21 @@ def test_the_other_commands_have_the_documented_keys(sample: Path, tmp_path: Pat
         row[0].strip("`"): re.findall(r"`(\w+)`", row[1])
         for row in rows(section(read("docs/interface.md"), "### The other commands"))
     }
+    with open_app(load_config(sample / "config.toml", {})) as app:
+        edition = next(iter(app.store.all_editions("daily")))
+    keys_of = [entry.paper.key for entry in edition.entries if not entry.paper.ids]
     arguments = {"init": [str(tmp_path / "new")], "preview": ["--out", str(tmp_path / "out")],
-                 "subscribers add": ["b@example.org"], "subscribers remove": ["b@example.org"]}  # fmt: skip
-    assert len(table) == 9
+                 "subscribers add": ["b@example.org"], "subscribers remove": ["b@example.org"],
+                 "sources enable": ["sample"], "sources disable": ["sample"], "replay": ["2026-11-20"],
+                 "why": keys_of[:1], "merge": keys_of[:2]}  # fmt: skip
+    assert len(table) == 15
     for line, keys in table.items():
         words = line.split()[1:-1]
         _, out = call(sample, *words, *arguments.get(" ".join(w for w in words if w[0] != "-"), []), "--json")
-        assert list(json.loads(out)) == ["schema", *keys], line
+        told = json.loads(out)
+        assert list(told) == ["schema", *keys], line
+        if merged := told.get("merged"):
+            arguments["split"] = [merged["paper"]["key"], merged["other"]["key"]]
     sent = json.loads(call(sample, "send", "--to", "b2@example.org", "--json")[1])
     prose = section(read("docs/interface.md"), "### The other commands").split(
         "`digest send --to ADDRESS --json` has"

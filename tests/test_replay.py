@@ -109,3 +109,17 @@ def test_headers_of_a_source_stay_out_of_the_store(tmp_path: Path) -> None:
     assert json.loads(rows[0].setup)["followers"] == {"inbox": ["daily"]}
     for file in tmp_path.glob("digest.db*"):
         assert b"canary-key" not in file.read_bytes()
+
+
+def test_papers_said_to_be_one_are_one_in_the_replay_too(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 2))
+    run(config)
+    with open_app(config) as app:
+        first, second = (entry.paper.key for entry in next(app.store.all_editions("daily")).entries)
+        app.store.merge(first, second, NOW + timedelta(hours=1))
+    (title, abstract), _ = invented(0, 2)
+    put(tmp_path, "a.xml", [(title, abstract), *invented(2, 1)])
+    run(config, NOW + DAY)
+    for day in (NOW, NOW + DAY):
+        assert [item.same for item in again(config, day.date(), tmp_path)] == [True]

@@ -26,13 +26,13 @@ COMMANDS = {
     "send": ("edition", "Deliver what is queued; with --to, one copy to that address."),
     "serve": ("serve", "Run the digests by their schedules until stopped."),
     "status": ("status", "Show last runs, sources, editions, deliveries and what waits."),
-    "replay": ("replay", "Make the editions of a day again from the kept pages, and compare."),
     "why": ("papers", "Tell everything known of a paper, from the first sighting to the mail."),
     "merge": ("papers", "Say that two papers are one, for good."),
     "split": ("papers", "Say that a part of a paper is another one, for good."),
+    "replay": ("replay", "Make a day again from the kept pages, and compare."),
     "rebuild": ("edition", "Rewrite the output folder from the store."),
     "subscribers": ("subscribers", "List, add and remove subscribers."),
-    "sources": ("sources", "List and try sources."),
+    "sources": ("sources", "List and try sources, switch them on and off."),
     "doctor": ("doctor", "Check configuration, store, templates, sources and mail."),
 }
 

@@ -86,6 +86,7 @@ def replay(day: date, store: Store, fresh: Store, config: Config) -> list[Replay
     store.copy_before(kept[0].started_at, fresh)
     for before, run in zip([None, *kept], kept, strict=False):
         _look_up_again(store, fresh, before.started_at if before else None, run.started_at)
+        store.copy_corrections(run.started_at, fresh)
         _do_again(run, store, fresh, config)
     names = {digest.name for run in kept if run.day == day for digest in run.setup.digests}
     return list(_compared(day, sorted(names), store, fresh))

@@ -8,6 +8,7 @@ from digest.store.database import Database, stamp
 
 _PAPER = ("id", "joined_to", "version", "announced_on", "debuted", "revision", "first_seen", "key", "content")
 _EDITION = ("id", "digest", "date", "part", "number", "papers", "issued_at", "snapshot")
+_CORRECTION = ("id", "made_at", "relation", "left_key", "right_key")
 _OFFER = (
     *("paper_id", "digest", "state", "change", "revision"),
     *("source", "found_at", "listed_on", "reason", "edition_id"),
@@ -65,3 +66,11 @@ class Replays:
             )
             db.many("insert_edition", editions)
             db.many("put_offer", offers)
+
+    def copy_corrections(self, moment: datetime, fresh: Replays) -> None:
+        """Puts into `fresh` what had been said by hand of papers before a moment, in place of what it knows of that."""
+        with self._db.reading():
+            rows = self._db.rows("corrections_before", moment=stamp(moment))
+        with fresh._db.writing():
+            fresh._db.run("forget_corrections")
+            fresh._db.many("insert_correction", [dict(zip(_CORRECTION, row, strict=True)) for row in rows])

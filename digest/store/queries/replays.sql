@@ -15,6 +15,12 @@ FROM abstracts a JOIN papers p ON p.id = a.paper_id WHERE p.first_seen < :moment
 -- name: editions_before(moment)
 SELECT id, digest, date, part, number, papers, issued_at, snapshot FROM editions WHERE issued_at < :moment;
 
+-- name: corrections_before(moment)
+SELECT id, made_at, relation, left_key, right_key FROM corrections WHERE made_at < :moment ORDER BY id;
+
+-- name: forget_corrections()!
+DELETE FROM corrections;
+
 -- name: offers_before(moment)
 -- As they were then: what a later edition issued was waiting; what was offered anew since had been issued.
 SELECT o.paper_id, o.digest,
