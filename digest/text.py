@@ -45,12 +45,16 @@ def line_and_clean(text: str) -> tuple[str, str]:
     if printable and _is_plain(line):
         return line, line
     text = decode_entities(line) if "&" in line else line
-    text = strip_controls(text)
+    if not printable or text is not line:
+        text = strip_controls(text)
     if "<" in text:
         text = strip_tags(text)
-    text = one_line(text)
+    if text is not line:
+        text = one_line(text)
     if "\\" in text or "$" in text or "~" in text or "`" in text:
-        text = one_line(tex.plain(text))
+        text = tex.plain(text)
+        if "  " in text or text[:1] == " " or text[-1:] == " ":  # it adds no other white space
+            text = " ".join(text.split())
     return line, text
 
 
@@ -334,6 +338,8 @@ def links_in(text: str) -> dict[str, str]:
     Absolute http(s) addresses; `github.com/x/y` gets its scheme. The sentence's full stop, comma or closing bracket is left out.
     Addresses of papers (arxiv.org, doi.org) are none.
     """
+    if "/" not in text and "www." not in text and ".io" not in text:
+        return {}
     if "://" not in text and "www." not in text and not _SIGN_OF_LINK.search(text):
         return {}
     links: dict[str, str] = {}

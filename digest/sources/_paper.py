@@ -192,7 +192,7 @@ def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
     for name, (raw, cleaned) in texts.items():
         if raw is cleaned or raw == cleaned:
             continue
-        plain = decode_entities(raw) if "&" in raw else raw
-        if one_line(strip_controls(plain)) != cleaned:
-            kept[name] = one_line(strip_controls(raw))
+        shown = one_line(strip_controls(raw))
+        if (one_line(strip_controls(decode_entities(raw))) if "&" in raw else shown) != cleaned:
+            kept[name] = shown
     return kept

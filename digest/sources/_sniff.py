@@ -186,12 +186,12 @@ def page_title(text: str) -> str:
 
 def is_daily_papers(text: str) -> bool:
     """Is this HTML a daily papers page of Hugging Face (and not the page of one paper)?"""
-    if _DAILY.search(text):
-        return True
-    return "/papers/" in text and bool(
+    if "/papers/" in text and (
         re.match(r"(?:daily|trending) papers\b", page_title(text), re.I)
         or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*){0,5}Daily Papers\b", text)
-    )
+    ):
+        return True
+    return "dailypapers" in text.lower() and bool(_DAILY.search(text))
 
 
 def _html_kind(listing: Listing, text: str) -> str:

@@ -102,6 +102,8 @@ def _whole_entries(text: str) -> Iterator[object]:
 
 
 def _read_page(listing: Listing) -> Reading:
+    if (props := _plain_props(listing.body)) and props["dailyPapers"]:
+        return _reading_of_props(listing, props)
     from selectolax.lexbor import LexborHTMLParser
 
     guard_html(listing.body, listing.location)
@@ -112,13 +114,11 @@ def _read_page(listing: Listing) -> Reading:
         props = _props(element.attributes.get("data-props"))
         if props is None:
             continue
-        day = _day(props.get("date") or props.get("dateString"))
         if props["dailyPapers"]:
-            return _reading(listing, cast("list[object]", props["dailyPapers"]), notes, day)
+            return _reading_of_props(listing, props)
         if tree.css_first("article") is None:  # a day without papers: neither the JSON nor the page has one
-            return Reading(
-                kind="huggingface", papers=(), empty=True, stated=0, listed_on=listing.listed_on or day
-            )
+            day = listing.listed_on or _day(props.get("date") or props.get("dateString"))
+            return Reading(kind="huggingface", papers=(), empty=True, stated=0, listed_on=day)
     if not is_daily_papers(text or listing.body.decode("utf-8", "replace")):
         raise ParseError(
             f"{listing.location}: no daily papers page of Hugging Face (a page of one paper?). Give https://huggingface.co/papers.",
@@ -142,7 +142,12 @@ def _read_page(listing: Listing) -> Reading:
     )
 
 
-def _props(value: str | None) -> Json | None:
+def _reading_of_props(listing: Listing, props: Json) -> Reading:
+    day = _day(props.get("date") or props.get("dateString"))
+    return _reading(listing, cast("list[object]", props["dailyPapers"]), [], day)
+
+
+def _props(value: str | bytes | None) -> Json | None:
     try:
         props = msgspec.json.decode(value or "")
     except (msgspec.DecodeError, RecursionError):
@@ -153,13 +158,57 @@ def _props(value: str | None) -> Json | None:
     return props if isinstance(props, dict) and isinstance(props.get("dailyPapers"), list) else None
 
 
+_MARK = b'data-target="DailyPapers"'
+_PLAIN_TAG = re.compile(rb'<div((?:\s+[a-zA-Z-]+="[^"]*+")++)\s*+>')
+_REFERENCES = ((b"&quot;", b'"'), (b"&lt;", b"<"), (b"&gt;", b">"), (b"&#39;", b"'"), (b"&#x27;", b"'"))
+_PLAIN_ATTRIBUTE = re.compile(rb'\s+([a-zA-Z-]+)="([^"]*+)"')
+# What stands in these is no element of the page, or not where it seems to stand.
+_HOLDERS = (b"<!--", b"<script", b"<style", b"<textarea", b"<title", b"<template", b"<noscript", b"<iframe", b"<select",
+            b"<xmp", b"<noembed", b"<noframes", b"<frameset", b"<plaintext")  # fmt: skip
+
+
+def _plain_props(body: bytes) -> Json | None:
+    """The JSON in the page's attribute without a parse of the whole page, for a tag written as Hugging Face writes it.
+
+    None wherever a parser might see it otherwise: a tag of another form, none or several of them, or a place where what
+    looks like a tag is none.
+    """
+    if body.count(b"DailyPapers") != 1:
+        return None
+    start = body.rfind(b"<", 0, max(body.find(_MARK), 0))
+    tag = _PLAIN_TAG.match(body, start) if start >= 0 else None
+    if not tag:
+        return None
+    before = body[:start].lower()
+    for opening in _HOLDERS:
+        closing = b"-->" if opening == b"<!--" else b"</" + opening[1:]
+        if before.rfind(opening) > before.rfind(closing):
+            return None
+    attributes = _PLAIN_ATTRIBUTE.findall(tag[1])
+    values = [value for name, value in attributes if name == b"data-props"]
+    if len(values) != 1 or (b"data-target", b"DailyPapers") not in attributes:
+        return None
+    value = values[0]
+    for reference, sign in _REFERENCES:
+        value = value.replace(reference, sign)
+    if value.count(b"&") != value.count(b"&amp;"):
+        return None
+    return _props(value.replace(b"&amp;", b"&"))
+
+
 def _cards(tree: Any) -> Iterator[Raw]:
-    for card in tree.css("article"):
-        link = card.css_first("h3 a[href*='/papers/']")
-        arxiv = identity.arxiv_id(link.attributes.get("href") or "") if link else None
-        if arxiv:
-            votes = card.css_first(".leading-none")
-            yield _card(arxiv[0], link.text(), votes.text() if votes else "")
+    """Of each card the first link in its heading, and the first number beside it. One search of the page for all cards."""
+    href = title = votes = None
+    for node in tree.css("article, article h3 a[href*='/papers/'], article .leading-none"):
+        attributes = node.attrs
+        if node.tag == "article":
+            yield from _card(href, title, votes)
+            href = title = votes = None
+        elif votes is None and "leading-none" in (attributes.get("class") or "").split():
+            votes = node.text()
+        elif href is None:
+            href, title = attributes.get("href"), node.text()
+    yield from _card(href, title, votes)
 
 
 def _tolerant_cards(text: str) -> Iterator[Raw]:
@@ -167,20 +216,21 @@ def _tolerant_cards(text: str) -> Iterator[Raw]:
     from bs4 import BeautifulSoup
 
     for link in BeautifulSoup(text, "lxml").select("a[href*='/papers/']"):
-        arxiv = identity.arxiv_id(str(link["href"]))
         title = link.get_text(" ", strip=True)
-        if arxiv and (link.find_parent(re.compile("^h[1-6]$")) or len(title) > 30):
-            yield _card(arxiv[0], title, "")
+        if link.find_parent(re.compile("^h[1-6]$")) or len(title) > 30:
+            yield from _card(str(link["href"]), title, None)
 
 
-def _card(arxiv: str, title: str, votes: str) -> Raw:
-    number = votes.strip()
-    return Raw(
-        title=title,
-        ids={"arxiv": arxiv},
-        links=_links(arxiv),
-        upvotes=int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None,
-    )
+def _card(href: str | None, title: str | None, votes: str | None) -> Iterator[Raw]:
+    """One paper, or none where the link is not one to a paper."""
+    if arxiv := identity.arxiv_id(href or ""):
+        number = (votes or "").strip()
+        yield Raw(
+            title=title or "",
+            ids={"arxiv": arxiv[0]},
+            links=_links(arxiv[0]),
+            upvotes=int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None,
+        )
 
 
 def _page_day(tree: Any) -> date | None:
