@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from digest.errors import UsageError
 from digest.model import Paper
@@ -22,6 +26,7 @@ from store_contract import (  # noqa: F401
     store_url,
     titles,
 )
+from test_diff import LISTINGS, days_of, fresh
 
 A, B = "2407.10001", "2407.10002"
 ONE, OTHER = "doi:10.5555/one", "doi:10.5555/other"
@@ -37,6 +42,7 @@ KILNS = (
     "weathered samples, and agrees with written tax records wherever such documents survive in the regional archives."
 )
 
+TITLES = ["One", "Two", "Three", "Tidal Memory of Pools", "Tidal Memory of Pools, Part 2"]
 LATER = NOW + timedelta(hours=1)
 
 
@@ -255,3 +261,47 @@ def test_a_correction_survives_an_issue_and_a_withdrawal(store: Store) -> None:
     store.merge(ONE, OTHER, LATER)
     sight(store, journal(announce="withdrawn"), days=1, listed_on=TODAY)
     assert waiting(store) == [(ONE, "withdrawn")]
+
+
+# --- for every sequence of listings
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(listings=LISTINGS, data=st.data())
+def test_after_a_correction_the_same_pages_hold_nothing_new_and_nothing_updated(
+    listings: list[tuple[list[Paper], int | None]], data: st.DataObject, empty_sqlite: Path, tmp_path: Path
+) -> None:
+    with fresh(empty_sqlite, tmp_path) as store:
+        # Which of the two was withdrawn is for the next listing to say.
+        listings = [([p for p in papers if p.announce != "withdrawn"], day) for papers, day in listings]
+        sent: set[int] = set()
+        for days, (papers, listed) in enumerate(listings):
+            sight(store, *papers, listed_on=days_of(listed), days=days)
+            if store.count_waiting("daily") and data.draw(st.booleans()):
+                sent |= {c.paper_id for c in store.waiting("daily")}
+                issue(store, day=TODAY + timedelta(days=days))
+        for _ in range(data.draw(st.integers(1, 3))):
+            correct(store, data)
+        waiting = [c.paper_id for c in store.waiting("daily")]
+        for _ in range(2):
+            for papers, listed in listings:
+                assert set(sight(store, *papers, listed_on=days_of(listed), days=9)) <= {"seen"}
+        assert [c.paper_id for c in store.waiting("daily")] == waiting
+        assert not sent & {c.paper_id for c in store.waiting("daily") if c.change in ("new", "cross")}
+        assert store.check() == []
+
+
+def correct(store: Store, data: st.DataObject) -> None:
+    """One correction of what is known, or one that is refused."""
+    ids = sorted({head.id for title in TITLES for head in store.find_papers(title)})
+    if not ids:
+        return
+    paper_id = data.draw(st.sampled_from(ids))
+    with suppress(UsageError):
+        if data.draw(st.booleans()):
+            store.merge(paper_id, data.draw(st.sampled_from(ids)), LATER)
+        else:
+            story = store.story(paper_id)
+            assert story is not None
+            keys = data.draw(st.lists(st.sampled_from(story.keys), min_size=1, max_size=3, unique=True))
+            store.split(paper_id, keys, LATER)

@@ -266,7 +266,7 @@ def _offer_of_other(offer: Offer, edition: int | None, diff: Diff, other: KnownP
     made = Offer("waiting", "new", other.revision, offer.source, diff.stamp, "")
     if edition is not None:
         made.state, made.edition_id = "issued", edition
-    elif offer.state == "withheld":
+    elif offer.state == "withheld" and offer.change == "updated":
         made.state, made.change = "withheld", offer.change
     elif silent:
         made.state, made.reason = "dropped", SILENT

@@ -136,34 +136,42 @@ class Diff:
 
     def match(self, paper: Paper) -> tuple[KnownPaper | None, str | None]:
         """The known paper and the key that led to it; rows that this shows to be one are joined."""
-        if told := self.told_apart(paper):
+        (row, key), others = self.nearest(paper)
+        if told := self.told_apart(paper, row):
             return told
-        if settled := self.settled(paper):
-            return settled
-        if row := self.owner(shown := known.shown_key(paper)):
-            return row, shown
-        standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
-        if not standing:
-            return None, None
-        title = identity.title_key(paper.title)
-        standing.sort(key=lambda found: _strength(found[0], found[1], title))
-        key, row = standing[0]
-        for other_key, other in standing[1:]:
-            if self.rows[other.id] is not row and self.may_join(other_key, other, row, paper):
+        for other_key, other in others:
+            if row and self.rows[other.id] is not row and self.may_join(other_key, other, row, paper):
                 self.join(other, row)
         return row, key
 
-    def told_apart(self, paper: Paper) -> tuple[KnownPaper, str] | None:
-        """Of papers that are two by the operator's word, the one that this is: its ids and the keys that he named decide,
-        before what was remembered of appearances while they were taken for one."""
+    def nearest(
+        self, paper: Paper
+    ) -> tuple[tuple[KnownPaper | None, str | None], list[tuple[str, KnownPaper]]]:
+        """What the keys say, the strongest first, and what weaker ones say besides."""
+        if settled := self.settled(paper):
+            return settled, []
+        if row := self.owner(shown := known.shown_key(paper)):
+            return (row, shown), []
+        standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
+        if not standing:
+            return (None, None), []
+        title = identity.title_key(paper.title)
+        standing.sort(key=lambda found: _strength(found[0], found[1], title))
+        key, row = standing[0]
+        return (row, key), standing[1:]
+
+    def told_apart(self, paper: Paper, taken: KnownPaper | None) -> tuple[KnownPaper, str] | None:
+        """The other one of two papers, where this would be taken for the wrong one of them: its ids and the keys that the
+        operator named decide, before what was remembered of appearances while the two were one."""
         if not self.told.two:
             return None
         keys = (known.shown_key(paper), *self.ladder(paper)) if self.told.weak else self.quick_keys(paper)
         for key in filter(self.told.decides, keys):
             row = self.owner(key)
             if row and self.told.fits(row, paper, key):
-                told = any(row in (self.owner(left), self.owner(right)) for left, right in self.told.two)
-                return (row, key) if told else None
+                return (
+                    (row, key) if row is not taken and (taken is None or self.are_two(row, taken)) else None
+                )
         return None
 
     def are_two(self, row: KnownPaper, other: KnownPaper) -> bool:
@@ -263,7 +271,9 @@ class Diff:
 
     def meet(self, row: KnownPaper, paper: Paper) -> Status:
         if row.borrowed:
+            self.remember_abstracts(row, row.content.abstract)
             row.restate(paper)
+            row.debuted = row.debuted or paper.announce not in REPLACED
             return "seen"
         replaced = paper.announce in REPLACED
         before, stood = row.content.abstract, not row.withdrawn
