@@ -18,7 +18,7 @@ from digest.config import SourceConfig
 # A day that stayed the same for so long after its end is asked no more.
 SETTLED_DAYS = 3
 # Days that are asked for by date after downtime, or with `--since`: no run asks a site for years.
-MAX_MISSED_DAYS = 92
+MAX_MISSED_DAYS = 90
 DATE = "{date}"
 
 

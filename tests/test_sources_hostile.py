@@ -164,5 +164,5 @@ def test_a_kind_that_was_asked_for_is_not_forced_on_another_page() -> None:
 
 
 def test_an_unknown_kind_names_the_known_ones() -> None:
-    with pytest.raises(ParseError, match="huggingface, arxiv, feed, saved"):
+    with pytest.raises(ParseError, match="digest sources list --kinds"):
         sources.read(Listing(location="page", body=b"x"), "hugging-face")

@@ -62,6 +62,7 @@ def source_run(days: float = 0, **facts: object) -> SourceRun:
         "position": 3,
         "kind": "huggingface",
         "outcome": "suspect",
+        "partial": True,
         "listed_on": TODAY,
         "stated": None,
         "parsed": 12,

@@ -21,7 +21,7 @@ from digest.pipeline.gather import Taken, Wanted
 if TYPE_CHECKING:
     from digest.store import Day, Store
 
-HISTORY = 8
+HISTORY = 30  # a week of good runs, also where most were answered "not modified"
 
 
 class _DayRead(Struct):
@@ -204,10 +204,15 @@ class Tally:
         else:
             read.failed = True
 
-    def _record_days(self) -> None:
+    def _record_days(self) -> list[tuple[date, int, int]]:
+        """Of each day that was read before and read to its end now: how many papers it had, and has."""
         before = {day.day: day for day in self._store.days_of(self._source.name)}
+        compared = []
         for day, read in self._days.items():
-            self._store.record_day(self._day(day, read, before.get(day)))
+            known = before.get(day)
+            if known is not None and not read.same and not read.failed:
+                compared.append((day, known.papers, len(read.keys)))
+            self._store.record_day(self._day(day, read, known))
         # Of days whose window is over nothing more is expected.
         for known in before.values():
             if (
@@ -216,6 +221,7 @@ class Tally:
                 and self._is_settled(known.day, known.day)
             ):
                 self._store.record_day(_closed(known))
+        return compared
 
     def _day(self, day: date, read: _DayRead, before: Day | None) -> Day:
         from digest.store import Day
@@ -249,17 +255,17 @@ class Tally:
     def close(self, place: int, notes: Sequence[str] = ()) -> SourceReport:
         """The report of the source, its outcome judged beside its last runs; the ledger has it too."""
         with self._store.together():
-            self._record_days()
+            days = self._record_days()
             past = self._past()
             missing = missing_of(self._papers)
             kind = " ".join(sorted(self._kinds)) or self._source.kind
-            facts = self._facts(kind, missing)
+            facts = self._facts(kind, missing, days)
             verdict = judge(facts, past, calendar_of(kind, self._source.url), now=self._wanted.now)
             report = self._report(kind, verdict.outcome, verdict.why, notes)
             self._record_run(place, report, missing, past)
         return report
 
-    def _facts(self, kind: str, missing: dict[str, float]) -> Facts:
+    def _facts(self, kind: str, missing: dict[str, float], days: list[tuple[date, int, int]]) -> Facts:
         return Facts(
             kind=kind,
             failures=tuple(self._failures),
@@ -279,6 +285,7 @@ class Tally:
             missing=missing,
             truncated=self._truncated,
             dated_ask=self._dated,
+            days=tuple(days),
         )
 
     def _past(self) -> list[Past]:
@@ -288,6 +295,7 @@ class Tally:
                 parsed=run.parsed,
                 missing=run.missing,
                 listed_on=run.listed_on,
+                partial=run.partial,
                 run_at=run.run_at,
             )
             for run in self._store.source_runs(self._source.name, limit=HISTORY)
@@ -328,6 +336,7 @@ class Tally:
                 kind=report.kind,
                 outcome=report.outcome,
                 listed_on=listed_on,
+                partial=self._counts["not_modified"] > 0,
                 stated=report.stated,
                 parsed=report.read,
                 new=report.new,

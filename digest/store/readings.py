@@ -52,7 +52,7 @@ class ReadingRow(Struct, frozen=True, kw_only=True):
 
 
 class SourceRun(Struct, frozen=True, kw_only=True):
-    """One source of one run. `missing` is the share, from 0 to 1, of its papers without an abstract, authors, …"""
+    """One source of one run. `partial`: some of its listings had not changed and were not read. `missing` is the share, from 0 to 1, of its papers without an abstract, authors, …"""
 
     run_at: datetime
     source: str
@@ -60,6 +60,7 @@ class SourceRun(Struct, frozen=True, kw_only=True):
     kind: str
     outcome: Outcome
     listed_on: date | None
+    partial: bool
     stated: int | None
     parsed: int
     new: int
@@ -176,6 +177,7 @@ class Readings:
                 **numbers,
                 run_at=stamp(row.run_at),
                 listed_on=row.listed_on.isoformat() if row.listed_on else "",
+                partial=int(row.partial),
                 missing=_json(row.missing),
                 seconds=row.seconds,
             )
@@ -262,6 +264,6 @@ def _reading(row: Row) -> ReadingRow:
 
 def _source_run(row: Row) -> SourceRun:
     facts = dict(zip(SourceRun.__struct_fields__, row, strict=True))
-    facts["listed_on"] = day(facts["listed_on"])
+    facts["listed_on"], facts["partial"] = day(facts["listed_on"]), bool(facts["partial"])
     facts["run_at"], facts["missing"] = moment(facts["run_at"]), _decode_shares(facts["missing"])
     return SourceRun(**facts)

@@ -44,20 +44,20 @@ WHERE hash IN (
     WHERE total > :max_bytes
 );
 
--- name: put_source_run(run_at, source, position, kind, outcome, listed_on, stated, parsed, new, updated, seen, dropped, failed, missing, why, seconds)!
-INSERT INTO source_runs (run_at, source, position, kind, outcome, listed_on, stated, parsed, new, updated, seen, dropped, failed,
+-- name: put_source_run(run_at, source, position, kind, outcome, listed_on, partial, stated, parsed, new, updated, seen, dropped, failed, missing, why, seconds)!
+INSERT INTO source_runs (run_at, source, position, kind, outcome, listed_on, partial, stated, parsed, new, updated, seen, dropped, failed,
                          missing, why, seconds)
-VALUES (:run_at, :source, :position, :kind, :outcome, :listed_on, :stated, :parsed, :new, :updated, :seen, :dropped, :failed,
+VALUES (:run_at, :source, :position, :kind, :outcome, :listed_on, :partial, :stated, :parsed, :new, :updated, :seen, :dropped, :failed,
         :missing, :why, :seconds)
 ON CONFLICT (run_at, source) DO UPDATE SET
     position = excluded.position, kind = excluded.kind, outcome = excluded.outcome, listed_on = excluded.listed_on,
-    stated = excluded.stated,
+    partial = excluded.partial, stated = excluded.stated,
     parsed = excluded.parsed, new = excluded.new, updated = excluded.updated, seen = excluded.seen,
     dropped = excluded.dropped, failed = excluded.failed, missing = excluded.missing, why = excluded.why,
     seconds = excluded.seconds;
 
 -- name: source_runs(source, limit)
-SELECT run_at, source, position, kind, outcome, listed_on, stated, parsed, new, updated, seen, dropped, failed, missing, why, seconds
+SELECT run_at, source, position, kind, outcome, listed_on, partial, stated, parsed, new, updated, seen, dropped, failed, missing, why, seconds
 FROM source_runs
 WHERE source = :source
 ORDER BY run_at DESC

@@ -12,6 +12,7 @@ CREATE TABLE source_runs (
     kind     TEXT NOT NULL,
     outcome  TEXT NOT NULL,
     listed_on TEXT NOT NULL,
+    partial  INTEGER NOT NULL,
     stated   INTEGER,
     parsed   INTEGER NOT NULL,
     new      INTEGER NOT NULL,
