@@ -137,7 +137,7 @@ class Diff:
     def match(self, paper: Paper) -> tuple[KnownPaper | None, str | None]:
         """The known paper and the key that led to it; rows that this shows to be one are joined."""
         (row, key), others = self.nearest(paper)
-        if told := self.told_apart(paper, row):
+        if told := self.told_apart(paper, row, key):
             return told
         for other_key, other in others:
             if row and self.rows[other.id] is not row and self.may_join(other_key, other, row, paper):
@@ -160,7 +160,9 @@ class Diff:
         key, row = standing[0]
         return (row, key), standing[1:]
 
-    def told_apart(self, paper: Paper, taken: KnownPaper | None) -> tuple[KnownPaper, str] | None:
+    def told_apart(
+        self, paper: Paper, taken: KnownPaper | None, by: str | None
+    ) -> tuple[KnownPaper, str] | None:
         """The other one of two papers, where this would be taken for the wrong one of them: its ids and the keys that the
         operator named decide, before what was remembered of appearances while the two were one."""
         if not self.told.two:
@@ -169,9 +171,15 @@ class Diff:
         for key in filter(self.told.decides, keys):
             row = self.owner(key)
             if row and self.told.fits(row, paper, key):
-                return (
-                    (row, key) if row is not taken and (taken is None or self.are_two(row, taken)) else None
-                )
+                if row is taken or not (taken is None or self.are_two(row, taken)):
+                    return None
+                if (
+                    by
+                    and self.told.is_weak(key)
+                    and self.owners[by] not in map(self.owners.get, self.told.lefts(key))
+                ):
+                    return None  # a third paper, which was made one with that one
+                return row, key
         return None
 
     def are_two(self, row: KnownPaper, other: KnownPaper) -> bool:

@@ -20,16 +20,24 @@ class Told:
         self.two = [(left, right) for relation, left, right in corrections if relation == "two"]
         self.one = [(left, right) for relation, left, right in corrections if relation == "one"]
         self.named = frozenset(right for _, right in self.two)
-        self.weak = any(identity.rung(key) in _WEAK for key in self.named)
+        self.weak = any(map(self.is_weak, self.named))
         self.egos: dict[int, list[Known]] = {}
 
     @property
     def keys(self) -> list[str]:
         return [key for pair in (*self.two, *self.one) for key in pair]
 
+    def is_weak(self, key: str) -> bool:
+        """Many papers may have it; an id only one has."""
+        return identity.rung(key) in _WEAK
+
+    def lefts(self, key: str) -> list[str]:
+        """The papers from which this key was split off, by a key of each."""
+        return [left for left, right in self.two if right == key]
+
     def decides(self, key: str) -> bool:
         """Ids are final, and so is a key that the operator named."""
-        return identity.rung(key) not in _WEAK or key in self.named
+        return not self.is_weak(key) or key in self.named
 
     def fits(self, row: KnownPaper, paper: Paper, key: str) -> bool:
         """May an appearance be this paper by a key that the operator named, or by an id?"""
