@@ -432,6 +432,18 @@ def test_an_update_of_a_waiting_paper_is_still_its_first_showing(store: Store) -
     assert [(c.paper.abstract, c.change) for c in store.waiting("daily")] == [(TIDES_2, "new")]
 
 
+def test_versions_that_came_while_a_paper_waited_are_not_offered_after_it_was_sent(store: Store) -> None:
+    everything = [arxiv(A, version=1), arxiv(A, version=2), arxiv(A, version=3)]
+    sight(store, *everything, updates=("daily",))
+    issue(store)
+    sight(store, *everything, arxiv(A), days=1, updates=("daily",))
+    assert store.count_waiting("daily") == 0
+    sight(store, arxiv(A, version=4), arxiv(A, version=5), days=2, updates=("daily",))
+    issue(store, day=TODAY + timedelta(days=2))
+    sight(store, arxiv(A), days=3, updates=("daily",))
+    assert store.count_waiting("daily") == 0
+
+
 def test_an_update_found_in_anothers_source_reaches_a_digest_through_its_own(store: Store) -> None:
     both = ("daily", "all")
     sight(store, arxiv(A, version=1), followers=both, updates=both)

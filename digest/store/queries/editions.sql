@@ -27,11 +27,16 @@ INSERT INTO entries (edition_id, position, key, paper_id) VALUES (:edition_id, :
 SELECT state FROM offers WHERE paper_id = :paper_id AND digest = :digest;
 
 -- name: mark_issued(digest, paper_id, reason, edition_id)*!
-UPDATE offers SET state = 'issued', reason = :reason, edition_id = :edition_id
+-- It was shown as it is now, with every version that came while it waited. A revision below 0 is a complement (known.py).
+UPDATE offers SET
+    state = 'issued', reason = :reason, edition_id = :edition_id,
+    revision = (SELECT CASE WHEN p.revision < 0 THEN -1 - p.revision ELSE p.revision END FROM papers p WHERE p.id = :paper_id)
 WHERE paper_id = :paper_id AND digest = :digest;
 
 -- name: mark_dropped(digest, paper_id, reason)*!
-UPDATE offers SET state = 'dropped', reason = :reason
+UPDATE offers SET
+    state = 'dropped', reason = :reason,
+    revision = (SELECT CASE WHEN p.revision < 0 THEN -1 - p.revision ELSE p.revision END FROM papers p WHERE p.id = :paper_id)
 WHERE paper_id = :paper_id AND digest = :digest AND state = 'waiting';
 
 -- name: edition(digest, date, part)$
