@@ -12,7 +12,7 @@ import pytest
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused
 from digest.fetch import Fetcher, MemoryTurns, Turns, Visit
-from digest.fetch.robots import Rules
+from digest.fetch.robots import Rules, is_for_programs
 from digest.model import Listing
 from fetch_servers import FileTurns, Reply, Site, gaps
 
@@ -209,3 +209,22 @@ def test_a_hostile_robots_txt_is_read_in_time(site: Site) -> None:
         text = ("User-agent: *\n" + line * (500_000 // len(line)))[:500_000]
         Rules(text).allow("https://papers.example.org/" + "a" * 2000)
     assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("url", "for_programs"),
+    [
+        ("https://export.arxiv.org/api/query?search_query=ti:moths", True),
+        ("https://export.arxiv.org/oai2?verb=Identify", True),
+        ("https://oaipmh.arxiv.org/oai?verb=Identify", True),
+        ("https://api.crossref.org/works?rows=5", True),
+        ("https://api.semanticscholar.org/graph/v1/paper/search", True),
+        ("https://export.arxiv.org/api/queryless", False),
+        ("https://export.arxiv.org/abs/2611.01234", False),
+        ("https://arxiv.org/api/query", False),
+        ("https://export.arxiv.org.example.org/api/query", False),
+        ("https://example.org/?u=https://export.arxiv.org/api/query", False),
+    ],
+)
+def test_interfaces_for_programs_are_no_pages_to_crawl(url: str, for_programs: bool) -> None:
+    assert is_for_programs(url) is for_programs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 from protego import Protego
@@ -28,7 +29,33 @@ _DAY_S = 24 * 3600
 _LEAST_S = 600
 _DELAY_AT_MOST_S = 30.0
 
+# Interfaces that their owners publish for programs, with terms of their own. Their robots.txt is for crawlers (that of arXiv's
+# keeps all of them out, and arXiv's word on robots sends programs to just these): it is not asked here.
+_FOR_PROGRAMS = (
+    ("export.arxiv.org", "/api/query"),
+    ("export.arxiv.org", "/oai2"),
+    ("oaipmh.arxiv.org", "/oai"),
+    ("api.crossref.org", "/"),
+    ("api.semanticscholar.org", "/"),
+    ("api.openalex.org", "/"),
+    ("api.datacite.org", "/"),
+    ("doaj.org", "/api/"),
+    ("dblp.org", "/search/publ/api"),
+    ("eutils.ncbi.nlm.nih.gov", "/entrez/eutils/"),
+)
+
 _USER_AGENT = re.compile(r"^([ \t]*user[- ]?agent[ \t]*:)[ \t]*([^\r\n#]*)", re.IGNORECASE | re.MULTILINE)
+
+
+def is_for_programs(url: str) -> bool:
+    """Is this an address of an interface that its owner publishes for programs?"""
+    parts = urlsplit(url)
+    path = parts.path or "/"
+    return any(parts.hostname == host and _below(path, start) for host, start in _FOR_PROGRAMS)
+
+
+def _below(path: str, start: str) -> bool:
+    return path == start or path.startswith(start if start.endswith("/") else f"{start}/")
 
 
 class Rules:
@@ -67,6 +94,8 @@ class Robots:
     def delay_for(self, place: Place, errand: Errand) -> float:
         """The seconds that the site wants between two requests. Raises FetchRefused where its robots.txt keeps us out, and
         FetchError where that cannot be had: then nothing is asked (RFC 9309, 2.3.1.4)."""
+        if is_for_programs(place.url):
+            return 0.0
         rules = self._rules(place, errand)
         if not rules.allow(place.url):
             raise FetchRefused(
