@@ -254,6 +254,9 @@ def test_one_value_changes_or_nothing(lines: list[str], number: int, enabled: bo
         return
     new = with_enabled(text, number, enabled)
     tables = before.get("source", [])
+    if not isinstance(tables, list):  # a table [source.selectors] alone is no list of sources
+        assert new is None
+        return
     if new is None:
         assert number >= len(tables)
         return
