@@ -108,6 +108,7 @@ _SWITCHED = re.compile(r"\{\\(?:em|it|bf|sc|tt|rm|sl|sf|itshape|bfseries|scshape
 _LETTER = re.compile(r"\\(aa|AA|ae|AE|oe|OE|ss|[oOlLij])(?:\{\}|\s+|(?![A-Za-z]))")
 _COMMAND = re.compile(r"\\([A-Za-z]+)(\{\}|\\(?= ))?(\.?)")
 _ESCAPED = re.compile(r"\\([%&$#_{}])")
+_NOT_ESCAPED = re.compile(r"\\[^%&$#_{}]")
 _SPACE = re.compile(r"\\\\(?:\[[^\]]*\])?|\\[ ,;:!/]|\\-")
 _TIE = re.compile(r"~(?<=[A-Za-z.]~)(?=[\w($\\])")
 _QUOTED = re.compile(r"`(?<!``)([^`'\n]{1,80})'(?!')")
@@ -115,7 +116,7 @@ _QUOTED = re.compile(r"`(?<!``)([^`'\n]{1,80})'(?!')")
 
 def _prose(text: str) -> str:
     if "\\" in text:
-        text = _commands(text)
+        text = _commands(text) if "{" in text or _NOT_ESCAPED.search(text) else _ESCAPED.sub(r"\1", text)
     if "``" in text:
         text = text.replace("``", "“").replace("''", "”")
     if "`" in text:

@@ -144,6 +144,8 @@ def _refuse(location: str, what: str) -> NoReturn:
 
 def _may_be_deep(body: bytes, tags: int, plain: bool) -> bool:
     """False only where depth can do no harm. A parser takes at most as many steps for a tag as elements are open before it."""
+    if tags * tags // 2 <= MAX_UNWATCHED_STEPS:
+        return False
     opened = tags - body.count(b"</")
     if opened * (tags - opened // 2) <= MAX_UNWATCHED_STEPS:
         return False

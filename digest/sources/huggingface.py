@@ -150,7 +150,7 @@ def _reading_of_props(listing: Listing, props: Json) -> Reading:
 def _props(value: str | bytes | None) -> Json | None:
     try:
         props = msgspec.json.decode(value or "")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             props = json.loads(value or "")
         except (ValueError, RecursionError):
