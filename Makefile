@@ -23,6 +23,7 @@ test: .venv/develop
 # The heavy proofs at full size: kill loops, fuzzing.
 torture: .venv/develop
 	$(BIN)/pytest -m torture -rs
+	DIGEST_HYPOTHESIS=new $(BIN)/pytest -n 2 -m "hypothesis and not torture"
 
 format: .venv/develop
 	$(BIN)/ruff check --fix digest tests

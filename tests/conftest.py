@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The ordinary suite draws the same examples every time: a failure is a change of the code, on every machine. `make torture`
+# draws new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("new", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("DIGEST_HYPOTHESIS", "same"))
 
 # Saved pages of real listings, with a MANIFEST.toml. They are not part of the project (their texts belong to others), so
 # without them their tests are not collected, rather than skipped. Naming the folder says that it is there.
