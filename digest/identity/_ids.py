@@ -108,6 +108,8 @@ def normalise_ids(ids: Mapping[str, str]) -> dict[str, str]:
 
     An arXiv DOI becomes the arXiv id. What stands under `arxiv` or `doi` and is none is left out.
     """
+    if len(ids) == 1 and (plain := _PLAIN_ARXIV.fullmatch(ids.get("arxiv", ""))):
+        return {"arxiv": plain[1]}
     clean: dict[str, str] = {}
     for kind, value in ids.items():
         kind, value = kind.strip().lower(), value.strip()
