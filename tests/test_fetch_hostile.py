@@ -444,3 +444,37 @@ def test_a_name_that_nobody_knows_is_an_error_of_the_source(code: int, tries: in
     assert found.outcome == "unreachable"
     assert "not known" in str(found)
     assert len(asked) == tries
+
+
+# ---------------------------------------------------------------- pages saved as gzip files
+
+
+def read_file(path: Path) -> Listing | FetchError:
+    fetcher = Fetcher(user_agent="paper-digest/test", resolve=Path)
+    (found,) = fetcher.fetch(SourceConfig(name="s", path=str(path)), now=NOW)
+    return found
+
+
+def test_a_page_saved_as_a_gzip_file_is_read_under_whatever_name(tmp_path: Path, site: Site) -> None:
+    (tmp_path / "dump.xml").write_bytes(gzip.compress(b"<rss/>"))
+    assert read_file(tmp_path / "dump.xml").body == b"<rss/>"  # type: ignore[union-attr]
+    site.pages["/x"] = Reply(gzip.compress(b"<rss/>"), headers={"Content-Type": "application/gzip"})
+    assert ask(site).body == b"<rss/>"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (GIB, FetchTooLarge),
+        (DENSE, FetchTooLarge),
+        (gzip.compress(b"x" * 100_000)[:-9], FetchError),
+        (b"\x1f\x8b\x08 no gzip", FetchError),
+    ],
+)
+def test_a_gzip_file_that_is_a_bomb_or_broken_is_named(
+    body: bytes, error: type[FetchError], tmp_path: Path
+) -> None:
+    (tmp_path / "page.gz").write_bytes(body)
+    found = read_file(tmp_path / "page.gz")
+    assert isinstance(found, error)
+    assert "page.gz" in str(found)

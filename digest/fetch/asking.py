@@ -21,6 +21,7 @@ from digest.fetch.body import read_body
 from digest.fetch.faults import wrong_status
 from digest.fetch.files import date_in
 from digest.fetch.manners import Errand, Manners
+from digest.fetch.packing import MAGIC, unpacked
 from digest.fetch.robots import Robots
 from digest.fetch.wire import Answer
 from digest.model import Listing, NotModified, Validators
@@ -84,7 +85,12 @@ class Asking:
 
 
 def _read(response: HTTPResponse, url: str, max_bytes: int) -> bytes:
-    return read_body(response, url=url, max_bytes=max_bytes) if response.status == 200 else b""
+    if response.status != 200:
+        return b""
+    body = read_body(response, url=url, max_bytes=max_bytes)
+    # A dump that is a gzip file itself; what was packed for the way as well is no page, and stays as it is.
+    is_file = body.startswith(MAGIC) and not response.headers.get("Content-Encoding")
+    return unpacked(body, url=url, max_bytes=max_bytes) if is_file else body
 
 
 def _led_there(asked: Place, error: FetchRefused) -> FetchRefused:

@@ -12,6 +12,7 @@ from pathlib import Path
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused
 from digest.fetch.faults import answer_of, shown, too_large
+from digest.fetch.packing import MAGIC, unpacked
 from digest.model import Listing
 
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
@@ -72,4 +73,6 @@ def _from_file(file: Path, max_bytes: int, now: datetime) -> Listing:
         body = stream.read(max_bytes + 1)
     if len(body) > max_bytes:
         raise too_large(location, max_bytes)
+    if body.startswith(MAGIC):
+        body = unpacked(body, url=location, max_bytes=max_bytes)
     return Listing(location=location, body=body, fetched_at=now, listed_on=date_in(file.name))
