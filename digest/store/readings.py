@@ -52,7 +52,8 @@ class ReadingRow(Struct, frozen=True, kw_only=True):
 
 
 class SourceRun(Struct, frozen=True, kw_only=True):
-    """One source of one run. `partial`: some of its listings had not changed and were not read. `missing` is the share, from 0 to 1, of its papers without an abstract, authors, …"""
+    """One source of one run. `partial`: some of its listings had not changed and were not read. `missing` is the share, from 0
+    to 1, of its papers without an abstract, authors, …"""
 
     run_at: datetime
     source: str
