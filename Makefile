@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 
-.PHONY: run test torture format lock clean
+.PHONY: run test torture bench format lock clean
 .DEFAULT_GOAL := run
 
 # The main job on config.toml as shipped: offline samples in, feeds/ and var/outbox/ out.
@@ -24,6 +24,10 @@ test: .venv/develop
 torture: .venv/develop
 	$(BIN)/pytest -m torture -rs
 	DIGEST_HYPOTHESIS=new $(BIN)/pytest -n 2 -m "hypothesis and not torture"
+
+# How fast listings are read, beside the libraries that others read them with (docs/performance.md).
+bench: .venv/runtime
+	@$(BIN)/python -m benchmarks.reading
 
 format: .venv/develop
 	$(BIN)/ruff check --fix digest tests

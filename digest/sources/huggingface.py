@@ -108,9 +108,11 @@ def _read_page(listing: Listing) -> Reading:
 
     guard_html(listing.body, listing.location)
     text = "" if is_utf8(listing.body) else unicode_text(listing)
-    tree = LexborHTMLParser(text.encode("utf-8", "replace") if text else listing.body)
+    body = text.encode("utf-8", "replace") if text else listing.body
+    tree = LexborHTMLParser(body)
     notes: list[str] = []
-    for element in tree.css("[data-target='DailyPapers'][data-props]"):
+    hydrated = tree.css("[data-target='DailyPapers'][data-props]") if b"DailyPapers" in body else []
+    for element in hydrated:
         props = _props(element.attributes.get("data-props"))
         if props is None:
             continue

@@ -1,0 +1,195 @@
+"""The same extraction as others would write it: the raw fields of each paper as a dict, neither cleaned nor keyed."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import Any
+
+Fields = dict[str, Any]
+_CATEGORY = re.compile(r"\(([a-z-]+(?:\.[A-Za-z-]+)?)\)")
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- arXiv
+
+
+def arxiv_beautifulsoup(body: bytes) -> list[Fields]:
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(body, "lxml")
+    papers = []
+    for dt in soup.find_all("dt"):
+        dd = dt.find_next_sibling("dd")
+        meta = dd.find("div", class_="meta")
+        link = dt.find("a", title="Abstract")
+        html = dt.find("a", title="View HTML")
+        comment, doi = meta.find("div", class_="list-comments"), meta.find("div", class_="list-doi")
+        abstract = meta.find("p", class_="mathjax")
+        for address in abstract.find_all("a"):
+            address.replace_with(address["href"])
+        papers.append(
+            {
+                "id": link["id"],
+                "mark": dt.get_text(),
+                "html": html["href"] if html else None,
+                "title": _joined(meta.find("div", class_="list-title").get_text())
+                .removeprefix("Title:")
+                .strip(),
+                "authors": [a.get_text() for a in meta.find("div", class_="list-authors").find_all("a")],
+                "comment": _joined(comment.get_text()).removeprefix("Comments:").strip() if comment else None,
+                "doi": doi.find("a").get_text() if doi else None,
+                "categories": _CATEGORY.findall(meta.find("div", class_="list-subjects").get_text()),
+                "abstract": _joined(abstract.get_text()),
+            }
+        )
+    return papers
+
+
+def arxiv_selectolax(body: bytes) -> list[Fields]:
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(body)
+    papers = []
+    for dt, dd in zip(tree.css("dt"), tree.css("dd"), strict=True):
+        link = dt.css_first("a[title='Abstract']")
+        html = dt.css_first("a[title='View HTML']")
+        comment, doi = dd.css_first(".list-comments"), dd.css_first(".list-doi a")
+        abstract = dd.css_first("p.mathjax")
+        for address in abstract.css("a"):
+            address.replace_with(address.attributes["href"])
+        papers.append(
+            {
+                "id": link.attributes["id"],
+                "mark": dt.text(),
+                "html": html.attributes["href"] if html else None,
+                "title": _joined(dd.css_first(".list-title").text()).removeprefix("Title:").strip(),
+                "authors": [a.text() for a in dd.css(".list-authors a")],
+                "comment": _joined(comment.text()).removeprefix("Comments:").strip() if comment else None,
+                "doi": doi.text() if doi else None,
+                "categories": _CATEGORY.findall(dd.css_first(".list-subjects").text()),
+                "abstract": _joined(abstract.text()),
+            }
+        )
+    return papers
+
+
+# --- Hugging Face
+
+
+def cards_beautifulsoup(body: bytes) -> list[Fields]:
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(body, "lxml")
+    papers = []
+    for card in soup.find_all("article"):
+        link = card.find("h3").find("a")
+        papers.append(
+            {
+                "id": link["href"].rpartition("/")[2],
+                "title": _joined(link.get_text()),
+                "upvotes": int(card.find("div", class_="leading-none").get_text()),
+            }
+        )
+    return papers
+
+
+def cards_selectolax(body: bytes) -> list[Fields]:
+    from selectolax.lexbor import LexborHTMLParser
+
+    papers = []
+    for card in LexborHTMLParser(body).css("article"):
+        link = card.css_first("h3 a")
+        papers.append(
+            {
+                "id": link.attributes["href"].rpartition("/")[2],
+                "title": _joined(link.text()),
+                "upvotes": int(card.css_first(".leading-none").text()),
+            }
+        )
+    return papers
+
+
+def _props(data: str) -> list[Fields]:
+    import json
+
+    return [
+        {
+            "id": entry["paper"]["id"],
+            "title": _joined(entry["paper"]["title"]),
+            "upvotes": entry["paper"]["upvotes"],
+            "abstract": _joined(entry["paper"]["summary"]),
+            "authors": [author["name"] for author in entry["paper"]["authors"]],
+            "gist": entry["paper"]["ai_summary"],
+            "tags": entry["paper"]["ai_keywords"],
+        }
+        for entry in json.loads(data)["dailyPapers"]
+    ]
+
+
+def daily_beautifulsoup(body: bytes) -> list[Fields]:
+    from bs4 import BeautifulSoup
+
+    return _props(str(BeautifulSoup(body, "lxml").find(attrs={"data-target": "DailyPapers"})["data-props"]))
+
+
+def daily_selectolax(body: bytes) -> list[Fields]:
+    from selectolax.lexbor import LexborHTMLParser
+
+    return _props(LexborHTMLParser(body).css_first("[data-target='DailyPapers']").attributes["data-props"])
+
+
+# --- Atom
+
+
+def atom_feedparser(body: bytes) -> list[Fields]:
+    import feedparser
+
+    return [
+        {
+            "id": entry.id,
+            "link": entry.link,
+            "pdf": next((link.href for link in entry.links if link.get("type") == "application/pdf"), None),
+            "title": _joined(entry.title),
+            "abstract": _joined(entry.summary),
+            "authors": [author.name for author in entry.authors],
+            "categories": [tag.term for tag in entry.tags],
+            "published": entry.published,
+            "updated": entry.updated,
+            "comment": entry.get("arxiv_comment"),
+            "doi": entry.get("arxiv_doi"),
+        }
+        for entry in feedparser.parse(BytesIO(body)).entries
+    ]
+
+
+_ATOM, _ARXIV = "{http://www.w3.org/2005/Atom}", "{http://arxiv.org/schemas/atom}"
+
+
+def atom_lxml(body: bytes) -> list[Fields]:
+    from lxml import etree
+
+    papers = []
+    for entry in etree.fromstring(body).iter(f"{_ATOM}entry"):
+        links = {link.get("type"): link.get("href") for link in entry.iterchildren(f"{_ATOM}link")}
+        papers.append(
+            {
+                "id": entry.findtext(f"{_ATOM}id"),
+                "link": links.get("text/html"),
+                "pdf": links.get("application/pdf"),
+                "title": _joined(entry.findtext(f"{_ATOM}title")),
+                "abstract": _joined(entry.findtext(f"{_ATOM}summary")),
+                "authors": [
+                    author.findtext(f"{_ATOM}name") for author in entry.iterchildren(f"{_ATOM}author")
+                ],
+                "categories": [tag.get("term") for tag in entry.iterchildren(f"{_ATOM}category")],
+                "published": entry.findtext(f"{_ATOM}published"),
+                "updated": entry.findtext(f"{_ATOM}updated"),
+                "comment": entry.findtext(f"{_ARXIV}comment"),
+                "doi": entry.findtext(f"{_ARXIV}doi"),
+            }
+        )
+    return papers
