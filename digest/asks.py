@@ -23,10 +23,12 @@ DATE = "{date}"
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """One address to ask for: `day` is the listing day that it is asked for, where it names one."""
+    """One address to ask for: `day` is the listing day that it is asked for, where it names one. `route` is the further
+    address of the same listing that it belongs to, as the configuration has it; "" for the source's own."""
 
     url: str
     day: date | None = None
+    route: str = ""
 
 
 def day_address(source: SourceConfig) -> str:
@@ -47,6 +49,11 @@ def day_address(source: SourceConfig) -> str:
     if path.endswith("/papers") and (is_hugging_face or source.kind == "huggingface"):
         return urlunsplit(parts._replace(path=f"{path}/date/{DATE}"))
     return ""
+
+
+def on_day(url: str, day: date) -> str:
+    """An address of a day: `url` with the day in the place of `{date}`; another one stays as it is."""
+    return url.replace(DATE, day.isoformat())
 
 
 def missed_address(source: SourceConfig) -> str:
@@ -74,7 +81,7 @@ def first_asks(
     address = day_address(source)
     if not address:
         return [Ask(url=source.url)]
-    return [Ask(url=_of_day(address, day), day=day) for day in wanted_days(source, until, known, since)]
+    return [Ask(url=on_day(address, day), day=day) for day in wanted_days(source, until, known, since)]
 
 
 def wanted_days(
@@ -108,9 +115,7 @@ def missed_asks(
     start = min((day for day in (last, since, *open_days) if day is not None), default=newest)
     days = arxiv_days(max(start, newest - timedelta(days=MAX_MISSED_DAYS)), newest)
     return [
-        Ask(url=_of_day(address, day), day=day)
-        for day in days
-        if day != newest and known.get(day) != "closed"
+        Ask(url=on_day(address, day), day=day) for day in days if day != newest and known.get(day) != "closed"
     ]
 
 
@@ -119,10 +124,6 @@ def is_settled(day: date, *, changed: date, today: date, window_days: int) -> bo
     return today - max(day, changed) > timedelta(days=SETTLED_DAYS) or today - day > timedelta(
         days=window_days
     )
-
-
-def _of_day(address: str, day: date) -> str:
-    return address.replace(DATE, day.isoformat())
 
 
 def _span(first: date, last: date) -> Sequence[date]:

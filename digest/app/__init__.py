@@ -11,7 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from digest import __version__
+from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
 from digest.errors import ConfigError, DigestError, UsageError
 from digest.fetch import ARXIV_INTERVAL_S, Fetcher
@@ -395,7 +398,8 @@ class App:
         from digest.sources import read
 
         for source in sources:
-            for listing in self.fetcher.fetch(source, now=now):
+            today = replace(source, url=on_day(source.url, now.astimezone(UTC).date()))
+            for listing in self.fetcher.fetch(today, now=now):
                 if not isinstance(listing, Listing):
                     yield listing.url or source.url or source.path, listing
                     continue

@@ -146,10 +146,10 @@ def _tried(
     """Where each listing of a source is, what it gives now and what the selectors find; where an address names a day, today's."""
     from msgspec.structs import replace
 
+    from digest.asks import on_day
     from digest.sources import read
 
-    today = app.today(now).isoformat()
-    addresses = [url.replace("{date}", today) for url in (source.url, *source.routes)]
+    addresses = [on_day(url, now.date()) for url in (source.url, *source.routes)]
     for address in addresses:
         for listing in app.fetcher.fetch(replace(source, url=address), now=now):
             if not isinstance(listing, Listing):

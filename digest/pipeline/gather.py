@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct, structs
 
 from digest import __version__
-from digest.asks import Ask, first_asks, missed_asks
+from digest.asks import Ask, first_asks, missed_asks, on_day
 from digest.config import SourceConfig
 from digest.errors import FetchError, ParseError
 from digest.model import Listing, NotModified, Reading, Validators
@@ -93,7 +93,7 @@ def gather(wanted: Wanted, visit: Visit, store: Store, *, stopped: Callable[[], 
     for ask in missed_asks(source, newest=newest, known=known, since=wanted.since):
         yield from asking.pages(ask)
     for route in source.routes:
-        yield from asking.pages(Ask(url=route))
+        yield from asking.pages(Ask(url=on_day(route, wanted.until), route=route))
 
 
 class _Asking:
@@ -112,7 +112,7 @@ class _Asking:
             left -= 1
             known = self._store.answer(self._wanted.source.name, url, self._wanted.audience)
             listing = self._visit.ask(url, validators=_validators(known))
-            taken = _read(Ask(url=url, day=ask.day), listing, self._wanted.source)
+            taken = _read(structs.replace(ask, url=url), listing, self._wanted.source)
             if isinstance(taken.reading, Reading):
                 self._note_day(taken.reading)
                 keys = {paper.key for paper in taken.reading.papers}
@@ -177,12 +177,10 @@ def routes_gap(taken: Iterable[Taken], source: SourceConfig) -> list[str]:
 
 def _ids_by_route(taken: Iterable[Taken], source: SourceConfig) -> Mapping[str, dict[date, set[str]]]:
     found: dict[str, dict[date, set[str]]] = {}
-    route = ""
-    addresses = {source.url, *source.routes}
     for item in taken:
-        route = item.ask.url if item.ask.url in addresses else route
         reading = item.reading
-        if isinstance(reading, Reading) and reading.listed_on and route:
-            ids = found.setdefault(route, {}).setdefault(reading.listed_on, set())
-            ids |= {p.key for p in reading.papers if p.announce in (None, "new", "cross")}
+        if isinstance(reading, Reading) and reading.listed_on:
+            days = found.setdefault(item.ask.route or source.url, {})
+            shown = (paper.key for paper in reading.papers if paper.announce in (None, "new", "cross"))
+            days.setdefault(reading.listed_on, set()).update(shown)
     return found

@@ -190,7 +190,7 @@ class Tally:
 
     def _note_day(self, taken: Taken) -> None:
         grows = self._dated and taken.ask.day is not None
-        if not grows and not (missed_address(self._source) and taken.ask.url not in self._source.routes):
+        if not grows and not (missed_address(self._source) and not taken.ask.route):
             return
         day = taken.day
         if day is None:
