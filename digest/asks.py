@@ -84,6 +84,13 @@ def first_asks(
     return [Ask(url=on_day(address, day), day=day) for day in wanted_days(source, until, known, since)]
 
 
+def days_before(source: SourceConfig, day: date) -> list[Ask]:
+    """The days of a source's window before `day`, newest first; none where days have no address."""
+    address = day_address(source)
+    days = [day - timedelta(days=n) for n in range(1, source.lookback_days + 1)] if address else []
+    return [Ask(url=on_day(address, before), day=before) for before in days]
+
+
 def wanted_days(
     source: SourceConfig, until: date, known: Mapping[date, str], since: date | None
 ) -> list[date]:

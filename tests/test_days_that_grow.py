@@ -136,6 +136,18 @@ def test_first_use_reads_today_and_with_since_the_days_before(tmp_path: Path) ->
         assert run(config, site, since=MONDAY + 4 * DAY).sources[0].new == 0
 
 
+def test_first_use_on_a_day_without_papers_reads_the_newest_that_has_some(tmp_path: Path) -> None:
+    days = {MONDAY + n * DAY: [(at(MONDAY + n * DAY, 1), entry(n + 1))] for n in range(5)}
+    with serving(Site(days, at(MONDAY + 6 * DAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        assert run(config, site).sources[0].new == 1
+        assert [item.paper.ids["arxiv"] for item in editions(config)[0].entries] == ["2603.00005"]
+        asked = len(site.asked)
+        site.now += timedelta(hours=2)
+        assert run(config, site).sources[0].outcome == "not-modified"
+        assert len(site.asked) == asked + 3
+
+
 def test_a_day_that_could_not_be_had_is_asked_again(tmp_path: Path) -> None:
     days = {MONDAY + n * DAY: [(at(MONDAY + n * DAY, 1), entry(n + 1))] for n in range(4)}
     with serving(Site(days, at(MONDAY, 7))) as site:

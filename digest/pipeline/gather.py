@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct, structs
 
 from digest import __version__
-from digest.asks import Ask, first_asks, missed_asks, on_day
+from digest.asks import Ask, days_before, first_asks, missed_asks, on_day
 from digest.config import SourceConfig
 from digest.errors import FetchError, ParseError
 from digest.model import Listing, NotModified, Reading, Validators
@@ -89,6 +89,12 @@ def gather(wanted: Wanted, visit: Visit, store: Store, *, stopped: Callable[[], 
     known = {day.day: day.state for day in store.days_of(source.name)}
     for ask in first_asks(source, until=wanted.until, known=known, since=wanted.since):
         yield from asking.pages(ask)
+    if not known and wanted.since is None:
+        # On first use a day without papers (a weekend, an early hour) would be a poor welcome: the newest one that has some.
+        for ask in days_before(source, wanted.until):
+            if not asking.was_empty:
+                break
+            yield from asking.pages(ask)
     newest = asking.newest_day or _newest(store.days_of(source.name))
     for ask in missed_asks(source, newest=newest, known=known, since=wanted.since):
         yield from asking.pages(ask)
@@ -103,6 +109,7 @@ class _Asking:
         self._wanted, self._visit, self._store, self._stopped = wanted, visit, store, stopped
         self._asked: set[str] = set()
         self.newest_day: date | None = None
+        self.was_empty = False
 
     def pages(self, ask: Ask) -> Iterator[Taken]:
         """One address and the pages that follow it, up to `max_pages`, as long as each names a next one and brings something."""
@@ -116,6 +123,7 @@ class _Asking:
             if isinstance(taken.reading, Reading):
                 self._note_day(taken.reading)
                 keys = {paper.key for paper in taken.reading.papers}
+                self.was_empty = not keys
                 url = taken.reading.next_url if keys - shown else ""
                 shown |= keys
             else:
