@@ -18,7 +18,7 @@ import msgspec
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
-from digest.sources._bytes import guard_html, is_utf8, unicode_text
+from digest.sources._bytes import QUOTED_MARK, guard_html, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._sniff import is_daily_papers
@@ -161,6 +161,7 @@ def _props(value: str | bytes | None) -> Json | None:
 
 
 _MARK = b'data-target="DailyPapers"'
+_EARLIER_MARK = re.compile(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
 _PLAIN_TAG = re.compile(rb'<div((?:\s+[a-zA-Z-]+="[^"]*+")++)\s*+>')
 _REFERENCES = ((b"&quot;", b'"'), (b"&lt;", b"<"), (b"&gt;", b">"), (b"&#39;", b"'"), (b"&#x27;", b"'"))
 _PLAIN_ATTRIBUTE = re.compile(rb'\s+([a-zA-Z-]+)="([^"]*+)"')
@@ -172,16 +173,17 @@ _HOLDERS = (b"<!--", b"<script", b"<style", b"<textarea", b"<title", b"<template
 def _plain_props(body: bytes) -> Json | None:
     """The JSON in the page's attribute without a parse of the whole page, for a tag written as Hugging Face writes it.
 
-    None wherever a parser might see it otherwise: a tag of another form, none or several of them, or a place where what
-    looks like a tag is none.
+    None wherever a parser might see it otherwise: a tag of another form, one that may not be the first, or a place where
+    what looks like a tag is none.
     """
-    if body.count(b"DailyPapers") != 1:
-        return None
-    start = body.rfind(b"<", 0, max(body.find(_MARK), 0))
+    at = body.find(_MARK)
+    start = body.rfind(b"<", 0, max(at, 0))
     tag = _PLAIN_TAG.match(body, start) if start >= 0 else None
     if not tag:
         return None
     before = body[:start].lower()
+    if QUOTED_MARK.search(before) or _EARLIER_MARK.search(before):
+        return None
     for opening in _HOLDERS:
         closing = b"-->" if opening == b"<!--" else b"</" + opening[1:]
         if before.rfind(opening) > before.rfind(closing):

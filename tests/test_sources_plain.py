@@ -1,0 +1,90 @@
+"""The short ways of the parsers lead to what the long ones would read, and the guard before them cannot be talked round."""
+
+from __future__ import annotations
+
+import json
+import time
+from html import escape
+
+import pytest
+
+from digest import sources
+from digest.errors import ParseError
+from digest.model import Listing
+from digest.sources import huggingface
+from digest.sources._bytes import MAX_ATTRIBUTES, MAX_DEPTH, guard_html
+
+PROPS = {
+    "dateString": "2026-11-19",
+    "dailyPapers": [{"paper": {"id": "2611.01001", "title": "Ropes & <knots>"}}],
+}
+
+
+def tag(props: object = PROPS) -> str:
+    return f'<div class="SVELTE_HYDRATER" data-target="DailyPapers" data-props="{escape(json.dumps(props))}"></div>'
+
+
+def page(inside: str) -> bytes:
+    return (
+        f"<!doctype html><html><head><title>Daily Papers</title></head><body>{inside}</body></html>".encode()
+    )
+
+
+def titles(body: bytes) -> list[str]:
+    return [paper.title for paper in sources.read(Listing(location="page", body=body), "huggingface").papers]
+
+
+def test_the_json_of_a_page_is_read_without_a_parse_of_the_page() -> None:
+    assert huggingface._plain_props(page(tag())) == PROPS
+    assert titles(page(tag())) == ["Ropes & <knots>"]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"<!-- {tag()} -->",
+        f"<script>const page = '{tag()}'</script>",
+        f"<template>{tag()}</template>",
+        f"<textarea>{tag()}</textarea>",
+        '<p data-target = DailyPapers data-props="[]"></p>' + tag(),
+        tag().replace('data-target="DailyPapers"', "data-target=DailyPapers"),
+        tag().replace("<div ", "<div data-props='{}' "),
+        tag().replace("Ropes", "Ropes &eacute;"),
+        "<p title='> " + tag().replace("'", "&#39;") + "'>",
+    ],
+)
+def test_a_tag_that_a_parser_might_see_otherwise_is_left_to_the_parser(inside: str) -> None:
+    assert huggingface._plain_props(page(inside)) is None
+
+
+def test_a_tag_in_another_form_gives_the_same_papers() -> None:
+    assert titles(page(tag().replace('data-target="DailyPapers"', "data-target=DailyPapers"))) == titles(
+        page(tag())
+    )
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"<x " + b" ".join(b"a%d" % n for n in range(50_000)) + b">",
+        b"<x " + b" ".join(b'a%d=">"' % n for n in range(50_000)) + b">",
+        b'<x a=b" ' + b" ".join(b'a%d="><p>"' % n for n in range(50_000)) + b">",
+        b"<x " + b" ".join(b"a%d = '</p>'" % n for n in range(50_000)) + b">",
+        b"<div>" * 60_000,
+        b'<div title="</div>">' * 60_000,
+        b"<div><!-- </div> -->" * 60_000,
+    ],
+)
+def test_a_page_made_to_cost_minutes_is_refused_soon(hostile: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(ParseError, match="no listing is like that"):
+        guard_html(hostile, "page")
+    assert time.process_time() - started < 20
+
+
+def test_a_long_flat_page_passes_the_guard() -> None:
+    card = b'<article><h3><a href="/papers/1" title="a > b">T</a></h3><img src="x"><svg><path d="M0"/></svg></article>\n'
+    guard_html(card * 8_000, "page")
+    guard_html(card.replace(b" > ", b" ") * 8_000, "page")
+    guard_html(b"<div>" * (MAX_DEPTH // 2) + card * 3_000, "page")
+    guard_html(b"<p " + b" ".join(b"a%d" % n for n in range(MAX_ATTRIBUTES // 2)) + b">", "page")
