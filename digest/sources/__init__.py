@@ -13,6 +13,7 @@ from msgspec import structs
 from digest.errors import ParseError, UsageError
 from digest.model import Listing, Reading
 from digest.sources import _sniff
+from digest.text import strip_controls
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ KINDS: dict[str, str] = {
     "selectors": "digest.sources.selectors",
 }
 
+# Of what a page brings into a message or a note: a whole page may stand where a word is expected.
+MAX_SAID_CHARS = 1_000
+
 # What a third party's kind cannot be called.
 BUILT_IN = frozenset(["auto", *KINDS])
 
@@ -61,6 +65,7 @@ def recognise(listing: Listing) -> str:
     try:
         return _sniff.kind_of(listing)
     except ParseError as error:
+        error.args = (_said(str(error)),)
         from digest.sources import plugins
 
         kind, faults = plugins.recognise(listing, built_in=BUILT_IN)
@@ -76,6 +81,27 @@ def read(listing: Listing, kind: str = "auto", *, selectors: Mapping[str, str] =
 
     Without papers only where the page itself says that it is empty. Raises ParseError, ListingChanged.
     """
+    try:
+        reading = _read(listing, kind, selectors)
+    except ParseError as error:
+        error.args = (_said(str(error)),)
+        raise
+    return structs.replace(
+        reading,
+        listed_on=reading.listed_on or listing.listed_on,
+        notes=tuple(map(_said, reading.notes)),
+    )
+
+
+def _said(text: str) -> str:
+    """A message that may hold words of the page: without what cannot be shown, and of bounded length."""
+    text = strip_controls(text[: 100 * MAX_SAID_CHARS])
+    if len(text) <= MAX_SAID_CHARS:
+        return text
+    return f"{text[: MAX_SAID_CHARS - 250]} … {text[-200:]}"
+
+
+def _read(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
     if kind == "auto":
         kind = recognise(listing)
     if kind in KINDS:
@@ -90,11 +116,7 @@ def read(listing: Listing, kind: str = "auto", *, selectors: Mapping[str, str] =
             "Open it in a browser: is this the listing?",
             url=listing.location,
         )
-    return (
-        reading
-        if reading.listed_on or not listing.listed_on
-        else structs.replace(reading, listed_on=listing.listed_on)
-    )
+    return reading
 
 
 def _read_known(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:

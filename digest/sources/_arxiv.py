@@ -15,7 +15,7 @@ from digest.sources._dates import MONTHS
 
 SITE = "https://arxiv.org"
 
-CUT_AUTHORS = re.compile(r",?\s*et al\.?\s*\((\d+) additional authors? not shown\)", re.I)
+CUT_AUTHORS = re.compile(r",?\s{0,20}et al\.?\s{0,20}\(([0-9]{1,9}) additional authors? not shown\)", re.I)
 _SHOWING = re.compile(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
 _COLLABORATION = re.compile(
     r"^([^,:()]{1,120}\b(?:collaborations?|consortium|team|group|project|survey|network)\b[^,:()]{0,60}):\s*",

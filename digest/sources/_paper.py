@@ -27,6 +27,8 @@ MAX_TITLE_CHARS = 1_000
 MAX_ABSTRACT_CHARS = 20_000
 MAX_AUTHORS = 5_000
 MAX_FIELD_CHARS = 2_000
+MAX_VOTES = 10**9
+MAX_ID_CHARS = 500  # what is longer is no id, and no address: it is left out, since a part would be another's
 LINK_NAMES = frozenset(["abstract", "pdf", "code", "hf", "page", "model", "data", "html"])
 
 
@@ -115,7 +117,7 @@ def _told_apart(paper: Paper) -> Paper:
 def _finished(raw: Raw) -> Paper:
     raw_title, title = line_and_clean(raw.title[:MAX_TITLE_CHARS])
     raw_abstract, abstract = line_and_clean(raw.abstract[:MAX_ABSTRACT_CHARS])
-    ids = identity.normalise_ids(raw.ids) if raw.ids else {}
+    ids = identity.normalise_ids(_bounded(raw.ids, MAX_ID_CHARS)) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
     return Paper(
         # The ids have their one spelling here, and an arXiv id is the strongest key: nothing else has to be looked at.
@@ -131,10 +133,10 @@ def _finished(raw: Raw) -> Paper:
         authors_joined=raw.authors_joined and bool(raw.authors_raw),
         categories=_names(raw.categories),
         announce=raw.announce,
-        published=raw.published,
-        updated=raw.updated,
+        published=_stamp(raw.published),
+        updated=_stamp(raw.updated),
         links=links,
-        upvotes=raw.upvotes,
+        upvotes=raw.upvotes if raw.upvotes is None or 0 <= raw.upvotes <= MAX_VOTES else None,
         tags=_names(raw.tags),
         organization=clean(raw.organization[:MAX_FIELD_CHARS]) or None if raw.organization else None,
         comment=clean(raw.comment[:MAX_FIELD_CHARS]) or None if raw.comment else None,
@@ -143,6 +145,22 @@ def _finished(raw: Raw) -> Paper:
         if raw.source or title is not raw_title or abstract is not raw_abstract
         else {},
     )
+
+
+_STAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,12})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+
+
+def _stamp(text: str | None) -> str | None:
+    """A date or date-time as it was given; None for what only begins like one."""
+    return text if text is None or _STAMP.fullmatch(text) else None
+
+
+def _bounded(values: dict[str, str], chars: int) -> dict[str, str]:
+    if max(map(len, values.values())) <= chars:
+        return values
+    return {name: value for name, value in values.items() if len(value) <= chars}
 
 
 def _names(raw: list[str]) -> tuple[str, ...]:
@@ -156,14 +174,19 @@ def _names(raw: list[str]) -> tuple[str, ...]:
 
 def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
     """The page's own links, then those of the arXiv id or DOI, then those that stand in the abstract."""
-    links = {name: url for name, url in raw.links.items() if name in LINK_NAMES and is_web_address(url)}
+    links = {
+        name: url
+        for name, url in raw.links.items()
+        if name in LINK_NAMES and len(url) <= MAX_FIELD_CHARS and is_web_address(url)
+    }
     if arxiv := ids.get("arxiv"):
         links.setdefault("abstract", f"https://arxiv.org/abs/{arxiv}")
         links.setdefault("pdf", f"https://arxiv.org/pdf/{arxiv}")
     elif doi := ids.get("doi"):
         links.setdefault("abstract", f"https://doi.org/{doi}")
     for name, url in _links_in(abstract).items():
-        links.setdefault(name, url)
+        if len(url) <= MAX_FIELD_CHARS and is_web_address(url):
+            links.setdefault(name, url)
     return links
 
 

@@ -25,6 +25,7 @@ Json = dict[str, Any]
 MAX_NAMES = 10_000
 MAX_WRITTEN_CHARS = 200_000
 MAX_NUMBER = 10**30
+MAX_COUNT = 10**15
 _BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 _SPACE = re.compile(r"\s*")
 _SEPARATOR = re.compile(r"[\s,]*")
@@ -177,13 +178,15 @@ def mappings(value: object) -> list[Json]:
 
 
 def number(value: object) -> int | None:
-    """A count: an integer that is not negative, also as digits."""
+    """A count: an integer from 0 to 10**15, also as digits."""
     value = scalar(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return (
+        value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT else None
+    )
 
 
 def full_date(parts: object) -> str | None:

@@ -50,7 +50,9 @@ def refuse_binary(listing: Listing) -> None:
 def kind_of(listing: Listing) -> str:
     """The name of the kind (sources.KINDS). Raises ParseError that names what the page looks like."""
     refuse_binary(listing)
-    text = unicode_text(listing).lstrip(" \t\r\n\v\f\0\ufeff")
+    text = unicode_text(listing).lstrip().lstrip(" \t\r\n\v\f\0\ufeff")
+    if not text:
+        _refuse(listing, "the page is empty", "Fetch or save it again.")
     head = text[:HEAD_CHARS]
     if head[:1] in "[{" and not _NUMBERED.match(head):
         return _json_kind(listing, text)

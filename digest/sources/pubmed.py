@@ -15,7 +15,8 @@ from digest.sources._records import full_date, inverted, natural, plural, refuse
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
 _SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet")
-_PMCID = re.compile(r"PMC\d+")
+_PMID = re.compile(r"[0-9]{1,12}")
+_PMCID = re.compile(r"PMC[0-9]{1,12}\b")
 _UNTITLED = re.compile(r"\[?(?:not available|in process citation)\.?\]?\.?", re.I)
 
 
@@ -53,13 +54,13 @@ def _title(title: str, vernacular: str) -> str:
 
 def _ids(pmid: str, named: list[tuple[str, str]]) -> dict[str, str]:
     """Ids from pairs of kind and value, the first of a kind; what only the publisher knows (pii, bookaccession) is none."""
-    ids: dict[str, str] = {"pmid": pmid} if pmid.isdigit() else {}
+    ids: dict[str, str] = {"pmid": pmid} if _PMID.fullmatch(pmid) else {}
     for kind, value in named:
         if kind == "doi":
             ids.setdefault("doi", value)
         elif kind in ("pmc", "pmcid") and (found := _PMCID.search(value)):
             ids.setdefault("pmcid", found[0])
-        elif kind == "pubmed" and value.isdigit():
+        elif kind == "pubmed" and _PMID.fullmatch(value):
             ids.setdefault("pmid", value)
     return ids
 
