@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -34,7 +35,17 @@ class _Page(Struct):
     raws: list[Raw]
     numbers: list[int]
     sections: list[_arxiv.Section]
+    days: list[date]
     broken: int = 0
+
+
+class _Entry(Struct):
+    """A dt with its links, and the dd behind it with its parts: of each class the first."""
+
+    dt: Any
+    links: list[Any]
+    dd: Any = None
+    parts: dict[str, Any] = {}
 
 
 def read(listing: Listing) -> Reading:
@@ -68,7 +79,7 @@ def _read_page(listing: Listing) -> Reading:
     elif b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower():
         notes.append("truncated: the page has no end; entries may be missing")
     stated = int(found[1]) if (found := _TOTAL.search(body)) else None
-    listed_on = _page_day(tree) or listing.listed_on
+    listed_on = max(page.days, default=listing.listed_on)
     if not page.raws:
         return _without_papers(listing, stated, listed_on, tree, notes)
     if page.broken:
@@ -137,131 +148,185 @@ def _without_papers(
     )
 
 
+# All that is read, so that one search of the page finds it: headings, and of each entry the dt, its links, the dd, its parts.
+_PARTS = (
+    "h1, h3, dt, dt a[title='Abstract'], dt a[href*='/html/'], dd, dd .list-title, dd .list-authors,"
+    " dd .list-comments, dd .list-journal-ref, dd .list-subjects, dd .list-doi, dd p"
+)
+
+
 def _entries(tree: Any) -> _Page:
     """All entries with their section. A list without a heading is a section without a name."""
-    page = _Page([], [], [_arxiv.Section("")])
-    term = None
-    for node in tree.css("h3, dt, dd"):
-        if node.tag == "h3":
-            page.sections.append(_arxiv.section(node.text()))
-        elif node.tag == "dt":
-            term = node
-        elif len(page.raws) > MAX_ENTRIES:
+    page = _Page([], [], [_arxiv.Section("")], [])
+    for found in _in_page_order(tree):
+        if not isinstance(found, _Entry):
+            _heading(found, page)
+            continue
+        if len(page.raws) > MAX_ENTRIES:
             break
-        elif term is not None:
-            raw = _entry(term, node, page.sections[-1].announce)
-            if raw:
-                number = _NUMBER.match(term.text())
-                page.raws.append(raw)
-                page.numbers.append(int(number[1]) if number else 0)
-                page.sections[-1].read += 1
-            else:
-                page.broken += 1
-            term = None
+        mark = found.dt.text()
+        raw = _raw(found, mark, page.sections[-1].announce)
+        if raw:
+            number = _NUMBER.match(mark)
+            page.raws.append(raw)
+            page.numbers.append(int(number[1]) if number else 0)
+            page.sections[-1].read += 1
+        else:
+            page.broken += 1
     return page
 
 
-def _entry(dt: Any, dd: Any, section: Announce | None) -> Raw | None:
-    link = dt.css_first("a[title='Abstract']") or dt.css_first("a[href*='/abs/']")
-    arxiv = identity.arxiv_id((link.attributes.get("href") or "").strip()) if link else None
-    title = dd.css_first(".list-title")
+def _in_page_order(tree: Any) -> Iterator[Any]:
+    """Headings as they are, and an _Entry for each dt with a dd."""
+    entry: _Entry | None = None
+    for node in tree.css(_PARTS):
+        tag = node.tag
+        if tag in ("dt", "dd", "h1", "h3"):
+            if entry is not None and entry.dd is not None:
+                yield entry
+                entry = None
+            if tag == "dt":
+                entry = _Entry(node, [])
+            elif tag != "dd":
+                yield node
+            elif entry is not None:
+                entry.dd, entry.parts = node, {}
+        elif entry is not None:
+            if entry.dd is None:
+                entry.links.append(node)
+            else:
+                for name in _part_names(tag, node.attrs.get("class")):
+                    entry.parts.setdefault(name, node)
+    if entry is not None and entry.dd is not None:
+        yield entry
+
+
+@lru_cache(maxsize=64)
+def _part_names(tag: str, classes: str | None) -> tuple[str, ...]:
+    """`list-title`, `mathjax`; those of a paragraph are `p`, `p.mathjax`."""
+    names = (classes or "").split()
+    return ("p", *(f"p.{name}" for name in names)) if tag == "p" else tuple(names)
+
+
+def _heading(node: Any, page: _Page) -> None:
+    """An `h3` opens a section and may name a day, newest of all that of the page; so does the `h1` of a catchup page."""
+    text = node.text()
+    if node.tag == "h3":
+        page.sections.append(_arxiv.section(text))
+    elif not text.strip().startswith("Catchup"):
+        return
+    if day := _arxiv.day(text):
+        page.days.append(day)
+
+
+def _raw(entry: _Entry, mark: str, section: Announce | None) -> Raw | None:
+    arxiv, html = _addresses(entry)
+    title = entry.parts.get("list-title")
     if not arxiv or title is None:
         return None
-    comment = _field(dd, ".list-comments")
-    abstract = _abstract(dd)
-    authors = dd.css_first(".list-authors")
-    authors_text = " ".join(authors.text().split()).removeprefix("Authors:").strip() if authors else ""
-    if authors_text == "(author list is unavailable)":
-        authors, authors_text = None, ""
+    comment = _field(entry.parts.get("list-comments"))
+    abstract = _abstract(entry)
+    authors, authors_text = _authors(entry.parts.get("list-authors"))
+    subjects = entry.parts.get("list-subjects")
     return Raw(
         title=_undescribed(title),
         abstract=abstract,
-        ids={"arxiv": arxiv[0]} | _doi(dd),
+        ids={"arxiv": arxiv[0]} | _doi(entry.parts.get("list-doi")),
         version=arxiv[1],
-        authors=_author_names(authors, authors_text),
+        authors=authors,
         authors_raw=authors_text or None,
-        authors_cut=bool(_arxiv.CUT_AUTHORS.search(authors_text)),
-        categories=_categories(dd),
-        announce=_announce(dt, section, comment, abstract),
-        links=_links(arxiv[0], dt),
-        comment=_arxiv.commented(comment, _field(dd, ".list-journal-ref")),
+        authors_cut="not shown" in authors_text.lower() and bool(_arxiv.CUT_AUTHORS.search(authors_text)),
+        categories=_arxiv.CATEGORY.findall(subjects.text()) if subjects else [],
+        announce=_announce(mark, section, comment, abstract),
+        links=_arxiv.links(arxiv[0]) | html,
+        comment=_arxiv.commented(comment, _field(entry.parts.get("list-journal-ref"))),
     )
+
+
+def _addresses(entry: _Entry) -> tuple[tuple[str, int | None] | None, dict[str, str]]:
+    """The id in the link titled Abstract, else in the first to /abs/; and the address of the HTML where there is one."""
+    abstract = html = None
+    for link in entry.links:
+        if abstract is None and link.attrs.get("title") == "Abstract":
+            abstract = link
+        elif html is None and "/html/" in (href := link.attrs.get("href") or ""):
+            html = f"{_arxiv.SITE}{href}" if href.startswith("/") else href
+    abstract = abstract or entry.dt.css_first("a[href*='/abs/']")
+    href = (abstract.attrs.get("href") or "") if abstract else ""
+    return identity.arxiv_id(href.strip()), {"html": html} if html else {}
 
 
 def _undescribed(node: Any) -> str:
     """The text without its label: `Title:` is an element of its own."""
+    label = node.first_child
+    if label is not None and label.tag == "span" and label.attrs.get("class") == "descriptor":
+        return str(node.text())[len(label.text()) :]
     label = node.css_first(".descriptor")
     if label:
         label.decompose()
     return str(node.text())
 
 
-def _field(dd: Any, selector: str) -> str:
-    node = dd.css_first(selector)
+def _field(node: Any) -> str:
     if node is None:
         return ""
-    for link in node.css("a"):
-        if (link.text() or "").strip().startswith("this http"):
-            link.replace_with(link.attributes.get("href") or "")
+    _show_addresses(node)
     return _undescribed(node)
 
 
-def _abstract(dd: Any) -> str:
+def _abstract(entry: _Entry) -> str:
     """The paragraph, its line breaks as spaces and its links as addresses, where arXiv shows "this https URL"."""
-    node = dd.css_first("p.mathjax") or dd.css_first(".meta p") or dd.css_first("p")
+    node = entry.parts.get("p.mathjax")
+    if node is None and "p" in entry.parts:
+        node = entry.dd.css_first(".meta p") or entry.parts["p"]
     if node is None:
         return ""
-    for link in node.css("a"):
-        if (link.text() or "").strip().startswith("this http"):
-            link.replace_with(link.attributes.get("href") or "")
+    first = node.first_child
+    if first is None or (first.next is None and first.is_text_node):
+        return str(node.text())
+    _show_addresses(node)
     for line_break in node.css("br"):
         line_break.replace_with(" ")
     return str(node.text())
 
 
-def _author_names(node: Any, text: str) -> list[str]:
+def _show_addresses(node: Any) -> None:
+    if "this http" in node.text():
+        for link in node.css("a"):
+            if (link.text() or "").strip().startswith("this http"):
+                link.replace_with(link.attributes.get("href") or "")
+
+
+def _authors(node: Any) -> tuple[list[str], str]:
+    """The names, each a link as a rule, and the whole text without its label."""
     if node is None:
-        return []
-    return [link.text() for link in node.css("a")] or _names.split(
-        _arxiv.CUT_AUTHORS.sub("", text).strip(" ,")
-    )
+        return [], ""
+    pieces = node.text(separator="\0").split("\0")
+    text = " ".join("".join(pieces).split()).removeprefix("Authors:").strip()
+    if text == "(author list is unavailable)":
+        return [], ""
+    first = node.first_child
+    if first is not None and first.tag == "a" and {piece.strip() for piece in pieces[1::2]} <= {","}:
+        return pieces[::2], text
+    return (
+        [link.text() for link in node.css("a")] or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,"))
+    ), text
 
 
-def _categories(dd: Any) -> list[str]:
-    node = dd.css_first(".list-subjects")
-    return _arxiv.CATEGORY.findall(node.text()) if node else []
-
-
-def _doi(dd: Any) -> dict[str, str]:
-    node = dd.css_first(".list-doi")
+def _doi(node: Any) -> dict[str, str]:
     found = identity.doi(node.text()) if node else None
     return {"doi": found} if found else {}
 
 
-def _announce(dt: Any, section: Announce | None, comment: str, abstract: str) -> Announce | None:
-    mark = dt.text()
+def _announce(mark: str, section: Announce | None, comment: str, abstract: str) -> Announce | None:
     kind: Announce = section or "new"
     if "(replaced)" in mark:
         kind = "replace"
     elif "(cross-list" in mark:
         kind = "cross"
-    if kind == "replace" and _arxiv.is_withdrawn(comment, abstract):
-        return "withdrawn"
+    if kind == "replace" and "withdrawn" in f"{comment} {abstract}".lower():
+        return "withdrawn" if _arxiv.is_withdrawn(comment, abstract) else kind
     return kind
-
-
-def _links(arxiv: str, dt: Any) -> dict[str, str]:
-    links = _arxiv.links(arxiv)
-    if html := dt.css_first("a[href*='/html/']"):
-        href = html.attributes.get("href") or ""
-        links["html"] = f"{_arxiv.SITE}{href}" if href.startswith("/") else href
-    return links
-
-
-def _page_day(tree: Any) -> date | None:
-    """The newest day that a heading names (`h3`; on a catchup page the `h1`); None on the page of a month or year."""
-    headings = tree.css("h3") + [h1 for h1 in tree.css("h1") if h1.text().strip().startswith("Catchup")]
-    return max((day for heading in headings if (day := _arxiv.day(heading.text()))), default=None)
 
 
 def _breaks_off(body: bytes) -> bool:
