@@ -64,6 +64,8 @@ def serving() -> Iterator[FakeArxiv]:
                 body = arxiv_page(THURSDAY, new=5, cross=2, first=first).encode()
                 tag = f'"{hashlib.sha256(body).hexdigest()[:12]}"'
             status = 304 if tag and self.headers.get("If-None-Match") == tag else 200
+            # Noted before the answer: what is noted after it may be late, with the next request on its way already.
+            site.asked.append((self.path, status, began, time.monotonic()))
             self.send_response(status)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             if tag:
@@ -73,7 +75,6 @@ def serving() -> Iterator[FakeArxiv]:
             self.end_headers()
             if status == 200:
                 self.wfile.write(body)
-            site.asked.append((self.path, status, began, time.monotonic()))
 
         def log_message(self, *args: object) -> None:
             pass

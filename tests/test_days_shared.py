@@ -21,7 +21,7 @@ def lines(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-@pytest.mark.parametrize("hours", [(7,), (7, 19)])
+@pytest.mark.parametrize("hours", [(7,), pytest.param((7, 19), marks=pytest.mark.torture)])
 def test_a_real_month_is_sent_once_and_in_time(tmp_path: Path, hours: tuple[int, ...]) -> None:
     days: Days = {}
     random = Random(3)
