@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Event
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from urllib3.response import HTTPResponse
@@ -141,7 +142,7 @@ class Manners:
 
     def _interval(self, place: Place, source: SourceConfig) -> float:
         """Seconds between the end of one request and the start of the next (arXiv's terms of use: one in three seconds)."""
-        path = place.target.partition("?")[0]
+        path = urlsplit(place.name).path  # of the page, also while its site's robots.txt is asked for
         arxiv = (
             _is_arxiv(place.host)
             or source.kind.startswith("arxiv")
