@@ -79,13 +79,13 @@ def test_days_of_a_recent_page_are_held_to_their_headings_too() -> None:
     ("url", "wanted"),
     [
         (LIST, f"{LIST}?skip=50"),
-        (f"{LIST}?skip=25&show=25", f"{LIST}?show=25&skip=50"),
+        (f"{LIST}?skip=25&show=25", f"{LIST}?skip=50&show=25"),
         (f"{LIST}?skip=50&show=50", ""),
         (f"{LIST}?skip=500", ""),
         ("", ""),
         ("file:///srv/page.html", ""),
         ("https://arxiv.org/catchup/cs.XX/2026-11-19?abs=True", "https://arxiv.org/catchup/cs.XX/2026-11-19?abs=True&page=2"),
-        ("https://arxiv.org/catchup/cs.XX/2026-11-19?page=2&abs=True", "https://arxiv.org/catchup/cs.XX/2026-11-19?abs=True&page=3"),
+        ("https://arxiv.org/catchup/cs.XX/2026-11-19?page=2&abs=True", "https://arxiv.org/catchup/cs.XX/2026-11-19?page=3&abs=True"),
     ],
 )  # fmt: skip
 def test_the_next_page_begins_behind_the_last_entry_of_this_one(url: str, wanted: str) -> None:

@@ -126,7 +126,7 @@ def test_a_listing_is_followed_to_its_end_and_the_total_is_met(tmp_path: Path) -
     with Site(pages) as site:
         config = installation(tmp_path, source=(arxiv(site, url=site.url("/list/cs.DB/new?skip=0&show=6")),))
         report = source_of(run(config))
-        assert [asked.path for asked in site.pages_asked][1:] == ["/list/cs.DB/new?show=6&skip=6"]
+        assert [asked.path for asked in site.pages_asked][1:] == ["/list/cs.DB/new?skip=6&show=6"]
     assert (report.outcome, report.read, report.new, report.stated) == ("new", 9, 9, 9)
 
 

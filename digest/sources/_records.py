@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import islice
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
 import msgspec
 
@@ -253,24 +253,3 @@ def read_records(
         next_url=next_url if papers else "",
         notes=tuple(notes),
     )
-
-
-def with_query(url: str, **changes: object) -> str:
-    """An http(s) address with other values for these parameters; "" for what is no address."""
-    if not url.startswith(("http://", "https://")):
-        return ""
-    try:
-        parts = urlsplit(url)
-        pairs = parse_qsl(parts.query, keep_blank_values=True)
-    except ValueError:
-        return ""
-    kept = [(name, changes.pop(name, value)) for name, value in pairs]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *changes.items()]), fragment=""))
-
-
-def query(url: str) -> dict[str, str]:
-    """The parameters of an address; of a repeated one the last. Empty for what is no address."""
-    try:
-        return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-    except ValueError:
-        return {}

@@ -100,13 +100,13 @@ def _read_page(listing: Listing) -> Reading:
 
 def _next_url(listing: Listing, page: _Page, stated: int | None) -> str:
     """The page behind the last entry of this one: `skip=…` on list pages, `page=…` on catchup pages (2,000 entries each)."""
-    skipped = number_in_query(listing, "skip")
+    skipped = number_in_query(listing.base_url, "skip")
     reached = page.numbers[-1] or skipped + len(page.raws) + page.broken
     if stated is None or reached >= stated:
         return ""
     if "/catchup/" in listing.base_url:
-        return with_query(listing, page=str(number_in_query(listing, "page", 1) + 1))
-    return with_query(listing, skip=str(reached)) if reached > skipped else ""
+        return with_query(listing.base_url, page=str(number_in_query(listing.base_url, "page", 1) + 1))
+    return with_query(listing.base_url, skip=str(reached)) if reached > skipped else ""
 
 
 def _without_papers(

@@ -205,6 +205,6 @@ def _entry(item: Item) -> Raw:
 def _next_url(feed: Feed, listing: Listing) -> str:
     """The same query with `start` behind the last entry of this answer, while results are left."""
     reached = feed.start + len(feed.items)
-    if feed.stated is None or reached >= feed.stated or reached <= number_in_query(listing, "start"):
+    if feed.stated is None or reached >= feed.stated or reached <= number_in_query(listing.base_url, "start"):
         return ""
-    return with_query(listing, start=str(reached))
+    return with_query(listing.base_url, start=str(reached))

@@ -96,8 +96,12 @@ def _next_url(listing: Listing, tree: Any, last: int, total: int | None) -> str:
         return ""
     link = tree.css_first("a.pagination-next")
     if link is None:
-        more = total is not None and last < total and last > number_in_query(listing, "start")
-        return with_query(listing, start=str(last)) if more and not tree.css_first("nav.pagination") else ""
+        more = total is not None and last < total and last > number_in_query(listing.base_url, "start")
+        return (
+            with_query(listing.base_url, start=str(last))
+            if more and not tree.css_first("nav.pagination")
+            else ""
+        )
     href = (link.attributes.get("href") or "").strip()
     hidden = "is-invisible" in (link.attributes.get("class") or "") or "disabled" in link.attributes
     if not href or hidden:

@@ -6,6 +6,7 @@ import re
 
 from digest import identity
 from digest.model import Listing, Reading
+from digest.sources._paging import query, with_query
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw
 from digest.sources._records import (
     Json,
@@ -15,13 +16,11 @@ from digest.sources._records import (
     mapping,
     mappings,
     number,
-    query,
     read_records,
     refuse,
     refuse_message,
     string,
     strings,
-    with_query,
 )
 
 _TITLE = re.compile(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)

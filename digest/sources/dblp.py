@@ -12,6 +12,7 @@ from digest import identity
 from digest.model import Listing, Reading
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
+from digest.sources._paging import query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
@@ -19,12 +20,10 @@ from digest.sources._records import (
     mapping,
     mappings,
     number,
-    query,
     read_records,
     refuse,
     refuse_message,
     string,
-    with_query,
 )
 
 SITE = "https://dblp.org"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from digest import identity
 from digest.model import Listing, Reading
+from digest.sources._paging import query, with_query
 from digest.sources._paper import Raw
 from digest.sources._records import (
     Json,
@@ -12,13 +13,11 @@ from digest.sources._records import (
     mapping,
     mappings,
     number,
-    query,
     read_records,
     refuse,
     refuse_message,
     string,
     strings,
-    with_query,
 )
 
 

@@ -264,7 +264,7 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
     if entries and len(entries) in (50, 100):
         notes.append(f"maybe cut: exactly {len(entries)} entries, ask for the next page")
         if "/api/" in listing.base_url:
-            next_url = with_query(listing, p=str(number_in_query(listing, "p") + 1))
+            next_url = with_query(listing.base_url, p=str(number_in_query(listing.base_url, "p") + 1))
     if not raws:
         raise ParseError(
             f"{listing.location}: none of the {len(entries)} entries of the list has a title or an id. Try https://huggingface.co/api/daily_papers.",

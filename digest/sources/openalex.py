@@ -7,6 +7,7 @@ import re
 from digest import identity
 from digest.model import Listing, Reading
 from digest.sources import _dates
+from digest.sources._paging import query, with_query
 from digest.sources._paper import Raw
 from digest.sources._records import (
     Json,
@@ -15,12 +16,10 @@ from digest.sources._records import (
     mapping,
     mappings,
     number,
-    query,
     read_records,
     refuse,
     refuse_message,
     string,
-    with_query,
 )
 
 MAX_WORDS = 5_000

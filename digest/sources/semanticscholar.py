@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from digest.model import Listing, Reading
 from digest.sources import _dates
+from digest.sources._paging import with_query
 from digest.sources._paper import Raw
 from digest.sources._records import (
     Json,
@@ -16,7 +17,6 @@ from digest.sources._records import (
     refuse_message,
     string,
     strings,
-    with_query,
 )
 
 # Their names of ids → ours.
