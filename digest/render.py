@@ -43,17 +43,24 @@ _UNFIT = re.compile(
     + "]"
 )
 _RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
-_OTHER_SCRIPT = re.compile(
-    f"[{_RTL}\u0400-\u058f\u0900-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]"
-)
 # Scripts that one language writes; Han alone is taken for Chinese, since kana would have told Japanese apart.
 _LANGUAGES = (
-    ("ja", re.compile("[\u3040-\u30ff]")),
-    ("ko", re.compile("[\uac00-\ud7af]")),
-    ("zh", re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")),
-    ("he", re.compile("[\u0590-\u05ff]")),
-    ("th", re.compile("[\u0e00-\u0e7f]")),
+    ("ja", "[\u3040-\u30ff]"),
+    ("ko", "[\uac00-\ud7af]"),
+    ("zh", "[\u3400-\u9fff\U00020000-\U0003ffff]"),
+    ("he", "[\u0590-\u05ff]"),
+    ("th", "[\u0e00-\u0e7f]"),
 )
+
+
+@cache
+def _other_script() -> re.Pattern[str]:
+    # Compiled when the first title needs it, like those of the languages: their large classes take 20 ms.
+    return re.compile(
+        f"[{_RTL}\u0400-\u058f\u0900-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]"
+    )
+
+
 # Mathematics that could not be turned into letters: `$20` is money, since a formula has no space just inside its
 # signs and no digit after them.
 _FORMULA = re.compile(r"\$(?=[^\s$])[^$\n]*(?<=[^\s$])\$(?!\d)|\\\(.+?\\\)")
@@ -407,11 +414,11 @@ def _filters() -> dict[str, Any]:
                 end = match.end()
             escaped = Markup("").join([*parts, escape(text[end:])])
         # Names of authors are isolated one by one.
-        if text.isascii() or "\u2068" in text or not _OTHER_SCRIPT.search(text):
+        if text.isascii() or "\u2068" in text or not _other_script().search(text):
             return escaped
         letters = [letter for letter in text if letter.isalpha()]
-        mostly = 2 * sum(bool(_OTHER_SCRIPT.match(letter)) for letter in letters) > len(letters)
-        language = next((tag for tag, script in _LANGUAGES if mostly and script.search(text)), "")
+        mostly = 2 * sum(bool(_other_script().match(letter)) for letter in letters) > len(letters)
+        language = next((tag for tag, script in _LANGUAGES if mostly and re.search(script, text)), "")
         lang = Markup(' lang="{}"').format(language) if language else ""
         return Markup('<span{} dir="auto">{}</span>').format(lang, escaped)
 
