@@ -41,7 +41,9 @@ def is_withdrawn(*texts: str) -> bool:
 
 def names(text: str) -> list[str]:
     """Authors of one string: without "et al. (5 additional authors not shown)", and a collaboration before a colon on its own."""
-    text = _COLLABORATION.sub(r"\1, ", CUT_AUTHORS.sub("", text), count=1)
+    text = _COLLABORATION.sub(
+        r"\1, ", CUT_AUTHORS.sub("", " ".join(text[: _names.MAX_CHARS].split())), count=1
+    )
     return _names.split(text.strip(" ,:"))
 
 

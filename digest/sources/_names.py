@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_AND = re.compile(r",?\s+(?:and|&)\s+", re.I)
+MAX_CHARS = 200_000  # 5,000 names
+_AND = re.compile(r",? (?:and|&) ", re.I)  # where white space is collapsed: it may be as long as the page
 _INITIALS = re.compile(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
 _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?")
 
@@ -14,6 +15,7 @@ def split(text: str) -> list[str]:
 
     Only commas outside brackets divide. `"Lindal, M., Okoye, A."` (family, initials) gives "M. Lindal", "A. Okoye".
     """
+    text = " ".join(text[:MAX_CHARS].split())
     parts = [
         part
         for part in (" ".join(part.split()) for part in _outside_brackets(_AND.sub(", ", text)).split(","))

@@ -27,6 +27,7 @@ MAX_TITLE_CHARS = 1_000
 MAX_ABSTRACT_CHARS = 20_000
 MAX_AUTHORS = 5_000
 MAX_FIELD_CHARS = 2_000
+MAX_KEPT_CHARS = 200_000  # the names of 5,000 authors, as the source writes them
 MAX_VOTES = 10**9
 MAX_ID_CHARS = 500  # what is longer is no id, and no address: it is left out, since a part would be another's
 LINK_NAMES = frozenset(["abstract", "pdf", "code", "hf", "page", "model", "data", "html"])
@@ -206,7 +207,9 @@ def _links_in(abstract: str) -> dict[str, str]:
 
 
 def _kept(source: dict[str, str]) -> dict[str, str]:
-    return {name: one_line(strip_controls(text)) for name, text in source.items()} if source else source
+    return {
+        name: one_line(strip_controls(text)) for name, text in source.items() if len(text) <= MAX_KEPT_CHARS
+    }
 
 
 def _source_text(**texts: tuple[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 NAME_OF_KIND = "arxiv-dump"
+MAX_LINES = 300_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
 
@@ -58,7 +59,13 @@ def read(listing: Listing) -> Reading:
     A dump that ends before the page it was made of is truncated: where the page says how many entries it shows, or where the
     last abstract has no end. Raises ParseError for a text without entries.
     """
-    return _read_dump(listing, _lines(unicode_text(listing)))
+    text = unicode_text(listing)
+    if text.count("\n") + text.count("\r") > MAX_LINES:
+        raise ParseError(
+            f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
+            url=listing.location,
+        )
+    return _read_dump(listing, _lines(text))
 
 
 class _Dumped(Struct):

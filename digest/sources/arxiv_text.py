@@ -112,9 +112,10 @@ def _decoded(text: str) -> str:
 
 _RULER = re.compile(r"-{20,}$")
 _BAR = re.compile(r"\\\\\s*(?:\(.*)?$")
-_CROSSES = re.compile(r"(?:%-){6,}")
-_REPLACED = re.compile(r"(?:%%--){4,}")
-_END = re.compile(r"(?:%%%---){3,}")
+# Possessive: what could be given back is remembered, 32 bytes for each repetition.
+_CROSSES = re.compile(r"(?:%-){6,}+")
+_REPLACED = re.compile(r"(?:%%--){4,}+")
+_END = re.compile(r"(?:%%%---){3,}+")
 _DAY_MARK = re.compile(r"/\*\s*(.{1,60}?)\s*\*/$")
 _RECEIVED = re.compile(r"\s*received from\s+\S", re.I)
 _FIELD = re.compile(

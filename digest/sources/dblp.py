@@ -40,7 +40,7 @@ RECORDS = (
     "person",
 )
 _ROOTS = "dblp|dblpperson|result"
-_NUMBERED = re.compile(r"\s+\d{4}$")
+_NUMBERED = re.compile(r"\s{1,9}[0-9]{4}$")
 _KEY = re.compile(r"[\w-]+(?:/[\w.:+-]+)+")
 
 

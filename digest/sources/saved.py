@@ -19,6 +19,7 @@ LONG_CHARS = 250
 MIN_LANDMARKLESS_PAIRS = 2
 SNIFFED_CHARS = 200_000
 MAX_LINES = 50_000
+MAX_LINE_CHARS = 50_000  # more than an abstract may have; the words of a longer line would fill the memory
 
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _HEAD_LANDMARK = re.compile(
@@ -111,7 +112,7 @@ def read(listing: Listing) -> Reading:
 def _blocks(text: str) -> list[_Block]:
     text = _CONTROLS.sub("", text)
     lines = [
-        " ".join(line.split())
+        " ".join(line[:MAX_LINE_CHARS].split())
         for line in text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").split("\n")
     ]
     filled = [at for at, line in enumerate(lines) if line]
