@@ -321,6 +321,16 @@ class DeliveryReport(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class LookupReport(Struct, frozen=True, kw_only=True):
+    """What became of the papers known by their title alone that one run looked up elsewhere."""
+
+    looked_up: int = 0
+    hits: int = 0
+    misses: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
 class RunReport(Struct, frozen=True, kw_only=True):
     """What one run did: the object of `digest run --json` and of the run ledger."""
 
@@ -330,6 +340,7 @@ class RunReport(Struct, frozen=True, kw_only=True):
     digests: tuple[DigestReport, ...] = ()
     published: PublishReport = PublishReport()
     deliveries: DeliveryReport = DeliveryReport()
+    lookups: LookupReport = LookupReport()
     dry_run: bool = False
 
     @property

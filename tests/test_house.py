@@ -12,7 +12,7 @@ FLOORS = [
     {"errors"},
     {"model", "config", "utf8", "addresses"},
     {"identity", "checks", "calendar"},
-    {"configfile", "asks", "sources", "text", "tex", "words", "selection", "editions", "render", "tokens", "outcomes"},
+    {"configfile", "asks", "sources", "text", "tex", "words", "selection", "editions", "render", "tokens", "outcomes", "matching"},
     {"formats", "mail"},
     {"fetch", "store", "website", "smtp", "process"},
     {"pipeline", "subscriptions"},

@@ -29,6 +29,7 @@ from digest.identity._ids import (
 from digest.model import Paper
 
 __all__ = [
+    "COMMON_WORDS",
     "Known",
     "abstract_key",
     "arxiv_id",
@@ -41,6 +42,8 @@ __all__ = [
     "keys",
     "known_ids",
     "ladder",
+    "likeness",
+    "name_words",
     "normalise_ids",
     "page_url",
     "primary_key",
@@ -279,11 +282,11 @@ _COMMON_WORDS = (
     " than that the their them these they this those to two was we were which while with however also using use used show shows"
     " propose proposed paper present based approach method methods results new both via through when where each other"
 )
-_STOP_WORDS = frozenset(_COMMON_WORDS.split())
+COMMON_WORDS = frozenset(_COMMON_WORDS.split())
 
 
 def _jaccard(a: Sequence[str], b: Sequence[str]) -> float:
-    left, right = set(a) - _STOP_WORDS, set(b) - _STOP_WORDS
+    left, right = set(a) - COMMON_WORDS, set(b) - COMMON_WORDS
     return len(left & right) / len(left | right) if left or right else 0.0
 
 
@@ -292,6 +295,11 @@ def _alike(a: str, b: str) -> bool:
     if not a or not b:
         return False
     return not is_revised(a, b) or _jaccard(_abstract_words(a), _abstract_words(b)) >= 0.4
+
+
+def likeness(a: str, b: str) -> float:
+    """The share of the content words of two abstracts that both have, from 0 to 1; 0 where one has none."""
+    return _jaccard(_abstract_words(a), _abstract_words(b))
 
 
 def _strangers(a: str, b: str) -> bool:
@@ -307,8 +315,13 @@ def ids_conflict(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
     return any(b[kind] != value for kind, value in a.items() if kind in b)
 
 
+def name_words(author: str) -> set[str]:
+    """The folded words of a name, without initials."""
+    return {word for word in _words(author) if len(word) > 1}
+
+
 def _names(authors: Sequence[str]) -> set[str]:
-    return {word for author in authors for word in _words(author) if len(word) > 1}
+    return {word for author in authors for word in name_words(author)}
 
 
 def _other_authors(known: Known, paper: Paper) -> bool:

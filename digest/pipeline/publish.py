@@ -11,13 +11,18 @@ from msgspec.structs import replace
 from digest.config import Config, DigestConfig
 from digest.formats import Publication, pages
 from digest.formats.items import FEED_DAYS, FEED_ITEMS
+from digest.identity import rung
 from digest.mail.compose import web_copies
-from digest.model import Edition, EditionHead, Page, PublishReport
+from digest.matching import completed
+from digest.model import Edition, EditionHead, Entry, Page, PublishReport
 from digest.website import Website
 
 if TYPE_CHECKING:
     from digest.render import Renderer
     from digest.store import Store
+
+# Keys of papers that were shown without an id and a page of their own.
+_NAMELESS = frozenset({"title", "abstract", "shown"})
 
 
 def publish(
@@ -45,20 +50,45 @@ def digest_pages(
     latest = recent_editions(digest, store)
     url = config.digest_url(digest.name)
     wanted = tuple(editions)
+    # The mail's copies show what was sent.
     for edition in wanted:
         yield from web_copies(
             edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
         )
+    shown = with_found((*latest, *wanted), store)
     publication = Publication(
         site=config.site,
         digest=digest,
         mail=config.mail,
         url=url,
         heads=tuple(store.edition_heads(digest.name)),
-        latest=tuple(latest),
-        editions=wanted,
+        latest=shown[: len(latest)],
+        editions=shown[len(latest) :],
     )
     yield from pages(publication, renderer)
+
+
+def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]:
+    """The editions as the archive shows them: with ids, links and authors that were found elsewhere after they were issued."""
+    keys = {e.paper.key for edition in editions for e in edition.entries if rung(e.paper.key) in _NAMELESS}
+    found = store.found_of(sorted(keys)) if keys else {}
+    if not found:
+        return tuple(editions)
+
+    def complete(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+        return tuple(
+            replace(e, paper=completed(e.paper, found[e.paper.key])) if e.paper.key in found else e
+            for e in entries
+        )
+
+    return tuple(
+        replace(
+            edition,
+            picks=complete(edition.picks),
+            sections=tuple(replace(s, entries=complete(s.entries)) for s in edition.sections),
+        )
+        for edition in editions
+    )
 
 
 def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
@@ -89,11 +119,13 @@ def _wanted(digest: DigestConfig, store: Store, website: Website, everything: bo
         return not all(website.has(f"{root}{folder}index.html") for folder in folders)
 
     newest = max((head.number for head in heads), default=0)
+    completed_since = store.editions_completed(digest.name)
     before = False
     for head in heads:
-        # The newest; those whose own page, month or year is missing; and the one after, which links back to it.
+        # The newest; those whose own page, month or year is missing; and the one after, which links back to it; and those
+        # of whose papers something was found.
         wanted = missing(head)
-        if wanted or before or head.number == newest:
+        if wanted or before or head.number == newest or (head.date, head.part) in completed_since:
             edition = store.edition(digest.name, head.date, head.part)
             if edition is not None:
                 yield edition

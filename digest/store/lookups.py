@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -82,6 +83,38 @@ class Lookups:
         with self._db.reading():
             rows = self._db.rows("lookups_between", after=stamp(after) if after else "", until=stamp(until))
         return [_lookup(row) for row in rows]
+
+    def found_of(self, keys: Sequence[str]) -> dict[str, Paper]:
+        """What was found elsewhere of papers, by the key under which an edition shows them.
+
+        Left out is what is theirs no longer: after a correction by hand the ids that were found lead to another paper.
+        """
+        plain = [known.plain(key) for key in keys]
+        with self._db.reading():
+            rows = self._db.rows("found_by_key", keys=self._db.array(plain))
+            found = [(key, winner, known.decode(content)) for key, winner, content in rows]
+            owners = self._winners([key for _, _, paper in found for key in _id_keys(paper)])
+        return {
+            key: paper
+            for key, winner, paper in found
+            if any(owners.get(k) == winner for k in _id_keys(paper))
+        }
+
+    def _winners(self, keys: Sequence[str]) -> dict[str, int]:
+        owners = dict(self._db.rows("known_keys", keys=self._db.array(keys)))
+        papers = self._db.rows("papers_by_id", ids=self._db.array(list(owners.values())))
+        winners = {row[0]: row[1] or row[0] for row in papers}
+        return {key: winners[owner] for key, owner in owners.items()}
+
+    def editions_completed(self, digest: str) -> set[tuple[date, int]]:
+        """Date and part of the editions with papers of which something was found after the last run that ended well."""
+        with self._db.reading():
+            rows = self._db.rows("editions_completed", digest=digest)
+        return {(date.fromisoformat(dated), part) for dated, part in rows}
+
+
+def _id_keys(paper: Paper) -> list[str]:
+    return [known.plain(key) for key in identity.id_keys(paper.ids, paper.links)]
 
 
 def _is_nameless(paper: Paper) -> bool:

@@ -12,3 +12,13 @@ WHERE id = ANY (CAST(:ids AS integer[]));
 SELECT paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id
 FROM offers
 WHERE paper_id = ANY (CAST(:ids AS integer[]));
+
+-- name: found_by_key(keys)
+-- What was found elsewhere of the papers that these keys lead to, or of one that was joined with them, and which paper that is.
+SELECT k.key, COALESCE(p.joined_to, p.id), l.found
+FROM paper_keys k
+JOIN papers p ON p.id = k.paper_id
+JOIN papers f ON f.id = COALESCE(p.joined_to, p.id) OR f.joined_to = COALESCE(p.joined_to, p.id)
+JOIN lookups l ON l.paper_id = f.id AND l.found <> ''
+WHERE k.key = ANY (CAST(:keys AS text[]))
+ORDER BY l.looked_up_at;

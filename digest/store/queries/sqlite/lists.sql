@@ -10,3 +10,12 @@ FROM json_each(:ids) AS asked CROSS JOIN papers p ON p.id = asked.value;
 -- name: offers_by_paper(ids)
 SELECT o.paper_id, o.digest, o.state, o.change, o.revision, o.source, o.found_at, o.listed_on, o.reason, o.edition_id
 FROM json_each(:ids) AS asked CROSS JOIN offers o ON o.paper_id = asked.value;
+
+-- name: found_by_key(keys)
+-- What was found elsewhere of the papers that these keys lead to, or of one that was joined with them, and which paper that is.
+SELECT k.key, COALESCE(p.joined_to, p.id), l.found
+FROM json_each(:keys) AS asked CROSS JOIN paper_keys k ON k.key = asked.value
+JOIN papers p ON p.id = k.paper_id
+JOIN papers f ON f.id = COALESCE(p.joined_to, p.id) OR f.joined_to = COALESCE(p.joined_to, p.id)
+JOIN lookups l ON l.paper_id = f.id AND l.found <> ''
+ORDER BY l.looked_up_at;
