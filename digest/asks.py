@@ -31,6 +31,15 @@ class Ask(Struct, frozen=True, kw_only=True):
     route: str = ""
 
 
+class Known(Struct, frozen=True, kw_only=True):
+    """What is known of a listing day: is it still open, was it ever read, and since when does it stay the same (or is asked in
+    vain)?"""
+
+    open: bool
+    read: bool
+    since: date
+
+
 def day_address(source: SourceConfig) -> str:
     """The source's address of a day, with `{date}` in its place; "" where days have no address.
 
@@ -70,13 +79,13 @@ def missed_address(source: SourceConfig) -> str:
 
 
 def first_asks(
-    source: SourceConfig, *, until: date, known: Mapping[date, str], since: date | None = None
+    source: SourceConfig, *, until: date, known: Mapping[date, Known], since: date | None = None
 ) -> list[Ask]:
     """What to ask a source for in a run whose newest listing day is `until`, oldest day first.
 
-    `known` has the state ("open", "closed") of each day that was read before. Without dated addresses that is the source's
-    own. Else the days within its window that are open, those missed since the newest one read, `until` itself, and all
-    since a given day that were never read. On first use that is `until` alone: the past was not asked for.
+    Without dated addresses that is the source's own. Else the days within its window that are open, those missed since the
+    newest one read, those asked for in vain, `until` itself, and all since a given day that were never read. On first use
+    that is `until` alone: the past was not asked for.
     """
     address = day_address(source)
     if not address:
@@ -92,38 +101,61 @@ def days_before(source: SourceConfig, day: date) -> list[Ask]:
 
 
 def wanted_days(
-    source: SourceConfig, until: date, known: Mapping[date, str], since: date | None
+    source: SourceConfig, until: date, known: Mapping[date, Known], since: date | None
 ) -> list[date]:
     """The days that `first_asks` asks for, oldest first."""
-    window = until - timedelta(days=source.lookback_days)
-    oldest = until - timedelta(days=MAX_MISSED_DAYS)
-    read = [day for day in known if day <= until]
+    read = [day for day in known if day <= until and known[day].read]
     begin = min((max(read) + timedelta(days=1) if read else until), until)
-    if since is not None:
-        begin = min(begin, since)
-    missed = {day for day in _span(max(begin, oldest), until) if day not in known}
-    growing = {day for day in read if day >= window and known[day] == "open"}
-    return sorted(missed | growing | ({until} if known.get(until) != "closed" else set()))
+    days = set(_never_read(begin, until, known, since)) | {until}
+    days |= {
+        day for day in read if known[day].open
+    }  # also one whose window has passed meanwhile: a last look
+    return sorted(days | set(_in_vain(source, until, known)))
+
+
+def _never_read(begin: date, until: date, known: Mapping[date, Known], since: date | None) -> list[date]:
+    """The days from `begin` on that nothing is known of, and those from `since` on that were never read."""
+    oldest = until - timedelta(days=MAX_MISSED_DAYS)
+    first = max(min(begin, since or begin), oldest)
+    return [
+        day
+        for day in _span(first, until)
+        if day not in known or (since is not None and day >= since and not known[day].read)
+    ]
+
+
+def _in_vain(source: SourceConfig, until: date, known: Mapping[date, Known]) -> list[date]:
+    """The days that were asked for and not had; for as long as a growing day is asked for, but counted from the first try."""
+    return [
+        day
+        for day, state in known.items()
+        if day <= until and not state.read and not has_given_up(source, state.since, until)
+    ]
+
+
+def has_given_up(source: SourceConfig, tried: date, today: date) -> bool:
+    """Is a day that was asked for in vain since `tried` asked for no more?"""
+    return today - tried > timedelta(days=max(source.lookback_days, 1))
 
 
 def missed_asks(
-    source: SourceConfig, *, newest: date | None, known: Mapping[date, str], since: date | None = None
+    source: SourceConfig, *, newest: date | None, known: Mapping[date, Known], since: date | None = None
 ) -> list[Ask]:
     """The announcement days between the newest one read before and `newest`, the day that the listing shows now.
 
-    Also those that were asked for in vain, and with `since` all from there on that were never read. Empty for sources that
-    have no address of such days.
+    Also those that were asked for in vain or not read to their end, and with `since` all from there on that were never read.
+    Empty for sources that have no address of such days.
     """
     address = missed_address(source)
     if not address or newest is None:
         return []
-    last = max((day for day in known if day < newest), default=None)
-    open_days = [day for day, state in known.items() if state == "open"]
-    start = min((day for day in (last, since, *open_days) if day is not None), default=newest)
-    days = arxiv_days(max(start, newest - timedelta(days=MAX_MISSED_DAYS)), newest)
-    return [
-        Ask(url=on_day(address, day), day=day) for day in days if day != newest and known.get(day) != "closed"
-    ]
+    last = max((day for day, state in known.items() if day < newest and state.read), default=newest)
+    days = set(_never_read(last, newest, known, since)) | set(_in_vain(source, newest, known))
+    days |= {
+        day for day, state in known.items() if state.open and not has_given_up(source, state.since, newest)
+    }
+    listed = arxiv_days(min(days, default=newest), newest)
+    return [Ask(url=on_day(address, day), day=day) for day in listed if day in days and day != newest]
 
 
 def is_settled(day: date, *, changed: date, today: date, window_days: int) -> bool:

@@ -207,6 +207,17 @@ def _source_problems(source: SourceConfig) -> list[str]:
         found.append(
             f'"url" is {source.url!r}; only http:// and https:// addresses of a host are read. For a file write path = "…".'
         )
+    else:
+        for url in (source.url, *source.routes):
+            found += [
+                f'"{wrong}" stands in {url!r}. Write "{{date}}" where the day is to stand.'
+                for wrong in re.findall(r"\{\w*\}", url)
+                if wrong != "{date}"
+            ]
+    if "{date}" in source.path:
+        found.append(
+            '"path" has "{date}", which is of addresses only. Name the folder; every file in it is read.'
+        )
     found += _path_problems("", path=source.path) + _number_problems("", source)
     return found + _reading_problems(source) + _selector_problems(source)
 

@@ -96,11 +96,6 @@ def missing_of(papers: Iterable[Paper]) -> dict[str, float]:
     return {name: round(sum(row[n] for row in rows) / len(rows), 4) for n, name in enumerate(FIELDS) if rows}
 
 
-def waits(verdict: Verdict) -> bool:
-    """Whether asking again later may bring the batch that is missing: it is not out yet, or an old one is in its place."""
-    return verdict.outcome in ("not-yet", "stale")
-
-
 def judge(facts: Facts, past: Sequence[Past], calendar: Calendar | None, *, now: datetime) -> Verdict:
     """The outcome of one source's run. `past` are its last runs, newest first, 20 or more where there are as many.
 
@@ -177,7 +172,7 @@ def _unlike_before(
                 f"in the last {len(before)} runs: the layout may have changed."
             )
     usual = _usual(facts, past, calendar, now)
-    if usual is None or not _is_far_less(facts.parsed * _thinness(facts, calendar), usual):
+    if usual is None or not is_far_less(facts.parsed * _thinness(facts, calendar), usual):
         return None
     return _suspect(f"Only {_papers(facts.parsed)}, where the last runs read {_typical(usual):g}.")
 
@@ -217,7 +212,7 @@ def _thinness(facts: Facts, calendar: Calendar | None) -> int:
     )
 
 
-def _is_far_less(parsed: int, usual: Sequence[int]) -> bool:
+def is_far_less(parsed: int, usual: Sequence[int]) -> bool:
     """Below 30 % of what is usual, and so that neither the unevenness of the list nor chance explains it.
 
     A list that was nearly as short twice in the last 14 runs is short at times. In short lists (a small archive, a few papers
@@ -314,7 +309,7 @@ def _nothing(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now:
                 why=f"The listing of {_day(day)} is still empty; its papers are yet to come.",
             )
     usual = _usual(facts, past, calendar, now)
-    if usual and _is_far_less(0, usual):
+    if usual and is_far_less(0, usual):
         return _suspect(
             f"The page says that it is empty, where the last runs read {_typical(usual):g} papers."
         )

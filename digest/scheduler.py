@@ -50,8 +50,9 @@ class Service:
         from apscheduler.executors.pool import ThreadPoolExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
 
-        # One worker: runs of several digests at the same hour follow each other instead of meeting at the lease.
-        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
+        # Runs of several digests at the same hour follow each other (App.alone); one that waits for a batch lets the others by.
+        workers = ThreadPoolExecutor(len(self._config.digest) + 1)
+        self._scheduler = BackgroundScheduler(executors={"default": workers}, timezone=UTC)
         for digest in self._config.digest:
             if digest.schedule:
                 self._add(digest)
@@ -105,7 +106,7 @@ class Service:
             with app:
                 if app.stop.is_set() or self._done(app, digest, due):
                     return None
-                report = app.daily(now, day=app.today(due), digests=[digest])
+                report = app.daily(now, due_day=app.today(due), digests=[digest])
         except LeaseHeld as error:
             log.warning("%s: %s Tried again in %d s.", digest.name, error, _RETRY_LEASE_S)
             self._again(digest, due, _RETRY_LEASE_S)

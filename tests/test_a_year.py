@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from digest.calendar import EASTERN, ArxivCalendar, Calendar, HuggingFaceCalendar, arxiv_days
 from digest.model import FAILED_OUTCOMES
-from digest.outcomes import Facts, Past, Verdict, waits
+from digest.outcomes import Facts, Past, Verdict
+from digest.pipeline.collect import WAITABLE
 from listing_pages import arxiv_feed, arxiv_page, daily_papers, facts_of, run
 
 FIRST, LAST = date(2026, 1, 5), date(2027, 1, 4)
@@ -208,9 +209,11 @@ def test_not_yet_is_said_only_of_a_listing_that_is_not_out_and_every_listing_is_
     site = Archive(120, 1)
     runs = year(site, schedule)
     for one in runs:
-        if waits(one.verdict):
+        if one.verdict.outcome in WAITABLE:
             assert not site.is_out(site.calendar.today(one.now), one.now), one
-    assert any(waits(one.verdict) for one in runs) == (schedule == "New York at a quarter past eight")
+    assert any((one.verdict.outcome in WAITABLE) for one in runs) == (
+        schedule == "New York at a quarter past eight"
+    )
     read = [one.facts.listed_on for one in runs if one.verdict.outcome == "new"]
     assert len(read) == len(set(read))
     if schedule != "New York at a quarter past eight":
@@ -389,6 +392,6 @@ def test_an_old_page_that_is_served_for_days_is_first_late_and_then_stale() -> N
         if any(shown in missed for _, *missed in stops):
             said.setdefault(shown, []).append(one.verdict.outcome)
         else:
-            assert not waits(one.verdict), one
+            assert one.verdict.outcome not in WAITABLE, one
     for _, *missed in stops:
         assert [{*said[day]} for day in missed] == [{"not-yet"}, {"stale"}, {"stale"}]

@@ -432,3 +432,20 @@ def test_every_decision_is_on_record_with_its_app(tmp_path: Path) -> None:
         assert app.store.waiting("daily") == []
         assert app.store.count_waiting("daily") == 0
         assert [row.status for row in app.store.last_runs(5)] == ["done"]
+
+
+def test_told_to_stop_before_the_mail_goes_out_leaves_it_queued(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    subscribe(config, *(f"r{n}@example.org" for n in range(5)))
+    put(tmp_path, "a.xml", invented(0, 2))
+    with open_app(config, clock=lambda: NOW) as app:
+        publish = app.publish
+
+        def published(**options: bool) -> object:
+            app.stop.set()
+            return publish(**options)
+
+        app.publish = published  # type: ignore[method-assign,assignment]
+        app.daily(NOW)
+        assert app.store.delivery_counts()["queued"] == 5
+    assert mails(tmp_path) == []

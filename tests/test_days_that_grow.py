@@ -8,8 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from digest.app import open_app
 from digest.config import Config, DigestConfig, SourceConfig
+from digest.errors import Stopped
 from digest.model import Edition, RunReport
 from pages import installation, invented
 from site_of_days import Site, serving
@@ -212,3 +215,126 @@ def test_the_status_names_the_days_that_are_still_open(tmp_path: Path) -> None:
             still_open = [day.day for day in app.store.open_days()]
         assert MONDAY + 11 * DAY in still_open
         assert MONDAY not in still_open
+
+
+def ids(config: Config) -> set[str]:
+    return {item.paper.ids["arxiv"] for edition in editions(config) for item in edition.entries}
+
+
+def daily(days: int, per_day: int = 2) -> Days:
+    return {
+        MONDAY + n * DAY: [(at(MONDAY + n * DAY, 1), entry(n * per_day + k + 1)) for k in range(per_day)]
+        for n in range(days)
+    }
+
+
+@pytest.mark.parametrize("ahead", [4, 20, 300])
+def test_a_date_to_come_and_a_clock_that_ran_ahead_close_no_day(ahead: int, tmp_path: Path) -> None:
+    days = daily(12)
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        run(config, site, day=MONDAY + ahead * DAY)  # a date mistyped
+        site.now = at(MONDAY + ahead * DAY, 8)  # a clock that is wrong
+        shown = site.answer
+        site.answer = lambda path, headers: (200, {}, b"[]")  # type: ignore[method-assign]
+        run(config, site)
+        site.answer = shown  # type: ignore[method-assign]
+        for n in range(1, 12):
+            site.now = at(MONDAY + n * DAY, 7)
+            run(config, site, again=True)
+        assert ids(config) == {paper["paper"]["id"] for papers in days.values() for _, paper in papers}
+
+
+@pytest.mark.parametrize("since", [False, True])
+def test_days_that_could_not_be_had_after_long_downtime_are_asked_again(since: bool, tmp_path: Path) -> None:
+    days = daily(24)
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        if not since:
+            run(config, site)
+        site.now = at(MONDAY + 22 * DAY, 7)
+        site.down = {MONDAY + n * DAY for n in range(3, 12)}
+        options = {"since": MONDAY} if since else {}
+        assert run(config, site, **options).degraded
+        site.down, site.now = set(), site.now + DAY
+        assert not run(config, site).degraded
+        assert ids(config) == {paper["paper"]["id"] for papers in days.values() for _, paper in papers}
+
+
+def test_days_that_are_never_there_are_given_up_and_that_is_said(tmp_path: Path) -> None:
+    with serving(Site(daily(40), at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site, lookback_days=5)
+        run(config, site)
+        site.down = {MONDAY + DAY}
+        reports = []
+        for n in range(2, 12):
+            site.now = at(MONDAY + n * DAY, 7)
+            reports.append(run(config, site).sources[0])
+        assert [report.outcome for report in reports] == ["unreachable"] * 6 + ["new"] * 4
+        assert any("2026-03-03" in note and "no more" in note for note in reports[6].notes)
+
+
+def test_a_day_that_grew_during_downtime_gets_a_last_look(tmp_path: Path) -> None:
+    days = daily(20)
+    days[MONDAY].append((at(MONDAY + 3 * DAY, 0), entry(900)))
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site, lookback_days=7)
+        run(config, site)
+        site.now = at(MONDAY + 15 * DAY, 7)
+        run(config, site)
+        assert "2603.00900" in ids(config)
+
+
+def test_a_since_that_was_interrupted_goes_on_in_the_next_run(tmp_path: Path) -> None:
+    days = daily(10)
+    with serving(Site(days, at(MONDAY + 9 * DAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        with open_app(config, clock=lambda: site.now) as app:
+            shown = site.answer
+
+            def answer(path: str, headers: Any) -> Any:
+                if "03-05" in path:
+                    app.stop.set()
+                return shown(path, headers)
+
+            site.answer = answer  # type: ignore[method-assign]
+            with pytest.raises(Stopped):
+                app.daily(site.now, since=MONDAY)
+            site.answer = shown  # type: ignore[method-assign]
+        run(config, site)
+        assert ids(config) == {paper["paper"]["id"] for papers in days.values() for _, paper in papers}
+
+
+def test_a_day_grows_also_on_its_second_page(tmp_path: Path) -> None:
+    days: Days = {MONDAY: [(at(MONDAY, 1), entry(n)) for n in range(1, 101)]}
+    days[MONDAY] += [(at(MONDAY + n * DAY, 1), entry(100 + n)) for n in range(1, 7)]
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        for n in range(8):
+            site.now = at(MONDAY + n * DAY, 7)
+            run(config, site)
+        assert len(ids(config)) == 106
+
+
+def test_an_own_limit_is_a_cut_too(tmp_path: Path) -> None:
+    days: Days = {MONDAY: [(at(MONDAY, 1), entry(n)) for n in range(1, 46)]}
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site, url=f"{site.url}/api/daily_papers?limit=30")
+        assert run(config, site).sources[0].new == 45
+
+
+def test_a_day_far_shorter_than_those_before_is_suspect(tmp_path: Path) -> None:
+    days: Days = {
+        MONDAY + n * DAY: [(at(MONDAY + n * DAY, 1), entry(100 * n + k)) for k in range(40)]
+        for n in range(10)
+    }
+    days[MONDAY + 10 * DAY] = [(at(MONDAY + 10 * DAY, 1), entry(5000 + k)) for k in range(2)]
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        outcomes = []
+        for n in range(12):
+            site.now = at(MONDAY + n * DAY, 7)
+            outcomes.append(run(config, site).sources[0])
+        assert {report.outcome for report in outcomes[:11]} <= {"new", "quiet", "not-modified"}
+        assert outcomes[11].outcome == "suspect"
+        assert "2026-03-12" in outcomes[11].why

@@ -12,6 +12,7 @@ import pytest
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused
 from digest.fetch import Fetcher, MemoryTurns, Turns, Visit
+from digest.fetch.addresses import place_of
 from digest.fetch.robots import Rules, is_for_programs
 from digest.model import Listing
 from fetch_servers import FileTurns, Reply, Site, gaps
@@ -219,6 +220,8 @@ def test_a_hostile_robots_txt_is_read_in_time(site: Site) -> None:
         ("https://oaipmh.arxiv.org/oai?verb=Identify", True),
         ("https://api.crossref.org/works?rows=5", True),
         ("https://api.semanticscholar.org/graph/v1/paper/search", True),
+        ("https://export.arxiv.org/api/query/../../list/cs/new", False),
+        ("https://export.arxiv.org/api/query/%2e%2e/%2e%2e/list/cs/new", False),
         ("https://export.arxiv.org/api/queryless", False),
         ("https://export.arxiv.org/abs/2611.01234", False),
         ("https://arxiv.org/api/query", False),
@@ -227,4 +230,5 @@ def test_a_hostile_robots_txt_is_read_in_time(site: Site) -> None:
     ],
 )
 def test_interfaces_for_programs_are_no_pages_to_crawl(url: str, for_programs: bool) -> None:
-    assert is_for_programs(url) is for_programs
+    place = place_of(url)
+    assert is_for_programs(place.host, place.target.partition("?")[0]) is for_programs

@@ -92,7 +92,7 @@ def test_a_day_without_a_run_and_a_store_that_keeps_no_pages_say_so(tmp_path: Pa
     put(tmp_path, "a.xml", invented(0, 4))
     keeps_none = msgspec.structs.replace(config, store=StoreConfig(url=config.store.url, keep_pages_days=0))
     run(keeps_none)
-    with pytest.raises(UsageError, match="no run of 2026-11-18"):
+    with pytest.raises(UsageError, match="no run of 2026-11-18 is on record"):
         again(config, date(2026, 11, 18), tmp_path)
     with pytest.raises(UsageError, match="keep_pages_days"):
         again(config, NOW.date(), tmp_path)

@@ -256,3 +256,131 @@ def test_the_ledger_tells_of_every_listing_what_it_was_and_what_came_of_it(tmp_p
     assert page == (inbox / "a.xml").read_bytes()
     assert "b.html" in rows[1].why
     assert [(r.outcome, r.parsed, r.new, r.seen) for r in runs] == [("parse-failed", 6, 5, 1)]
+
+
+# --- what must not be lost on the way
+
+
+def test_a_second_page_that_cannot_be_had_leaves_the_day_open(tmp_path: Path) -> None:
+    first = arxiv_page(THURSDAY, new=6).replace("Total of 6", "Total of 9")
+    with Site({"/list/cs.DB/new": [html(first), Reply(status=404)]}) as site:
+        config = installation(tmp_path, source=(arxiv(site),))
+        assert source_of(run(config)).outcome == "unreachable"
+        friday = THURSDAY + DAY
+        site.pages["/list/cs.DB/new"] = html(arxiv_page(friday, new=2, first=40))
+        site.pages[f"/catchup/cs.DB/{THURSDAY}"] = html(arxiv_page(THURSDAY, new=9))
+        assert source_of(run(config, NOW + DAY)).new == 5
+    assert len(titles(config)) == 11
+
+
+def test_a_page_of_deleted_records_is_not_the_end_of_a_list(tmp_path: Path) -> None:
+    def answer(records: str, token: str) -> Reply:
+        return Reply(
+            f"<OAI-PMH xmlns='http://www.openarchives.org/OAI/2.0/'><ListRecords>{records}"
+            f"<resumptionToken completeListSize='3'>{token}</resumptionToken></ListRecords></OAI-PMH>".encode(),
+            headers={"Content-Type": "text/xml"},
+        )
+
+    deleted = (
+        "<record><header status='deleted'><identifier>oai:arXiv.org:2611.00001</identifier></header></record>"
+    )
+    good = "".join(
+        f"<record><header><identifier>oai:arXiv.org:2611.0001{n}</identifier></header><metadata>"
+        f"<arXiv xmlns='http://arxiv.org/OAI/arXiv/'><id>2611.0001{n}</id><title>Moths of marsh {n}</title></arXiv>"
+        "</metadata></record>"
+        for n in (1, 2)
+    )
+    with Site({"/oai2": [answer(deleted, "more"), answer(good, "")]}) as site:
+        oai = arxiv(site, url=site.url("/oai2?verb=ListRecords&metadataPrefix=arXiv"), kind="oai")
+        report = source_of(run(installation(tmp_path, source=(oai,))))
+    assert (report.outcome, report.new) == ("new", 2)
+
+
+def test_a_list_by_token_is_asked_from_its_beginning_again_when_its_end_was_missing(tmp_path: Path) -> None:
+    def works(first: int, count: int, cursor: str) -> bytes:
+        items = ",".join(
+            f'{{"DOI": "10.5555/{n}", "title": ["Otters of quarry {n}"]}}'
+            for n in range(first, first + count)
+        )
+        total = f'"total-results": 10, "items-per-page": 5, "next-cursor": "{cursor}"'
+        return f'{{"status": "ok", "message-type": "work-list", "message": {{{total}, "items": [{items}]}}}}'.encode()
+
+    first, last = Reply(works(0, 5, "b"), headers={"ETag": '"1"'}), Reply(works(10, 0, "c"))
+    with Site({"/works": [first, Reply(status=404)]}) as site:
+        url = site.url("/works?rows=5&cursor=*")
+        config = installation(tmp_path, source=(SourceConfig(name="works", url=url, allow_private=True),))
+        assert source_of(run(config)).new == 5
+        site.pages["/works"] = [first, Reply(works(5, 5, "c")), last]
+        report = source_of(run(config, NOW + DAY))
+        assert (report.outcome, report.new, report.error) == ("new", 5, None)
+        site.pages["/works"] = [Reply(status=304)]
+        assert source_of(run(config, NOW + 2 * DAY)).outcome == "not-modified"
+
+
+def test_a_page_that_holds_less_than_it_says_is_read_again(tmp_path: Path) -> None:
+    short = arxiv_page(THURSDAY, new=4).replace("showing 4 of 4", "showing 9 of 9")
+    pages = {"/list/cs.DB/new": [html(short, ETag='"a"')]}
+    with Site(pages) as site:
+        config = installation(tmp_path, source=(arxiv(site),))
+        for _ in range(2):
+            assert source_of(run(config)).outcome == "suspect"
+        assert all("If-None-Match" not in asked.headers for asked in site.pages_asked)
+
+
+def test_an_old_day_that_is_caught_up_does_not_make_the_newest_page_stale(tmp_path: Path) -> None:
+    with Site({"/list/cs.DB/new": html(arxiv_page(THURSDAY, new=4), ETag='"a"')}) as site:
+        config = installation(tmp_path, source=(arxiv(site),))
+        run(config)
+        site.pages["/list/cs.DB/new"] = Reply(status=304)
+        for n in (16, 17, 18):
+            day = date(2026, 11, n)
+            site.pages[f"/catchup/cs.DB/{day}"] = html(arxiv_page(day, new=2, first=10 * n))
+        report = source_of(run(config, NOW + timedelta(hours=1), since=date(2026, 11, 16)))
+    assert (report.outcome, report.new) == ("new", 6)
+
+
+def test_an_empty_watched_folder_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    report = run(installation(tmp_path, source=(SourceConfig(name="drop", path="drop", watch=True),)))
+    assert (source_of(report).outcome, report.degraded) == ("not-modified", False)
+
+
+def test_a_stop_while_the_last_source_is_read_issues_nothing(tmp_path: Path) -> None:
+    first = arxiv_page(THURSDAY, new=6).replace("Total of 6", "Total of 9")
+    with Site() as site:
+        config = installation(tmp_path, source=(arxiv(site),))
+        with quick(config, lambda: NOW) as app:
+
+            def talk(connection: object) -> None:
+                app.stop.set()
+                html(first)(connection)  # type: ignore[arg-type]
+
+            site.pages["/list/cs.DB/new"] = talk
+            with pytest.raises(Stopped):
+                app.daily(NOW)
+    assert titles(config) == []
+
+
+# --- the schedule waits too
+
+
+def test_a_scheduled_run_waits_for_its_batch_and_lets_other_runs_by(tmp_path: Path) -> None:
+    wednesday = html(arxiv_page(THURSDAY - DAY, new=5))
+    pages = {"/list/cs.DB/new": [wednesday, wednesday, html(arxiv_page(THURSDAY, new=5, first=20))]}
+    with Site(pages) as site:
+        config = installation(tmp_path, source=(arxiv(site, wait_until="09:30"),))
+        run(config, NOW - DAY, wait=False)
+        with quick(config, lambda: NOW) as app:
+            others: list[bool] = []
+
+            class Pause(Event):
+                def wait(self, timeout: float | None = None) -> bool:
+                    if timeout == 600.0:
+                        with open_app(config, clock=lambda: NOW) as other, other.alone():
+                            others.append(True)
+                    return False
+
+            app.stop = Pause()
+            report = app.daily(NOW, due_day=THURSDAY)
+    assert others == [True]
+    assert (source_of(report).outcome, source_of(report).new) == ("new", 5)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from digest import __version__
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
-from digest.errors import ConfigError, DigestError, UsageError
+from digest.errors import ConfigError, DigestError, LeaseHeld, UsageError
 from digest.fetch import ARXIV_INTERVAL_S, Fetcher
 from digest.model import (
     Candidate,
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 LEASE = "run"
 # Longer than any pause between two renewals; a dead holder on this machine is noticed at once (process.py).
 LEASE_TTL_S = 15 * 60.0
+_LEASE_POLL_S = 5.0
+# The lease keeps processes apart, this the threads of one: they follow each other.
+_AT_WORK = threading.RLock()
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -139,6 +142,7 @@ class App:
         now: datetime,
         *,
         day: date | None = None,
+        due_day: date | None = None,
         digests: Sequence[DigestConfig] | None = None,
         adhoc: Sequence[SourceConfig] = (),
         again: bool = False,
@@ -150,8 +154,10 @@ class App:
     ) -> RunReport:
         """The main job once: collect, issue, publish, deliver. `adhoc` sources replace the configured ones.
 
-        With `since` dated sources are also asked for the days from there on that were never read. With `wait` a run waits
-        for a batch that is not out, until the `wait_until` of its source.
+        `day` is a date given by hand: the edition's, and the newest listing day that is asked for. `due_day` is the edition's
+        date of a run that is made for its schedule; without either it is today's. With `since` dated sources are also asked
+        for the days from there on that were never read. With `wait` a run waits for a batch that is not out, until the
+        `wait_until` of its source.
 
         Raises LeaseHeld when another run is at work; StoreError, PublishError and RenderError when the day cannot be
         finished. What was done until then stands, and the next run goes on from there.
@@ -161,7 +167,7 @@ class App:
         digests = self.config.digest if digests is None else digests
         order = Order(
             now=now,
-            day=day or self.today(now),
+            day=day or due_day or self.today(now),
             given_day=day,
             since=since,
             digests=digests,
@@ -169,13 +175,13 @@ class App:
             adhoc=bool(adhoc),
             again=again,
             dry_run=dry_run,
-            wait=wait,
+            wait=wait and day is None and due_day in (None, self.today(now)),
             source_done=source_done,
             progress=progress,
         )
         if dry_run:
             self._rehearse_without_a_store()
-        else:
+        if self._scratch is None:
             self.share_turns()
         run = DayRun(self, order)
         run.prepare()
@@ -229,6 +235,7 @@ class App:
             self.config.mail,
             holder=self._holder,
             clock=self.clock,
+            stop=self.stop,
             progress=progress,
             renew=self.renew,
         )
@@ -413,11 +420,32 @@ class App:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keeps every other run, on this machine and others, out of the store. Raises LeaseHeld."""
+        with _AT_WORK:
+            self._take_lease()
+            try:
+                yield
+            finally:
+                self.store.release_lease(LEASE, self._holder)
+
+    def _take_lease(self) -> None:
         self.store.acquire_lease(LEASE, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead)
+
+    def rest(self, seconds: float) -> bool:
+        """Lets other runs work for so long, in the middle of one of ours; True when told to stop meanwhile."""
+        self.store.release_lease(LEASE, self._holder)
+        _AT_WORK.release()
         try:
-            yield
+            stopped = self.stop.wait(seconds)
         finally:
-            self.store.release_lease(LEASE, self._holder)
+            _AT_WORK.acquire()
+        while not stopped:
+            try:
+                self._take_lease()
+            except LeaseHeld:
+                stopped = self.stop.wait(_LEASE_POLL_S)
+            else:
+                return False
+        return True
 
     def renew(self) -> None:
         """Holds the lease for longer. Raises LeaseHeld when another one has taken it over."""
@@ -437,10 +465,6 @@ def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     if problems:
         raise ConfigError(problems, path=config.file)
     return App(config, clock=clock)
-
-
-def _place(source: SourceConfig) -> str:
-    return source.url or source.path
 
 
 def shipped(name: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from digest.config import DigestConfig, SourceConfig
 from digest.errors import Stopped
-from digest.model import DeliveryReport, RunReport, SourceReport
+from digest.model import DeliveryReport, LookupReport, RunReport, SourceReport
 from digest.pipeline.collect import WAITABLE, Reader, collect, with_dropped
 from digest.pipeline.gather import Taken, Wanted, audience_of, gather
 from digest.pipeline.replay import Setup
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # While a run waits for a batch, its source is asked again so often.
 POLL_S = 600.0
+# The lease is held for longer after so much time, while sources are read.
+RENEW_S = 60.0
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class DayRun:
 
         app, order = self._app, self._order
         reports = self._collect(self._readers())
-        if order.wait and not order.dry_run and order.given_day is None:
+        if order.wait and not order.dry_run:
             reports = self._wait(reports)
         issued = [
             issue(digest, app.config, app.store, day=order.day, now=order.now, again=order.again)
@@ -114,8 +116,10 @@ class DayRun:
         published = app.publish(dry_run=order.dry_run)
         if order.dry_run:
             deliveries = DeliveryReport(queued=sum(i.queued for i in issued))
+            lookups = LookupReport()
         else:
             deliveries = app.deliver(lambda done, total: order.progress("deliver", done, total))
+            lookups = self._look_up()
             self._tidy()
         return RunReport(
             date=order.day,
@@ -124,17 +128,20 @@ class DayRun:
             digests=tuple(i.report for i in issued),
             published=published,
             deliveries=deliveries,
+            lookups=lookups,
             dry_run=order.dry_run,
         )
 
     def _readers(self, now: datetime | None = None, only: Iterable[str] | None = None) -> list[Reader]:
         order = self._order
         now = now or order.now
-        until = order.given_day or now.astimezone(UTC).date()
+        today = now.astimezone(UTC).date()
+        until = min(order.given_day or today, today)  # of a day to come no list is complete, nor even begun
         return [
             Reader(
                 wanted=Wanted(
                     source=source,
+                    run_at=order.now,
                     now=now,
                     until=until,
                     since=order.since,
@@ -150,42 +157,56 @@ class DayRun:
         if reader.source.name in self._taken:
             return self._taken[reader.source.name]
         visit = self._app.fetcher.visit(reader.source, now=reader.wanted.now)
-        return gather(reader.wanted, visit, self._app.store, stopped=self._app.stop.is_set)
+        return self._renewing(gather(reader.wanted, visit, self._app.store, stopped=self._app.stop.is_set))
+
+    def _renewing(self, taken: Iterable[Taken]) -> Iterator[Taken]:
+        """A source of many pages and long rests may take longer than the lease lasts."""
+        renewed = time.monotonic()
+        for item in taken:
+            if not self._order.dry_run and time.monotonic() - renewed > RENEW_S:
+                self._app.renew()
+                renewed = time.monotonic()
+            yield item
 
     def _collect(self, readers: Sequence[Reader]) -> list[SourceReport]:
-        def done(report: SourceReport) -> None:
-            self._app.renew()
-            self._order.source_done(report)
-
-        return collect(
+        reports = collect(
             readers,
             self._take,
             self._app.store,
             keep_pages=self._app.config.store.keep_pages_days > 0,
             stopped=self._app.stop.is_set,
-            done=done,
+            done=self._order.source_done,
         )
+        if self._app.stop.is_set():
+            raise Stopped(
+                "told to stop while the sources were read. What was read is kept; the next run goes on."
+            )
+        return reports
 
     # --- waiting for a batch that is not out
 
     def _wait(self, reports: list[SourceReport]) -> list[SourceReport]:
         """The reports, after the sources whose batch was not out have been asked again until it was, or until their hour."""
         ends = {source.name: self._wait_end(source) for source, _ in self._order.sources if source.wait_until}
+        waited: set[str] = set()
         while True:
             now = self._app.clock()
             late = {r.name: ends[r.name] for r in reports if r.outcome in WAITABLE and r.name in ends}
             pending = {name: end for name, end in late.items() if end > now}
             if not pending:
-                return [_waited(r, self._local(late[r.name])) if r.name in late else r for r in reports]
+                return [
+                    _waited(r, self._local(late[r.name])) if r.name in waited & late.keys() else r
+                    for r in reports
+                ]
+            waited |= pending.keys()
             pause = min(POLL_S, max(1.0, (min(pending.values()) - now).total_seconds()))
             for name, end in pending.items():
                 log.info("%s: its batch is not out; waiting until %s at most", name, self._local(end))
             self._order.progress("wait", 0, int(pause))
-            if self._app.stop.wait(pause):
+            if self._app.rest(pause):
                 raise Stopped(
                     "told to stop while waiting for a batch. What was read is kept; the next run goes on."
                 )
-            self._app.renew()
             fresh = {r.name: r for r in self._collect(self._readers(self._app.clock(), pending))}
             reports = [_added(r, fresh[r.name]) if r.name in fresh else r for r in reports]
 
@@ -197,6 +218,26 @@ class DayRun:
         return f"{moment.astimezone(self._app.config.site.zone):%H:%M}"
 
     # --- afterwards
+
+    def _look_up(self) -> LookupReport:
+        """What is found of papers known by their title alone shows in the archive at once."""
+        from digest.pipeline.lookup import look_up
+
+        app, now = self._app, self._order.now
+        report = look_up(
+            app.store,
+            app.config.lookup,
+            lambda source: app.fetcher.visit(source, now=now),
+            now=now,
+            clock=app.clock,
+            stopped=app.stop.is_set,
+            contact=app.config.site.contact,
+            arxiv_interval_s=app.arxiv_interval_s,
+            done=app.renew,
+        )
+        if report.hits:
+            app.publish()
+        return report
 
     def _tidy(self) -> None:
         config = self._app.config.store

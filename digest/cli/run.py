@@ -95,9 +95,7 @@ def run(
 
 def _progress(console: Console, bar: Callable[[int, int], None], what: str, done: int, total: int) -> None:
     if what == "wait":
-        console.note(
-            f"A batch is not out yet: asking again in {total} s (Ctrl-C or --no-wait to go on without it)."
-        )
+        console.note(f"A batch is not out yet: asking again in {total} s (--no-wait goes on without it).")
     else:
         bar(done, total)
 

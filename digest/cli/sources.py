@@ -13,7 +13,7 @@ import click
 from digest.cli.console import Console, plural
 from digest.config import Config, SourceConfig, nearest
 from digest.errors import DigestError, ParseError, UsageError
-from digest.model import Listing, Reading
+from digest.model import Listing, NotModified, Reading
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -149,9 +149,13 @@ def _tried(
     from digest.asks import on_day
     from digest.sources import read
 
-    addresses = [on_day(url, now.date()) for url in (source.url, *source.routes)]
-    for address in addresses:
-        for listing in app.fetcher.fetch(replace(source, url=address), now=now):
+    # One visit, as in a run: the source's headers go to its own host and to none of its routes.
+    visit = app.fetcher.visit(replace(source, url=on_day(source.url, now.date())), now=now)
+    for route in (source.url, *source.routes):
+        address = on_day(route, now.date())
+        for listing in [visit.ask(address)] if address else visit.files():
+            if isinstance(listing, NotModified):
+                continue  # an answer to a question that was not asked
             if not isinstance(listing, Listing):
                 yield listing.url or address or source.path, listing, ()
                 continue

@@ -23,7 +23,7 @@ def listings(
 ) -> Iterator[Listing | FetchError]:
     """The files of a source in the order of their names, each read when it is asked for; one unreadable file does not hide
     the others."""
-    files = answer_of(source.path, lambda: _files(resolve(source.path)))
+    files = answer_of(source.path, lambda: _files(resolve(source.path), may_be_empty=source.watch))
     if isinstance(files, FetchError):
         yield files
         return
@@ -41,7 +41,7 @@ def date_in(name: str) -> date | None:
     return None
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, *, may_be_empty: bool = False) -> list[Path]:
     """The regular files that a path means: itself, the visible ones in a folder, or those a glob matches, by name."""
     text, place = str(path), shown(str(path.absolute()))
     if path.is_dir():
@@ -53,7 +53,7 @@ def _files(path: Path) -> list[Path]:
     else:
         raise FetchError(f"{place}: no such file or folder. Check the path.", url=place)
     files = sorted(p for p in found if _may_be_a_file(p))
-    if not files:
+    if not files and not may_be_empty:
         raise FetchError(f"{place}: no files there. Save listing pages into it, or mend the path.", url=place)
     return files
 

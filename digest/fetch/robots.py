@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 from protego import Protego
@@ -47,11 +46,10 @@ _FOR_PROGRAMS = (
 _USER_AGENT = re.compile(r"^([ \t]*user[- ]?agent[ \t]*:)[ \t]*([^\r\n#]*)", re.IGNORECASE | re.MULTILINE)
 
 
-def is_for_programs(url: str) -> bool:
-    """Is this an address of an interface that its owner publishes for programs?"""
-    parts = urlsplit(url)
-    path = parts.path or "/"
-    return any(parts.hostname == host and _below(path, start) for host, start in _FOR_PROGRAMS)
+def is_for_programs(host: str, path: str) -> bool:
+    """Is this path, as it is sent, one of an interface that its owner publishes for programs?"""
+    plain = not any(step in (".", "..") for step in path.replace("%2e", ".").replace("%2E", ".").split("/"))
+    return plain and any(host == known and _below(path, start) for known, start in _FOR_PROGRAMS)
 
 
 def _below(path: str, start: str) -> bool:
@@ -94,7 +92,7 @@ class Robots:
     def delay_for(self, place: Place, errand: Errand) -> float:
         """The seconds that the site wants between two requests. Raises FetchRefused where its robots.txt keeps us out, and
         FetchError where that cannot be had: then nothing is asked (RFC 9309, 2.3.1.4)."""
-        if is_for_programs(place.url):
+        if is_for_programs(place.host, place.target.partition("?")[0]):
             return 0.0
         rules = self._rules(place, errand)
         if not rules.allow(place.url):

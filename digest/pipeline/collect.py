@@ -14,7 +14,7 @@ from digest.config import DigestConfig, SourceConfig
 from digest.errors import Stopped
 from digest.model import SourceReport
 from digest.pipeline.gather import Taken, Wanted, routes_gap
-from digest.pipeline.tally import Tally
+from digest.pipeline.tally import Tally, promise_days
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -48,7 +48,7 @@ def collect(
     Raises Stopped between two sources when `stopped` says so.
     """
     reports = []
-    positions = count(store.next_reading(readers[0].wanted.now) if readers else 1)
+    positions = count(store.next_reading(readers[0].wanted.run_at) if readers else 1)
     for place, reader in enumerate(readers):
         if stopped():
             raise Stopped(
@@ -74,6 +74,7 @@ def _collected(
         updates_for=frozenset(digest.name for digest in reader.digests if digest.updates),
         keep_pages=keep_pages,
     )
+    promise_days(reader.wanted, store)
     shown = []
     for item in taken:
         tally.add(item, next(positions))

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct, structs
 
 from digest import __version__
-from digest.asks import Ask, days_before, first_asks, missed_asks, on_day
+from digest.asks import Ask, Known, days_before, first_asks, missed_asks, on_day
 from digest.config import SourceConfig
 from digest.errors import FetchError, ParseError
 from digest.model import Listing, NotModified, Reading, Validators
 from digest.sources import read
+from digest.sources._paging import query
 
 if TYPE_CHECKING:
     from digest.store import Answer, Day, Store
+
+
+# Parameters that hold a place in a list for a while: what they name is gone later.
+_TOKENS = frozenset({"resumptionToken", "cursor", "token"})
 
 
 class Visit(Protocol):
@@ -32,14 +37,15 @@ class Visit(Protocol):
 class Taken(Struct, frozen=True, kw_only=True):
     """What one listing gave: the page as it came, and its reading, or why there is none.
 
-    `reading` is None for a page that has not changed and for one that was read before (`skipped`). `cut` says that further
-    pages were not asked for.
+    `reading` is None for a page that has not changed and for one that was read before (`skipped`). `more` says that a
+    further page follows, `cut` that it is not asked for.
     """
 
     ask: Ask
     listing: Listing | NotModified | FetchError
     reading: Reading | ParseError | None = None
     skipped: bool = False
+    more: bool = False
     cut: bool = False
 
     @property
@@ -52,12 +58,14 @@ class Taken(Struct, frozen=True, kw_only=True):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a run wants of one source: listings up to the day `until`, all since `since` where that is given.
+    """What a run wants of one source: listings up to the day `until`, all since `since` where that is given. `run_at` is when the
+    run began, `now` when it asks: later, where it has waited.
 
     `audience` names the digests that hear of it: what they have heard of need not be read again for them.
     """
 
     source: SourceConfig
+    run_at: datetime
     now: datetime
     until: date
     since: date | None = None
@@ -86,10 +94,11 @@ def gather(wanted: Wanted, visit: Visit, store: Store, *, stopped: Callable[[], 
             yield _file(wanted, listing, store)
         return
     asking = _Asking(wanted, visit, store, stopped)
-    known = {day.day: day.state for day in store.days_of(source.name)}
+    known = known_days(wanted, store)
+    asking.read_days = {day for day, state in known.items() if state.read}
     for ask in first_asks(source, until=wanted.until, known=known, since=wanted.since):
         yield from asking.pages(ask)
-    if not known and wanted.since is None:
+    if not asking.read_days and wanted.since is None:
         # On first use a day without papers (a weekend, an early hour) would be a poor welcome: the newest one that has some.
         for ask in days_before(source, wanted.until):
             if not asking.was_empty:
@@ -110,6 +119,7 @@ class _Asking:
         self._asked: set[str] = set()
         self.newest_day: date | None = None
         self.was_empty = False
+        self.read_days: set[date] = set()
 
     def pages(self, ask: Ask) -> Iterator[Taken]:
         """One address and the pages that follow it, up to `max_pages`, as long as each names a next one and brings something."""
@@ -117,19 +127,29 @@ class _Asking:
         while url and left and url not in self._asked and not self._stopped():
             self._asked.add(url)
             left -= 1
-            known = self._store.answer(self._wanted.source.name, url, self._wanted.audience)
+            known = self._answer(url, ask.day)
             listing = self._visit.ask(url, validators=_validators(known))
             taken = _read(structs.replace(ask, url=url), listing, self._wanted.source)
             if isinstance(taken.reading, Reading):
                 self._note_day(taken.reading)
                 keys = {paper.key for paper in taken.reading.papers}
                 self.was_empty = not keys
-                url = taken.reading.next_url if keys - shown else ""
+                # A page that repeats what was shown is the end; one without papers (deleted records) is not.
+                url = taken.reading.next_url if keys - shown or not keys else ""
                 shown |= keys
             else:
-                # An unchanged page has the next page that it had.
-                url = known.next_url if known and isinstance(listing, NotModified) else ""
-            yield structs.replace(taken, cut=True) if url and not left else taken
+                # An unchanged page has the next page that it had; a token for it may be over, and the rest has not changed.
+                follows = known.next_url if known and isinstance(listing, NotModified) else ""
+                url = "" if _TOKENS & query(follows).keys() else follows
+            yield structs.replace(taken, more=bool(url), cut=bool(url) and not left)
+            # What follows is of the same day, also where it cannot be had.
+            ask = structs.replace(ask, day=taken.day)
+
+    def _answer(self, url: str, day: date | None) -> Answer | None:
+        """What is remembered of an address; of a day's only where the day is on record too (a run may have died between)."""
+        if day is not None and day not in self.read_days:
+            return None
+        return self._store.answer(self._wanted.source.name, url, self._wanted.audience)
 
     def _note_day(self, reading: Reading) -> None:
         if reading.listed_on:
@@ -159,6 +179,18 @@ def _validators(known: Answer | None) -> Validators | None:
     if known is None or not (known.etag or known.last_modified):
         return None
     return Validators(etag=known.etag, last_modified=known.last_modified)
+
+
+def known_days(wanted: Wanted, store: Store) -> dict[date, Known]:
+    """What is known of the source's days. What was noted by a clock that ran ahead is not believed."""
+    return {
+        day.day: Known(
+            open=day.state == "open" or day.asked_at > wanted.now,
+            read=bool(day.fingerprint) and day.asked_at <= wanted.now,
+            since=min(day.changed_at.date(), wanted.until),
+        )
+        for day in store.days_of(wanted.source.name)
+    }
 
 
 def _newest(days: Iterable[Day]) -> date | None:

@@ -94,7 +94,10 @@ def replay(day: date, store: Store, fresh: Store, config: Config) -> list[Replay
 
 def _why_not(day: date, runs: Sequence[_Run]) -> str:
     if not any(run.day == day for run in runs):
-        return f"no run of {day} is on record. `digest status` shows the last ones."
+        return (
+            f"no run of {day} is on record with its pages. `digest status` shows the last runs; those made before the store "
+            "had schema 2 kept none."
+        )
     return (
         f"the pages that were read on {day} are no longer kept. "
         "Raise keep_pages_days and keep_pages_mb in [store] for the days to come."
@@ -174,7 +177,7 @@ def _sight_again(row: ReadingRow, setup: Setup, store: Store, fresh: Store) -> N
     fresh.record_sightings(
         row.source,
         [paper for paper in reading.papers if paper.title.strip()],
-        now=row.run_at,
+        now=row.fetched_at,
         listed_on=row.listed_on,
         followers=setup.followers.get(row.source, ()),
         updates_for=frozenset(setup.updates_for),

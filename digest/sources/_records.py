@@ -228,8 +228,10 @@ def read_records(
     *,
     total: int | None = None,
     next_url: str = "",
+    last: bool = False,
 ) -> Reading:
-    """The papers of records. No record is an empty list where the page states no total or 0, and else a ParseError."""
+    """The papers of records. No record is an empty list where the page states no total or 0, or is the one after the `last`
+    (lists by cursor end with it), and else a ParseError."""
     values = list(islice(values, MAX_ENTRIES + 1))
     raws = [found for value in values if isinstance(value, dict) and (found := raw(value)) is not None]
     if len(raws) < len(values):
@@ -237,7 +239,7 @@ def read_records(
             f"{len(values) - len(raws)} of {plural(len(values), 'entry', 'entries')} left out: not a record of a paper"
         )
     papers = finish(raws, notes, trusted_ids=False)
-    if not papers and (values or total or notes):
+    if not papers and (values or (total and not last) or notes):
         held = (
             f"states {plural(total, 'paper', 'papers')} and holds none"
             if total and not values
@@ -247,7 +249,7 @@ def read_records(
     return Reading(
         kind=kind,
         papers=papers,
-        stated=total if total is not None or papers else 0,
+        stated=total if papers or total is not None else 0,
         listed_on=listing.listed_on,
         empty=not papers,
         next_url=next_url if papers else "",

@@ -49,7 +49,8 @@ def read(listing: Listing) -> Reading:
             items = message["items"] if isinstance(message["items"], list) else []
             total = number(message.get("total-results"))
             following = _next_url(message, items, total, listing.base_url)
-            return read_records("crossref", listing, items, _raw, notes, total=total, next_url=following)
+            by_cursor = query(listing.base_url).get("cursor", "*") != "*"
+            return read_records("crossref", listing, items, _raw, notes, total=total, next_url=following, last=by_cursor)
         if not _is_work(message):
             refuse_message(data, listing, "Crossref")
             refuse(

@@ -76,7 +76,7 @@ class SourceRun(Struct, frozen=True, kw_only=True):
 
 class Answer(Struct, frozen=True, kw_only=True):
     """The last whole answer of an address. `audience` says who heard of it; `page` is the `page_hash` of its bytes, `next_url`
-    the listing's next page. `changed_at` is when these bytes came for the first time."""
+    the listing's next page."""
 
     source: str
     url: str
@@ -86,7 +86,6 @@ class Answer(Struct, frozen=True, kw_only=True):
     page: str
     next_url: str
     answered_at: datetime
-    changed_at: datetime
 
 
 def page_hash(body: bytes) -> str:
@@ -195,7 +194,7 @@ class Readings:
             row = self._db.one("answer", source=plain(source), url=_place(url), audience=plain(audience))
         if row is None:
             return None
-        etag, last_modified, page, next_url, answered_at, changed_at = row
+        etag, last_modified, page, next_url, answered_at = row
         return Answer(
             source=source,
             url=url,
@@ -205,7 +204,6 @@ class Readings:
             page=page,
             next_url=next_url,
             answered_at=moment(answered_at),
-            changed_at=moment(changed_at),
         )
 
     def record_answer(self, answer: Answer) -> None:
@@ -220,7 +218,6 @@ class Readings:
                 **texts,
                 url=_place(answer.url),
                 answered_at=stamp(answer.answered_at),
-                changed_at=stamp(answer.changed_at),
             )
 
     def was_read(self, source: str, page: str) -> bool:

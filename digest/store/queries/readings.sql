@@ -64,16 +64,16 @@ ORDER BY run_at DESC
 LIMIT :limit;
 
 -- name: answer(source, url, audience)^
-SELECT etag, last_modified, page, next_url, answered_at, changed_at
+SELECT etag, last_modified, page, next_url, answered_at
 FROM answers
 WHERE source = :source AND url = :url AND audience = :audience;
 
--- name: put_answer(source, url, audience, etag, last_modified, page, next_url, answered_at, changed_at)!
-INSERT INTO answers (source, url, audience, etag, last_modified, page, next_url, answered_at, changed_at)
-VALUES (:source, :url, :audience, :etag, :last_modified, :page, :next_url, :answered_at, :changed_at)
+-- name: put_answer(source, url, audience, etag, last_modified, page, next_url, answered_at)!
+INSERT INTO answers (source, url, audience, etag, last_modified, page, next_url, answered_at)
+VALUES (:source, :url, :audience, :etag, :last_modified, :page, :next_url, :answered_at)
 ON CONFLICT (source, url) DO UPDATE SET
     audience = excluded.audience, etag = excluded.etag, last_modified = excluded.last_modified, page = excluded.page,
-    next_url = excluded.next_url, answered_at = excluded.answered_at, changed_at = excluded.changed_at;
+    next_url = excluded.next_url, answered_at = excluded.answered_at;
 
 -- name: was_read(source, page)$
 SELECT 1 FROM answers WHERE source = :source AND page = :page LIMIT 1;

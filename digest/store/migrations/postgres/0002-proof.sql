@@ -73,7 +73,6 @@ CREATE TABLE answers (
     page          TEXT NOT NULL,
     next_url      TEXT NOT NULL,
     answered_at   TEXT NOT NULL,
-    changed_at    TEXT NOT NULL,
     PRIMARY KEY (source, url)
 );
 CREATE INDEX answers_page ON answers (source, page);
