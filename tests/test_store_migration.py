@@ -345,7 +345,13 @@ def killed(request: pytest.FixtureRequest, dialect: str, folder: Path, every: in
 
 
 @pytest.mark.parametrize(
-    ("dialect", "every"), [("sqlite", 1), pytest.param("postgres", 5, marks=pytest.mark.postgres)]
+    ("dialect", "every"),
+    [
+        ("sqlite", 4),
+        pytest.param("postgres", 9, marks=pytest.mark.postgres),
+        pytest.param("sqlite", 1, marks=pytest.mark.torture),
+        pytest.param("postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
+    ],
 )
 def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
     dialect: str, every: int, request: pytest.FixtureRequest, tmp_path: Path, first: tuple[Rows, Edition]
