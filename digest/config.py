@@ -133,7 +133,7 @@ class MailConfig(Struct, frozen=True, kw_only=True):
 class LookupConfig(Struct, frozen=True, kw_only=True):
     """Papers known only by their title are looked up after publication: at most `per_run` of them, for at most `seconds`."""
 
-    enabled: bool = True
+    enabled: bool = False
     per_run: int = 20
     seconds: float = 120.0
     services: tuple[str, ...] = ("arxiv", "crossref", "semanticscholar")
