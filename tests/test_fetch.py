@@ -32,14 +32,12 @@ NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 
 
 @pytest.fixture
-def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
-    made = Fetcher(
+def fetcher(tmp_path: Path) -> Fetcher:
+    return Fetcher(
         user_agent="paper-digest/test (+https://papers.example.org/)",
         resolve=lambda path: tmp_path / path,
         backoff_s=0.01,
     )
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -359,7 +357,6 @@ def test_our_name_is_sent_as_ascii_whatever_the_site_is_called(
     ).respond_with_data(b"ok")
     named = Fetcher(user_agent="paper-digest/test (+https://論文.example/; \nb)", resolve=Path)
     assert isinstance(only(fetch(named, url=httpserver.url_for("/x"))), Listing)
-    named.close()
 
 
 @pytest.mark.parametrize("path", ["x" * 300, "x" * 300 + "/*.html", "~nobody-of-that-name/x"])

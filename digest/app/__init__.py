@@ -89,8 +89,6 @@ class App:
     def __exit__(self, *exc: object) -> None:
         if "store" in self.__dict__:
             self.store.close()
-        if "fetcher" in self.__dict__:
-            self.fetcher.close()
         if self._scratch is not None:
             self._scratch.cleanup()
 

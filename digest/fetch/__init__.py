@@ -69,9 +69,6 @@ class Fetcher:
         if not isinstance(answer, NotModified):  # which comes only where there were validators
             yield answer
 
-    def close(self) -> None:
-        """Gives back what it holds: nothing, since every request ends its connection."""
-
     @cached_property
     def _asking(self) -> Asking:
         # Only here: files are read without the libraries of the wire, whose import takes longer than the reading.
