@@ -46,6 +46,8 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += _store_problems(tables["store"])
     if "web" in tables and not _is_host_and_port(tables["web"].listen):
         found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
+    if "lookup" in tables:
+        found += _lookup_problems(tables["lookup"])
     sources, digests = tables.get("source", ()), tables.get("digest", ())
     names = [source.name for source in sources]
     for table, items in (("source", sources), ("digest", digests)):
@@ -185,6 +187,15 @@ def _mail_problems(mail: MailConfig) -> list[str]:
     if mail.smtp.password and not mail.smtp.username:
         found.append('[mail], "smtp": a "password" and no "username". Add username = "…".')
     return found
+
+
+def _lookup_problems(lookup: LookupConfig) -> list[str]:
+    known = list(LookupConfig().services)
+    return _number_problems("[lookup]: ", lookup) + [
+        f'[lookup]: "services" has an unknown name "{name}". {nearest(name, known)}'
+        for name in lookup.services
+        if name not in known
+    ]
 
 
 def _name_problems(names: list[str]) -> list[str]:

@@ -50,7 +50,9 @@ def question(service: str, paper: Paper, *, bases: Mapping[str, str] = BASES, co
     arXiv API User's Manual, 3.1.1 and 5.1; Crossref REST API, /works; Semantic Scholar Academic Graph API, /paper/search.
     `contact` is the mail address that Crossref wants to know of polite programs.
     """
-    title = paper.title[:MAX_TITLE_CHARS]
+    title = paper.title
+    if len(title) > MAX_TITLE_CHARS:
+        title = title[:MAX_TITLE_CHARS].rpartition(" ")[0]
     if service == "arxiv":
         asked = _arxiv_query(title)
         values = {"search_query": asked, "max_results": str(RESULTS)}

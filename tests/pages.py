@@ -7,7 +7,16 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 from zlib import crc32
 
-from digest.config import Config, DigestConfig, MailConfig, SiteConfig, SourceConfig, StoreConfig, TopicConfig
+from digest.config import (
+    Config,
+    DigestConfig,
+    LookupConfig,
+    MailConfig,
+    SiteConfig,
+    SourceConfig,
+    StoreConfig,
+    TopicConfig,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +65,7 @@ def installation(tmp_path: Path, *, store: str = "", **parts: object) -> Config:
             ),
         ),
         "mail": MailConfig(folder="outbox", from_="Paper Digest <digest@papers.example.org>"),
+        "lookup": LookupConfig(enabled=False),
         "file": str(tmp_path / "config.toml"),
     }
     return Config(**{**made, **parts})  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.app import open_app
-from digest.config import Config, DigestConfig, SiteConfig, SourceConfig, StoreConfig
+from digest.config import Config, DigestConfig, LookupConfig, SiteConfig, SourceConfig, StoreConfig
 from digest.errors import ConfigError, Stopped
 from digest.scheduler import Service, cron, due_times
 
@@ -22,6 +22,7 @@ def config(tmp_path: Path, schedule: str, zone: str = "Europe/Berlin", grace_h: 
         store=StoreConfig(url=f"sqlite:///{tmp_path}/digest.db"),
         source=(SourceConfig(name="s", path=str(ROOT / "examples" / "listings")),),
         digest=(DigestConfig(name="daily", title="T", path="", schedule=schedule, grace_h=grace_h),),
+        lookup=LookupConfig(enabled=False),
         file=str(tmp_path / "config.toml"),
     )
 

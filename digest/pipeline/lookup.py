@@ -57,6 +57,7 @@ def look_up(
     bases: Mapping[str, str] = BASES,
     arxiv_interval_s: float = ARXIV_INTERVAL_S,
     done: Callable[[], None] = lambda: None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> LookupReport:
     """Looks up the issued papers that are due, newest first, and puts on record what was found, each in one transaction.
 
@@ -64,10 +65,18 @@ def look_up(
     does them again between two runs. At most `config.per_run` papers and `config.seconds` seconds. A service that fails is not
     asked again in this run. Ends at once when `stopped`; what was found until then is kept. `done` hears of each paper.
     """
-    started = time.monotonic()
+    started = monotonic()
     tally: Counter[str] = Counter()
     if config.enabled and config.services:
-        asking = _Asking(config, visit, started + config.seconds, stopped, contact, bases, arxiv_interval_s)
+        asking = _Asking(
+            config,
+            visit,
+            lambda: started + config.seconds - monotonic(),
+            stopped=stopped,
+            contact=contact,
+            bases=bases,
+            arxiv_interval_s=arxiv_interval_s,
+        )
         for unresolved in store.unresolved(now=now, limit=config.per_run):
             answer = asking.resolve(unresolved.paper)
             if answer is None:
@@ -80,7 +89,7 @@ def look_up(
         hits=tally["hit"],
         misses=tally["miss"],
         failed=tally["failed"],
-        seconds=round(time.monotonic() - started, 3),
+        seconds=round(monotonic() - started, 3),
     )
 
 
@@ -91,14 +100,15 @@ class _Asking:
         self,
         config: LookupConfig,
         visit: Callable[[SourceConfig], Visit],
-        deadline: float,
+        seconds_left: Callable[[], float],
+        *,
         stopped: Callable[[], bool],
         contact: str,
         bases: Mapping[str, str],
         arxiv_interval_s: float,
     ) -> None:
         self._services = [name for name in dict.fromkeys(config.services) if name in bases]
-        self._visit, self._deadline, self._stopped = visit, deadline, stopped
+        self._visit, self._seconds_left, self._stopped = visit, seconds_left, stopped
         self._contact, self._bases, self._arxiv_interval_s = contact, bases, arxiv_interval_s
         self._closed: set[str] = set()
 
@@ -132,7 +142,7 @@ class _Asking:
     def _time_for(self, service: str) -> float:
         """Seconds of network time for a request: a turn may be waited for as long again, and at arXiv the rests come on top."""
         rests = ARXIV_RESTS * self._arxiv_interval_s if service == "arxiv" else 0.0
-        return min(TIMEOUT_S, (self._deadline - time.monotonic() - rests) / 2)
+        return min(TIMEOUT_S, (self._seconds_left() - rests) / 2)
 
     def _ask(self, service: str, url: str, timeout_s: float) -> Sequence[Paper] | None:
         """The records of a service's answer; None where it gives none that can be read. Raises Stopped."""

@@ -101,7 +101,7 @@ class Lookups:
         }
 
     def _winners(self, keys: Sequence[str]) -> dict[str, int]:
-        owners = dict(self._db.rows("known_keys", keys=self._db.array(keys)))
+        owners: dict[str, int] = dict(self._db.rows("known_keys", keys=self._db.array(keys)))
         papers = self._db.rows("papers_by_id", ids=self._db.array(list(owners.values())))
         winners = {row[0]: row[1] or row[0] for row in papers}
         return {key: winners[owner] for key, owner in owners.items()}
