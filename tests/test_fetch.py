@@ -218,7 +218,7 @@ def test_a_server_that_drips_is_left_at_the_deadline(serve: Serve, fetcher: Fetc
     error = only(fetch(fetcher, url=serve(drip), timeout_s=0.3))
     stop.set()
     assert isinstance(error, FetchTimeout)
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 @pytest.mark.parametrize("head", ["404 Not Found\r\n", "302 Found\r\nLocation: /next\r\n"])
@@ -238,7 +238,7 @@ def test_the_body_of_an_answer_that_is_no_page_is_not_waited_for(
     error = only(fetch(fetcher, url=serve(drip), timeout_s=0.3))
     stop.set()
     assert isinstance(error, FetchError)
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 def test_a_server_that_drips_its_headers_is_left_at_the_deadline(
@@ -255,7 +255,7 @@ def test_a_server_that_drips_its_headers_is_left_at_the_deadline(
     error = only(fetch(fetcher, url=serve(drip), timeout_s=0.3))
     stop.set()
     assert isinstance(error, FetchTimeout)
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 def test_a_server_that_says_nothing_is_left_at_the_deadline(

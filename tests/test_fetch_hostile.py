@@ -255,7 +255,7 @@ def test_a_server_that_drips_is_left_at_the_deadline(site: Site, name: str) -> N
     started = time.monotonic()
     found = ask(site, timeout_s=0.5)
     assert isinstance(found, FetchTimeout), found
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 @pytest.mark.parametrize("name", ["robots", "redirects", "tries"])
@@ -277,7 +277,7 @@ def test_all_requests_of_a_visit_have_one_deadline(site: Site, name: str) -> Non
     started = time.monotonic()
     found = ask(site, timeout_s=0.6)
     assert isinstance(found, FetchError), found
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 def test_the_pages_of_a_visit_share_its_time_and_what_we_do_between_them_costs_nothing(site: Site) -> None:
@@ -378,7 +378,7 @@ def test_a_host_that_takes_no_connection_is_left_at_the_deadline() -> None:
         source = SourceConfig(name="s", url=f"http://127.0.0.1:{port}/", allow_private=True, timeout_s=0.5)
         found = Fetcher(user_agent="x", resolve=Path).visit(source, now=NOW).ask(source.url)
         assert isinstance(found, FetchTimeout), found
-        assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+        assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
         for sock in waiting:
             sock.close()
 
@@ -406,7 +406,7 @@ def test_a_handshake_that_drips_is_left_at_the_deadline() -> None:
         stop.set()
         thread.join(5)
     assert isinstance(found, FetchTimeout), found
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 def test_a_name_that_is_not_found_in_time_is_left_at_the_deadline() -> None:
@@ -421,7 +421,7 @@ def test_a_name_that_is_not_found_in_time_is_left_at_the_deadline() -> None:
     found = Fetcher(user_agent="x", resolve=Path, lookup=lookup).visit(source, now=NOW).ask(source.url)  # type: ignore[arg-type]
     stop.set()
     assert isinstance(found, FetchTimeout)
-    assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+    assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 @pytest.mark.parametrize(("code", "tries"), [(socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 3)])

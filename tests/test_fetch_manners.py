@@ -175,7 +175,7 @@ def test_a_long_retry_after_is_kept_over_runs(
         assert isinstance(error, FetchError)
         assert error.outcome == "unreachable"
         assert near(str(error), until)
-        assert time.monotonic() - started < 20  # a machine may be slow; without a deadline it would be minutes
+        assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
     assert len(site.asked) == asked
 
 

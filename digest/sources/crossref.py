@@ -50,7 +50,9 @@ def read(listing: Listing) -> Reading:
             total = number(message.get("total-results"))
             following = _next_url(message, items, total, listing.base_url)
             by_cursor = query(listing.base_url).get("cursor", "*") != "*"
-            return read_records("crossref", listing, items, _raw, notes, total=total, next_url=following, last=by_cursor)
+            return read_records(
+                "crossref", listing, items, _raw, notes, total=total, next_url=following, last=by_cursor
+            )
         if not _is_work(message):
             refuse_message(data, listing, "Crossref")
             refuse(

@@ -38,7 +38,9 @@ def read(listing: Listing) -> Reading:
         total = number(meta.get("count"))
         following = _next_url(meta, len(results), total, listing.base_url)
         by_cursor = query(listing.base_url).get("cursor", "*") != "*"
-        return read_records("openalex", listing, results, _raw, notes, total=total, next_url=following, last=by_cursor)
+        return read_records(
+            "openalex", listing, results, _raw, notes, total=total, next_url=following, last=by_cursor
+        )
     if isinstance(data, dict) and not _is_work(data):
         refuse_message(data, listing, "OpenAlex")
         refuse(
