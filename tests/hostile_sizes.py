@@ -198,6 +198,17 @@ THINGS: dict[str, Callable[[], str]] = {
     "99 attributes, 10,000 times": lambda: (
         ("<a " + " ".join(f"x{n}=1" for n in range(99)) + "></a>") * 10_000
     ),
+    "a million attributes without values": lambda: (
+        ("<a " + " ".join(f"x{n}" for n in range(99)) + "></a>") * 10_000
+    ),
+    "1,500,000 quoted attributes": lambda: ("<a " + " ".join(f'x{n}=""' for n in range(99)) + "/>") * 15_000,
+    "490,000 open tags": lambda: "<p>x" * 490_000,
+    "a link of 99 attributes in 100,000 paragraphs": lambda: (
+        "<a " + " ".join(f"x{n}" for n in range(99)) + ">" + "<p>x" * 100_000
+    ),
+    "90 styles in 50,000 paragraphs": lambda: "".join(f"<b x={n}>" for n in range(90)) + "<p>x</p>" * 50_000,
+    "490,000 links": lambda: "<a href=/papers/2611.00001>x" * 490_000,
+    "2,500,000 empty tags": lambda: "<b/>" * 2_500_000,
     "a line of 10 MB": lambda: "x" * BIG,
     "words of 10 MB": lambda: "word " * (BIG // 5),
     "100,000 brackets": lambda: "[" * 100_000,

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from digest.errors import ParseError, UsageError
 from digest.model import Listing, Reading
-from digest.sources import _sniff
+from digest.sources import _bytes, _sniff
 from digest.text import strip_controls
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,7 @@ def _read(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
 
 def _read_known(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
     _sniff.refuse_binary(listing)
+    _bytes.guard_json(listing)
     try:
         return _parser(kind, selectors)(listing)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:

@@ -13,6 +13,12 @@ MAX_DEPTH = 1_000
 MAX_UNWATCHED_STEPS = 400_000_000
 MAX_ATTRIBUTES = 100
 MAX_TAGS = 500_000  # 5,000 papers with 100 each; 1.5 s to parse
+MAX_SOUP_TAGS, MAX_SOUP_CHARS = 30_000, 3_000_000  # BeautifulSoup takes 40 µs and 1 KB for each tag
+# A page of 15 MB can hold five million attributes, each 264 bytes in memory, or two million objects of JSON with 232.
+MAX_ALL_ATTRIBUTES = 600_000
+MAX_UNCOUNTED_BYTES = 1_500_000
+MAX_JSON_VALUES = 600_000
+MAX_REOPENED = 600_000
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -115,6 +121,15 @@ _TOKEN = re.compile(
 _PLAIN_TOKEN = re.compile(
     rb"<(?:!--(?:-?>|.*?(?:--!?>|\Z))|[!?][^>]*>|/[^a-zA-Z][^>]*>|(/?[a-zA-Z][^\s/>]*+))", re.S
 )
+# Without what stands in a line, and so cannot end a block: a link with pictures in it is read again and again otherwise.
+_STYLE_OR_BLOCK = re.compile(
+    rb"<(?:(/?)(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![^\s/>])[^>]*+"
+    rb"|(?!/|!|span|img|svg|path|br|time|script|input|button|label|sup|sub)[a-zA-Z])",
+    re.I,
+)
+_STYLED = re.compile(rb"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![^\s/>])[^>]*+", re.I)
+_ATTRIBUTE = re.compile(rb"[\s/]+[^\s/=>]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]*))?")
+_PLAIN_TAG = re.compile(rb"<[a-zA-Z][^>]*")
 _FLAT = frozenset(
     b"area base br col embed hr img input link meta param source track wbr p li dt dd option tr td th".split()
 )
@@ -135,6 +150,57 @@ def guard_html(body: bytes, location: str) -> None:
         _refuse(location, f"tags nested deeper than {MAX_DEPTH} levels")
     if (not plain or _LONG_TAG.search(body)) and _TOO_MANY_ATTRIBUTES.search(body):
         _refuse(location, f"a tag with more than {MAX_ATTRIBUTES} attributes")
+    if len(body) > MAX_UNCOUNTED_BYTES and _attributes(body, plain) > MAX_ALL_ATTRIBUTES:
+        _refuse(location, f"more than {MAX_ALL_ATTRIBUTES} attributes in one page")
+    styled = sum(map(len, _STYLED.findall(body))) // 2 + MAX_ATTRIBUTES  # of links only one is open at a time
+    if tags * styled > MAX_REOPENED and _reopened(body) > MAX_REOPENED:
+        _refuse(location, "bold, slanted or other styles that are opened and never closed")
+
+
+def _reopened(body: bytes) -> int:
+    """How much a browser's parser may add: a style that is open where a block begins is opened again in it, attributes and all.
+
+    https://html.spec.whatwg.org/multipage/parsing.html#reconstruct-the-active-formatting-elements; of the same tag at most three.
+    """
+    opened: dict[bytes, list[tuple[bytes, int]]] = {}
+    now = added = 0
+    for found in _STYLE_OR_BLOCK.finditer(body):
+        tag, end, name = found[0], found[1], (found[2] or b"").lower()
+        if not name:
+            added += now
+            if added > MAX_REOPENED:
+                break
+            continue
+        same = opened.setdefault(name, [])
+        if same and (end or name == b"a"):
+            now -= same.pop()[1]
+        if not end:
+            weight = MAX_ATTRIBUTES if tag.count(b'"') % 2 else 1 + len(_ATTRIBUTE.findall(tag))
+            if same.count((tag, weight)) < 3:
+                same.append((tag, weight))
+                now += weight
+    return added
+
+
+def _attributes(body: bytes, plain: bool) -> int:
+    """How many there can be at most: each stands behind white space, a slash or a quoted value."""
+    tags = (found[0] for found in _TOKEN.finditer(body)) if not plain else _PLAIN_TAG.findall(body)
+    inside = b"".join(tags)
+    return (
+        len(inside)
+        - len(inside.translate(None, b" \t\n\f\r/"))
+        + (inside.count(b'"') + inside.count(b"'")) // 2
+    )
+
+
+def guard_json(listing: Listing) -> None:
+    """Raises ParseError for JSON with more objects and lists than any answer has."""
+    body = listing.body
+    if (
+        body.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n")[:1] in (b"{", b"[")
+        and body.count(b"{") + body.count(b"[") > MAX_JSON_VALUES
+    ):
+        _refuse(listing.location, f"JSON with more than {MAX_JSON_VALUES} objects and lists")
 
 
 def _refuse(location: str, what: str) -> NoReturn:

@@ -14,7 +14,7 @@ from digest.errors import ParseError
 from digest.model import Listing
 from digest.sources import _dates, _xml
 from digest.sources._bytes import unicode_text
-from digest.sources._paper import MAX_ENTRIES
+from digest.sources._paper import MAX_ENTRIES, MAX_MARKUP
 from digest.sources._sniff import HEAD_CHARS, xml_root
 
 # feedparser: 50 µs for an element, and quadratic time for an author's name of one word (it looks for a mail address in it).
@@ -144,7 +144,7 @@ def _text(element: Any) -> str:
         return element.text or ""
     from lxml import etree
 
-    inside = "".join(etree.tostring(child, encoding="unicode") for child in element)
+    inside = "".join(etree.tostring(child, encoding="unicode") for child in islice(element, MAX_MARKUP))
     return (element.text or "") + inside
 
 

@@ -22,9 +22,10 @@ from digest.text import (
 )
 
 MAX_PAPERS = 5_000
-MAX_ENTRIES = 2 * MAX_PAPERS  # repeats included
+MAX_ENTRIES = MAX_PAPERS + 1_000  # repeats included
 MAX_TITLE_CHARS = 1_000
 MAX_ABSTRACT_CHARS = 20_000
+MAX_MARKUP = 5_000  # elements in one text; written out again each has its namespaces
 MAX_AUTHORS = 5_000
 MAX_FIELD_CHARS = 2_000
 MAX_KEPT_CHARS = 200_000  # the names of 5,000 authors, as the source writes them

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from digest.model import Listing
 from digest.sources import _xml
 from digest.sources._bytes import unicode_text
+from digest.sources._paper import MAX_MARKUP
 from digest.sources._records import plural, refuse
 
 _STOP = re.compile(r"(?<![.\s])\.$")
@@ -60,7 +62,7 @@ def markup(element: Any) -> str:
 
     from lxml import etree
 
-    inside = "".join(etree.tostring(child, encoding="unicode") for child in element)
+    inside = "".join(etree.tostring(child, encoding="unicode") for child in islice(element, MAX_MARKUP))
     return escape(element.text or "", quote=False) + inside
 
 

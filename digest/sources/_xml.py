@@ -11,6 +11,9 @@ from digest.model import Listing
 from digest.sources._bytes import unicode_text
 
 MAX_PREFIXES = 50
+# 120 bytes in memory for an element, twice that for an attribute. An answer of PubMed has the most: 250,000 for 1,000 articles.
+MAX_TAGS = 1_000_000
+MAX_ATTRIBUTES = 600_000
 MAX_MENDED_CHARS = 5_000_000
 MAX_REFERENCES = 200_000
 _FATAL = ("depth", "huge", "amplification", "too long", "too large", "Buffer size")
@@ -68,6 +71,12 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
 def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
     from lxml import etree
 
+    if body.count(b"<") > MAX_TAGS or body.count(b"=") > MAX_ATTRIBUTES:
+        raise ParseError(
+            f"{listing.location}: XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is "
+            "like that.",
+            url=listing.location,
+        )
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,

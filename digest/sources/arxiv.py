@@ -6,9 +6,11 @@ Page layout seen 2026-06. A page repeats id='articles' for each section, with it
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -17,11 +19,12 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Reading
 from digest.sources import _arxiv, _items, _names
-from digest.sources._bytes import guard_html, is_utf8, unicode_text
+from digest.sources._bytes import MAX_SOUP_CHARS, MAX_SOUP_TAGS, guard_html, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 NAME_OF_KIND = "arxiv"
+MAX_FRAME_CHARS = 200_000  # of a page without papers
 
 _TOTAL = re.compile(rb"otal of (\d{1,9}) entries")
 _NUMBER = re.compile(r"\s*\[(\d{1,9})\]")
@@ -119,7 +122,7 @@ def _without_papers(
             url=listing.location,
         )
     frame = tree.css_first("#dlpage") or tree.body
-    words = " ".join(frame.text().split()) if frame is not None else ""
+    words = " ".join(frame.text()[:MAX_FRAME_CHARS].split()) if frame is not None else ""
     empty = bool(_EMPTY.search(words))
     if empty and not stated:
         return Reading(kind=NAME_OF_KIND, papers=(), stated=stated, listed_on=listed_on, empty=True)
@@ -129,7 +132,7 @@ def _without_papers(
             "of the list. Leave skip=… or page=… out of the address.",
             url=listing.location,
         )
-    raws = list(_tolerant_entries(tree.html or ""))
+    raws = list(_tolerant_entries(tree.html or "")) if len(listing.body) <= MAX_SOUP_CHARS else []
     if raws:
         notes.append("read with the tolerant reader: the list was not where it used to be")
         papers = finish(raws, notes)
@@ -337,23 +340,28 @@ def _breaks_off(body: bytes) -> bool:
 
 def _tolerant_entries(html: str) -> Iterator[Raw]:
     """Titles by their class, wherever they stand, with the abstract link before them."""
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, Tag
 
-    soup = BeautifulSoup(html, "lxml")
-    for title in soup.select(".list-title"):
-        link = title.find_previous("a", href=re.compile("/abs/"))
+    if html.count("<") > MAX_SOUP_TAGS:
+        return
+    found = BeautifulSoup(html, "lxml").select("a[href*='/abs/'], .list-title")
+    titles_in = Counter(id(tag.parent) for tag in found if "list-title" in tag.get_attribute_list("class"))
+    link = None
+    for title in found:
+        if "list-title" not in title.get_attribute_list("class"):
+            link = title
+            continue
         arxiv = identity.arxiv_id(str(link["href"])) if link else None
         if not arxiv:
             continue
-        label = title.select_one(".descriptor")
-        if label:
+        if label := title.find(class_="descriptor", recursive=False):
             label.extract()
-        box = title.parent
-        authors = [a.get_text() for a in box.select(".list-authors a")] if box else []
+        # Where titles share a box, nobody knows whose authors stand in it.
+        names = title.find_next_sibling(class_="list-authors") if titles_in[id(title.parent)] == 1 else None
         yield Raw(
-            title=title.get_text(),
+            title="".join(islice(title.strings, 1_000)),  # titles may stand in titles in titles
             ids={"arxiv": arxiv[0]},
-            authors=authors,
+            authors=[name.get_text() for name in names.select("a")] if isinstance(names, Tag) else [],
             links=_arxiv.links(arxiv[0]),
             announce="new",
         )

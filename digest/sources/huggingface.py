@@ -18,7 +18,14 @@ import msgspec
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
-from digest.sources._bytes import QUOTED_MARK, guard_html, is_utf8, unicode_text
+from digest.sources._bytes import (
+    MAX_SOUP_CHARS,
+    MAX_SOUP_TAGS,
+    QUOTED_MARK,
+    guard_html,
+    is_utf8,
+    unicode_text,
+)
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._sniff import is_daily_papers
@@ -219,10 +226,16 @@ def _tolerant_cards(text: str) -> Iterator[Raw]:
     """Any heading or long link that goes to /papers/ID, for a day when the cards are built otherwise."""
     from bs4 import BeautifulSoup
 
-    for link in BeautifulSoup(text, "lxml").select("a[href*='/papers/']"):
-        title = link.get_text(" ", strip=True)
-        if link.find_parent(re.compile("^h[1-6]$")) or len(title) > 30:
-            yield from _card(str(link["href"]), title, None)
+    if text.count("<") > MAX_SOUP_TAGS or len(text) > MAX_SOUP_CHARS:
+        return
+    headed: set[int] = set()
+    for tag in BeautifulSoup(text, "lxml").find_all(True):
+        if re.fullmatch("h[1-6]", tag.name) or id(tag.parent) in headed:
+            headed.add(id(tag))
+        if tag.name == "a" and "/papers/" in (href := str(tag.get("href") or "")):
+            title = tag.get_text(" ", strip=True)
+            if id(tag) in headed or len(title) > 30:
+                yield from _card(href, title, None)
 
 
 def _card(href: str | None, title: str | None, votes: str | None) -> Iterator[Raw]:

@@ -13,6 +13,7 @@ from digest.sources._bytes import guard_html, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._records import plural, refuse
 
+MAX_LINKS = 100  # of one contribution
 SITE = "https://pos.sissa.it/cgi-bin/reader/"
 _CODE = re.compile(r"PoS\s*\(([^()]+)\)\s*(\w+)")
 _END = re.compile(r"</html\s*>\s*(?:<!--.*?-->\s*)*$", re.I | re.S)
@@ -93,7 +94,7 @@ def _row(title: Any, shared: set[int]) -> Any:
 def _raw(title: Any, row: Any, session: str, base: str) -> Raw:
     names = _text(row.css_first(".contrib_authors"))
     code = _code(_text(row.css_first(".contrib_code")))
-    links = [(_address(link, base), _text(link)) for link in row.css("a[href]")]
+    links = [(_address(link, base), _text(link)) for link in row.css("a[href]")[:MAX_LINKS]]
     pages = [url for url, _ in links if re.search(r"contribution\.cgi\?|/\d+/\d+/?$", url)]
     return Raw(
         title=_text(title),
