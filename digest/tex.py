@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 MAX_CHARS = 20_000
@@ -52,14 +53,17 @@ _WORDS = {"eg": "e.g.", "ie": "i.e.", "etal": "et al.", "etc": "etc.", "wrt": "w
 
 # Each form begins with its own sign, and what may not stand before it is asked for behind it: so the search leaps from sign to
 # sign, instead of stopping at every character.
-_FORMULA = re.compile(
+_DOLLARS = (
     r"\$(?<!\\\$)\$(?P<display>(?:[^$\\]|\\.)+)\$\$"
     # A formula has no space just inside its marks and no digit just after them; `$20` is money, `$\sim$5` is not.
     r"|\$(?<![\\$]\$)(?=[^\s$])(?P<inline>(?:[^$\\]|\\.)*?(?:[^\s$\\]|\\\S))\$(?!\d)"
     r"|\$(?<![\\$]\$)(?P<command>\\[^$]*?[^\s$\\])\$"
+)
+_BRACKETS = (
     rf"|\\\((?P<paren>.{{1,{MAX_FORMULA_CHARS}}}?)\\\)"
     rf"|\\\[(?P<bracket>.{{1,{MAX_FORMULA_CHARS}}}?)\\\]"
 )
+_FORMULA, _DOLLAR_FORMULA = re.compile(_DOLLARS + _BRACKETS), re.compile(_DOLLARS)
 _MONEY = re.compile(r"\d[\d.,]*(?:[kKMB]|\s+[A-Za-z]{2})")
 
 
@@ -72,7 +76,7 @@ def plain(text: str) -> str:
         return text
     pieces: list[str] = []
     end = 0
-    for found in _FORMULA.finditer(text):
+    for found in _formulas(text):
         source = next(filter(None, found.groups()))
         shown = found[0] if _MONEY.match(source) else formula(source)
         pieces += [_prose(text[end : found.start()]), found[0] if shown is None else shown]
@@ -83,7 +87,12 @@ def plain(text: str) -> str:
 
 def formula_spans(text: str) -> list[tuple[int, int]]:
     """Where formulas stand in `text`, with their marks: places that must not be cut."""
-    return [found.span() for found in _FORMULA.finditer(text)] if "$" in text or "\\" in text else []
+    return [found.span() for found in _formulas(text)] if "$" in text or "\\" in text else []
+
+
+def _formulas(text: str) -> Iterator[re.Match[str]]:
+    """Forms that all begin with one sign are found in a tenth of the time."""
+    return (_FORMULA if "\\(" in text or "\\[" in text else _DOLLAR_FORMULA).finditer(text)
 
 
 # --- prose
@@ -99,6 +108,7 @@ _ACCENT = re.compile(
     r"\\([`'^~=.\"])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij](?![A-Za-z])|[A-Za-z]))"
     r"|\\([uvHcdbkr])(?:\s*\{\s*(\\?[A-Za-z])\s*\}|\s+([A-Za-z])(?![a-z]*\s*\{))"
 )
+_LONE = re.compile(r"\{\s*[^\W\d_a-zA-Z]\s*\}")
 _LONE_LETTER = re.compile(r"(\\[A-Za-z]+\s*)?\{\s*([^\W\d_a-zA-Z])\s*\}")
 _STYLED = re.compile(
     r"\\(?:emph|text(?:bf|it|tt|sc|sf|rm|sl|up|md|normal)?|math(?:rm|bf|it|sf|tt)|underline|uline|[mhf]box|ensuremath|textcolor\{\w+\})"
@@ -136,7 +146,7 @@ def _commands(text: str) -> str:
 
 
 def _unbraced(text: str) -> str:
-    if not text.isascii():
+    if not text.isascii() and _LONE.search(text):
         text = _LONE_LETTER.sub(lambda found: found[0] if found[1] else found[2], text)
     for _ in range(MAX_DEPTH):  # from the inside out
         before = text

@@ -317,6 +317,7 @@ _HOSTS = (
 _WEB = re.compile(
     rf"https?://[^\s<>\"“”’…|^{{}}\\]+|(?<![\w@./-])(?:{_HOSTS})[^\s<>\"“”’…|^{{}}\\]*", re.IGNORECASE
 )
+_INNER_DOT = re.compile(r"\.\S")  # every address has one, most abstracts have none
 _SIGN_OF_LINK = re.compile(r"\.(?:com|org|co|cn|net|ht|io)\b")
 _CODE_HOSTS = frozenset(
     ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht", "sourceforge.net"]
@@ -338,6 +339,8 @@ def links_in(text: str) -> dict[str, str]:
     Absolute http(s) addresses; `github.com/x/y` gets its scheme. The sentence's full stop, comma or closing bracket is left out.
     Addresses of papers (arxiv.org, doi.org) are none.
     """
+    if not _INNER_DOT.search(text):
+        return {}
     if "/" not in text and "www." not in text and ".io" not in text:
         return {}
     if "://" not in text and "www." not in text and not _SIGN_OF_LINK.search(text):

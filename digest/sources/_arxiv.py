@@ -80,6 +80,23 @@ def section_counts(papers: Iterable[Paper]) -> dict[str, int]:
     return {name: counts[name] for name in ("new", "cross", "replace", "replace-cross") if counts[name]}
 
 
+class Shown(Struct, kw_only=True):
+    """The texts of an entry as a page shows them, neither cleaned nor split; `authors_text` has its white space collapsed."""
+
+    id: tuple[str, int | None] | None
+    html: str
+    number: int
+    mark: str
+    title: str
+    authors: list[str]
+    authors_text: str
+    comment: str
+    journal: str
+    doi: str
+    subjects: str
+    abstract: str
+
+
 class Section(Struct):
     """A heading and what stands below it: the count it states for this page, where it does, and the entries read."""
 

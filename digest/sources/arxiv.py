@@ -18,8 +18,8 @@ from msgspec import Struct
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Reading
-from digest.sources import _arxiv, _items, _names
-from digest.sources._bytes import MAX_SOUP_CHARS, MAX_SOUP_TAGS, guard_html, is_utf8, unicode_text
+from digest.sources import _arxiv, _arxiv_quick, _items, _names
+from digest.sources._bytes import MAX_SOUP_CHARS, MAX_SOUP_TAGS, MAX_TAGS, guard_html, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -67,13 +67,14 @@ def read(listing: Listing) -> Reading:
 
 
 def _read_page(listing: Listing) -> Reading:
-    from selectolax.lexbor import LexborHTMLParser
-
-    guard_html(listing.body, listing.location)
-    body = listing.body if is_utf8(listing.body) else unicode_text(listing).encode("utf-8", "replace")
-    tree = LexborHTMLParser(body)
+    try:
+        body, text = listing.body, listing.body.decode()
+    except UnicodeDecodeError:
+        body = unicode_text(listing).encode("utf-8", "replace")
+        text = body.decode()
+    tree, rows = _parsed(body, text, listing.location)
     notes: list[str] = []
-    page = _entries(tree)
+    page = _entries(tree, rows)
     if page.raws and _breaks_off(body):
         page.raws.pop()
         page.numbers.pop()
@@ -99,6 +100,22 @@ def _read_page(listing: Listing) -> Reading:
         next_url=_next_url(listing, page, stated),
         notes=tuple(notes),
     )
+
+
+def _parsed(body: bytes, text: str, location: str) -> tuple[Any, list[_arxiv_quick.Entries]]:
+    """The tree of the page, and the rows of entries that were taken out before the parse: each has left a stub in the tree."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    if body.count(b"<") <= MAX_TAGS:
+        rest, rows = _arxiv_quick.divided(text)
+        if rows:
+            frame = rest.encode()
+            guard_html(frame, location)
+            tree = LexborHTMLParser(frame)
+            if _arxiv_quick.hold(tree, rows):
+                return tree, rows
+    guard_html(body, location)
+    return LexborHTMLParser(body), []
 
 
 def _next_url(listing: Listing, page: _Page, stated: int | None) -> str:
@@ -158,38 +175,40 @@ _PARTS = (
 )
 
 
-def _entries(tree: Any) -> _Page:
+def _entries(tree: Any, rows: list[_arxiv_quick.Entries]) -> _Page:
     """All entries with their section. A list without a heading is a section without a name."""
     page = _Page([], [], [_arxiv.Section("")], [])
-    for found in _in_page_order(tree):
-        if not isinstance(found, _Entry):
+    for found in _in_page_order(tree, rows):
+        if not isinstance(found, _arxiv.Shown):
             _heading(found, page)
             continue
         if len(page.raws) > MAX_ENTRIES:
             break
-        mark = found.dt.text()
-        raw = _raw(found, mark, page.sections[-1].announce)
+        raw = _raw(found, page.sections[-1].announce)
         if raw:
-            number = _NUMBER.match(mark)
             page.raws.append(raw)
-            page.numbers.append(int(number[1]) if number else 0)
+            page.numbers.append(found.number)
             page.sections[-1].read += 1
         else:
             page.broken += 1
     return page
 
 
-def _in_page_order(tree: Any) -> Iterator[Any]:
-    """Headings as they are, and an _Entry for each dt with a dd."""
+def _in_page_order(tree: Any, rows: list[_arxiv_quick.Entries]) -> Iterator[Any]:
+    """Headings as they are, and what is shown of each dt with a dd."""
     entry: _Entry | None = None
+    left = iter(rows)
     for node in tree.css(_PARTS):
         tag = node.tag
         if tag in ("dt", "dd", "h1", "h3"):
             if entry is not None and entry.dd is not None:
-                yield entry
+                yield _shown(entry)
                 entry = None
             if tag == "dt":
                 entry = _Entry(node, [])
+                if rows and node.attrs.get("class") == _arxiv_quick.MARK:
+                    yield from _arxiv_quick.shown(next(left))
+                    entry = None
             elif tag != "dd":
                 yield node
             elif entry is not None:
@@ -201,7 +220,7 @@ def _in_page_order(tree: Any) -> Iterator[Any]:
                 for name in _part_names(tag, node.attrs.get("class")):
                     entry.parts.setdefault(name, node)
     if entry is not None and entry.dd is not None:
-        yield entry
+        yield _shown(entry)
 
 
 @lru_cache(maxsize=64)
@@ -222,41 +241,67 @@ def _heading(node: Any, page: _Page) -> None:
         page.days.append(day)
 
 
-def _raw(entry: _Entry, mark: str, section: Announce | None) -> Raw | None:
+def _shown(entry: _Entry) -> _arxiv.Shown:
+    """What the page shows of an entry. Without a title nothing else counts, and it is an entry without an id."""
+    mark = entry.dt.text()
+    number = _NUMBER.match(mark)
     arxiv, html = _addresses(entry)
     title = entry.parts.get("list-title")
-    if not arxiv or title is None:
-        return None
-    comment = _field(entry.parts.get("list-comments"))
-    abstract = _abstract(entry)
     authors, authors_text = _authors(entry.parts.get("list-authors"))
-    subjects = entry.parts.get("list-subjects")
-    return Raw(
-        title=_undescribed(title),
-        abstract=abstract,
-        ids={"arxiv": arxiv[0]} | _doi(entry.parts.get("list-doi")),
-        version=arxiv[1],
+    subjects, doi = entry.parts.get("list-subjects"), entry.parts.get("list-doi")
+    return _arxiv.Shown(
+        id=arxiv if title is not None else None,
+        html=html,
+        number=int(number[1]) if number else 0,
+        mark=mark,
+        title=_undescribed(title) if title is not None else "",
         authors=authors,
-        authors_raw=authors_text or None,
-        authors_cut="not shown" in authors_text.lower() and bool(_arxiv.CUT_AUTHORS.search(authors_text)),
-        categories=_arxiv.CATEGORY.findall(subjects.text()) if subjects else [],
-        announce=_announce(mark, section, comment, abstract),
-        links=_arxiv.links(arxiv[0]) | html,
-        comment=_arxiv.commented(comment, _field(entry.parts.get("list-journal-ref"))),
+        authors_text=authors_text,
+        comment=_field(entry.parts.get("list-comments")),
+        journal=_field(entry.parts.get("list-journal-ref")),
+        doi=doi.text() if doi else "",
+        subjects=subjects.text() if subjects else "",
+        abstract=_abstract(entry),
     )
 
 
-def _addresses(entry: _Entry) -> tuple[tuple[str, int | None] | None, dict[str, str]]:
+def _raw(shown: _arxiv.Shown, section: Announce | None) -> Raw | None:
+    if shown.id is None:
+        return None
+    ids, links = {"arxiv": shown.id[0]}, _arxiv.links(shown.id[0])
+    if shown.doi and (doi := identity.doi(shown.doi)):
+        ids["doi"] = doi
+    if shown.html:
+        links["html"] = f"{_arxiv.SITE}{shown.html}" if shown.html.startswith("/") else shown.html
+    authors, text = shown.authors, shown.authors_text.removeprefix("Authors:").strip()
+    if text == "(author list is unavailable)":
+        authors, text = [], ""
+    return Raw(
+        title=shown.title,
+        abstract=shown.abstract,
+        ids=ids,
+        version=shown.id[1],
+        authors=authors or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,")),
+        authors_raw=text or None,
+        authors_cut="not shown" in text.lower() and bool(_arxiv.CUT_AUTHORS.search(text)),
+        categories=_arxiv.CATEGORY.findall(shown.subjects),
+        announce=_announce(shown, section),
+        links=links,
+        comment=_arxiv.commented(shown.comment, shown.journal),
+    )
+
+
+def _addresses(entry: _Entry) -> tuple[tuple[str, int | None] | None, str]:
     """The id in the link titled Abstract, else in the first to /abs/; and the address of the HTML where there is one."""
     abstract = html = None
     for link in entry.links:
         if abstract is None and link.attrs.get("title") == "Abstract":
             abstract = link
         elif html is None and "/html/" in (href := link.attrs.get("href") or ""):
-            html = f"{_arxiv.SITE}{href}" if href.startswith("/") else href
+            html = href
     abstract = abstract or entry.dt.css_first("a[href*='/abs/']")
     href = (abstract.attrs.get("href") or "") if abstract else ""
-    return identity.arxiv_id(href.strip()), {"html": html} if html else {}
+    return identity.arxiv_id(href.strip()), html or ""
 
 
 def _undescribed(node: Any) -> str:
@@ -301,34 +346,25 @@ def _show_addresses(node: Any) -> None:
 
 
 def _authors(node: Any) -> tuple[list[str], str]:
-    """The names, each a link as a rule, and the whole text without its label."""
+    """The names that are links, as nearly all are, and the whole text."""
     if node is None:
         return [], ""
     pieces = node.text(separator="\0").split("\0")
-    text = " ".join("".join(pieces).split()).removeprefix("Authors:").strip()
-    if text == "(author list is unavailable)":
-        return [], ""
+    text = " ".join("".join(pieces).split())
     first = node.first_child
     if first is not None and first.tag == "a" and {piece.strip() for piece in pieces[1::2]} <= {","}:
         return pieces[::2], text
-    return (
-        [link.text() for link in node.css("a")] or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,"))
-    ), text
+    return [link.text() for link in node.css("a")], text
 
 
-def _doi(node: Any) -> dict[str, str]:
-    found = identity.doi(node.text()) if node else None
-    return {"doi": found} if found else {}
-
-
-def _announce(mark: str, section: Announce | None, comment: str, abstract: str) -> Announce | None:
+def _announce(shown: _arxiv.Shown, section: Announce | None) -> Announce | None:
     kind: Announce = section or "new"
-    if "(replaced)" in mark:
+    if "(replaced)" in shown.mark:
         kind = "replace"
-    elif "(cross-list" in mark:
+    elif "(cross-list" in shown.mark:
         kind = "cross"
-    if kind == "replace" and "withdrawn" in f"{comment} {abstract}".lower():
-        return "withdrawn" if _arxiv.is_withdrawn(comment, abstract) else kind
+    if kind == "replace" and "withdrawn" in f"{shown.comment} {shown.abstract}".lower():
+        return "withdrawn" if _arxiv.is_withdrawn(shown.comment, shown.abstract) else kind
     return kind
 
 

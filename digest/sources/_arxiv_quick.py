@@ -1,0 +1,135 @@
+"""Entries of an arXiv page exactly as arXiv's own templates write them, read without building their tree.
+
+A page is divided: what has the whole form of an entry, every tag and attribute of it, is taken out and read by one regular
+expression; in its place a stub goes to the parser with the rest of the page. Where a stub comes back whole and in a list,
+an entry would have come back whole there too: a stub begins and ends as an entry does, and opens nothing that it does not
+close. All else (another form, a comment, a quoted value around it) is left to the parser, so that nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from digest import identity
+from digest.sources import _arxiv
+
+# Nothing is read a second way: every loop is possessive.
+_TEXT = "[^<]*+"
+# Of no other class: a part of an entry is found by its class, whatever the tag.
+_MORE = r'(?: (?:data-arxiv-id|data-doi|rel)="[^"]*+"| class="link-[a-z]++(?: link-[a-z]++)*+")*+'
+_RICH = rf'{_TEXT}(?:<a href="[^"<]*+"{_MORE}>{_TEXT}</a>{_TEXT})*+'
+_ENTRY = re.compile(
+    r"<dt>\s*+<a name='item[0-9]{1,9}+'>\[(?P<number>[0-9]{1,9}+)\]</a>\s*+"
+    r'<a href ?+="(?P<href>/abs/(?P<id>[\w.-]++(?:/[0-9]++)?+))" title="Abstract" id="(?P=id)">\s*+arXiv:(?P=id)\s*+</a>'
+    r'(?P<mark>[^<\[]*+)\[<a href="/pdf/(?P=id)" title="Download PDF" id="pdf-(?P=id)" aria-labelledby="pdf-(?P=id)">pdf</a>'
+    r'(?:, <a href="(?P<html>[^"]*+)" title="View HTML" id="html-(?P=id)" aria-labelledby="html-(?P=id)"'
+    r' rel="noopener noreferrer" target="_blank">html</a>)?+'
+    r'(?:, <a href="/format/(?P=id)" title="Other formats" id="oth-(?P=id)" aria-labelledby="oth-(?P=id)">other</a>)?+\s*+\]\s*+'
+    r"</dt>\s*+<dd>\s*+<div class='meta'>\s*+<div class='list-title mathjax'><span class='descriptor'>Title:</span>"
+    rf"(?P<title>{_TEXT})</div>\s*+<div class='list-authors'>"
+    rf'(?P<authors>{_TEXT}(?:<a href="[^"]*+"(?: rel="nofollow")?+>(?!<){_TEXT}</a>{_TEXT})++)</div>\s*+'
+    rf"(?:<div class='list-comments mathjax'><span class='descriptor'>Comments:</span>(?P<comment>{_RICH})</div>\s*+)?+"
+    rf"(?:<div class='list-journal-ref'><span class='descriptor'>Journal-ref:</span>(?P<journal>{_TEXT})</div>\s*+)?+"
+    rf"(?:<div class='list-doi'><span class='descriptor'>DOI:</span>(?P<doi>{_RICH})</div>\s*+)?+"
+    r"<div class='list-subjects'><span class='descriptor'>Subjects:</span>\s*+"
+    rf'<span class="primary-subject">(?P<subjects>{_TEXT}</span>{_TEXT})</div>\s*+'
+    rf"(?:<p class='mathjax'>(?P<abstract>{_RICH}(?:<br ?+/?+>{_RICH})*+)</p>\s*+)?+</div>\s*+</dd>\s*+",
+    re.A,
+)
+# The others mean one thing to a browser and another to Python, some of them.
+_ODD_REFERENCE = re.compile("&(?!(?:amp|lt|gt|quot|#34|#39|#x27);)")
+# In what is known to be an entry:
+_LINK = re.compile('<a href="([^"]*)"(?: [a-z-]+="[^"]*")*>([^<]*)</a>')
+_AROUND_NAME = re.compile('<a href="[^"]*"[^>]*>|</a>')
+_BREAK = re.compile("<br[^>]*>")
+
+MARK = "entries-as-arxiv-writes-them"
+# The space before the link is where a link left open further up would show.
+_STUB_DT, _STUB_DD = f'<dt class="{MARK}"> <a>x</a> x</dt>', "<dd> <div> <p>x</p> </div> </dd>"
+_HOLDERS = frozenset(["dl", "div", "main", "body", "html"])
+_MAX_HOLDERS = 50
+
+Entries = list[re.Match[str]]
+
+
+def divided(page: str) -> tuple[str, list[Entries]]:
+    """`page` with a stub for each unbroken row of entries, and the rows; the page itself where it has none."""
+    if MARK in page or "\0" in page or "\r" in page:  # a parser changes the last two
+        return page, []
+    rest: list[str] = []
+    rows: list[Entries] = []
+    end = -1
+    for found in _ENTRY.finditer(page):
+        if _ODD_REFERENCE.search(page, found.start(), found.end()):
+            continue
+        if found.start() != end:
+            rest += (page[max(end, 0) : found.start()], _STUB_DT + _STUB_DD)
+            rows.append([])
+        rows[-1].append(found)
+        end = found.end()
+    return ("".join([*rest, page[end:]]), rows) if rows else (page, rows)
+
+
+def hold(tree: Any, rows: list[Entries]) -> bool:
+    """Did all stubs come out of the parser as they went in, each in a list that stands where lists stand?"""
+    stubs = tree.css(f".{MARK}")
+    return len(stubs) == len(rows) and all(
+        stub.html == _STUB_DT
+        and stub.next is not None
+        and stub.next.html == _STUB_DD
+        and stub.parent.tag == "dl"
+        and _is_in_plain_boxes(stub)
+        for stub in stubs
+    )
+
+
+def _is_in_plain_boxes(node: Any) -> bool:
+    for _ in range(_MAX_HOLDERS):
+        node = node.parent
+        if node.tag == "html":
+            return True
+        if node.tag not in _HOLDERS:
+            return False
+    return False
+
+
+def shown(entries: Entries) -> Iterator[_arxiv.Shown]:
+    """The texts of each entry, as the parser would give them."""
+    for found in entries:
+        href, address, number, mark, title, authors, comment, journal, doi, subjects, abstract = found.group(
+            "href", "html", "number", "mark", "title", "authors", "comment", "journal", "doi", "subjects", "abstract"
+        )  # fmt: skip
+        names = _AROUND_NAME.split(authors)  # each between its tags, and what stands between them
+        words = "".join(names)
+        if "&" in words:
+            words, names = html.unescape(words), [html.unescape(name) for name in names]
+        yield _arxiv.Shown(
+            id=identity.arxiv_id(href),
+            html=_unescaped(address) if address and "/html/" in address else "",
+            number=int(number),
+            mark=mark,
+            title=_unescaped(title),
+            authors=names[1::2],
+            authors_text=" ".join(words.split()),
+            comment=_rich(comment or ""),
+            journal=_unescaped(journal or ""),
+            doi="DOI:" + _unescaped(_LINK.sub(r"\2", doi)) if doi else "",
+            subjects=_unescaped(subjects.replace("</span>", "")),
+            abstract=_rich(abstract or ""),
+        )
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(text) if "&" in text else text
+
+
+def _rich(text: str) -> str:
+    """Line breaks as spaces, and addresses where arXiv shows "this https URL". Without the space around, lest it be kept twice."""
+    return _unescaped(_BREAK.sub(" ", _LINK.sub(_address, text)) if "<" in text else text).strip()
+
+
+def _address(found: re.Match[str]) -> str:
+    return found[1] if _unescaped(found[2]).strip().startswith("this http") else found[2]
