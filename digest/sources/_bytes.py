@@ -128,6 +128,8 @@ _STYLE_OR_BLOCK = re.compile(
     re.I,
 )
 _STYLED = re.compile(rb"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![^\s/>])[^>]*+", re.I)
+_LINK = re.compile(rb"<a(?![^\s/>])[^>]*+", re.I)
+_QUOTED = re.compile(rb"\"[^\"\0]*\"|'[^'\0]*'")
 _ATTRIBUTE = re.compile(rb"[\s/]+[^\s/=>]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]*))?")
 _PLAIN_TAG = re.compile(rb"<[a-zA-Z][^>]*")
 _FLAT = frozenset(
@@ -152,9 +154,20 @@ def guard_html(body: bytes, location: str) -> None:
         _refuse(location, f"a tag with more than {MAX_ATTRIBUTES} attributes")
     if len(body) > MAX_UNCOUNTED_BYTES and _attributes(body, plain) > MAX_ALL_ATTRIBUTES:
         _refuse(location, f"more than {MAX_ALL_ATTRIBUTES} attributes in one page")
-    styled = sum(map(len, _STYLED.findall(body))) // 2 + MAX_ATTRIBUTES  # of links only one is open at a time
+    styled = sum(map(len, _STYLED.findall(body))) // 2 + _heaviest_link(
+        body
+    )  # of links only one is open at a time
     if tags * styled > MAX_REOPENED and _reopened(body) > MAX_REOPENED:
         _refuse(location, "bold, slanted or other styles that are opened and never closed")
+
+
+def _heaviest_link(body: bytes) -> int:
+    """How many attributes a link of the page has at most, and the link itself; never counted too low."""
+    if b"\0" in body:
+        return MAX_ATTRIBUTES
+    links = b"\0".join(_LINK.findall(body))
+    bare = _QUOTED.sub(b" ", links).replace(b"/", b" ")
+    return max(len(link.split()) for link in bare.split(b"\0"))
 
 
 def _reopened(body: bytes) -> int:
@@ -219,16 +232,12 @@ def _may_be_deep(body: bytes, tags: int, plain: bool) -> bool:
         return False
     if not plain:
         return True
-    stack: list[bytes] = [b""]
-    for found in _PLAIN_TOKEN.finditer(body):
-        name = found[1]
-        if not name:
-            continue
-        if name[0] == 47:  # "/": it closes only what was opened last, so that nothing is counted too low
-            if name[1:] == stack[-1]:
-                stack.pop()
-        elif name not in _FLAT:
-            stack.append(name)
+    stack = [b"<"]  # what closes each, below it what nothing closes
+    for name in _PLAIN_TOKEN.findall(body):
+        if name == stack[-1]:  # a tag closes only what was opened last, so that nothing is counted too low
+            stack.pop()
+        elif name and name[0] != 47 and name not in _FLAT:  # "/"
+            stack.append(b"/" + name)
             if len(stack) > MAX_DEPTH:
                 return True  # or a page of self-closed images, say: _is_deep knows
     return False
