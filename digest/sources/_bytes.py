@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from digest.errors import ParseError
@@ -175,24 +176,31 @@ def _reopened(body: bytes) -> int:
 
     https://html.spec.whatwg.org/multipage/parsing.html#reconstruct-the-active-formatting-elements; of the same tag at most three.
     """
-    opened: dict[bytes, list[tuple[bytes, int]]] = {}
-    now = added = 0
+    opened: dict[bytes, list[bytes]] = {}
+    count = added = 0
     for found in _STYLE_OR_BLOCK.finditer(body):
-        tag, end, name = found[0], found[1], (found[2] or b"").lower()
+        end, name = found.groups()
         if not name:
-            added += now
-            if added > MAX_REOPENED:
-                break
+            if count:
+                added += sum(_weight(tag) for same in opened.values() for tag in same)
+                if added > MAX_REOPENED:
+                    break
             continue
+        name = name.lower()
         same = opened.setdefault(name, [])
         if same and (end or name == b"a"):
-            now -= same.pop()[1]
-        if not end:
-            weight = MAX_ATTRIBUTES if tag.count(b'"') % 2 else 1 + len(_ATTRIBUTE.findall(tag))
-            if same.count((tag, weight)) < 3:
-                same.append((tag, weight))
-                now += weight
+            same.pop()
+            count -= 1
+        if not end and same.count(found[0]) < 3:
+            same.append(found[0])
+            count += 1
     return added
+
+
+@lru_cache(maxsize=1024)
+def _weight(tag: bytes) -> int:
+    """An element and its attributes; all that it may have where a quoted `>` hides some."""
+    return MAX_ATTRIBUTES if tag.count(b'"') % 2 else 1 + len(_ATTRIBUTE.findall(tag))
 
 
 def _attributes(body: bytes, plain: bool) -> int:
