@@ -158,7 +158,9 @@ def judged(case: Case, limit: float) -> tuple[list[str], float, Counter[str]]:
         result, seconds = attempt(case)
     except Exception as error:  # noqa: BLE001 - what it must not raise is what this looks for
         return [f"raised {type(error).__name__}: {error}"[:300]], 0.0, Counter(["raised"])
-    if seconds > limit:  # others on the same core cost cycles too: the best of three counts, and how slow it is just now
+    if (
+        seconds > limit
+    ):  # others on the same core cost cycles too: the best of three counts, and how slow it is just now
         limit = max(limit, SECONDS * slowness())
         seconds = min(seconds, attempt(case)[1], attempt(case)[1])
     faults = faults_of(result) + ([f"took {seconds:.1f} s"] if seconds > limit else [])

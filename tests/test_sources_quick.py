@@ -119,7 +119,8 @@ AROUND = [
     ("<!--", "-->"), ("<script>", "</script>"), ("<textarea>", "</textarea>"), ("<template>", "</template>"), ("<b>", "</b>"),
     ("<p title='", "'>"), ('<p title="', '">'), ("<svg>", "</svg>"), ("<select>", "</select>"), ("<table><tr><td>", "</table>"),
     ("<dt>", "</dt>"),
-    ("<dt><a href='/html/1'>html<dd>", ""), ("<dt>(replaced)<dd><ul>", "</ul></dd>"), ("<h3>", "</h3>"), ("<a href='/abs/1'>", "</a>"),
+    ("<dt><a href='/html/1'>html<dd>", ""),
+    ("<dt>(replaced)<dd><ul>", "</ul></dd>"), ("<h3>", "</h3>"), ("<a href='/abs/1'>", "</a>"),
     ("<ul><li>", "</ul>"), ("<style>", ""), ("<plaintext>", ""), ("</dl>", ""), ("<button>", "</button>"), ("<math>", "</math>"),
     ("<noscript>", "</noscript>"), ("<frameset>", ""), ("<p><i>", ""), ("<object>", "</object>"), ("<title>", "</title>"),
 ]  # fmt: skip

@@ -135,9 +135,8 @@ def _summary(console: Console, report: RunReport) -> None:
         console.result(console.paint(f"{plural(failed, 'source')} failed: see above.", "bad"))
     if report.lookups.looked_up:
         found = report.lookups
-        console.result(
-            f"Looked up {plural(found.looked_up, 'paper')}: {found.hits} found, {found.misses} not, {found.failed} to be tried again."
-        )
+        counts = f"{found.hits} found, {found.misses} not, {found.failed} to be tried again"
+        console.result(f"Looked up {plural(found.looked_up, 'paper')}: {counts}.")
     for words in delivery_words(report.deliveries, dry_run=report.dry_run):
         console.result(words)
 

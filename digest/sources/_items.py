@@ -153,7 +153,7 @@ def _item(element: Any, base: str, root: Any) -> Item:
     links: list[tuple[str, str, str]] = []
     persons: list[str] = []
     for child in element:
-        field = _field(child)
+        field = _LOCAL.get(child.tag) or _field(child)
         if field == "author":
             persons.append(_person(child))
         elif field in ("category", "subject"):
@@ -176,9 +176,9 @@ def _item(element: Any, base: str, root: Any) -> Item:
 
 
 def _field(child: Any) -> str:
-    """The local name of an element; empty for a reference that was not expanded."""
+    """The local name of an element; empty for a reference that was not expanded. Ask _LOCAL first."""
     tag = child.tag
-    return _LOCAL.get(tag) or (_local(tag) if isinstance(tag, str) else "")
+    return _local(tag) if isinstance(tag, str) else ""
 
 
 def _base(element: Any, base: str, root: Any) -> str:
@@ -227,7 +227,7 @@ _MAIL_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
 def _person(element: Any) -> str:
     """Atom: `<author><name>`. RSS: `mail (Name)`, or a name."""
     for child in element:
-        if _field(child) == "name":
+        if (_LOCAL.get(child.tag) or _field(child)) == "name":
             return child.text or ""
     text = element.text or ""
     found = _MAIL_AND_NAME.match(text)

@@ -211,11 +211,12 @@ def _cards(tree: Any) -> Iterator[Raw]:
     """Of each card the first link in its heading, and the first number beside it. One search of the page for all cards."""
     href = title = votes = None
     for node in tree.css("article, article h3 a[href*='/papers/'], article .leading-none"):
-        attributes = node.attrs
         if node.tag == "article":
             yield from _card(href, title, votes)
             href = title = votes = None
-        elif votes is None and "leading-none" in (attributes.get("class") or "").split():
+            continue
+        attributes = node.attrs
+        if votes is None and "leading-none" in (attributes.get("class") or "").split():
             votes = node.text()
         elif href is None:
             href, title = attributes.get("href"), node.text()
@@ -274,7 +275,7 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
     if broken:
         notes.append(f"{broken} of {len(entries)} entries could not be read: neither title nor id")
     next_url = ""
-    if entries and len(entries) in (50, 100):
+    if entries and len(entries) in (50, 100, number_in_query(listing.base_url, "limit")):
         notes.append(f"maybe cut: exactly {len(entries)} entries, ask for the next page")
         if "/api/" in listing.base_url:
             next_url = with_query(listing.base_url, p=str(number_in_query(listing.base_url, "p") + 1))
