@@ -109,6 +109,7 @@ def _one_byte_code(body: bytes) -> str:
 # 300,000 over 10 minutes; 10 MB of tags with 990 attributes each 5.5 s, with 100 each 1.1 s.
 _LONG_TAG = re.compile(rb"<[a-zA-Z][^>]{%d}" % (2 * MAX_ATTRIBUTES))
 QUOTED_MARK = re.compile(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
+_NO_SIGNS = bytes(set(range(256)) - set(b"=\"'<>"))
 # Atomic groups: nothing may be read a second way, or a hostile page costs exponential time right here.
 _TOO_MANY_ATTRIBUTES = re.compile(
     rb"<[a-zA-Z][^\s/>]*+(?>[\s/]*=?[^\s>=/]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'>]*))?){%d}"
@@ -151,7 +152,7 @@ def guard_html(body: bytes, location: str) -> None:
     if tags > MAX_TAGS:
         _refuse(location, f"more than {MAX_TAGS} tags in one page")
     # Where no quoted value holds `<` or `>`, every tag ends at its first `>`: all that follows is then cheap to see.
-    plain = not QUOTED_MARK.search(body)
+    plain = not _has_quoted_mark(body)
     if _may_be_deep(body, tags, plain) and _is_deep(body):
         _refuse(location, f"tags nested deeper than {MAX_DEPTH} levels")
     if (not plain or _LONG_TAG.search(body)) and _TOO_MANY_ATTRIBUTES.search(body):
@@ -225,6 +226,11 @@ def guard_json(listing: Listing) -> None:
         and body.count(b"{") + body.count(b"[") > MAX_JSON_VALUES
     ):
         _refuse(listing.location, f"JSON with more than {MAX_JSON_VALUES} objects and lists")
+
+
+def _has_quoted_mark(body: bytes) -> bool:
+    """QUOTED_MARK, asked first of the signs alone: of a page without one that takes half the time."""
+    return bool(QUOTED_MARK.search(body.translate(None, _NO_SIGNS)) and QUOTED_MARK.search(body))
 
 
 def _refuse(location: str, what: str) -> NoReturn:

@@ -186,7 +186,7 @@ def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
         links.setdefault("pdf", f"https://arxiv.org/pdf/{arxiv}")
     elif doi := ids.get("doi"):
         links.setdefault("abstract", f"https://doi.org/{doi}")
-    for name, url in _links_in(abstract).items():
+    for name, url in _links_in(abstract).items() if abstract else ():
         if len(url) <= MAX_FIELD_CHARS and is_web_address(url):
             links.setdefault(name, url)
     return links
