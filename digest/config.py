@@ -120,6 +120,26 @@ class SmtpConfig(Struct, frozen=True, kw_only=True):
     timeout_s: float = 60.0
 
 
+class DkimConfig(Struct, frozen=True, kw_only=True):
+    """Signing by ourselves (RFC 6376), for who has no relay that signs. Off while `selector` is empty; `domain` empty is that
+    of mail.from. `key_file` holds the private key (PEM), readable by this user only."""
+
+    selector: str = ""
+    domain: str = ""
+    key_file: str = ""
+
+
+class MailboxConfig(Struct, frozen=True, kw_only=True):
+    """The mailbox (IMAP) into which mail to mail.bounces falls. It is not read while `host` is empty."""
+
+    host: str = ""
+    port: int = 993
+    security: Literal["tls", "starttls", "none"] = "tls"
+    username: str = ""
+    password: str = ""
+    folder: str = "INBOX"
+
+
 class MailConfig(Struct, frozen=True, kw_only=True):
     transport: Literal["folder", "smtp"] = "folder"
     folder: str = "var/outbox"
@@ -127,7 +147,11 @@ class MailConfig(Struct, frozen=True, kw_only=True):
     unsubscribe: str = ""
     in_doubt: Literal["resend", "hold"] = "resend"
     expire_after_h: float = 36.0
+    # Reports of undeliverable mail come to this address, with "+" and a token before the "@" (VERP); "": to mail.from.
+    bounces: str = ""
     smtp: SmtpConfig = SmtpConfig()
+    dkim: DkimConfig = DkimConfig()
+    mailbox: MailboxConfig = MailboxConfig()
 
 
 class LookupConfig(Struct, frozen=True, kw_only=True):
@@ -140,7 +164,14 @@ class LookupConfig(Struct, frozen=True, kw_only=True):
 
 
 class WebConfig(Struct, frozen=True, kw_only=True):
+    """The web door of `digest serve`. `enabled` = false: there is none at site.url, so pages have no form and mails unsubscribe by
+    mail. `proxies` are the addresses or networks whose X-Forwarded-For is believed. Limits are of subscriptions asked for."""
+
     listen: str = "127.0.0.1:8000"
+    enabled: bool = True
+    proxies: tuple[str, ...] = ()
+    per_network_per_hour: int = 20
+    per_hour: int = 500
 
 
 class Config(Struct, frozen=True, kw_only=True):

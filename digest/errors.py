@@ -6,7 +6,8 @@
      │   └ FetchTimeout · FetchTooLarge         ├ PublishError     .path
      │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
      ├ ParseError       .source .url            ├ LeaseHeld        .holder
-     │   └ ListingChanged                       ├ UsageError
+     │   └ ListingChanged                       ├ TokenError       TokenExpired · TokenInvalid
+                                                ├ UsageError
                                                 └ Stopped
 
 "Not modified" and "nothing new today" are results, not errors.
@@ -110,6 +111,22 @@ class PublishError(DigestError):
 
     def __init__(self, message: str, *, path: str = "") -> None:
         self.path = path
+        super().__init__(message)
+
+
+class TokenError(DigestError):
+    """A link that gives no right to anything."""
+
+
+class TokenInvalid(TokenError):
+    """Not one of ours, of another purpose, altered, or of somebody who was erased."""
+
+
+class TokenExpired(TokenError):
+    """One of ours whose time has passed. `subscriber_id` is whose it is."""
+
+    def __init__(self, message: str, *, subscriber_id: int) -> None:
+        self.subscriber_id = subscriber_id
         super().__init__(message)
 
 
