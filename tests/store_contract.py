@@ -12,14 +12,15 @@ import pytest
 
 from conftest import need
 from digest.model import Candidate, Decision, Edition, Entry, Paper, Section, Subscriber
-from digest.store import Store, open_store
+from digest.store import Planned, Store, open_store
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 19)
 
 _TABLES = (
     *("source_runs", "readings", "pages", "answers", "days", "hosts", "corrections", "lookups"),
-    *("paper_keys", "abstracts", "sightings", "offers", "entries", "deliveries"),
+    *("paper_keys", "abstracts", "sightings", "offers", "entries", "deliveries", "letters"),
+    *("suppressions", "askings"),
     *("subscribers", "editions", "papers", "leases", "runs"),
 )
 
@@ -148,8 +149,8 @@ def edition(
     )
 
 
-def envelope(subscriber: Subscriber) -> tuple[str, datetime]:
-    return f"<{subscriber.id}@example.org>", NOW
+def envelope(subscriber: Subscriber) -> Planned:
+    return Planned(message_id=f"<{subscriber.id}@example.org>", date=NOW, due_at=NOW)
 
 
 def issue(

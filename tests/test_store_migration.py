@@ -232,13 +232,13 @@ def test_nothing_refers_to_offers(tmp_path: Path) -> None:
 def test_a_copy_from_before_is_kept_beside_the_store(
     first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, copy = tmp_path / "digest.db", tmp_path / "digest.db.before-2"
+    path, copy = tmp_path / "digest.db", tmp_path / "digest.db.before-3"
     shutil.copy(first_sqlite, path)
     path.chmod(0o640)
     copy.write_bytes(b"of an earlier attempt")
-    (tmp_path / "digest.db.before-2.part").write_bytes(b"of one that was killed")
+    (tmp_path / "digest.db.before-3.part").write_bytes(b"of one that was killed")
     open_store(f"sqlite:///{path}").close()
-    assert not (tmp_path / "digest.db.before-2.part").exists()
+    assert not (tmp_path / "digest.db.before-3.part").exists()
     assert [record.args[-1] for record in caplog.records if "kept at" in record.msg] == [copy]  # type: ignore[index]
     assert copy.stat().st_mode & 0o777 == 0o640
     with closing(sqlite3.connect(copy)) as connection:
@@ -254,7 +254,7 @@ def test_a_copy_goes_back_to_work_when_it_is_put_back(
 ) -> None:
     shutil.copy(first_sqlite, tmp_path / "digest.db")
     open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
-    (tmp_path / "digest.db.before-2").replace(tmp_path / "digest.db")
+    (tmp_path / "digest.db.before-3").replace(tmp_path / "digest.db")
     with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store:
         assert holds_all(store, first[0])
 
@@ -269,10 +269,10 @@ def test_without_a_copy_the_schema_is_left_as_it_was(
     first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path
 ) -> None:
     shutil.copy(first_sqlite, tmp_path / "digest.db")
-    (tmp_path / "digest.db.before-2").mkdir()  # what cannot be written over
-    with pytest.raises(StoreError, match=r"copied to .*before-2.*Nothing was changed.*Free some space"):
+    (tmp_path / "digest.db.before-3").mkdir()  # what cannot be written over
+    with pytest.raises(StoreError, match=r"copied to .*before-3.*Nothing was changed.*Free some space"):
         open_store(f"sqlite:///{tmp_path / 'digest.db'}")
-    assert not (tmp_path / "digest.db.before-2.part").exists()
+    assert not (tmp_path / "digest.db.before-3.part").exists()
     with closing(sqlite3.connect(tmp_path / "digest.db")) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("1",)
         assert rows_of(connection) == first[0]
@@ -367,4 +367,4 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
             assert sight(store, paper("Tidal Memory"), days=1) == ["seen"]
         with open_store(url) as store:
             assert store.check() == []
-    assert versions == {1, 2}
+    assert versions == {1, 2, 3}

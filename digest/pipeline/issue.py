@@ -19,7 +19,7 @@ from digest.model import DigestReport, Edition, EditionReport, Subscriber
 from digest.selection import select
 
 if TYPE_CHECKING:
-    from digest.store import Store
+    from digest.store import Planned, Store
 
 
 class Issued(Struct, frozen=True, kw_only=True):
@@ -85,6 +85,13 @@ def message_id(edition: Edition, who: str, domain: str) -> str:
     return f"<{edition.date:%Y%m%d}.{edition.part}.{token}@{ascii_address(domain)}>"
 
 
-def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], tuple[str, datetime]]:
+def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], Planned | None]:
+    from digest.store import Planned
+
     domain = parseaddr(config.mail.from_)[1].rpartition("@")[2]
-    return lambda subscriber: (message_id(edition, str(subscriber.id), domain), edition.issued_at)
+
+    def planned(subscriber: Subscriber) -> Planned:
+        due_at = edition.issued_at
+        return Planned(message_id=message_id(edition, str(subscriber.id), domain), date=due_at, due_at=due_at)
+
+    return planned

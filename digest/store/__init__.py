@@ -17,7 +17,7 @@ from digest.store.corrections import Corrected, Corrections, Head
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
 from digest.store.days import Day, Days
 from digest.store.deliveries import Deliveries
-from digest.store.editions import Editions
+from digest.store.editions import Editions, Planned
 from digest.store.hosts import Hosts
 from digest.store.ledger import Ledger, RunRow
 from digest.store.lookups import Lookup, Lookups, Unresolved
@@ -37,6 +37,7 @@ __all__ = [
     "Day",
     "Head",
     "Lookup",
+    "Planned",
     "ReadingRow",
     "RunRow",
     "SourceRun",

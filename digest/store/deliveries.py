@@ -14,7 +14,7 @@ from digest.store.subscribers import fold, subscriber_of
 
 
 def _delivery_of(row: Row) -> Delivery:
-    number, edition, digest, day, part, message_id, sent_on, attempt, *subscriber = row
+    number, edition, digest, day, part, message_id, sent_on, due_at, attempt, *subscriber = row
     return Delivery(
         id=number,
         edition_id=edition,
@@ -24,6 +24,7 @@ def _delivery_of(row: Row) -> Delivery:
         message_id=message_id,
         date=moment(sent_on),
         attempt=attempt + 1,
+        due_at=moment(due_at),
     )
 
 
@@ -65,7 +66,7 @@ class Deliveries:
         if address is not None:
             rows = self._db.rows("due_deliveries_to", folded=fold(address), now=stamp(now), limit=limit)
         else:
-            rows = self._db.rows("queued_deliveries", limit=limit)
+            rows = self._db.rows("queued_deliveries", now=stamp(now), limit=limit)
             if len(rows) < limit:
                 rows += self._db.rows("due_deliveries", now=stamp(now), limit=limit - len(rows))
         return [_delivery_of(row) for row in rows]
@@ -112,7 +113,7 @@ class Deliveries:
             return found
 
     def expire(self, *, now: datetime, older_than: datetime, holder: str | None = None) -> int:
-        """How many queued or deferred deliveries were given up, because their edition was issued before `older_than`.
+        """How many queued or deferred deliveries were given up, because they were due before `older_than`.
 
         With `holder` also those that another holder left in `sending`: nobody will say any more whether they were taken.
         """

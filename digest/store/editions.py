@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 import msgspec
+from msgspec import Struct
 
 from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, Subscriber
@@ -15,6 +16,14 @@ from digest.store.subscribers import subscriber_of
 
 _decode = msgspec.json.Decoder(Edition).decode
 WALK = 20  # editions held in memory at once by all_editions
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """A delivery to be: its Message-ID and Date, and when it is to go out."""
+
+    message_id: str
+    date: datetime
+    due_at: datetime
 
 
 def edition_id(day: str, part: int) -> str:
@@ -56,7 +65,7 @@ class Editions:
         self,
         edition: Edition,
         decisions: Sequence[Decision],
-        deliveries: Callable[[Subscriber], tuple[str, datetime]],
+        deliveries: Callable[[Subscriber], Planned | None],
     ) -> int:
         """Issues an edition in one transaction; how many deliveries were queued.
 
@@ -132,22 +141,23 @@ class Editions:
                 ],
             )
 
-    def _queue(
-        self, row: int, edition: Edition, deliveries: Callable[[Subscriber], tuple[str, datetime]]
-    ) -> int:
+    def _queue(self, row: int, edition: Edition, deliveries: Callable[[Subscriber], Planned | None]) -> int:
         readers = [subscriber_of(row) for row in self._db.rows("subscribers_of_status", status="confirmed")]
         readers = [reader for reader in readers if not reader.digests or edition.digest in reader.digests]
         first = int(self._db.value("next_delivery_id"))
         rows: list[dict[str, object]] = []
         for delivery_id, reader in enumerate(readers, first):
-            message_id, sent_on = deliveries(reader)
+            planned = deliveries(reader)
+            if planned is None:
+                continue
             rows.append(
                 {
                     "id": delivery_id,
                     "edition_id": row,
                     "subscriber_id": reader.id,
-                    "message_id": message_id,
-                    "date": stamp(sent_on),
+                    "message_id": planned.message_id,
+                    "date": stamp(planned.date),
+                    "due_at": stamp(planned.due_at),
                     "now": stamp(edition.issued_at),
                 }
             )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
 from digest.addresses import ascii_domain
 from digest.errors import StoreError
-from digest.model import Subscriber
-from digest.store.database import Database, Row, moment, stamp
+from digest.model import Preferences, Subscriber
+from digest.store.database import Database, Row, day, moment, stamp
 from digest.store.known import plain
 
-_list = msgspec.json.Decoder(tuple[str, ...]).decode
-_table = msgspec.json.Decoder(dict[str, object]).decode
+# Most readers chose the same: what was read once is shared.
+_list = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
+_preferences = lru_cache(4096)(msgspec.json.Decoder(Preferences).decode)
 
 
 def fold(address: str) -> str:
@@ -27,14 +30,18 @@ def fold(address: str) -> str:
 
 
 def subscriber_of(row: Row) -> Subscriber:
-    number, address, status, digests, preferences, since = row
+    number, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until = row
     return Subscriber(
         id=number,
         address=address,
         status=status,
         digests=_list(digests),
-        preferences=_table(preferences),
+        preferences=_preferences(preferences),
         since=moment(since),
+        changed_at=moment(changed_at),
+        nonce=nonce,
+        consent=consent,
+        paused_until=day(paused_until),
     )
 
 
@@ -76,6 +83,9 @@ class Subscribers:
             digests=_json(list(dict.fromkeys(digests))),
             preferences="{}",
             since=stamp(now),
+            now=stamp(now),
+            nonce=secrets.token_hex(8),
+            consent="operator",
         )
 
     def _confirm(self, known: Subscriber, address: str, digests: Sequence[str], now: datetime) -> bool:

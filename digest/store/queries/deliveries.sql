@@ -1,32 +1,32 @@
 -- name: next_delivery_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM deliveries;
 
--- name: queue_delivery(id, edition_id, subscriber_id, message_id, date, now)*!
-INSERT INTO deliveries (id, edition_id, subscriber_id, status, message_id, date, attempt, holder, reply, changed_at)
-VALUES (:id, :edition_id, :subscriber_id, 'queued', :message_id, :date, 0, '', '', :now);
+-- name: queue_delivery(id, edition_id, subscriber_id, message_id, date, due_at, now)*!
+INSERT INTO deliveries (id, edition_id, subscriber_id, status, message_id, date, due_at, attempt, holder, reply, changed_at)
+VALUES (:id, :edition_id, :subscriber_id, 'queued', :message_id, :date, :due_at, 0, '', '', :now);
 
--- name: queued_deliveries(limit)
-SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.attempt,
-       s.id, s.address, s.status, s.digests, s.preferences, s.since
+-- name: queued_deliveries(now, limit)
+SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.due_at, d.attempt,
+       s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
 FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id JOIN editions e ON e.id = d.edition_id
-WHERE d.status = 'queued'
-ORDER BY d.id
+WHERE d.status = 'queued' AND d.due_at <= :now
+ORDER BY d.due_at, d.id
 LIMIT :limit;
 
 -- name: due_deliveries(now, limit)
-SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.attempt,
-       s.id, s.address, s.status, s.digests, s.preferences, s.since
+SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.due_at, d.attempt,
+       s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
 FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id JOIN editions e ON e.id = d.edition_id
 WHERE d.status = 'deferred' AND d.retry_at <= :now
 ORDER BY d.retry_at, d.id
 LIMIT :limit;
 
 -- name: due_deliveries_to(folded, now, limit)
-SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.attempt,
-       s.id, s.address, s.status, s.digests, s.preferences, s.since
+SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.due_at, d.attempt,
+       s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
 FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id JOIN editions e ON e.id = d.edition_id
-WHERE s.folded = :folded AND (d.status = 'queued' OR (d.status = 'deferred' AND d.retry_at <= :now))
-ORDER BY d.id
+WHERE s.folded = :folded AND ((d.status = 'queued' AND d.due_at <= :now) OR (d.status = 'deferred' AND d.retry_at <= :now))
+ORDER BY d.due_at, d.id
 LIMIT :limit;
 
 -- name: start_sending(id, holder, now)*!
@@ -64,12 +64,12 @@ UPDATE deliveries SET status = 'queued', holder = '', changed_at = :now WHERE st
 -- name: expire_deliveries(now, older_than)!
 UPDATE deliveries SET status = 'expired', holder = '', retry_at = NULL, changed_at = :now
 WHERE status IN ('queued', 'deferred')
-  AND edition_id IN (SELECT id FROM editions WHERE issued_at < :older_than);
+  AND due_at < :older_than;
 
 -- name: expire_in_doubt(now, older_than, holder)!
 UPDATE deliveries SET status = 'expired', holder = '', changed_at = :now
 WHERE status = 'sending' AND holder <> :holder
-  AND edition_id IN (SELECT id FROM editions WHERE issued_at < :older_than);
+  AND due_at < :older_than;
 
 -- name: delivery_counts()
 SELECT status, COUNT(*) FROM deliveries GROUP BY status;

@@ -1,18 +1,21 @@
 -- name: next_subscriber_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM subscribers;
 
--- name: insert_subscriber(id, folded, address, status, digests, preferences, since)!
-INSERT INTO subscribers (id, folded, address, status, digests, preferences, since, changed_at)
-VALUES (:id, :folded, :address, :status, :digests, :preferences, :since, :since);
+-- name: insert_subscriber(id, folded, address, status, digests, preferences, since, now, nonce, consent)!
+INSERT INTO subscribers (id, folded, address, status, digests, preferences, since, changed_at, nonce, consent)
+VALUES (:id, :folded, :address, :status, :digests, :preferences, :since, :now, :nonce, :consent);
 
 -- name: subscriber(folded)^
-SELECT id, address, status, digests, preferences, since FROM subscribers WHERE folded = :folded;
+SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
+FROM subscribers WHERE folded = :folded;
 
 -- name: subscribers()
-SELECT id, address, status, digests, preferences, since FROM subscribers ORDER BY id;
+SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
+FROM subscribers ORDER BY id;
 
 -- name: subscribers_of_status(status)
-SELECT id, address, status, digests, preferences, since FROM subscribers WHERE status = :status ORDER BY id;
+SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
+FROM subscribers WHERE status = :status ORDER BY id;
 
 -- name: change_subscriber(id, address, status, digests, since, now)!
 UPDATE subscribers SET address = :address, status = :status, digests = :digests, since = :since, changed_at = :now
