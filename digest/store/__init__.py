@@ -19,13 +19,16 @@ from digest.store.days import Day, Days
 from digest.store.deliveries import Deliveries
 from digest.store.editions import Editions, Planned
 from digest.store.hosts import Hosts
+from digest.store.leaving import Leaving
 from digest.store.ledger import Ledger, RunRow
+from digest.store.letters import Letters
 from digest.store.lookups import Lookup, Lookups, Unresolved
 from digest.store.papers import Papers
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
 from digest.store.replays import Replays
 from digest.store.stories import Stories, Story
 from digest.store.subscribers import Subscribers
+from digest.store.suppressions import Suppressions
 
 if TYPE_CHECKING:
     from digest.store.postgres import Postgres
@@ -55,7 +58,10 @@ class Store(
     Stories,
     Editions,
     Subscribers,
+    Suppressions,
+    Leaving,
     Deliveries,
+    Letters,
     Ledger,
     Readings,
     Days,
@@ -87,6 +93,10 @@ class Store(
     def rehearsal(self) -> AbstractContextManager[None]:
         """For a dry run: what is done in this block can be read back in it and is undone at its end. Other writers wait."""
         return self._db.rehearsal()
+
+    def copies(self) -> list[Path]:
+        """Copies of a store in a file that were kept when its schema was changed: whoever was erased may still be in them."""
+        return self._db.copies()
 
     def check(self) -> list[str]:
         """What is wrong with the store, in words; empty when it is healthy."""

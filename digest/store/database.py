@@ -62,6 +62,7 @@ class Database(ABC):
         self._lock = threading.RLock()
         self._rehearsing = False
         self._inside = False
+        self._to_wipe = False
         self._queries: Mapping[str, str] = load_queries(self.dialect)
 
     @abstractmethod
@@ -98,6 +99,14 @@ class Database(ABC):
         """What the database itself finds wrong with its files; empty for a healthy one."""
 
     @abstractmethod
+    def wipe(self) -> None:
+        """Leaves no byte, in the files of the database, of subscribers who were deleted. Outside of a transaction."""
+
+    @abstractmethod
+    def copies(self) -> list[Path]:
+        """The copies that were kept of the database when its schema was changed, oldest first."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
     @contextmanager
@@ -124,7 +133,7 @@ class Database(ABC):
             try:
                 yield
             finally:
-                self._rehearsing = False
+                self._rehearsing = self._to_wipe = False
                 self.rollback()
 
     @contextmanager
@@ -146,6 +155,13 @@ class Database(ABC):
                 raise
             finally:
                 self._inside = False
+            if self._to_wipe and not self._rehearsing:
+                self._to_wipe = False
+                self.wipe()
+
+    def wipe_afterwards(self) -> None:
+        """What is deleted in this transaction is to leave no byte behind (wipe) once it is committed."""
+        self._to_wipe = True
 
     def _begin(self, *, write: bool) -> None:
         try:
@@ -164,6 +180,7 @@ class Database(ABC):
             self.commit()
 
     def _undo(self) -> None:
+        self._to_wipe = False
         if not self._rehearsing:
             self.rollback()
             return

@@ -1,37 +1,51 @@
-"""Deliveries: queued → sending → accepted | deferred(retry_at) | rejected | suppressed | expired."""
+"""Deliveries: queued (due_at) → sending → accepted | deferred (retry_at) | rejected | skipped | suppressed | expired.
+
+One that still waits when a later edition of its digest is issued becomes `joined` to the delivery of that one: its reader gets
+one mail with both. It stays so whatever becomes of the mail, but for one that is never made: what was joined to a delivery that
+is suppressed or expires is so too.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from digest.mail.envelope import without_addresses
 from digest.model import Delivery, Receipt
 from digest.store.database import Database, Row, moment, stamp
 from digest.store.editions import edition_id
 from digest.store.known import plain
-from digest.store.subscribers import fold, subscriber_of
+from digest.store.subscribers import digests_of, fold, subscriber_of
+
+# Where these stand in the rows of the queries for what is due.
+DIGEST, DUE_AT, STATUS, DIGESTS = 2, 7, 11, 12
 
 
-def _delivery_of(row: Row) -> Delivery:
+def _delivery_of(row: Row, joined: tuple[str, ...]) -> Delivery:
     number, edition, digest, day, part, message_id, sent_on, due_at, attempt, *subscriber = row
+    shown = edition_id(day, part)
+    date = moment(sent_on)
     return Delivery(
         id=number,
         edition_id=edition,
         digest=digest,
-        edition=edition_id(day, part),
-        subscriber=subscriber_of(tuple(subscriber)),
+        edition=shown,
+        editions=(*joined, shown),
+        subscriber=subscriber_of(subscriber),
         message_id=message_id,
-        date=moment(sent_on),
+        date=date,
         attempt=attempt + 1,
-        due_at=moment(due_at),
+        due_at=date if due_at == sent_on else moment(due_at),
     )
 
 
-def _may_be_sent(delivery: Delivery) -> bool:
+def _may_be_sent(row: Row) -> bool:
     """Confirmed, and still a reader of this digest."""
-    reader = delivery.subscriber
-    return reader.status == "confirmed" and (not reader.digests or delivery.digest in reader.digests)
+    if row[STATUS] != "confirmed":
+        return False
+    digests = digests_of(row[DIGESTS])
+    return not digests or row[DIGEST] in digests
 
 
 class Deliveries:
@@ -39,37 +53,64 @@ class Deliveries:
 
     _db: Database
 
-    def claim(self, *, now: datetime, holder: str, limit: int, address: str | None = None) -> list[Delivery]:
-        """Up to `limit` deliveries to send now, marked as being sent by `holder`: queued ones, then deferred ones that are due.
+    def claim(
+        self,
+        *,
+        now: datetime,
+        holder: str,
+        limit: int,
+        address: str | None = None,
+        older_than: datetime | None = None,
+    ) -> list[Delivery]:
+        """Up to `limit` deliveries to send now, marked as being sent by `holder`: queued ones whose time has come, earliest
+        first, then deferred ones that are due again.
 
-        Whoever is not confirmed any more at this moment gets nothing: the row becomes suppressed in the same transaction.
+        Whoever is not confirmed any more at this moment, or reads this digest no more, gets nothing: the row becomes suppressed
+        in the same transaction. What was due before `older_than` becomes expired. Either takes along what was joined to it.
         """
         with self._db.writing():
-            return self._claim(now, holder, limit, address)
+            return self._claim(now, holder, limit, address, older_than)
 
-    def _claim(self, now: datetime, holder: str, limit: int, address: str | None = None) -> list[Delivery]:
+    def _claim(
+        self,
+        now: datetime,
+        holder: str,
+        limit: int,
+        address: str | None = None,
+        older_than: datetime | None = None,
+    ) -> list[Delivery]:
         claimed: list[Delivery] = []
+        at, too_old = stamp(now), stamp(older_than) if older_than else ""
         while len(claimed) < limit:
-            found = self._due(now, limit - len(claimed), address)
-            good = [delivery for delivery in found if _may_be_sent(delivery)]
-            left = [
-                {"id": delivery.id, "now": stamp(now)} for delivery in found if not _may_be_sent(delivery)
-            ]
-            self._db.many("suppress_delivery", left)
-            self._db.many("start_sending", [{"id": d.id, "holder": holder, "now": stamp(now)} for d in good])
-            claimed += good
-            if not left:
+            good, ended = [], []
+            for row in self._due(at, limit - len(claimed), address):
+                if row[DUE_AT] < too_old:
+                    ended.append({"id": row[0], "status": "expired", "now": at})
+                elif _may_be_sent(row):
+                    good.append(row)
+                else:
+                    ended.append({"id": row[0], "status": "suppressed", "now": at})
+            self._db.many("end_delivery", ended)
+            self._db.many("start_sending", [{"id": row[0], "holder": holder, "now": at} for row in good])
+            claimed += self._read(good)
+            if not ended:
                 break
         return claimed
 
-    def _due(self, now: datetime, limit: int, address: str | None) -> list[Delivery]:
+    def _due(self, now: str, limit: int, address: str | None) -> list[Row]:
         if address is not None:
-            rows = self._db.rows("due_deliveries_to", folded=fold(address), now=stamp(now), limit=limit)
-        else:
-            rows = self._db.rows("queued_deliveries", now=stamp(now), limit=limit)
-            if len(rows) < limit:
-                rows += self._db.rows("due_deliveries", now=stamp(now), limit=limit - len(rows))
-        return [_delivery_of(row) for row in rows]
+            return self._db.rows("due_deliveries_to", folded=fold(address), now=now, limit=limit)
+        rows = self._db.rows("queued_deliveries", now=now, limit=limit)
+        if len(rows) < limit:
+            rows += self._db.rows("due_deliveries", now=now, limit=limit - len(rows))
+        return rows
+
+    def _read(self, rows: Sequence[Row]) -> list[Delivery]:
+        joined: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+        if rows:
+            for lead, day, part in self._db.rows("joined_to", ids=self._db.array([row[0] for row in rows])):
+                joined[lead] += (edition_id(day, part),)
+        return [_delivery_of(row, joined.get(row[0], ())) for row in rows]
 
     def record_receipts(
         self,
@@ -78,51 +119,92 @@ class Deliveries:
         now: datetime,
         claim: int = 0,
         holder: str = "",
+        older_than: datetime | None = None,
     ) -> list[Delivery]:
         """Records what the receiving side said (third value: when to try a deferred one again) and claims up to `claim` more.
 
-        One transaction for both, so that sending costs one commit per batch. Returns the deliveries claimed.
+        One transaction for both, so that sending costs one commit per batch. Returns the deliveries claimed. Addresses in
+        what a server said are not kept.
         """
-        accepted = [_said(d, r) | {"now": stamp(now)} for d, r, _ in receipts if r.status == "accepted"]
-        refused = [
-            _said(d, r)
-            | {
-                "now": stamp(now),
-                "status": r.status,
-                "retry_at": stamp(at or now) if r.status == "deferred" else None,
-            }
-            for d, r, at in receipts
-            if r.status != "accepted"
-        ]
+        at = stamp(now)
+        accepted, refused = [], []
+        for delivery, receipt, again in receipts:
+            said = _said(delivery, receipt, at)
+            if receipt.status == "accepted":
+                accepted.append(said)
+                continue
+            said["status"] = receipt.status
+            said["retry_at"] = stamp(again or now) if receipt.status == "deferred" else None
+            refused.append(said)
         with self._db.writing():
             self._db.many("record_accepted", accepted)
             self._db.many("record_refused", refused)
-            return self._claim(now, holder, claim) if claim > 0 else []
+            return self._claim(now, holder, claim, older_than=older_than) if claim > 0 else []
 
     def release(self, deliveries: Sequence[Delivery], *, now: datetime) -> None:
         """Puts claimed deliveries back: nothing of them went over the wire, and the attempt does not count."""
         with self._db.writing():
             self._db.many("release_delivery", [{"id": d.id, "now": stamp(now)} for d in deliveries])
 
-    def recover_in_doubt(self, *, holder: str, now: datetime, resend: bool) -> int:
-        """How many deliveries another holder left in `sending`. With `resend` they are queued again, same Message-ID and Date."""
+    def recover_in_doubt(
+        self, *, holder: str, now: datetime, resend: bool, untouched: Sequence[int] = ()
+    ) -> int:
+        """How many deliveries another holder left in `sending` of which nobody knows whether they were taken.
+
+        With `resend` they are queued again, same Message-ID and Date. `untouched` are the ids of those that were claimed and
+        never begun: they are queued as if nothing had been, and not counted.
+        """
+        at = stamp(now)
         with self._db.writing():
+            self._db.many("requeue_untouched", [{"id": n, "holder": holder, "now": at} for n in untouched])
             found = int(self._db.value("count_in_doubt", holder=holder))
             if resend and found:
-                self._db.run("requeue_in_doubt", holder=holder, now=stamp(now))
+                self._db.run("requeue_in_doubt", holder=holder, now=at)
             return found
 
     def expire(self, *, now: datetime, older_than: datetime, holder: str | None = None) -> int:
-        """How many queued or deferred deliveries were given up, because they were due before `older_than`.
+        """How many queued or deferred mails were given up, because they were due before `older_than`; what was joined to
+        one expires with it.
 
         With `holder` also those that another holder left in `sending`: nobody will say any more whether they were taken.
         """
         too_old = {"now": stamp(now), "older_than": stamp(older_than)}
         with self._db.writing():
+            self._db.run("expire_joined", **too_old)
             expired = self._db.run("expire_deliveries", **too_old)
             if holder is not None:
+                self._db.run("expire_joined_in_doubt", holder=holder, **too_old)
                 expired += self._db.run("expire_in_doubt", holder=holder, **too_old)
             return expired
+
+    def reschedule(self, number: int, due: Callable[[datetime], datetime], *, now: datetime) -> int:
+        """How many mails that wait for this subscriber, none of them tried yet, are due anew: at `due` of the moment at which
+        their edition was issued, which becomes their Date too. Those of one digest that wait for the same hour are joined."""
+        at = stamp(now)
+        with self._db.writing():
+            waiting = self._db.rows("waiting_of", subscriber_id=number)
+            moved = [(row[0], row[1], stamp(due(moment(row[2])))) for row in waiting]
+            self._db.many(
+                "reschedule_delivery", [{"id": n, "due_at": due_at, "now": at} for n, _, due_at in moved]
+            )
+            lead = {(digest, due_at): n for n, digest, due_at in moved if due_at > at}
+            joining = [(n, lead[digest, due_at]) for n, digest, due_at in moved if due_at > at]
+            self._db.many(
+                "join_delivery", [{"id": n, "joined_to": to, "now": at} for n, to in joining if n != to]
+            )
+            return len(moved)
+
+    def deliveries_of(self, number: int) -> list[tuple[str, str, str, datetime]]:
+        """Edition id, digest, status and Date of every delivery to a subscriber, oldest first."""
+        with self._db.reading():
+            rows = self._db.rows("deliveries_of", subscriber_id=number)
+        return [(edition_id(day, part), digest, status, moment(on)) for day, part, digest, status, on in rows]
+
+    def next_due(self) -> datetime | None:
+        """The earliest moment at which a queued or deferred delivery can go, also one that has passed; None where none waits."""
+        with self._db.reading():
+            found = self._db.value("next_due")
+        return moment(found) if found else None
 
     def delivery_counts(self, *, edition: tuple[str, str] | None = None) -> dict[str, int]:
         """Deliveries by status; of one edition, given as (digest, edition id), or of all. An absent status counts 0."""
@@ -143,10 +225,13 @@ class Deliveries:
         return moment(found) if found else None
 
 
-def _said(delivery: Delivery, receipt: Receipt) -> dict[str, object]:
+def _said(delivery: Delivery, receipt: Receipt, now: str) -> dict[str, object]:
+    # Servers repeat the address, and a store from which it was erased must not know it from them.
+    text = without_addresses(receipt.text) if "@" in receipt.text else receipt.text
     return {
         "id": delivery.id,
         "reply_code": receipt.reply_code,
         "enhanced_code": receipt.enhanced_code,
-        "reply": plain(receipt.text),
+        "reply": plain(text),
+        "now": now,
     }

@@ -70,7 +70,8 @@ class Editions:
         """Issues an edition in one transaction; how many deliveries were queued.
 
         Stored are its snapshot and entries, the kept candidates as issued, the rejected ones as dropped with their reason,
-        and one delivery for each confirmed subscriber of the digest, with the Message-ID and Date that `deliveries` gives.
+        and one delivery for each confirmed subscriber of the digest as `deliveries` plans it (None: no mail for this one). Earlier
+        deliveries that still wait for an hour of theirs, and were not tried yet, are joined to the new one of their reader.
         Raises StoreError, and changes nothing, when this digest has this date and part already or a kept paper was issued before.
         """
         with self._db.writing():
@@ -162,7 +163,18 @@ class Editions:
                 }
             )
         self._db.many("queue_delivery", rows)
+        self._join_waiting(row, edition)
         return len(rows)
+
+    def _join_waiting(self, row: int, edition: Edition) -> None:
+        """What waits for an hour after this edition goes out with it."""
+        issued_at = stamp(edition.issued_at)
+        waiting = self._db.rows(
+            "waiting_for_later", digest=edition.digest, edition_id=row, issued_at=issued_at
+        )
+        self._db.many(
+            "join_delivery", [{"id": old, "joined_to": new, "now": issued_at} for old, new in waiting]
+        )
 
     def drop(self, digest: str, decisions: Sequence[Decision]) -> None:
         """Notes the rejected candidates, with their reason, where no edition came of the rest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -115,6 +116,13 @@ class Postgres(Database):
 
     def faults(self) -> list[str]:
         return []  # PostgreSQL has no check of its own that an ordinary user may run
+
+    def wipe(self) -> None:
+        """Nothing but the note that it was asked for: when deleted rows are overwritten is the server's affair (VACUUM)."""
+        self._connection.execute("DELETE FROM meta WHERE key = 'to_wipe'")
+
+    def copies(self) -> list[Path]:
+        return []  # copy_before makes none
 
     def close(self) -> None:
         self._connection.close()

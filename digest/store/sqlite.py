@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from glob import escape as glob_escape
 from pathlib import Path
 from urllib.parse import quote
 
 from digest.errors import StoreBusy, StoreError
 from digest.store.database import BUSY_TIMEOUT_S, Database
+
+log = logging.getLogger(__name__)
 
 
 class Sqlite(Database):
@@ -43,7 +47,12 @@ class Sqlite(Database):
                 "Check that its folder exists and may be written, or point [store] url elsewhere."
             ) from error
         try:
-            for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+            for pragma in (
+                "synchronous = FULL",
+                "foreign_keys = ON",
+                "temp_store = MEMORY",
+                "secure_delete = ON",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -103,6 +112,46 @@ class Sqlite(Database):
         except sqlite3.DatabaseError as error:
             return [str(self.explain(error))]
         return [fault for fault in found if fault != "ok"]
+
+    def wipe(self) -> None:
+        # secure_delete puts zeros over deleted rows and freed pages, but a page that was split keeps old bytes in its gaps. So
+        # the one table that holds addresses is emptied, which frees its pages, and filled again; what else the file holds
+        # (VACUUM would write it all anew, a gigabyte at 10^6 papers) is left alone. Then the log is emptied into the file.
+        try:
+            self._connection.execute("PRAGMA foreign_keys = OFF")
+            try:
+                self._rewrite_subscribers()
+            finally:
+                self._connection.execute("PRAGMA foreign_keys = ON")
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            log.warning(
+                "%s What was erased is gone from the store, but not every byte of it yet.",
+                self.explain(error),
+            )
+            return
+        if busy:
+            log.warning("The log of %s is in use: what was erased leaves it later.", self.path)
+        else:
+            self._connection.execute("DELETE FROM meta WHERE key = 'to_wipe'")
+
+    def _rewrite_subscribers(self) -> None:
+        self.begin(write=True)
+        try:
+            for statement in (
+                "CREATE TEMP TABLE kept AS SELECT * FROM subscribers",
+                "DELETE FROM subscribers",
+                "INSERT INTO subscribers SELECT * FROM kept ORDER BY id",
+                "DROP TABLE kept",
+            ):
+                self._connection.execute(statement)
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def copies(self) -> list[Path]:
+        return sorted(self.path.parent.glob(f"{glob_escape(self.path.name)}.before-*"))
 
     def close(self) -> None:
         self._connection.close()

@@ -1,41 +1,36 @@
-"""Who asked for mail, and who has left."""
+"""Who asked for mail, and what they chose."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
-from digest.addresses import ascii_domain
 from digest.errors import StoreError
 from digest.model import Preferences, Subscriber
-from digest.store.database import Database, Row, day, moment, stamp
+from digest.store.database import Database, day, moment, stamp
 from digest.store.known import plain
+from digest.store.suppressions import fold as fold
+from digest.store.suppressions import hashed, suppressed
 
 # Most readers chose the same: what was read once is shared.
-_list = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
+digests_of = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
 _preferences = lru_cache(4096)(msgspec.json.Decoder(Preferences).decode)
 
-
-def fold(address: str) -> str:
-    """One spelling per mailbox: case folded, the domain as A-labels. (By RFC 5321 local parts may differ by case.)"""
-    local, _, domain = plain(address).strip().rpartition("@")
-    host = domain.lower() if domain.isascii() else ascii_domain(domain)
-    if host is None:
-        raise StoreError(f'"{plain(address)}" is no address: its domain cannot exist. Check the spelling.')
-    return f"{local.casefold()}@{host}"
+ON_THE_LIST = ("confirmed", "paused")
 
 
-def subscriber_of(row: Row) -> Subscriber:
+def subscriber_of(row: Sequence[Any]) -> Subscriber:
     number, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until = row
     return Subscriber(
         id=number,
         address=address,
         status=status,
-        digests=_list(digests),
+        digests=digests_of(digests),
         preferences=_preferences(preferences),
         since=moment(since),
         changed_at=moment(changed_at),
@@ -49,83 +44,27 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _digest_names(digests: Sequence[str]) -> str:
+    return _json(list(dict.fromkeys(digests)))
+
+
 class Subscribers:
     """The part of the store that knows subscribers."""
 
     _db: Database
 
-    def add_subscriber(
-        self, address: str, *, digests: Sequence[str], now: datetime
-    ) -> tuple[Subscriber, bool]:
-        """The subscriber, confirmed, and whether the address was not on the list before. `digests` empty: every digest.
-
-        Who unsubscribed is confirmed again; for who is on the list the digests are added. Raises StoreError for a suppressed
-        address: its mailbox refused our mail or complained of it.
-        """
-        with self._db.writing():
-            row = self._db.one("subscriber", folded=fold(address))
-            if row is None:
-                self._insert_subscriber(address, digests, now)
-                added = True
-            else:
-                added = self._confirm(subscriber_of(row), address, digests, now)
-            found = self._db.one("subscriber", folded=fold(address))
-        assert found is not None
-        return subscriber_of(found), added
-
-    def _insert_subscriber(self, address: str, digests: Sequence[str], now: datetime) -> None:
-        self._db.run(
-            "insert_subscriber",
-            id=int(self._db.value("next_subscriber_id")),
-            folded=fold(address),
-            address=plain(address).strip(),
-            status="confirmed",
-            digests=_json(list(dict.fromkeys(digests))),
-            preferences="{}",
-            since=stamp(now),
-            now=stamp(now),
-            nonce=secrets.token_hex(8),
-            consent="operator",
-        )
-
-    def _confirm(self, known: Subscriber, address: str, digests: Sequence[str], now: datetime) -> bool:
-        if known.status == "suppressed":
-            raise StoreError(
-                f"{known.address} is suppressed: its mailbox refused our mail or complained of it. It was not added. "
-                "Ask its owner for another address."
-            )
-        on_the_list = known.status == "confirmed"
-        wanted = tuple(digests)
-        if on_the_list:
-            wanted = tuple(dict.fromkeys((*known.digests, *digests))) if known.digests and digests else ()
-        self._db.run(
-            "change_subscriber",
-            id=known.id,
-            address=known.address if on_the_list else plain(address).strip(),
-            status="confirmed",
-            digests=_json(wanted),
-            since=stamp(known.since if on_the_list else now),
-            now=stamp(now),
-        )
-        return not on_the_list
-
-    def remove_subscriber(self, address: str, *, now: datetime) -> bool:
-        """Unsubscribes; True when the address was on the list. What was queued for it is suppressed in the same transaction."""
-        with self._db.writing():
-            row = self._db.one("subscriber", folded=fold(address))
-            if row is None:
-                return False
-            known = subscriber_of(row)
-            self._db.run("suppress_deliveries_of", subscriber_id=known.id, now=stamp(now))
-            if known.status in ("unsubscribed", "suppressed"):
-                return False
-            self._db.run("unsubscribe", id=known.id, now=stamp(now))
-            return True
+    # --- to find them
 
     def subscriber(self, address: str) -> Subscriber | None:
         """The subscriber of this address, in whatever spelling and status."""
         with self._db.reading():
             row = self._db.one("subscriber", folded=fold(address))
+        return subscriber_of(row) if row else None
+
+    def subscriber_by_id(self, number: int) -> Subscriber | None:
+        """The subscriber of this number, in whatever status; None where there is none, or none any more."""
+        with self._db.reading():
+            row = self._db.one("subscriber_by_id", id=number)
         return subscriber_of(row) if row else None
 
     def subscribers(self, status: str | None = None) -> list[Subscriber]:
@@ -134,3 +73,159 @@ class Subscribers:
             if status is None:
                 return [subscriber_of(row) for row in self._db.rows("subscribers")]
             return [subscriber_of(row) for row in self._db.rows("subscribers_of_status", status=status)]
+
+    # --- to be one
+
+    def add_subscriber(
+        self,
+        address: str,
+        *,
+        digests: Sequence[str],
+        now: datetime,
+        preferences: Preferences | None = None,
+        since: datetime | None = None,
+        consent: str = "operator",
+    ) -> tuple[Subscriber, bool]:
+        """The subscriber, confirmed by the word of the operator, and whether the address was not on the list before.
+
+        `digests` empty: every digest; `since` is when they agreed, now if not given. For who is on the list the digests are
+        added, and their own choices and pause stay. Raises StoreError for a suppressed address.
+        """
+        with self._db.writing():
+            self._refuse_suppressed(address)
+            row = self._db.one("subscriber", folded=fold(address))
+            known = subscriber_of(row) if row else None
+            if known is not None and known.status in ON_THE_LIST:
+                merged = (*known.digests, *digests) if known.digests and digests else ()
+                self._db.run("set_digests", id=known.id, digests=_digest_names(merged))
+            else:
+                self._start(
+                    known,
+                    address,
+                    "confirmed",
+                    digests,
+                    preferences,
+                    since=since or now,
+                    consent=consent,
+                    now=now,
+                )
+                self._db.run("forget_askings", hash=hashed(self._db, fold(address)))
+            found = self._db.one("subscriber", folded=fold(address))
+        assert found is not None
+        return subscriber_of(found), known is None or known.status not in ON_THE_LIST
+
+    def _refuse_suppressed(self, address: str) -> None:
+        row = self._db.one("subscriber", folded=fold(address))
+        found = suppressed(self._db, fold(address))
+        if found is None and (row is None or subscriber_of(row).status != "suppressed"):
+            return
+        shown = plain(address).strip()
+        why = {
+            "erased": "its owner left and had all data erased",
+            "complained": "its owner complained of our mail",
+        }.get(found.reason if found else "", "its mailbox refused our mail")
+        raise StoreError(
+            f"{shown} is suppressed: {why}. It was not added. Has its owner asked for mail again since, then "
+            f"`digest subscribers allow {shown}`; else ask for another address."
+        )
+
+    def _start(
+        self,
+        known: Subscriber | None,
+        address: str,
+        status: str,
+        digests: Sequence[str],
+        preferences: Preferences | None,
+        *,
+        since: datetime,
+        consent: str,
+        now: datetime,
+    ) -> None:
+        """A row in this status: a new one, or that of `known`, whose nonce stays, so that links in old mails go on."""
+        chosen = preferences or (known.preferences if known else Preferences())
+        fields = {
+            "address": plain(address).strip(),
+            "status": status,
+            "digests": _digest_names(digests),
+            "preferences": _json(chosen),
+            "since": stamp(since),
+            "consent": consent,
+            "now": stamp(now),
+        }
+        if known is not None:
+            self._db.run("restart_subscriber", id=known.id, **fields)
+            return
+        fields["nonce"] = secrets.token_hex(8)
+        self._db.run("insert_subscriber", id=next_subscriber(self._db), folded=fold(address), **fields)
+
+    def add_pending(
+        self, address: str, *, digests: Sequence[str], preferences: Preferences, consent: str, now: datetime
+    ) -> Subscriber:
+        """The subscriber who is to be asked: new, or one who left or has not answered yet, with these choices, `since` now.
+
+        Who is confirmed, paused or suppressed is given back as they are.
+        """
+        with self._db.writing():
+            row = self._db.one("subscriber", folded=fold(address))
+            known = subscriber_of(row) if row else None
+            if known is None or known.status in ("pending", "unsubscribed"):
+                self._start(
+                    known, address, "pending", digests, preferences, since=now, consent=consent, now=now
+                )
+            found = self._db.one("subscriber", folded=fold(address))
+        assert found is not None
+        return subscriber_of(found)
+
+    def confirm_subscriber(self, number: int, *, now: datetime) -> bool:
+        """Makes a pending subscriber a reader, since now; False for any other. An erasure of before is forgotten, and how
+        often the address was asked."""
+        with self._db.writing():
+            if not self._db.run("confirm_subscriber", id=number, now=stamp(now)):
+                return False
+            row = self._db.one("subscriber_by_id", id=number)
+            assert row is not None
+            found = hashed(self._db, fold(subscriber_of(row).address))
+            self._db.run("forget_askings", hash=found)
+            self._db.run("lift_erasure", hash=found)
+            return True
+
+    # --- to choose
+
+    def set_choices(
+        self,
+        number: int,
+        *,
+        digests: Sequence[str],
+        preferences: Preferences,
+        paused_until: date | None,
+        now: datetime,
+    ) -> bool:
+        """What a reader wants from now on; False for who is not on the list. With a day they are paused until then."""
+        with self._db.writing():
+            return bool(
+                self._db.run(
+                    "set_choices",
+                    id=number,
+                    digests=_digest_names(digests),
+                    preferences=_json(preferences),
+                    status="paused" if paused_until else "confirmed",
+                    paused_until=paused_until.isoformat() if paused_until else "",
+                    now=stamp(now),
+                )
+            )
+
+    def resume_paused(self, today: date, *, now: datetime) -> int:
+        """How many readers go on today, or should have before."""
+        with self._db.writing():
+            return self._db.run("resume_paused", today=today.isoformat(), now=stamp(now))
+
+
+def next_subscriber(db: Database) -> int:
+    """A number that no subscriber ever had: old links must not lead to somebody else (retire_numbers)."""
+    kept = db.value("meta_value", key="next_subscriber")
+    return max(int(db.value("next_subscriber_id")), int(kept or 1))
+
+
+def retire_numbers(db: Database) -> None:
+    """Before rows of subscribers are deleted: their numbers are not given again."""
+    db.run("set_meta", key="next_subscriber", value=str(next_subscriber(db)))

@@ -33,8 +33,10 @@ LIMIT :limit;
 UPDATE deliveries SET status = 'sending', holder = :holder, attempt = attempt + 1, retry_at = NULL, changed_at = :now
 WHERE id = :id;
 
--- name: suppress_delivery(id, now)*!
-UPDATE deliveries SET status = 'suppressed', holder = '', retry_at = NULL, changed_at = :now WHERE id = :id;
+-- name: end_delivery(id, status, now)*!
+-- Of a delivery that cannot go out any more, and of those that were joined to it.
+UPDATE deliveries SET status = :status, holder = '', retry_at = NULL, changed_at = :now
+WHERE id = :id OR (joined_to = :id AND status = 'joined');
 
 -- name: record_accepted(id, reply_code, enhanced_code, reply, now)*!
 -- Accepted is a fact, whoever holds the row by now: it must not be sent again.
@@ -54,6 +56,11 @@ WHERE id = :id AND status = 'sending';
 UPDATE deliveries SET status = 'queued', holder = '', attempt = attempt - 1, changed_at = :now
 WHERE id = :id AND status = 'sending';
 
+-- name: requeue_untouched(id, holder, now)*!
+-- Claimed by a run that ended before it began to send this one.
+UPDATE deliveries SET status = 'queued', holder = '', attempt = attempt - 1, changed_at = :now
+WHERE id = :id AND status = 'sending' AND holder <> :holder;
+
 -- name: count_in_doubt(holder)$
 SELECT COUNT(*) FROM deliveries WHERE status = 'sending' AND holder <> :holder;
 
@@ -61,10 +68,20 @@ SELECT COUNT(*) FROM deliveries WHERE status = 'sending' AND holder <> :holder;
 -- Message-ID and Date stay: a receiver that has it already can tell.
 UPDATE deliveries SET status = 'queued', holder = '', changed_at = :now WHERE status = 'sending' AND holder <> :holder;
 
+-- name: expire_joined(now, older_than)!
+UPDATE deliveries SET status = 'expired', changed_at = :now
+WHERE status = 'joined'
+  AND joined_to IN (SELECT id FROM deliveries WHERE status IN ('queued', 'deferred') AND due_at < :older_than);
+
 -- name: expire_deliveries(now, older_than)!
 UPDATE deliveries SET status = 'expired', holder = '', retry_at = NULL, changed_at = :now
 WHERE status IN ('queued', 'deferred')
   AND due_at < :older_than;
+
+-- name: expire_joined_in_doubt(now, older_than, holder)!
+UPDATE deliveries SET status = 'expired', changed_at = :now
+WHERE status = 'joined' AND joined_to IN
+    (SELECT id FROM deliveries WHERE status = 'sending' AND holder <> :holder AND due_at < :older_than);
 
 -- name: expire_in_doubt(now, older_than, holder)!
 UPDATE deliveries SET status = 'expired', holder = '', changed_at = :now
@@ -82,3 +99,49 @@ GROUP BY d.status;
 
 -- name: next_retry()$
 SELECT MIN(retry_at) FROM deliveries WHERE status = 'deferred';
+
+-- name: next_due()$
+SELECT MIN(at) FROM (
+    SELECT MIN(due_at) AS at FROM deliveries WHERE status = 'queued'
+    UNION ALL
+    SELECT MIN(retry_at) AS at FROM deliveries WHERE status = 'deferred'
+) AS waiting;
+
+-- name: suppress_joined_of(subscriber_id, now)!
+-- Before suppress_deliveries_of: what waits for the same mail goes with it.
+UPDATE deliveries SET status = 'suppressed', changed_at = :now
+WHERE subscriber_id = :subscriber_id AND status = 'joined'
+  AND joined_to IN (SELECT id FROM deliveries WHERE subscriber_id = :subscriber_id AND status IN ('queued', 'deferred'));
+
+-- name: suppress_deliveries_of(subscriber_id, now)!
+-- Whoever leaves gets none of the messages that were queued before.
+UPDATE deliveries SET status = 'suppressed', holder = '', retry_at = NULL, changed_at = :now
+WHERE subscriber_id = :subscriber_id AND status IN ('queued', 'deferred');
+
+-- name: deliveries_of(subscriber_id)
+SELECT e.date, e.part, e.digest, d.status, d.date
+FROM deliveries d JOIN editions e ON e.id = d.edition_id
+WHERE d.subscriber_id = :subscriber_id
+ORDER BY d.id;
+
+-- name: waiting_of(subscriber_id)
+SELECT d.id, e.digest, e.issued_at
+FROM deliveries d JOIN editions e ON e.id = d.edition_id
+WHERE d.subscriber_id = :subscriber_id AND d.status = 'queued' AND d.attempt = 0
+ORDER BY d.edition_id;
+
+-- name: reschedule_delivery(id, due_at, now)*!
+UPDATE deliveries SET due_at = :due_at, date = :due_at, changed_at = :now WHERE id = :id;
+
+-- name: join_delivery(id, joined_to, now)*!
+UPDATE deliveries SET status = 'joined', joined_to = :joined_to, changed_at = :now
+WHERE id = :id OR (joined_to = :id AND status = 'joined');
+
+-- name: waiting_for_later(digest, edition_id, issued_at)
+-- Deliveries of earlier editions that have not been tried and wait for an hour after this edition, and the delivery of this
+-- one to the same reader.
+SELECT d.id, n.id
+FROM deliveries d
+JOIN editions e ON e.id = d.edition_id
+JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscriber_id
+WHERE d.status = 'queued' AND d.attempt = 0 AND d.due_at > :issued_at AND e.digest = :digest AND d.edition_id <> :edition_id;

@@ -9,6 +9,10 @@ VALUES (:id, :folded, :address, :status, :digests, :preferences, :since, :now, :
 SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
 FROM subscribers WHERE folded = :folded;
 
+-- name: subscriber_by_id(id)^
+SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
+FROM subscribers WHERE id = :id;
+
 -- name: subscribers()
 SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
 FROM subscribers ORDER BY id;
@@ -17,14 +21,87 @@ FROM subscribers ORDER BY id;
 SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
 FROM subscribers WHERE status = :status ORDER BY id;
 
--- name: change_subscriber(id, address, status, digests, since, now)!
-UPDATE subscribers SET address = :address, status = :status, digests = :digests, since = :since, changed_at = :now
+-- name: restart_subscriber(id, address, status, digests, preferences, since, consent, now)!
+-- One who was not on the list is so again, or is to be asked.
+UPDATE subscribers SET
+    address = :address, status = :status, digests = :digests, preferences = :preferences, since = :since, consent = :consent,
+    paused_until = '', changed_at = :now
 WHERE id = :id;
 
--- name: unsubscribe(id, now)!
-UPDATE subscribers SET status = 'unsubscribed', changed_at = :now WHERE id = :id;
+-- name: set_digests(id, digests)!
+UPDATE subscribers SET digests = :digests WHERE id = :id;
 
--- name: suppress_deliveries_of(subscriber_id, now)!
--- Whoever leaves gets none of the messages that were queued before.
-UPDATE deliveries SET status = 'suppressed', holder = '', retry_at = NULL, changed_at = :now
-WHERE subscriber_id = :subscriber_id AND status IN ('queued', 'deferred');
+-- name: confirm_subscriber(id, now)!
+UPDATE subscribers SET status = 'confirmed', since = :now, changed_at = :now, score = 0, scored_at = ''
+WHERE id = :id AND status = 'pending';
+
+-- name: set_choices(id, digests, preferences, status, paused_until, now)!
+UPDATE subscribers SET
+    digests = :digests, preferences = :preferences, paused_until = :paused_until,
+    changed_at = CASE WHEN status = :status THEN changed_at ELSE :now END, status = :status
+WHERE id = :id AND status IN ('confirmed', 'paused');
+
+-- name: resume_paused(today, now)!
+UPDATE subscribers SET status = 'confirmed', paused_until = '', changed_at = :now
+WHERE status = 'paused' AND paused_until <= :today;
+
+-- name: set_status(id, status, now)!
+UPDATE subscribers SET status = :status, paused_until = '', changed_at = :now WHERE id = :id;
+
+-- name: return_subscriber(id, now)!
+UPDATE subscribers SET status = 'confirmed', changed_at = :now WHERE id = :id AND status = 'unsubscribed';
+
+-- name: score(id)^
+SELECT score, scored_at FROM subscribers WHERE id = :id;
+
+-- name: set_score(id, score, scored_at)!
+UPDATE subscribers SET score = :score, scored_at = :scored_at WHERE id = :id;
+
+-- name: pending_before(older_than)
+-- Who was asked and did not answer, and whether they had been readers before.
+SELECT s.id, EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id)
+FROM subscribers s
+WHERE s.status = 'pending' AND s.since < :older_than;
+
+-- name: delete_subscriber(id)*!
+DELETE FROM subscribers WHERE id = :id;
+
+-- name: delete_deliveries_of(id)*!
+DELETE FROM deliveries WHERE subscriber_id = :id;
+
+-- name: delete_letters_of(id)*!
+DELETE FROM letters WHERE subscriber_id = :id;
+
+-- name: message_ids_of(id)
+SELECT message_id FROM deliveries WHERE subscriber_id = :id
+UNION
+SELECT message_id FROM letters WHERE subscriber_id = :id;
+
+-- name: suppression(hash)^
+SELECT reason, since FROM suppressions WHERE hash = :hash;
+
+-- name: suppress(hash, reason, since)!
+INSERT INTO suppressions (hash, reason, since) VALUES (:hash, :reason, :since)
+ON CONFLICT (hash) DO UPDATE SET reason = EXCLUDED.reason, since = EXCLUDED.since;
+
+-- name: suppress_once(hash, reason, since)!
+INSERT INTO suppressions (hash, reason, since) VALUES (:hash, :reason, :since) ON CONFLICT (hash) DO NOTHING;
+
+-- name: lift_suppression(hash)!
+DELETE FROM suppressions WHERE hash = :hash;
+
+-- name: lift_erasure(hash)!
+DELETE FROM suppressions WHERE hash = :hash AND reason = 'erased';
+
+-- name: asked(hash)^
+SELECT times, asked_at FROM askings WHERE hash = :hash;
+
+-- name: note_asked(hash, asked_at)!
+INSERT INTO askings (hash, times, asked_at) VALUES (:hash, 1, :asked_at)
+ON CONFLICT (hash) DO UPDATE SET times = askings.times + 1, asked_at = EXCLUDED.asked_at;
+
+-- name: forget_askings(hash)!
+DELETE FROM askings WHERE hash = :hash;
+
+-- name: set_meta(key, value)!
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value;

@@ -22,3 +22,11 @@ JOIN papers f ON f.id = COALESCE(p.joined_to, p.id) OR f.joined_to = COALESCE(p.
 JOIN lookups l ON l.paper_id = f.id AND l.found <> ''
 WHERE k.key = ANY (CAST(:keys AS text[]))
 ORDER BY l.looked_up_at;
+
+-- name: joined_to(ids)
+-- The editions that wait for the mails of these deliveries, in the order in which they were issued.
+SELECT d.joined_to, e.date, e.part
+FROM deliveries d
+JOIN editions e ON e.id = d.edition_id
+WHERE d.status = 'joined' AND d.joined_to = ANY (CAST(:ids AS integer[]))
+ORDER BY d.edition_id;

@@ -19,3 +19,11 @@ JOIN papers p ON p.id = k.paper_id
 JOIN papers f ON f.id = COALESCE(p.joined_to, p.id) OR f.joined_to = COALESCE(p.joined_to, p.id)
 JOIN lookups l ON l.paper_id = f.id AND l.found <> ''
 ORDER BY l.looked_up_at;
+
+-- name: joined_to(ids)
+-- The editions that wait for the mails of these deliveries, in the order in which they were issued.
+SELECT d.joined_to, e.date, e.part
+FROM json_each(:ids) AS asked CROSS JOIN deliveries d ON d.joined_to = asked.value
+JOIN editions e ON e.id = d.edition_id
+WHERE d.status = 'joined'
+ORDER BY d.edition_id;

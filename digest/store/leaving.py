@@ -1,0 +1,124 @@
+"""Who leaves: by a click, because their mailbox refuses our mail, or with all their data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from digest.model import Subscriber
+from digest.store.database import Database, stamp
+from digest.store.subscribers import ON_THE_LIST, retire_numbers, subscriber_of
+from digest.store.suppressions import fold, hashed
+
+
+class Leaving:
+    """The part of the store that lets subscribers go. What waits for them is suppressed in the same transaction."""
+
+    _db: Database
+
+    def leave(self, number: int, *, now: datetime) -> bool:
+        """Unsubscribes; False for who is not on the list and was not asked to be, and for an unknown number."""
+        with self._db.writing():
+            known = self._known(number)
+            if known is None:
+                return False
+            self._suppress_deliveries(number, now)
+            if known.status not in (*ON_THE_LIST, "pending"):
+                return False
+            self._db.run("set_status", id=number, status="unsubscribed", now=stamp(now))
+            return True
+
+    def remove_subscriber(self, address: str, *, now: datetime) -> bool:
+        """Unsubscribes by address; True when it was on the list."""
+        with self._db.writing():
+            row = self._db.one("subscriber", folded=fold(address))
+            return row is not None and self.leave(subscriber_of(row).id, now=now)
+
+    def return_subscriber(self, number: int, *, now: datetime) -> bool:
+        """Takes an unsubscription back: confirmed again, `since` as it was. False for who is not unsubscribed. What was
+        suppressed when they left stays so."""
+        with self._db.writing():
+            return bool(self._db.run("return_subscriber", id=number, now=stamp(now)))
+
+    def suppress_subscriber(
+        self, number: int, reason: Literal["bounced", "complained"], *, now: datetime
+    ) -> bool:
+        """This address gets no mail any more, also if it asks again; False for an unknown number, and if it was so already.
+
+        A hash of the address keeps it so beyond the row.
+        """
+        with self._db.writing():
+            known = self._known(number)
+            if known is None or known.status == "suppressed":
+                return False
+            self._db.run(
+                "suppress", hash=hashed(self._db, fold(known.address)), reason=reason, since=stamp(now)
+            )
+            self._suppress_deliveries(number, now)
+            self._db.run("set_status", id=number, status="suppressed", now=stamp(now))
+            return True
+
+    def allow_address(self, address: str, *, now: datetime) -> bool:
+        """Lifts the suppression of an address, which may then ask again: a suppressed subscriber becomes unsubscribed. False
+        if there was none."""
+        with self._db.writing():
+            lifted = self._db.run("lift_suppression", hash=hashed(self._db, fold(address))) > 0
+            row = self._db.one("subscriber", folded=fold(address))
+            if row is not None and subscriber_of(row).status == "suppressed":
+                self._db.run("set_status", id=row[0], status="unsubscribed", now=stamp(now))
+                self._db.run("set_score", id=row[0], score=0.0, scored_at="")
+                lifted = True
+            return lifted
+
+    def expire_pending(self, *, older_than: datetime) -> int:
+        """How many subscribers were forgotten because they were asked before `older_than` and did not answer, with the letters
+        to them. Who had been a reader before is unsubscribed again instead. How often an address was asked stays known."""
+        with self._db.writing():
+            found = self._db.rows("pending_before", older_than=stamp(older_than))
+            for number, had_mail in found:
+                if had_mail:
+                    self._db.run("set_status", id=number, status="unsubscribed", now=stamp(older_than))
+            self._delete([number for number, had_mail in found if not had_mail])
+            if self._db.value("meta_value", key="to_wipe") is not None:
+                self._db.wipe_afterwards()  # also what an earlier process could not finish
+            return len(found)
+
+    def erase_subscriber(self, address: str, *, now: datetime) -> list[str] | None:
+        """Deletes all that is known of an address, whatever its status; None for an unknown one. Gives the Message-IDs of the
+        mails to it.
+
+        What stays is a keyed hash, so that it is not subscribed again by mistake ("erased", or why it was suppressed before).
+        On SQLite no byte of the address is then in the file of the database or its log (a copy from before a change of the
+        schema is another file: copies()). PostgreSQL takes the rows out of every view at once, and overwrites them when it
+        vacuums; its own logs and backups are up to who runs it.
+        """
+        with self._db.writing():
+            row = self._db.one("subscriber", folded=fold(address))
+            if row is None:
+                return None
+            known = subscriber_of(row)
+            found = hashed(self._db, fold(address))
+            reason = "bounced" if known.status == "suppressed" else "erased"
+            self._db.run("suppress_once", hash=found, reason=reason, since=stamp(now))
+            self._db.run("forget_askings", hash=found)
+            message_ids = sorted(one for (one,) in self._db.rows("message_ids_of", id=known.id))
+            self._delete([known.id])
+            return message_ids
+
+    def _known(self, number: int) -> Subscriber | None:
+        row = self._db.one("subscriber_by_id", id=number)
+        return subscriber_of(row) if row else None
+
+    def _suppress_deliveries(self, number: int, now: datetime) -> None:
+        self._db.run("suppress_joined_of", subscriber_id=number, now=stamp(now))
+        self._db.run("suppress_deliveries_of", subscriber_id=number, now=stamp(now))
+
+    def _delete(self, numbers: list[int]) -> None:
+        if not numbers:
+            return
+        retire_numbers(self._db)
+        ids = [{"id": number} for number in numbers]
+        for query in ("delete_letters_of", "delete_deliveries_of", "delete_subscriber"):
+            self._db.many(query, ids)
+        self._db.run("set_meta", key="to_wipe", value="1")
+        self._db.wipe_afterwards()

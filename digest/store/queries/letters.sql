@@ -1,0 +1,39 @@
+-- name: letter_waits(subscriber_id, kind)$
+SELECT COUNT(*) FROM letters WHERE subscriber_id = :subscriber_id AND kind = :kind AND status IN ('queued', 'sending');
+
+-- name: next_letter_id()$
+SELECT COALESCE(MAX(id), 0) + 1 FROM letters;
+
+-- name: queue_letter(id, subscriber_id, kind, message_id, now)!
+INSERT INTO letters (id, subscriber_id, kind, status, message_id, date, attempt, holder, retry_at, changed_at)
+VALUES (:id, :subscriber_id, :kind, 'queued', :message_id, :now, 0, '', :now, :now);
+
+-- name: due_letters(now, abandoned, holder, limit)
+-- Those that wait, and those that another process took and left: it sends one in seconds, or is dead.
+SELECT l.id, l.kind, l.message_id, l.date, l.attempt,
+       s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
+FROM letters l JOIN subscribers s ON s.id = l.subscriber_id
+WHERE (l.status = 'queued' AND l.retry_at <= :now)
+   OR (l.status = 'sending' AND l.holder <> :holder AND l.changed_at < :abandoned)
+ORDER BY l.retry_at, l.id
+LIMIT :limit;
+
+-- name: start_letter(id, holder, now)*!
+UPDATE letters SET status = 'sending', holder = :holder, attempt = attempt + 1, changed_at = :now WHERE id = :id;
+
+-- name: expire_letter(id, now)*!
+UPDATE letters SET status = 'expired', holder = '', changed_at = :now WHERE id = :id;
+
+-- name: letter_accepted(id, now)!
+-- Accepted is a fact, whoever holds the letter by now.
+UPDATE letters SET status = 'accepted', holder = '', changed_at = :now WHERE id = :id;
+
+-- name: letter_not_accepted(id, status, retry_at, now)!
+UPDATE letters SET status = :status, holder = '', retry_at = :retry_at, changed_at = :now
+WHERE id = :id AND status = 'sending';
+
+-- name: next_letter()$
+SELECT MIN(retry_at) FROM letters WHERE status = 'queued';
+
+-- name: oldest_letter_in_hand()$
+SELECT MIN(changed_at) FROM letters WHERE status = 'sending';

@@ -1,0 +1,93 @@
+"""Which addresses must get no mail, and how often one was asked for consent: kept as keyed hashes, never as addresses."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from datetime import UTC, datetime, timedelta
+
+from digest.addresses import ascii_domain
+from digest.errors import StoreError
+from digest.model import Suppression
+from digest.store.database import Database, moment, stamp
+from digest.store.known import plain
+
+
+def fold(address: str) -> str:
+    """One spelling per mailbox: case folded, the domain as A-labels. (By RFC 5321 local parts may differ by case.)"""
+    local, _, domain = plain(address).strip().rpartition("@")
+    host = domain.lower() if domain.isascii() else ascii_domain(domain)
+    if host is None:
+        raise StoreError(f'"{plain(address)}" is no address: its domain cannot exist. Check the spelling.')
+    return f"{local.casefold()}@{host}"
+
+
+def secret_of(db: Database) -> bytes:
+    """Inside of a transaction that may write: the key of this store, made when it is first asked for."""
+    found = db.value("meta_value", key="secret")
+    if found is None:
+        db.run("set_meta_once", key="secret", value=os.urandom(32).hex())
+        found = db.value("meta_value", key="secret")
+    return bytes.fromhex(found)
+
+
+def hashed(db: Database, folded: str) -> str:
+    """The hash under which an address is remembered, from its folded spelling: HMAC-SHA256 with the key of the store."""
+    return hmac.digest(secret_of(db), b"address\0" + folded.encode(), "sha256").hex()
+
+
+def suppressed(db: Database, folded: str) -> Suppression | None:
+    row = db.one("suppression", hash=hashed(db, folded))
+    return Suppression(reason=row[0], since=moment(row[1])) if row else None
+
+
+class Suppressions:
+    """The part of the store that remembers addresses without keeping them."""
+
+    _db: Database
+
+    def secret(self) -> bytes:
+        """32 random bytes that belong to this store, the same for ever: the key of tokens and of hashes."""
+        with self._db.reading():
+            stored = self._db.value("meta_value", key="secret")
+        if stored is not None:
+            return bytes.fromhex(stored)
+        with self._db.writing():
+            return secret_of(self._db)
+
+    def suppression(self, address: str) -> Suppression | None:
+        """Why this address, in whatever spelling, gets no mail; None for one that may be asked."""
+        self.secret()
+        with self._db.reading():
+            return suppressed(self._db, fold(address))
+
+    def asked(self, address: str) -> tuple[int, datetime | None]:
+        """How often this address was asked whether it wants mail since it last agreed, and when last."""
+        self.secret()
+        with self._db.reading():
+            row = self._db.one("asked", hash=hashed(self._db, fold(address)))
+        return (row[0], moment(row[1])) if row else (0, None)
+
+    def note_asked(self, address: str, *, now: datetime) -> None:
+        """Notes that this address is asked now."""
+        with self._db.writing():
+            self._db.run("note_asked", hash=hashed(self._db, fold(address)), asked_at=stamp(now))
+
+    def add_score(self, number: int, points: float, *, now: datetime, half_life: timedelta) -> float:
+        """The score of a subscriber's failed mails: what it was, halved for every `half_life` since, and these points.
+
+        Only one failure of a day (UTC) counts, so that a bad hour of a server harms nobody; a further one gives the score as
+        it stands. 0.0 for an unknown number.
+        """
+        with self._db.writing():
+            row = self._db.one("score", id=number)
+            if row is None:
+                return 0.0
+            score, scored_at = float(row[0]), moment(row[1]) if row[1] else None
+            if scored_at is not None:
+                if scored_at.date() == now.astimezone(UTC).date():
+                    return score
+                score *= 0.5 ** max(0.0, (now - scored_at) / half_life)
+            score += points
+            self._db.run("set_score", id=number, score=score, scored_at=stamp(now))
+            return score
