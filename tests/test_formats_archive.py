@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 from lxml import etree
 from msgspec.structs import replace
 
+from digest.config import WebConfig
 from editions import (
     DIGEST,
     EDITIONS,
@@ -80,7 +81,10 @@ def test_every_page_keeps_the_frame(name: str, path: str) -> None:
     assert page.select_one("main#main") is not None
     assert page.title is not None
     assert page.title.text.strip()
-    assert not page.select("script, img, iframe, object, embed, form, link[rel=stylesheet]")
+    assert not page.select("script, img, iframe, object, embed, link[rel=stylesheet]")
+    assert [form["action"] for form in page.select("form")] == (
+        ["/subscribe/"] if path == "index.html" else []
+    )
     assert not re.search(rb"@import|@font-face|url\(", body)
     balance = Balance()
     balance.feed(body.decode())
@@ -193,10 +197,31 @@ def test_the_feeds_are_found_from_the_home_page() -> None:
     assert {("alternate", f"application/{kind}") for kind in ("rss+xml", "atom+xml", "feed+json")} <= links
 
 
-def test_home_offers_subscription_by_mail_to_the_contact_or_the_sender() -> None:
+def test_home_has_the_form_that_subscribes_to_its_digest_with_all_ticked() -> None:
     home = soup(pages_of(publication_of(rich()), shipped())["index.html"])
+    form = home.select_one("form[action='/subscribe/'][method=post]")
+    assert form is not None
+    assert form.select_one("input[type=email][name=email][required]") is not None
+    assert [box["value"] for box in form.select("input[name=digest]")] == ["daily"]
+    boxes = form.select("input[name=topic]")
+    assert [box["value"] for box in boxes] == [*(topic.slug for topic in DIGEST.topics), "other"]
+    assert all(box.has_attr("checked") for box in boxes)
+    for field in form.select("input:not([type=hidden]), select"):
+        assert field.find_parent("label") or form.select_one(f"label[for='{field['id']}']"), field
+
+
+def test_the_form_of_a_site_in_a_folder_is_posted_below_it() -> None:
+    site = replace(SITE, url="https://example.org/papers/")
+    home = soup(pages_of(publication_of(rich(), site=site, url=site.url), shipped())["index.html"])
+    assert [form["action"] for form in home.select("form")] == ["/papers/subscribe/"]
+
+
+def test_without_a_web_door_home_offers_subscription_by_mail_to_the_contact_or_the_sender() -> None:
+    publication = publication_of(rich(), web=WebConfig(enabled=False))
+    home = soup(pages_of(publication, shipped())["index.html"])
     assert home.select_one("a[href='mailto:digest@papers.example.org?subject=subscribe']") is not None
-    asked = publication_of(rich(), site=replace(SITE, contact="ask@papers.example.org"))
+    assert not home.select("form")
+    asked = replace(publication, site=replace(SITE, contact="ask@papers.example.org"))
     home = soup(pages_of(asked, shipped())["index.html"])
     assert home.select_one("a[href='mailto:ask@papers.example.org?subject=subscribe']") is not None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from digest.config import DigestConfig, MailConfig, SiteConfig
+from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
 from digest.model import Edition, EditionHead, Page
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     site: SiteConfig
     digest: DigestConfig
     mail: MailConfig = MailConfig()
+    web: WebConfig = WebConfig()
     url: str
     heads: tuple[EditionHead, ...] = ()
     latest: tuple[Edition, ...] = ()

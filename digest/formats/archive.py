@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from digest.formats import Publication
+from digest.formats.subscribing import Option, frequency_options, topic_options, topics_of
 from digest.model import EditionHead, Entry, Page
 from digest.render import Renderer, clean, sender_of
 from digest.utf8 import plain_all
@@ -93,7 +94,8 @@ def _year(publication: Publication, renderer: Renderer, year: int) -> Page:
 
 
 def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`index.html`: the newest edition with its picks, the newest month, feeds, and how to get it by mail."""
+    """`index.html`: the newest edition with its picks, the newest month, feeds, and how to get it by mail (a form, or where there
+    is no web door, an address)."""
     site, heads = publication.site, publication.heads
     month = list(_by_month(heads).values())[-1] if heads else []
     schedule = schedule_words(publication.digest.schedule, site.timezone)
@@ -111,9 +113,29 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         papers=sum(head.papers for head in heads),
         since=heads[0].date if heads else None,
         schedule=schedule,
+        form=_form(publication) if publication.web.enabled else None,
         subscribe_url=_mailto(publication.contact),
         subscribe_address=publication.contact,
         year_url=f"{publication.url}{heads[-1].date:%Y}/" if heads else "",
+    )
+
+
+class FormView(Struct, frozen=True):
+    """The form that subscribes: where it is posted to (a path of this site), to which digest, and what there is to tick."""
+
+    action: str
+    digest: str
+    topics: list[Option]
+    frequencies: list[Option]
+
+
+def _form(publication: Publication) -> FormView:
+    digest = publication.digest
+    return FormView(
+        action=f"{urlsplit(publication.site.url).path}subscribe/",
+        digest=digest.name,
+        topics=topic_options([topic.slug for topic in topics_of([digest])], [digest]),
+        frequencies=frequency_options(["daily"]),
     )
 
 

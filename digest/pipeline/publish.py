@@ -60,6 +60,7 @@ def digest_pages(
         site=config.site,
         digest=digest,
         mail=config.mail,
+        web=config.web,
         url=url,
         heads=tuple(store.edition_heads(digest.name)),
         latest=shown[: len(latest)],

@@ -1,0 +1,258 @@
+"""The web door: subscribe, confirm, manage, leave; everything else is a published file.
+
+`make_web` builds the application, `serve_web` runs it until told to stop. Addresses count from the path of site.url.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from digest.app import App
+from digest.errors import DigestError, RenderError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from digest.web.door import Door
+    from digest.web.forms import Fields
+
+    Look = Callable[[Request], Response]
+    Act = Callable[[Request, Fields], Response]
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+log = logging.getLogger("digest.web")
+
+_BACKLOG = 512
+# How long answers that are being made may still take when the process is told to end.
+_GRACE_S = 10
+
+
+def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
+    """The application, over one App that its threads share. `web.state.letters` is the worker that sends its letters.
+
+    Raises ConfigError for [web] "proxies" that are no networks, and StoreError where the store cannot be opened.
+    """
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+
+    from digest.web.door import Door
+    from digest.web.worker import LetterWorker
+
+    letters = LetterWorker(app)
+    door = Door(app, clock, letters)
+    answers = _Answers(door)
+    web = Starlette(
+        routes=_routes(app, door),
+        exception_handlers={
+            HTTPException: answers.refused,
+            DigestError: answers.failed,
+            Exception: answers.broken,
+        },
+    )
+    web.router.redirect_slashes = False
+    web.state.letters = letters
+    return web
+
+
+def _routes(app: App, door: Door) -> list[BaseRoute]:
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Mount, Route
+
+    from digest.web.published import Published
+
+    root = unquote(urlsplit(app.config.site.url).path)
+    site_url = app.config.site.url
+    doors: dict[str, tuple[Look | None, Act | None]] = {
+        "subscribe": (door.form, door.subscribe),
+        "confirm": (door.ask_to_confirm, door.confirm),
+        "again": (None, door.ask_again),
+        "manage": (door.choices, door.change),
+        "undo": (door.ask_to_undo, door.undo),
+        "export": (None, door.export),
+        "erase": (door.ask_to_erase, door.erase),
+    }
+    routes: list[BaseRoute] = []
+    for name, (look, act) in doors.items():
+        endpoint = _endpoint(door, look, act, site_url)
+        methods = [method for method, handler in (("GET", look), ("POST", act)) if handler]
+        # Without the final slash as well: a redirect would lose the form, and RFC 8058 allows none.
+        routes += [Route(f"/{name}{slash}", endpoint, methods=methods) for slash in ("/", "")]
+    leave = _one_click(door)
+    routes += [Route(f"/unsubscribe{slash}", leave, methods=["GET", "POST"]) for slash in ("/", "")]
+    routes.append(Route("/healthz", _endpoint(door, door.health, None, site_url), methods=["GET"]))
+    files = Published(app.config.resolve(app.config.site.output), urlsplit(site_url).path)
+    routes.append(Mount("/", app=files))
+    prefix = root.rstrip("/")
+    outside: list[BaseRoute] = []
+    if prefix:
+        outside.append(
+            Route(prefix, lambda request: RedirectResponse(urlsplit(site_url).path), methods=["GET"])
+        )
+    return [*outside, Mount(prefix, routes=routes)]
+
+
+def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> Endpoint:
+    from starlette.concurrency import run_in_threadpool
+
+    from digest.web.forms import BadForm, read_body, read_fields
+    from digest.web.origin import is_foreign
+
+    async def answer(request: Request) -> Response:
+        if request.method != "POST":
+            assert look is not None
+            return await run_in_threadpool(look, request)
+        assert act is not None
+        if is_foreign(request.headers.get("origin"), request.headers.get("host", ""), site_url):
+            return _refusal(
+                door,
+                403,
+                "Not from here",
+                "This form was sent from a page of another site, so nothing was done.",
+            )
+        try:
+            fields = await read_fields(request, await read_body(request))
+        except BadForm as error:
+            return _refusal(
+                door, error.status, "This form could not be read", f"{error} Nothing was changed."
+            )
+        return await run_in_threadpool(act, request, fields)
+
+    return answer
+
+
+def _one_click(door: Door) -> Endpoint:
+    """The List-Unsubscribe address. Nothing in the body decides anything, so whatever it is (urlencoded, multipart), it is
+    read and not looked at; nor does it matter which page it was sent from."""
+    from starlette.concurrency import run_in_threadpool
+
+    from digest.web.forms import BadForm, read_body
+
+    async def answer(request: Request) -> Response:
+        if request.method != "POST":
+            return await run_in_threadpool(door.ask_to_leave, request)
+        try:
+            await read_body(request)
+        except BadForm as error:
+            return _refusal(
+                door, error.status, "This form could not be read", f"{error} Nothing was changed."
+            )
+        return await run_in_threadpool(door.leave, request)
+
+    return answer
+
+
+def _refusal(door: Door, status: int, title: str, text: str) -> Response:
+    from starlette.responses import PlainTextResponse
+
+    from digest.web.pages import PRIVATE
+
+    try:
+        return door.pages.problem(status, title, text)
+    except RenderError as error:
+        log.error("%s", error)
+        return PlainTextResponse(f"{title}. {text}\n", status_code=status, headers=PRIVATE)
+
+
+class _Answers:
+    """What is said when a request cannot be answered otherwise."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def refused(self, request: Request, error: Any) -> Response:
+        """404 and 405, with what else the error brings (Allow)."""
+        words = {
+            404: ("No such page", "There is no page at this address."),
+            405: ("This cannot be done here", "A page or link of this site does not ask for this."),
+        }
+        title, text = words.get(
+            error.status_code, ("This cannot be answered", "The request makes no sense here.")
+        )
+        response = _refusal(self._door, error.status_code, title, text)
+        response.headers.update(error.headers or {})
+        return response
+
+    def failed(self, request: Request, error: Any) -> Response:
+        """A store that is full or locked, a template that is broken: for the operator to mend."""
+        from digest.web.worker import spoken
+
+        log.error("web: %s", spoken(error))
+        return _refusal(
+            self._door,
+            503,
+            "Not just now",
+            "Something failed on our side. Please try again in a few minutes.",
+        )
+
+    def broken(self, request: Request, error: Any) -> Response:
+        """A fault of the program; the server logs it."""
+        return _refusal(
+            self._door, 500, "Something broke", "This is a fault of this program, and it has been noted."
+        )
+
+
+# ---------------------------------------------------------------- the server
+
+
+def listen_at(address: str) -> socket.socket:
+    """A listening socket at "127.0.0.1:8000" or "[::1]:8000". Raises DigestError with the mend where it cannot be had."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, int(port)))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise DigestError(
+            f'[web] "listen": {address} cannot be listened at ({error.strerror or error}). End the program that is there, '
+            "or choose another port; `--no-web` serves without."
+        ) from None
+    return listener
+
+
+def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
+    """Answers requests at `listener` in the calling thread until `stop`; then ends those that are being answered, and returns.
+
+    Letters are sent by a thread beside, from the start on.
+    """
+    import uvicorn
+
+    web = make_web(app, clock=app.clock)
+
+    class Server(uvicorn.Server):
+        async def on_tick(self, counter: int) -> bool:
+            return stop.is_set() or await super().on_tick(counter)
+
+    server = Server(
+        uvicorn.Config(
+            web,
+            lifespan="off",
+            ws="none",
+            # Tokens stand in addresses: no access log. Proxies are ours to judge (limits.py).
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            log_config=None,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+    )
+    web.state.letters.start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        web.state.letters.end()
