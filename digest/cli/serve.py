@@ -1,50 +1,144 @@
-"""`digest serve`: the schedules at work until the process is told to stop."""
+"""`digest serve`: the schedules and the web door at work until the process is told to stop."""
 
 from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from digest.cli.console import Console, plural
-from digest.errors import UsageError
+from digest.errors import DigestError, UsageError
+
+if TYPE_CHECKING:
+    from digest.config import Config, DigestConfig
+    from digest.model import RunReport
+    from digest.scheduler import Service
 
 
 @click.command()
 @click.option("--no-schedule", is_flag=True, help="Do not run the digests by their schedules.")
-@click.option("--no-web", is_flag=True, help="No web server; this version has none, so nothing changes.")
+@click.option("--no-web", is_flag=True, help="No web server.")
 @click.pass_obj
 def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
-    """Run the digests by their schedules until SIGTERM or Ctrl-C, which finish the mail in flight."""
+    """Run the digests by their schedules and answer on the web until SIGTERM or Ctrl-C, which finish what is in flight."""
     import logging
 
-    from digest.scheduler import Service
-
     config = console.config()
-    scheduled = [digest for digest in config.digest if digest.schedule]
-    if no_schedule or not scheduled:
-        why = "--no-schedule was given" if no_schedule else f'no [[digest]] of {config.file} has a "schedule"'
-        raise UsageError(f'nothing to serve: {why}. Give a digest schedule = "0 7 * * mon-fri".')
+    web = config.web.enabled and not no_web
+    scheduled = [] if no_schedule else [digest for digest in config.digest if digest.schedule]
+    if not web and not scheduled:
+        raise UsageError(f"nothing to serve: {_why_nothing(config, no_schedule, no_web)}")
     if not console.quiet:
         logging.getLogger("digest").setLevel(logging.INFO)
-    service = Service(
-        config,
-        told=lambda digest, report: console.note(
-            f"{report.date} {digest.name}: "
-            + "; ".join(
-                f"{plural(d.edition.papers, 'paper')} in edition {d.edition.id}"
-                if d.edition
-                else "nothing new"
-                for d in report.digests
-            )
-            + f"; {report.deliveries.accepted:,} mails accepted"
-            + ("; some sources or recipients failed: see `digest status`" if report.degraded else "")
-        ),
+    stop = threading.Event()
+    service = _service(console, config) if scheduled else None
+    with _answering(console, config, stop, service) if web else _no_web() as failed:
+        _stopped_by_signals(stop, service)
+        if service:
+            _announce(console, service, scheduled)
+            service.serve()
+        else:
+            stop.wait()
+    if failed:
+        raise failed[0]
+    console.note("Stopped. What is queued stays queued.")
+    return 0
+
+
+def _why_nothing(config: Config, no_schedule: bool, no_web: bool) -> str:
+    schedule = (
+        "--no-schedule was given" if no_schedule else f'no [[digest]] of {config.file} has a "schedule"'
     )
-    service.handle_signals()
+    web = "--no-web was given" if no_web else '[web] has "enabled" = false'
+    return f'{schedule}, and {web}. Leave one of them out, or give a digest schedule = "0 7 * * mon-fri".'
+
+
+# ---------------------------------------------------------------- the schedules
+
+
+def _service(console: Console, config: Config) -> Service:
+    from digest.scheduler import Service
+
+    def told(digest: DigestConfig, report: RunReport) -> None:
+        editions = (
+            f"{plural(d.edition.papers, 'paper')} in edition {d.edition.id}" if d.edition else "nothing new"
+            for d in report.digests
+        )
+        failed = "; some sources or recipients failed: see `digest status`" if report.degraded else ""
+        console.note(
+            f"{report.date} {digest.name}: {'; '.join(editions)}; "
+            f"{report.deliveries.accepted:,} mails accepted{failed}"
+        )
+
+    return Service(config, told=told)
+
+
+def _announce(console: Console, service: Service, scheduled: list[DigestConfig]) -> None:
     for digest in scheduled:
         due = service.next_run(digest.name)
         console.note(
             f"{digest.name}: next run {due:%A %Y-%m-%d %H:%M %Z}" if due else f"{digest.name}: never due"
         )
-    service.serve()
-    console.note("Stopped. What is queued stays queued.")
-    return 0
+
+
+def _stopped_by_signals(stop: threading.Event, service: Service | None) -> None:
+    """SIGTERM and SIGINT stop both doors; what is in flight is finished."""
+
+    def told(*_: object) -> None:
+        stop.set()
+        if service:
+            service.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+
+
+# ---------------------------------------------------------------- the web door
+
+
+@contextmanager
+def _no_web() -> Iterator[list[DigestError]]:
+    yield []
+
+
+@contextmanager
+def _answering(
+    console: Console, config: Config, stop: threading.Event, service: Service | None
+) -> Iterator[list[DigestError]]:
+    """The web door is open in this block. The list has the error with which it ended before it was told to, which ends the
+    schedules too."""
+    from digest.app import open_app
+    from digest.web import listen_at, serve_web
+
+    failed: list[DigestError] = []
+    with open_app(config) as app, listen_at(config.web.listen) as listener:
+        host, port = listener.getsockname()[:2]
+
+        def answer() -> None:
+            try:
+                serve_web(app, listener, stop)
+            except DigestError as error:
+                failed.append(error)
+            finally:
+                if not stop.is_set() and not failed:
+                    failed.append(
+                        DigestError("the web server ended by a fault of the program; please report it.")
+                    )
+                stop.set()
+                if service:
+                    service.stop()
+
+        thread = threading.Thread(target=answer, name="web")
+        thread.start()
+        console.note(
+            f"web: http://{f'[{host}]' if ':' in host else host}:{port}/ (public: {config.site.url})"
+        )
+        try:
+            yield failed
+        finally:
+            stop.set()
+            thread.join()
