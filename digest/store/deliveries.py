@@ -91,8 +91,7 @@ class Deliveries:
                 else:
                     ended.append({"id": row[0], "status": "suppressed", "now": at})
             self._db.many("end_delivery", ended)
-            self._db.many("start_sending", [{"id": row[0], "holder": holder, "now": at} for row in good])
-            claimed += self._read(good)
+            claimed += self._hand_out(good, holder, at)
             if not ended:
                 break
         return claimed
@@ -105,11 +104,14 @@ class Deliveries:
             rows += self._db.rows("due_deliveries", now=now, limit=limit - len(rows))
         return rows
 
-    def _read(self, rows: Sequence[Row]) -> list[Delivery]:
+    def _hand_out(self, rows: Sequence[Row], holder: str, now: str) -> list[Delivery]:
+        if not rows:
+            return []
+        ids = self._db.array([row[0] for row in rows])
+        self._db.run("start_sending", ids=ids, holder=holder, now=now)
         joined: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
-        if rows:
-            for lead, day, part in self._db.rows("joined_to", ids=self._db.array([row[0] for row in rows])):
-                joined[lead] += (edition_id(day, part),)
+        for lead, day, part in self._db.rows("joined_to", ids=ids):
+            joined[lead] += (edition_id(day, part),)
         return [_delivery_of(row, joined.get(row[0], ())) for row in rows]
 
     def record_receipts(
@@ -232,6 +234,6 @@ def _said(delivery: Delivery, receipt: Receipt, now: str) -> dict[str, object]:
         "id": delivery.id,
         "reply_code": receipt.reply_code,
         "enhanced_code": receipt.enhanced_code,
-        "reply": plain(text),
+        "reply": text if text.isascii() and "\0" not in text else plain(text),
         "now": now,
     }

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from digest.errors import StoreError
-from digest.model import Preferences, Subscriber
+from digest.model import Preferences, Subscriber, Suppression
 from digest.store.database import Database, day, moment, stamp
 from digest.store.known import plain
 from digest.store.suppressions import fold as fold
-from digest.store.suppressions import hashed, suppressed
+from digest.store.suppressions import hashed, suppression_of
 
 # Most readers chose the same: what was read once is shared.
 digests_of = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
@@ -46,6 +46,20 @@ def _json(value: object) -> str:
 
 def _digest_names(digests: Sequence[str]) -> str:
     return _json(list(dict.fromkeys(digests)))
+
+
+def _refuse_suppressed(address: str, known: Subscriber | None, found: Suppression | None) -> None:
+    if found is None and (known is None or known.status != "suppressed"):
+        return
+    shown = plain(address).strip()
+    why = {
+        "erased": "its owner left and had all data erased",
+        "complained": "its owner complained of our mail",
+    }.get(found.reason if found else "", "its mailbox refused our mail")
+    raise StoreError(
+        f"{shown} is suppressed: {why}. It was not added. Has its owner asked for mail again since, then "
+        f"`digest subscribers allow {shown}`; else ask for another address."
+    )
 
 
 class Subscribers:
@@ -91,10 +105,12 @@ class Subscribers:
         `digests` empty: every digest; `since` is when they agreed, now if not given. For who is on the list the digests are
         added, and their own choices and pause stay. Raises StoreError for a suppressed address.
         """
+        folded = fold(address)
         with self._db.writing():
-            self._refuse_suppressed(address)
-            row = self._db.one("subscriber", folded=fold(address))
+            row = self._db.one("subscriber", folded=folded)
             known = subscriber_of(row) if row else None
+            mark = hashed(self._db, folded)
+            _refuse_suppressed(address, known, suppression_of(self._db, mark))
             if known is not None and known.status in ON_THE_LIST:
                 merged = (*known.digests, *digests) if known.digests and digests else ()
                 self._db.run("set_digests", id=known.id, digests=_digest_names(merged))
@@ -109,25 +125,10 @@ class Subscribers:
                     consent=consent,
                     now=now,
                 )
-                self._db.run("forget_askings", hash=hashed(self._db, fold(address)))
-            found = self._db.one("subscriber", folded=fold(address))
+                self._db.run("forget_askings", hash=mark)
+            found = self._db.one("subscriber", folded=folded)
         assert found is not None
         return subscriber_of(found), known is None or known.status not in ON_THE_LIST
-
-    def _refuse_suppressed(self, address: str) -> None:
-        row = self._db.one("subscriber", folded=fold(address))
-        found = suppressed(self._db, fold(address))
-        if found is None and (row is None or subscriber_of(row).status != "suppressed"):
-            return
-        shown = plain(address).strip()
-        why = {
-            "erased": "its owner left and had all data erased",
-            "complained": "its owner complained of our mail",
-        }.get(found.reason if found else "", "its mailbox refused our mail")
-        raise StoreError(
-            f"{shown} is suppressed: {why}. It was not added. Has its owner asked for mail again since, then "
-            f"`digest subscribers allow {shown}`; else ask for another address."
-        )
 
     def _start(
         self,

@@ -36,8 +36,8 @@ def hashed(db: Database, folded: str) -> str:
     return hmac.digest(secret_of(db), b"address\0" + folded.encode(), "sha256").hex()
 
 
-def suppressed(db: Database, folded: str) -> Suppression | None:
-    row = db.one("suppression", hash=hashed(db, folded))
+def suppression_of(db: Database, hash_: str) -> Suppression | None:
+    row = db.one("suppression", hash=hash_)
     return Suppression(reason=row[0], since=moment(row[1])) if row else None
 
 
@@ -59,7 +59,7 @@ class Suppressions:
         """Why this address, in whatever spelling, gets no mail; None for one that may be asked."""
         self.secret()
         with self._db.reading():
-            return suppressed(self._db, fold(address))
+            return suppression_of(self._db, hashed(self._db, fold(address)))
 
     def asked(self, address: str) -> tuple[int, datetime | None]:
         """How often this address was asked whether it wants mail since it last agreed, and when last."""

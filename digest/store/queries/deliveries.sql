@@ -29,10 +29,6 @@ WHERE s.folded = :folded AND ((d.status = 'queued' AND d.due_at <= :now) OR (d.s
 ORDER BY d.due_at, d.id
 LIMIT :limit;
 
--- name: start_sending(id, holder, now)*!
-UPDATE deliveries SET status = 'sending', holder = :holder, attempt = attempt + 1, retry_at = NULL, changed_at = :now
-WHERE id = :id;
-
 -- name: end_delivery(id, status, now)*!
 -- Of a delivery that cannot go out any more, and of those that were joined to it.
 UPDATE deliveries SET status = :status, holder = '', retry_at = NULL, changed_at = :now

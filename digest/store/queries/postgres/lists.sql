@@ -30,3 +30,8 @@ FROM deliveries d
 JOIN editions e ON e.id = d.edition_id
 WHERE d.status = 'joined' AND d.joined_to = ANY (CAST(:ids AS integer[]))
 ORDER BY d.edition_id;
+
+-- name: start_sending(ids, holder, now)!
+-- One statement for a batch: of one for each row, most of the time is the call.
+UPDATE deliveries SET status = 'sending', holder = :holder, attempt = attempt + 1, retry_at = NULL, changed_at = :now
+WHERE id = ANY (CAST(:ids AS integer[]));

@@ -27,3 +27,8 @@ FROM json_each(:ids) AS asked CROSS JOIN deliveries d ON d.joined_to = asked.val
 JOIN editions e ON e.id = d.edition_id
 WHERE d.status = 'joined'
 ORDER BY d.edition_id;
+
+-- name: start_sending(ids, holder, now)!
+-- One statement for a batch: of one for each row, most of the time is the call.
+UPDATE deliveries SET status = 'sending', holder = :holder, attempt = attempt + 1, retry_at = NULL, changed_at = :now
+WHERE id IN (SELECT value FROM json_each(:ids));
