@@ -159,7 +159,9 @@ class Database(ABC):
                 self.wipe()
 
     def wipe_afterwards(self) -> None:
-        """What is deleted in this transaction is to leave no byte behind (wipe) once it is committed."""
+        """What is deleted in this transaction is to leave no byte behind (wipe) once it is committed. It is noted, for who comes
+        after a process that dies before that."""
+        self.run("set_meta", key="to_wipe", value="")
         self._to_wipe = True
 
     def _begin(self, *, write: bool) -> None:

@@ -185,7 +185,7 @@ class Deliveries:
         at = stamp(now)
         with self._db.writing():
             waiting = self._db.rows("waiting_of", subscriber_id=number)
-            moved = [(row[0], row[1], stamp(due(moment(row[2])))) for row in waiting]
+            moved = [(row[0], row[1], _due_anew(row[3], stamp(due(moment(row[2]))), at)) for row in waiting]
             self._db.many(
                 "reschedule_delivery", [{"id": n, "due_at": due_at, "now": at} for n, _, due_at in moved]
             )
@@ -225,6 +225,11 @@ class Deliveries:
         with self._db.reading():
             found = self._db.value("next_retry")
         return moment(found) if found else None
+
+
+def _due_anew(before: str, due_at: str, now: str) -> str:
+    """What may go at once is not late by the time that its reader made it wait."""
+    return due_at if due_at > now else min(before, now)
 
 
 def _said(delivery: Delivery, receipt: Receipt, now: str) -> dict[str, object]:

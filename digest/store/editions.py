@@ -12,6 +12,7 @@ from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, Subscriber
 from digest.store.database import Database, stamp
 from digest.store.known import encode_edition, plain
+from digest.store.numbers import next_id
 from digest.store.subscribers import subscriber_of
 
 _decode = msgspec.json.Decoder(Edition).decode
@@ -145,7 +146,7 @@ class Editions:
     def _queue(self, row: int, edition: Edition, deliveries: Callable[[Subscriber], Planned | None]) -> int:
         readers = [subscriber_of(row) for row in self._db.rows("subscribers_of_status", status="confirmed")]
         readers = [reader for reader in readers if not reader.digests or edition.digest in reader.digests]
-        first = int(self._db.value("next_delivery_id"))
+        first = next_id(self._db, "delivery")
         rows: list[dict[str, object]] = []
         for delivery_id, reader in enumerate(readers, first):
             planned = deliveries(reader)
@@ -167,7 +168,8 @@ class Editions:
         return len(rows)
 
     def _join_waiting(self, row: int, edition: Edition) -> None:
-        """What waits for an hour after this edition goes out with it."""
+        """What waits for an hour after this edition goes out with it, and what waited for one and may go now, if this may too:
+        between the two no run may have come."""
         issued_at = stamp(edition.issued_at)
         waiting = self._db.rows(
             "waiting_for_later", digest=edition.digest, edition_id=row, issued_at=issued_at

@@ -7,7 +7,8 @@ from typing import Literal
 
 from digest.model import Subscriber
 from digest.store.database import Database, stamp
-from digest.store.subscribers import ON_THE_LIST, retire_numbers, subscriber_of
+from digest.store.numbers import retire_ids
+from digest.store.subscribers import ON_THE_LIST, subscriber_of
 from digest.store.suppressions import fold, hashed
 
 
@@ -116,9 +117,8 @@ class Leaving:
     def _delete(self, numbers: list[int]) -> None:
         if not numbers:
             return
-        retire_numbers(self._db)
+        retire_ids(self._db)
         ids = [{"id": number} for number in numbers]
         for query in ("delete_letters_of", "delete_deliveries_of", "delete_subscriber"):
             self._db.many(query, ids)
-        self._db.run("set_meta", key="to_wipe", value="1")
         self._db.wipe_afterwards()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from digest.model import Letter
 from digest.store.database import Database, Row, moment, stamp
+from digest.store.numbers import next_id
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
 
 # The link in a letter ends after 48 hours. A process sends a letter in seconds: one that has held it for longer is dead.
@@ -28,7 +29,7 @@ class Letters:
                 return False
             self._db.run(
                 "queue_letter",
-                id=int(self._db.value("next_letter_id")),
+                id=next_id(self._db, "letter"),
                 subscriber_id=number,
                 kind=kind,
                 message_id=message_id,

@@ -14,6 +14,7 @@ from digest.errors import StoreError
 from digest.model import Preferences, Subscriber, Suppression
 from digest.store.database import Database, day, moment, stamp
 from digest.store.known import plain
+from digest.store.numbers import next_id
 from digest.store.suppressions import fold as fold
 from digest.store.suppressions import hashed, suppression_of
 
@@ -157,7 +158,7 @@ class Subscribers:
             self._db.run("restart_subscriber", id=known.id, **fields)
             return
         fields["nonce"] = secrets.token_hex(8)
-        self._db.run("insert_subscriber", id=next_subscriber(self._db), folded=fold(address), **fields)
+        self._db.run("insert_subscriber", id=next_id(self._db, "subscriber"), folded=fold(address), **fields)
 
     def add_pending(
         self, address: str, *, digests: Sequence[str], preferences: Preferences, consent: str, now: datetime
@@ -219,14 +220,3 @@ class Subscribers:
         """How many readers go on today, or should have before."""
         with self._db.writing():
             return self._db.run("resume_paused", today=today.isoformat(), now=stamp(now))
-
-
-def next_subscriber(db: Database) -> int:
-    """A number that no subscriber ever had: old links must not lead to somebody else (retire_numbers)."""
-    kept = db.value("meta_value", key="next_subscriber")
-    return max(int(db.value("next_subscriber_id")), int(kept or 1))
-
-
-def retire_numbers(db: Database) -> None:
-    """Before rows of subscribers are deleted: their numbers are not given again."""
-    db.run("set_meta", key="next_subscriber", value=str(next_subscriber(db)))

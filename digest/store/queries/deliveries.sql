@@ -121,7 +121,7 @@ WHERE d.subscriber_id = :subscriber_id
 ORDER BY d.id;
 
 -- name: waiting_of(subscriber_id)
-SELECT d.id, e.digest, e.issued_at
+SELECT d.id, e.digest, e.issued_at, d.due_at
 FROM deliveries d JOIN editions e ON e.id = d.edition_id
 WHERE d.subscriber_id = :subscriber_id AND d.status = 'queued' AND d.attempt = 0
 ORDER BY d.edition_id;
@@ -134,10 +134,11 @@ UPDATE deliveries SET status = 'joined', joined_to = :joined_to, changed_at = :n
 WHERE id = :id OR (joined_to = :id AND status = 'joined');
 
 -- name: waiting_for_later(digest, edition_id, issued_at)
--- Deliveries of earlier editions that have not been tried and wait for an hour after this edition, and the delivery of this
--- one to the same reader.
+-- Deliveries of earlier editions that wait for an hour after this edition, or waited for one that has come when the mail with
+-- this one may go, and were not tried yet; with the delivery of this one to the same reader.
 SELECT d.id, n.id
 FROM deliveries d
 JOIN editions e ON e.id = d.edition_id
 JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscriber_id
-WHERE d.status = 'queued' AND d.attempt = 0 AND d.due_at > :issued_at AND e.digest = :digest AND d.edition_id <> :edition_id;
+WHERE d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
+  AND (d.due_at > :issued_at OR (d.due_at > e.issued_at AND n.due_at <= :issued_at));
