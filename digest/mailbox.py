@@ -1,0 +1,188 @@
+"""The mailbox into which reports of failed mail fall, read by IMAP: bytes out, and a mark on what was taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from digest.config import MailboxConfig
+from digest.errors import MailError
+
+if TYPE_CHECKING:
+    from imap_tools import BaseMailBox
+
+# More of one mail is never fetched; a report says what it has to say long before.
+MOST_BYTES = 1024 * 1024
+_PATIENCE_S = 60.0
+
+
+@contextmanager
+def unseen(mailbox: MailboxConfig, *, timeout_s: float = _PATIENCE_S) -> Iterator[Iterator[bytes]]:
+    r"""The unseen mails of the configured folder, oldest first, one at a time, each cut after MOST_BYTES.
+
+    A mail is marked \Seen when the next one is asked for, or when the block ends without an error: so what was yielded and
+    not taken comes again the next time, and a lost connection loses nothing. Raises MailError with the mend. Nothing is
+    deleted.
+    """
+    where = f"{mailbox.host}:{mailbox.port}"
+    with _faults(mailbox, where):
+        box = _opened(mailbox, timeout_s)
+    mails = _Mails(box, mailbox, where)
+    try:
+        yield mails.each()
+        mails.mark()
+    finally:
+        _leave(box)
+
+
+class _Mails:
+    """The unseen mails of one connection."""
+
+    def __init__(self, box: BaseMailBox, mailbox: MailboxConfig, where: str) -> None:
+        self._box, self._mailbox, self._where = box, mailbox, where
+        self._given = ""
+
+    def each(self) -> Iterator[bytes]:
+        with _faults(self._mailbox, self._where):
+            uids = self._box.uids("UNSEEN", charset=None)
+        for uid in uids:
+            raw = self._fetch(uid)
+            self._given = uid
+            if raw is not None:
+                yield raw
+            self.mark()
+
+    def mark(self) -> None:
+        r"""Sets \Seen on the mail that was given last."""
+        uid, self._given = self._given, ""
+        if not uid:
+            return
+        with _faults(self._mailbox, self._where):
+            # Not box.flag(): that ends with EXPUNGE, which would throw away what somebody else has marked in this folder.
+            _expect_ok(self._box.client.uid("STORE", uid, "+FLAGS", r"(\Seen)"), "STORE")
+
+    def _fetch(self, uid: str) -> bytes | None:
+        """The first bytes of a mail; None where it is gone in the meantime."""
+        with _faults(self._mailbox, self._where):
+            answer = self._box.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
+            found = _expect_ok(answer, "FETCH")
+        return next((item[1] for item in found if isinstance(item, tuple) and len(item) == 2), None)
+
+
+def _expect_ok(answer: tuple[str, list[Any]], command: str) -> list[Any]:
+    from imaplib import IMAP4
+
+    if answer[0] != "OK":
+        raise IMAP4.error(f"{command}: {answer[0]} {answer[1]!r}")
+    return answer[1]
+
+
+def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
+    """Connected as `security` says, logged in, the folder selected. Nothing but the greeting is said before TLS stands."""
+    import ssl
+
+    from imap_tools import MailBox, MailBoxUnencrypted
+
+    if mailbox.security == "none" and not _is_loopback(mailbox.host):
+        raise MailError(
+            f'Mailbox {mailbox.host}: security = "none" would send the password in clear over the network. '
+            'Set "security" in [mail], "mailbox" to "tls" (port 993) or "starttls" (port 143).',
+            permanent=True,
+        )
+    box: BaseMailBox
+    if mailbox.security == "tls":
+        context = ssl.create_default_context()
+        box = MailBox(mailbox.host, mailbox.port, timeout=timeout_s, ssl_context=context)
+    else:
+        box = MailBoxUnencrypted(mailbox.host, mailbox.port, timeout=timeout_s)
+    try:
+        if mailbox.security == "starttls":
+            _expect_ok(box.client.starttls(ssl.create_default_context()), "STARTTLS")
+        _log_in(box, mailbox)
+        box.folder.set(mailbox.folder)
+    except BaseException:
+        _leave(box)
+        raise
+    return box
+
+
+def _log_in(box: BaseMailBox, mailbox: MailboxConfig) -> None:
+    from imaplib import IMAP4
+
+    from imap_tools.errors import MailboxLoginError
+
+    # LOGIN takes ASCII only; AUTHENTICATE PLAIN (RFC 4616) takes any.
+    ascii_only = (mailbox.username + mailbox.password).isascii()
+    try:
+        (box.login if ascii_only else box.login_utf8)(mailbox.username, mailbox.password, None)
+    except IMAP4.abort:
+        raise
+    except IMAP4.error as error:
+        raise MailboxLoginError(("NO", [str(error)]), "OK") from None
+
+
+def _leave(box: BaseMailBox) -> None:
+    """LOGOUT, and the connection is closed whatever the server says to it."""
+    import imaplib
+    from contextlib import suppress
+
+    from imap_tools import ImapToolsError
+
+    with suppress(imaplib.IMAP4.error, ImapToolsError, OSError):
+        box.logout()
+    with suppress(OSError):
+        box.client.shutdown()
+
+
+@contextmanager
+def _faults(mailbox: MailboxConfig, where: str) -> Iterator[None]:
+    """Whatever fails on this connection, as MailError: what, where, what to do."""
+    import imaplib
+    import ssl
+
+    from imap_tools import ImapToolsError
+    from imap_tools.errors import MailboxFolderSelectError, MailboxLoginError
+
+    again = "The mails that were not taken stay unseen and are read the next time."
+    try:
+        yield
+    except MailboxLoginError:
+        raise MailError(
+            f"Mailbox {where}: the server refuses the login. "
+            'Check "username" and "password" in [mail], "mailbox".',
+            permanent=True,
+        ) from None
+    except MailboxFolderSelectError:
+        raise MailError(
+            f"Mailbox {where}: there is no folder {mailbox.folder!r}, or it cannot be opened. "
+            'Check "folder" in [mail], "mailbox".',
+            permanent=True,
+        ) from None
+    except ssl.SSLError as error:
+        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise MailError(
+            f"Mailbox {where}: TLS fails ({reason}). Check that the certificate is for this host and has not expired, and "
+            f'"port" and "security" ({mailbox.security}) in [mail], "mailbox".',
+            permanent=True,
+        ) from None
+    except (imaplib.IMAP4.abort, OSError, UnicodeError) as error:
+        raise MailError(
+            f"Mailbox {where}: the connection fails ({_short(error)}). Check that the server runs, and "
+            f'"host", "port" and "security" ({mailbox.security}) in [mail], "mailbox". {again}'
+        ) from None
+    except (imaplib.IMAP4.error, ImapToolsError) as error:
+        raise MailError(
+            f"Mailbox {where}: the server's answer is not what it should be ({_short(error)}). "
+            f'Check "security" ({mailbox.security}) in [mail], "mailbox", or ask who runs the server. {again}'
+        ) from None
+
+
+def _short(error: BaseException) -> str:
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return "".join(c if c.isprintable() else " " for c in str(words))[:200]
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
