@@ -50,6 +50,7 @@ class SmtpServer:
     implicit_tls: bool = False
     after_starttls: bytes = b""
     keep_data: bool = True
+    lenient: bool = False  # DATA is let through without a recipient, as RFC 2920 allows
     taken: list[Taken] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     connections: int = 0
@@ -173,17 +174,34 @@ class _Conversation:
             "DATA": b"354 go on",
             "QUIT": b"221 2.0.0 bye",
         }.get(verb, b"250 2.0.0 ok")
+        if verb in ("MAIL", "RCPT", "DATA") and (fault := self.out_of_turn(verb)):
+            default = fault
         said = self.reply(verb, line, default)
-        if verb == "MAIL" and said.startswith(b"2"):
+        if verb == "RSET":
+            self.envelope = []
+        elif not said.startswith((b"2", b"3")):
+            return
+        elif verb == "MAIL":
             self.envelope = [line]
-        elif verb == "RCPT" and said.startswith(b"2"):
+        elif verb == "RCPT":
             self.envelope.append(line)
-        elif verb == "STARTTLS" and said.startswith(b"220"):
+        elif verb == "STARTTLS":
             self.start_tls()
         elif verb == "DATA" and said.startswith(b"354"):
             self.take()
+            self.envelope = []
         elif verb == "QUIT":
             raise _Over
+
+    def out_of_turn(self, verb: str) -> bytes | None:
+        """What a strict server says to a command whose forerunner is missing, or that comes twice."""
+        if verb == "MAIL" and self.envelope:
+            return b"503 5.5.1 nested MAIL"
+        if verb != "MAIL" and not self.envelope:
+            return b"503 5.5.1 MAIL first"
+        if verb == "DATA" and len(self.envelope) == 1 and not self.server.lenient:
+            return b"554 5.5.1 no valid recipients"
+        return None
 
     def greeting(self) -> bytes:
         offered = list(self.server.features)
@@ -206,6 +224,9 @@ class _Conversation:
             if not line:
                 raise _Over
             lines.append(line[1:] if line.startswith(b".") else line)
+        if len(self.envelope) == 1:
+            self.say(b"554 5.5.1 no valid recipients")
+            return
         said = self.server.answer("DOT", self.envelope[1])
         if said is None or said.startswith(b"2") or said in (DROP, HANG, DIE):
             self.record(b"".join(lines))

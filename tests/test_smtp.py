@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,14 @@ from hypothesis import strategies as st
 from conftest import need
 from digest.config import MailConfig, SmtpConfig
 from digest.errors import MailError
-from digest.mail.envelope import dotted, seven_bit, wire_address, with_crlf, without_addresses
-from digest.model import Receipt
+from digest.mail.envelope import wire_address, without_addresses
+from digest.model import Message, Receipt
 from digest.smtp import FolderTransport, SmtpTransport, eml_name, open_transport
 from smtp_servers import DIE, DROP, HANG, LOSE, SmtpServer, certificate, once, server_context, serving
 
-MESSAGE = b"From: digest@papers.example.org\r\nMessage-ID: <a1@papers.example.org>\r\n\r\nFour papers.\r\n"
+HEAD = b"From: digest@papers.example.org\r\nMessage-ID: <a1@papers.example.org>\r\n\r\n"
+MESSAGE = Message(pieces=(HEAD, b"Four papers.\r\n"))
 ID = "<a1@papers.example.org>"
-EIGHT_BIT = (
-    b"Subject: plain\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-    + ("T\u00fclu " * 30 + "\u2014 end\r\n.\r\n").encode()
-)
 
 
 def transport(server: SmtpServer | int, **options: object) -> SmtpTransport:
@@ -37,7 +33,7 @@ def transport(server: SmtpServer | int, **options: object) -> SmtpTransport:
 
 
 def send(
-    server: SmtpServer, recipient: str = "ann@example.org", message: bytes = MESSAGE, **options: object
+    server: SmtpServer, recipient: str = "ann@example.org", message: Message = MESSAGE, **options: object
 ) -> Receipt:
     wire = transport(server, **options)
     try:
@@ -61,7 +57,7 @@ def test_a_message_arrives_byte_for_byte() -> None:
     with serving() as server:
         receipt = send(server)
     assert receipt == Receipt(status="accepted", reply_code=250, enhanced_code="2.0.0", text="2.0.0 queued")
-    assert [mail.data for mail in server.taken] == [MESSAGE]
+    assert [mail.data for mail in server.taken] == [MESSAGE.data]
     assert server.taken[0].envelope[0].startswith("MAIL FROM:<digest@papers.example.org>")
     assert server.verbs() == ["EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
 
@@ -390,36 +386,12 @@ def test_a_password_never_crosses_a_foreign_network_in_the_clear() -> None:
 # ---------------------------------------------------------------- what the server offers
 
 
-def test_8_bit_text_goes_as_it_is_where_the_server_takes_it() -> None:
-    with serving() as server:
-        assert send(server, message=EIGHT_BIT).status == "accepted"
-    assert server.taken[0].data == EIGHT_BIT
-    assert "BODY=8BITMIME" in server.taken[0].envelope[0]
-
-
-def test_8_bit_text_becomes_quoted_printable_where_the_server_does_not_take_it() -> None:
-    with serving(features=()) as server:
-        assert send(server, message=EIGHT_BIT).status == "accepted"
-    got = server.taken[0].data
-    assert got.isascii()
-    assert "BODY" not in server.taken[0].envelope[0]
-    parsed = message_from_bytes(got, policy=policy.SMTP)
-    assert parsed["Content-Transfer-Encoding"] == "quoted-printable"
-    assert parsed.get_content() == message_from_bytes(EIGHT_BIT, policy=policy.SMTP).get_content()
-    assert max(map(len, got.split(b"\r\n"))) <= 76
-
-
-def test_8_bit_headers_are_refused_by_us_where_the_server_would_break_them() -> None:
-    with serving(features=()) as server:
-        receipt = send(server, message="Subject: Tülu\r\n\r\nx\r\n".encode())
-    assert (receipt.status, receipt.enhanced_code) == ("rejected", "5.6.3")
-    assert server.taken == []
-
-
 def test_a_message_above_the_size_of_the_server_is_not_offered() -> None:
     with serving(features=("SIZE 100",)) as server:
-        receipt = send(server, message=MESSAGE + b"x" * 100)
-        assert send(server, message=b"Subject: x\r\n\r\nshort\r\n").status == "accepted"
+        receipt = send(server, message=Message(pieces=(*MESSAGE.pieces, b"x" * 98 + b"\r\n")))
+        assert (
+            send(server, message=Message(pieces=(b"Subject: x\r\n\r\n", b"short\r\n"))).status == "accepted"
+        )
     assert (receipt.status, receipt.reply_code, receipt.enhanced_code) == ("rejected", None, "5.3.4")
     assert [line for verb, line in zip(server.verbs(), server.commands, strict=True) if verb == "MAIL"] == [
         (2, "MAIL FROM:<digest@papers.example.org> SIZE=21")
@@ -430,20 +402,6 @@ def test_a_message_above_the_size_of_the_server_is_not_offered() -> None:
 def test_a_size_without_a_limit_limits_nothing(features: tuple[str, ...]) -> None:
     with serving(features=features) as server:
         assert send(server).status == "accepted"
-
-
-def test_lines_of_dots_arrive_as_they_were() -> None:
-    body = b"Subject: x\r\n\r\n.\r\n..\r\n.a\r\na.\r\n\r\n.\r\n"
-    with serving() as server:
-        send(server, message=body)
-        send(server, message=b"." + body)
-    assert [mail.data for mail in server.taken] == [body, b"." + body]
-
-
-def test_bare_line_ends_become_crlf_and_the_last_line_is_ended() -> None:
-    with serving() as server:
-        send(server, message=b"Subject: x\n\na\rb\r\n.\nc")
-    assert server.taken[0].data == b"Subject: x\r\n\r\na\r\nb\r\n.\r\nc\r\n"
 
 
 def test_a_domain_travels_as_a_labels() -> None:
@@ -502,48 +460,6 @@ def test_no_address_stays_in_a_text_for_the_log() -> None:
     assert without_addresses(text) == "550 5.1.1 <(address)>: no; ((address)) (address), mx.example.org"
 
 
-LINES = st.lists(st.sampled_from([b".", b"..", b"\r\n", b"\n", b"\r", b"a", b"\xc3\xbc", b"."])).map(b"".join)
-
-
-@settings(deadline=None)
-@given(LINES)
-def test_what_is_stuffed_comes_out_again(body: bytes) -> None:
-    wire = dotted(with_crlf(body))
-    assert wire.endswith(b"\r\n.\r\n") or wire == b".\r\n" or body in (b"",)
-    lines = wire.split(b"\r\n")
-    assert b"." not in lines[:-2]
-    assert lines[-2:] == [b".", b""]
-    back = b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines[:-2])
-    assert back == with_crlf(body).removesuffix(b"\r\n")
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r")),
-    st.text("ab \u00e9=\n.", max_size=200),
-)
-def test_quoted_printable_says_the_same_as_8_bit(plain: str, html: str) -> None:
-    def part(kind: str, text: str) -> bytes:
-        head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-        return (head + text).encode().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-
-    message = (
-        b"Subject: =?utf-8?q?T=C3=BClu?=\r\nContent-Type: multipart/alternative; boundary=zz-zz\r\n"
-        b"Content-Transfer-Encoding: 8bit\r\n\r\n--zz-zz\r\n"
-        + part("plain", plain)
-        + b"\r\n--zz-zz\r\n"
-        + part("html", html)
-        + b"\r\n--zz-zz--\r\n"
-    )
-    converted = seven_bit(message)
-    assert converted.isascii()
-    before, after = (message_from_bytes(each, policy=policy.SMTP) for each in (message, converted))
-    assert after["Subject"] == "T\u00fclu"
-    texts = [[p.get_payload(decode=True) for p in m.walk() if not p.is_multipart()] for m in (before, after)]
-    assert texts[0] == texts[1]
-    assert converted.split(b"\r\n\r\n", 1)[0].startswith(b"Subject: =?utf-8?q?T=C3=BClu?=\r\n")
-
-
 # ---------------------------------------------------------------- other people's servers
 
 
@@ -582,13 +498,13 @@ def aiosmtpd() -> Iterator[Callable[..., tuple[Keeper, int]]]:
 def test_aiosmtpd_takes_our_mail(aiosmtpd: Callable[..., tuple[Keeper, int]]) -> None:
     keeper, port = aiosmtpd(enable_SMTPUTF8=True, decode_data=False)
     wire = transport(port)
-    receipt = wire.send("ann@example.org", EIGHT_BIT, message_id=ID)
+    receipt = wire.send("ann@example.org", MESSAGE, message_id=ID)
     again = wire.send("j\u00fcrgen@b\u00fccher.example", MESSAGE, message_id=ID)
     wire.close()
     assert (receipt.reply_code, receipt.enhanced_code, again.status) == (250, "2.6.0", "accepted")
     assert [(who, data) for who, data, _ in keeper.got] == [
-        (["ann@example.org"], EIGHT_BIT),
-        (["j\u00fcrgen@xn--bcher-kva.example"], MESSAGE),
+        (["ann@example.org"], MESSAGE.data),
+        (["j\u00fcrgen@xn--bcher-kva.example"], MESSAGE.data),
     ]
 
 
@@ -648,7 +564,8 @@ def _until_it_listens(port: int) -> None:
 def test_smtp_sink_takes_our_mail(smtp_sink: Callable[..., int]) -> None:
     wire = transport(smtp_sink())
     receipts = [
-        wire.send("ann@example.org", message, message_id=ID) for message in (MESSAGE, EIGHT_BIT, b".\r\n")
+        wire.send("ann@example.org", Message(pieces=pieces), message_id=ID)
+        for pieces in (MESSAGE.pieces, (b"a\r\n",), MESSAGE.pieces * 2000)
     ]
     wire.close()
     assert [receipt.status for receipt in receipts] == ["accepted"] * 3
@@ -674,7 +591,7 @@ def test_the_folder_gets_one_eml_for_each_message(tmp_path: Path) -> None:
     assert wire.send("ben@example.org", MESSAGE, message_id="<b2@papers.example.org>").status == "accepted"
     files = sorted(wire.folder.iterdir())
     assert [file.name for file in files] == ["a1@papers.example.org.eml", "b2@papers.example.org.eml"]
-    assert files[0].read_bytes() == MESSAGE
+    assert files[0].read_bytes() == MESSAGE.data
 
 
 def test_a_resend_replaces_its_own_file(tmp_path: Path) -> None:
@@ -683,7 +600,7 @@ def test_a_resend_replaces_its_own_file(tmp_path: Path) -> None:
     for _ in range(2):
         wire.send("ann@example.org", MESSAGE, message_id=ID)
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
-        ("a1@papers.example.org.eml", MESSAGE)
+        ("a1@papers.example.org.eml", MESSAGE.data)
     ]
 
 

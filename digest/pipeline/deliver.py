@@ -1,25 +1,33 @@
 """What is queued goes out: claim → send → record; and when to try again, to go on, or to stop.
 
-The calling thread alone touches the store, the workers alone touch the wire. One transaction records what a server said
-and claims the next row, so that a program killed at any moment leaves at most one row for each connection in `sending`.
+The calling thread alone touches the store, the threads of the connections alone touch the wire. One transaction records a
+batch of answers and claims the next rows; the journal knows the rest, so that a program killed at any moment leaves at most
+one mail for each connection of which nobody knows whether it was taken.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
-from types import TracebackType
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from digest.config import MailConfig
 from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, StoreError, UsageError
-from digest.model import Delivery, DeliveryReport, Receipt
+from digest.journal import Journal, Left, Said, Wait, read_journal
+from digest.mail.replies import verdict
+from digest.model import Delivery, DeliveryReport, Message, Receipt, Subscriber
+from digest.pipeline.judging import Judge, is_policy_refusal
+from digest.pipeline.lanes import Landed, Lanes
+from digest.pipeline.pace import Pace, Window
+from digest.scores import HALF_LIFE, LIMIT
 
 if TYPE_CHECKING:
     from digest.smtp import Transport
@@ -30,17 +38,17 @@ log = logging.getLogger(__name__)
 # RFC 5321, 4.5.4.1: at least 30 minutes to the second try; we give up long before its 4-5 days (mail.expire_after_h).
 RETRY_FIRST = timedelta(minutes=30)
 RETRY_LAST = timedelta(hours=4)
+# A server that ends our session (421) is left alone for so long, twice as long the next time (the figures of Postfix).
+BACK_OFF_FIRST_S = 300.0
+BACK_OFF_LAST_S = 4000.0
 RENEW_EVERY = timedelta(minutes=1)
-_HEARTBEAT_S = 1.0
-# A server that answers 5.7.x ("policy", "relaying denied") to every fifth of at least ten means us, not its readers.
-_POLICY_REFUSALS = 10
-_POLICY_SHARE = 5
+_HEARTBEAT_S = 0.2
 
 
 def deliver(
     store: Store,
     open_transport: Callable[[], Transport],
-    compose: Callable[[Delivery], bytes],
+    compose: Callable[[Delivery], Message | None],
     mail: MailConfig,
     *,
     holder: str,
@@ -49,36 +57,45 @@ def deliver(
     progress: Callable[[int, int], None] | None = None,
     address: str | None = None,
     renew: Callable[[], None] | None = None,
+    journal: Path | None = None,
 ) -> DeliveryReport:
     """Sends what is queued or due again, and returns the counts of this run; `queued` is what waits when it ends, `held`
     what is in doubt then and not sent again (mail.in_doubt = "hold").
 
     To be called under the lease of a run: every row that it finds in `sending` is in doubt, since nobody else is at work.
-    `compose` gives the bytes of a message and runs in the calling thread, as `progress(done, total)` and `renew` do.
-    `stop` claims nothing more and returns when the mails in flight are through. `address` sends to this one only.
+    `compose` gives the message, or None where there is nothing to send, and runs in the calling thread, as `progress(done,
+    total)` and `renew` do. `stop` claims nothing more and returns when the mails in flight are through. `address` sends to
+    this one only. `journal` is where receipts are noted until they are in the store; without one no row is claimed ahead.
 
     One refused recipient is a receipt. A server that cannot be used ends the run: `error` says what, where and the mend,
-    and what has not gone out stays queued. Raises what the store raises, and LeaseHeld from `renew`.
+    and what has not gone out stays queued. One that asked for a pause is not connected to before that is over. Raises what
+    the store raises, StoreError where the journal cannot be written, and LeaseHeld from `renew`.
     """
     now = clock()
     mark = f"{holder} {now.isoformat()}"
-    _recover(store, mail, mark, now)
-    too_old = now - timedelta(hours=mail.expire_after_h)
-    expired = store.expire(now=now, older_than=too_old, holder=mark)
+    place = hashlib.sha256(store.secret()).hexdigest()[:16]
     before = store.delivery_counts()
-    sending = _Sending(store, compose, mail, mark, clock, stop or threading.Event(), address)
+    left = read_journal(journal, store=place) if journal is not None else Left()
+    _recover(store, mail, left, mark, now)
+    too_old = timedelta(hours=mail.expire_after_h)
+    store.expire(now=now, older_than=now - too_old, holder=mark)
+    sending = _Sending(
+        store, compose, mail, mark, clock, stop or threading.Event(), address, Journal(journal, store=place)
+    )
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
-    sending.run(open_transport)
+    sending.too_old, sending.ahead = too_old, journal is not None
+    sending.run(open_transport, left.wait if mail.transport == "smtp" else None)
     after = store.delivery_counts()
     return DeliveryReport(
         queued=after.get("queued", 0),
         accepted=sending.tally["accepted"],
         deferred=sending.tally["deferred"],
         rejected=sending.tally["rejected"],
+        skipped=sending.tally["skipped"],
         suppressed=after.get("suppressed", 0) - before.get("suppressed", 0),
-        expired=expired,
+        expired=after.get("expired", 0) - before.get("expired", 0),
         held=after.get("sending", 0),  # nothing flies any more: they are in doubt, and stay so
-        error=_with_remainder(sending.error, after.get("queued", 0)),
+        error=_with_remainder(sending.judge.error, after.get("queued", 0)),
     )
 
 
@@ -92,12 +109,36 @@ def retry_at(now: datetime, attempt: int) -> datetime:
     return now + min(RETRY_FIRST * (1 << min(max(attempt - 1, 0), 10)), RETRY_LAST)
 
 
-def _recover(store: Store, mail: MailConfig, mark: str, now: datetime) -> None:
+def _recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
+    """What the journal of a killed run knows is recorded; what it began and has no answer to is in doubt."""
+    answers, again = [], list(left.untouched)
+    for number, said in left.said.items():
+        receipt = said.receipt
+        found = verdict(receipt.reply_code, receipt.enhanced_code, receipt.text, stage=said.stage)
+        if receipt.status == "accepted" or found in ("retry", "rejected"):
+            answers.append(_noted(number, said, now))
+        else:
+            again.append(
+                number
+            )  # was it the reader, or the server's mood? The run that could tell is gone: ask again
+    if answers:
+        store.record_receipts(answers, now=now)
     resend = mail.in_doubt == "resend"
-    doubtful = store.recover_in_doubt(holder=mark, now=now, resend=resend)
+    doubtful = store.recover_in_doubt(holder=mark, now=now, resend=resend, untouched=again)
     if doubtful:
         fate = "sent again with the same Message-ID" if resend else "held"
         log.warning("%d mails were in flight when a run ended: %s (mail.in_doubt)", doubtful, fate)
+
+
+def _noted(number: int, said: Said, now: datetime) -> tuple[Delivery, Receipt, datetime | None]:
+    """An answer from the journal. Of its delivery the store needs to know the number only."""
+    nobody = Subscriber(id=0, address="", status="confirmed", since=now)
+    delivery = Delivery(
+        id=number, edition_id=0, digest="", edition="", subscriber=nobody, message_id="", date=now, attempt=0
+    )
+    receipt = said.receipt
+    again = retry_at(now, said.attempt) if receipt.status == "deferred" else None
+    return delivery, receipt, again
 
 
 def _with_remainder(error: str | None, queued: int) -> str | None:
@@ -105,107 +146,147 @@ def _with_remainder(error: str | None, queued: int) -> str | None:
 
 
 class _Sending:
-    """The state of one run: what flies, what came back and is not yet recorded, and why no more is claimed."""
+    """The state of one run: what is claimed, what flies, what came back and is not yet recorded."""
 
     progress: Callable[[int, int], None] | None = None
     renew: Callable[[], None] | None = None
     total = 0
+    too_old = timedelta()
+    ahead = False
 
     def __init__(
         self,
         store: Store,
-        compose: Callable[[Delivery], bytes],
+        compose: Callable[[Delivery], Message | None],
         mail: MailConfig,
         mark: str,
         clock: Callable[[], datetime],
         stop: threading.Event,
         address: str | None,
+        journal: Journal,
     ) -> None:
         self.store, self.compose, self.mail, self.mark = store, compose, mail, mark
-        self.clock, self.stop, self.address = clock, stop, address
-        # Two writers of one folder gain nothing; a server is waited for, so there several connections pay.
-        self.lanes = mail.smtp.connections if mail.transport == "smtp" else 1
-        self.pace = _Pace(mail.smtp.per_second if mail.transport == "smtp" else 0.0)
-        self.flying: dict[Future[Receipt], Delivery] = {}
+        self.clock, self.stop, self.address, self.journal = clock, stop, address, journal
+        self.judge = Judge(stop)
+        self.pace = Pace(mail.smtp.per_second if mail.transport == "smtp" else 0.0)
+        self.waiting: deque[Delivery] = deque()
         self.answers: list[tuple[Delivery, Receipt, datetime | None]] = []
         self.setbacks: list[tuple[Delivery, str]] = []
-        self.refusals: list[tuple[Delivery, Receipt]] = []
+        self.refusals: list[tuple[Delivery, Receipt]] = []  # by policy
+        self.unknown: list[tuple[Delivery, Receipt]] = []  # no such user
+        self.failing: list[int] = []  # subscribers whose mail failed, not for good
         self.tally: Counter[str] = Counter()
         self.unbuilt: set[str] = set()  # why messages could not be built: each reason is logged once
-        self.error: str | None = None
-        self.fatal: BaseException | None = None
-        self.over = self.dry = False
-        self.proven = False  # has the server answered since the last lost connection?
+        self.dry = False
         self.renewed_at = clock()
 
-    def run(self, open_transport: Callable[[], Transport]) -> None:
-        with _Wire(open_transport, self.lanes) as wire:
-            try:
-                while not self._closed():
-                    self._launch(wire, self._exchange())
-                    if self.flying:
-                        self._land()
-                    elif not self.answers:
-                        self.stop.wait(self.pace.delay())
-            finally:
-                # Whatever ended the run, Ctrl-C too: what is in flight is still finished and recorded.
-                self._drain()
-        if self.fatal is not None:
-            raise self.fatal
+    def run(self, open_transport: Callable[[], Transport], wait: Wait | None) -> None:
+        now = self.clock()
+        if wait is not None and now < wait.until:
+            self.judge.error = f"{wait.reason} {_until(wait)}"
+            self.journal.close(settled=True, wait=wait)
+            return
+        # Two writers of one folder gain nothing; a server is waited for, so there several connections pay.
+        most = self.mail.smtp.connections if self.mail.transport == "smtp" else 1
+        self.window = Window(most, ahead=self.ahead)
+        settled = False
+        try:
+            with Lanes(open_transport, most, self.judge, self.journal) as self.lanes, self._drained():
+                while self._goes_on():
+                    self._exchange()
+                    self._launch()
+                    self._rest()
+                    self._land()
+            settled = not isinstance(self.judge.fatal, LeaseHeld)
+        finally:
+            self.journal.close(settled=settled, wait=self._wait_after(wait))
+        if self.judge.fatal is not None:
+            raise self.judge.fatal
 
-    def _drain(self) -> None:
-        self.over = True
-        while self.flying:
-            self._land()
-            self._exchange()
-        self._settle_refusals()
-        self._exchange()
-        self._settle_setbacks()
+    def _goes_on(self) -> bool:
+        return not self.judge.ended_early() and bool(self.waiting or self.lanes.flying or not self.dry)
 
-    def _closed(self) -> bool:
-        return self.over or self.dry or self._ended_early()
+    @contextmanager
+    def _drained(self) -> Iterator[None]:
+        """Whatever ends the run, Ctrl-C too: what is in flight is still finished and recorded, the rest is released."""
+        try:
+            yield
+        finally:
+            self.judge.over = True
+            self.waiting.extend(self.lanes.recall())
+            while self.lanes.flying:
+                self.lanes.wait(_HEARTBEAT_S, enough=len(self.lanes.flying))
+                self._land()
+            if not isinstance(self.judge.fatal, LeaseHeld):
+                self._settle()
 
-    def _ended_early(self) -> bool:
-        return self.error is not None or self.fatal is not None or self.stop.is_set()
+    def _wait_after(self, before: Wait | None) -> Wait | None:
+        """How long a server that ended our session is to be left alone: longer where it did so at once after the last pause."""
+        if not self.judge.back_off or self.judge.error is None or not self.ahead:
+            return None
+        again = before is not None and not self.judge.heard_any
+        seconds = min(before.seconds * 2, BACK_OFF_LAST_S) if before and again else BACK_OFF_FIRST_S
+        wait = Wait(until=self.clock() + timedelta(seconds=seconds), seconds=seconds, reason=self.judge.error)
+        self.judge.error = f"{wait.reason} {_until(wait)}"
+        return wait
 
-    def _exchange(self) -> list[Delivery]:
-        """Records all answers and claims as many rows as there is room for, in one transaction."""
+    # -------------------------------------------------------------- claim and record
+
+    def _exchange(self, *, all_of_it: bool = False) -> None:
+        """Records the answers and claims as many rows as there is room for, in one transaction, once that is worth one."""
         room = self._room()
-        if not self.answers and not room:
-            return []
-        now, claimed = self.clock(), []
-        apart = room if self.address or not self.answers else 0
-        if self.answers:
-            claimed = self.store.record_receipts(self.answers, now=now, claim=room - apart, holder=self.mark)
-            self.tally.update(receipt.status for _, receipt, _ in self.answers)
-            self.answers = []
+        worth = self.window.batch
+        if not (self.answers or room > 0):
+            return
+        if not (all_of_it or len(self.answers) >= worth or room >= worth or not self.lanes.flying):
+            return
+        self._settle_unknown()
+        now, answers = self.clock(), self.answers
+        self.answers = []
+        claimed: list[Delivery] = []
+        how = {"now": now, "holder": self.mark, "older_than": now - self.too_old}
+        if answers:
+            together = 0 if self.address else max(room, 0)
+            claimed = self.store.record_receipts(answers, claim=together, **how)  # type: ignore[arg-type]
+            self.tally.update(receipt.status for _, receipt, _ in answers)
+        if room > 0 and (self.address or not answers):
+            claimed = self.store.claim(limit=room, address=self.address, **how)  # type: ignore[arg-type]
+        if room > 0:
+            self.dry = len(claimed) < room
+        if claimed:
+            self.journal.claimed(delivery.id for delivery in claimed)
+            self.waiting.extend(claimed)
+        self._count_failures(now)
+        if answers:
             self._report_progress()
-        if apart:
-            claimed = self.store.claim(now=now, holder=self.mark, limit=room, address=self.address)
-        self.dry = self.dry or len(claimed) < room
-        return claimed
 
     def _room(self) -> int:
-        if self._closed():
+        if self.dry or self.judge.closed():
             return 0
-        free = self.lanes - len(self.flying)
-        return free if not self.pace.gap_s else min(free, 1 if self.pace.delay() == 0 else 0)
+        room = self.window.size - len(self.lanes.flying) - len(self.waiting)
+        return min(room, self.pace.slots() - len(self.waiting)) if self.pace.gap_s else room
 
-    def _launch(self, wire: _Wire, claimed: Sequence[Delivery]) -> None:
-        waiting = list(claimed)
-        try:
-            while waiting:
-                self._start(wire, waiting[0])
-                del waiting[0]
-        except StoreError as error:
-            self.fatal = error
-        except DigestError as error:  # a template, say: none of the others could be built either
-            self.error = str(error)
-        finally:
-            if waiting:
-                self.store.release(waiting, now=self.clock())
+    def _count_failures(self, now: datetime) -> None:
+        failing, self.failing = self.failing, []
+        for number in failing:
+            if self.store.add_score(number, 1.0, now=now, half_life=HALF_LIFE) >= LIMIT:
+                self.store.suppress_subscriber(number, "bounced", now=now)
 
-    def _start(self, wire: _Wire, delivery: Delivery) -> None:
+    # -------------------------------------------------------------- out
+
+    def _launch(self) -> None:
+        while self.waiting and not self.judge.ended_early() and self.pace.delay() == 0:
+            try:
+                self._start(self.waiting[0])
+            except StoreError as error:
+                self.judge.broken(error)
+                return
+            except DigestError as error:  # a template, say: none of the others could be built either
+                self.judge.error = str(error)
+                return
+            self.waiting.popleft()
+
+    def _start(self, delivery: Delivery) -> None:
         try:
             message = self.compose(delivery)
         except (MailError, ValueError) as error:
@@ -219,147 +300,123 @@ class _Sending:
             self.unbuilt.add(str(error))
             self._defer(delivery, Receipt(status="deferred", text=f"could not be built: {error}"))
         else:
+            if message is None:
+                self.answers.append((delivery, Receipt(status="skipped", text="nothing chosen"), None))
+                return
             self.pace.take()
-            self.flying[wire.send(delivery, message)] = delivery
+            self.lanes.put(delivery, message)
+
+    def _rest(self) -> None:
+        """Waits for what is worth doing next."""
+        self._keep_lease()
+        patience = _HEARTBEAT_S
+        if self.pace.gap_s:
+            patience = min(patience, self.pace.delay() + (0 if self.waiting else 0.001))
+        if self.lanes.flying:
+            self.lanes.wait(patience, enough=self.window.batch)
+        elif self.pace.gap_s and not self.answers:
+            self.stop.wait(patience)
+
+    # -------------------------------------------------------------- in
 
     def _land(self) -> None:
-        """Waits for the next result and takes it, with all others that are there by then."""
-        self._keep_lease()
-        free = len(self.flying) < self.lanes and not self._closed()
-        patience = min(_HEARTBEAT_S, self.pace.delay()) if free and self.pace.gap_s else _HEARTBEAT_S
-        done, _ = wait(self.flying, timeout=patience, return_when=FIRST_COMPLETED)
-        for future in done:
-            delivery, error = self.flying.pop(future), future.exception()
-            if error is None:
-                self._answered(delivery, future.result())
-            elif isinstance(error, MailError):
-                self._failed(delivery, error)
-            else:
-                self.fatal = error
+        landed = self.lanes.take()
+        self.window.measure(len(landed))
+        for delivery, how in landed:
+            if how.receipt is not None:
+                self._answered(delivery, how.receipt, how)
+            elif how.error is not None:
+                self._failed(delivery, how.error)
+            elif how.returned:
+                self.waiting.appendleft(delivery)
 
-    def _answered(self, delivery: Delivery, receipt: Receipt) -> None:
+    def _answered(self, delivery: Delivery, receipt: Receipt, how: Landed) -> None:
         log.debug(
-            "delivery %d: %s %s %s", delivery.id, receipt.status, receipt.reply_code, receipt.enhanced_code
+            "delivery %d: %s %s %s", delivery.id, how.verdict, receipt.reply_code, receipt.enhanced_code
         )
-        self.proven = True
-        if receipt.status == "deferred":
-            self._defer(delivery, receipt)
-            return
-        self.tally["answered"] += 1
-        if receipt.status == "rejected" and (receipt.enhanced_code or "").startswith("5.7."):
-            self._refused_by_policy(delivery, receipt)
-        else:
-            self.answers.append((delivery, receipt, None))
+        match how.verdict:
+            case "accepted":
+                self.answers.append((delivery, receipt, None))
+            case "retry" | "back-off":
+                self._defer(delivery, replace(receipt, status="deferred"))
+            case "suppress":
+                self.unknown.append((delivery, receipt))
+            case "stop":
+                self.refusals.append((delivery, receipt))
+            case "soft" if is_policy_refusal(receipt, how.verdict):
+                # Not final until the run is over: many of them mean us, and then no reader loses a mail.
+                self.refusals.append((delivery, receipt))
+            case "soft":
+                self._rejected(delivery, receipt, counts=True)
+            case "rejected":
+                self._rejected(delivery, receipt)
 
-    def _refused_by_policy(self, delivery: Delivery, receipt: Receipt) -> None:
-        """Not final until the run is over: many of them mean that the server refuses us, and then no reader loses a mail."""
-        self.refusals.append((delivery, receipt))
-        if len(self.refusals) >= max(_POLICY_REFUSALS, self.tally["answered"] / _POLICY_SHARE):
-            self.error = self.error or (
-                f"The mail server refuses our mail by its own policy ({receipt.reply_code} {receipt.enhanced_code}), "
-                f"{len(self.refusals)} times in this run: no reader is at fault, and all mail stays queued. "
-                'Ask who runs it, or check "username", "host" and "from" in [mail]; then run `digest send`.'
-            )
+    def _rejected(self, delivery: Delivery, receipt: Receipt, *, counts: bool = False) -> None:
+        self.answers.append((delivery, replace(receipt, status="rejected"), None))
+        if counts:
+            self.failing.append(delivery.subscriber.id)
 
     def _failed(self, delivery: Delivery, error: MailError) -> None:
-        """One lost connection among answers is an accident; one at the start or two in a row are a server that is gone."""
         log.warning("delivery %d: %s", delivery.id, error)
         if not error.in_doubt:
             self.setbacks.append((delivery, str(error)))
         elif self.mail.in_doubt == "resend":
             # Not at once: a server that loses its answer to this mail would get it over and over.
             self._defer(delivery, Receipt(status="deferred", text="in doubt: no answer to the whole message"))
-        if error.permanent or error.reply_code is not None or not self.proven:
-            self.error = self.error or str(error)
-        self.proven = False
 
     def _defer(self, delivery: Delivery, receipt: Receipt) -> None:
         self.answers.append((delivery, receipt, retry_at(self.clock(), delivery.attempt)))
 
-    def _settle_refusals(self) -> None:
-        """Those of a server that blocks us are queued as if nothing had been; a few among many are their readers' own."""
-        if not self.refusals or isinstance(self.fatal, LeaseHeld):
-            return
-        if self._ended_early():
-            self.store.release([delivery for delivery, _ in self.refusals], now=self.clock())
-        else:
-            self.answers += [(delivery, receipt, None) for delivery, receipt in self.refusals]
+    # -------------------------------------------------------------- the end
 
-    def _settle_setbacks(self) -> None:
-        """Rows whose connection was lost before the message was through: nothing of them was taken.
+    def _settle(self) -> None:
+        """Rows that were claimed and have no answer of their own are queued as if nothing had been.
 
-        Until here they stay claimed, so that none is tried twice in one run. Did the run end early, they are queued as
-        if nothing had been; otherwise it is their own connection that failed, and they wait as other deferred mails.
+        So are, when the run ended early, those whose server refused us rather than them, and those whose connection was lost
+        before the message was through; until here they stay claimed, so that none is tried twice in one run.
         """
-        if not self.setbacks or isinstance(self.fatal, LeaseHeld):
-            return  # whoever took the lease over has found them in `sending`
-        if self._ended_early():
-            self.store.release([delivery for delivery, _ in self.setbacks], now=self.clock())
-            return
+        back = list(self.waiting)
+        self.waiting.clear()
+        if self.judge.ended_early():
+            back += [delivery for delivery, _ in (*self.unknown, *self.refusals, *self.setbacks)]
+            self.unknown, self.refusals, self.setbacks = [], [], []
+        if back:
+            self.store.release(back, now=self.clock())
+        for delivery, receipt in self.refusals:
+            self._rejected(delivery, receipt, counts=True)
         for delivery, text in self.setbacks:
             self._defer(delivery, Receipt(status="deferred", text=text))
-        self._exchange()
+        self._settle_unknown(at_the_end=True)
+        self._exchange(all_of_it=True)
+
+    def _settle_unknown(self, *, at_the_end: bool = False) -> None:
+        """Readers whose mailbox is not there are given up, once enough is known of the server that says so."""
+        if not (self.unknown and (at_the_end or self.judge.trusts_refusals())):
+            return
+        unknown, self.unknown = self.unknown, []
+        now = self.clock()
+        self.store.record_receipts(
+            [(d, replace(receipt, status="rejected"), None) for d, receipt in unknown], now=now
+        )
+        self.tally["rejected"] += len(unknown)
+        for delivery, _ in unknown:
+            self.store.suppress_subscriber(delivery.subscriber.id, "bounced", now=now)
 
     def _keep_lease(self) -> None:
         now = self.clock()
-        if self.renew is None or self.fatal is not None or now - self.renewed_at < RENEW_EVERY:
+        if self.renew is None or self.judge.fatal is not None or now - self.renewed_at < RENEW_EVERY:
             return
         try:
             self.renew()
         except DigestError as error:
-            self.fatal = error  # no more is claimed; what is in flight is still finished and recorded
+            self.judge.broken(error)  # no more is claimed; what is in flight is still finished and recorded
         self.renewed_at = now
 
     def _report_progress(self) -> None:
         if self.progress is not None:
-            done = self.tally["accepted"] + self.tally["deferred"] + self.tally["rejected"]
+            done = sum(self.tally.values())
             self.progress(done, max(done, self.total))
 
 
-class _Wire:
-    """Worker threads with a transport each, opened when first needed and handed from mail to mail."""
-
-    def __init__(self, open_transport: Callable[[], Transport], lanes: int) -> None:
-        self._open_transport = open_transport
-        self._idle: SimpleQueue[Transport] = SimpleQueue()
-        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="deliver")
-
-    def send(self, delivery: Delivery, message: bytes) -> Future[Receipt]:
-        return self._pool.submit(self._send, delivery, message)
-
-    def _send(self, delivery: Delivery, message: bytes) -> Receipt:
-        try:
-            transport = self._idle.get_nowait()
-        except Empty:
-            transport = self._open_transport()
-        try:
-            return transport.send(delivery.subscriber.address, message, message_id=delivery.message_id)
-        finally:
-            self._idle.put(transport)
-
-    def __enter__(self) -> _Wire:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
-
-
-class _Pace:
-    """Even spacing at exactly so many a second. Of the machine's own clock, since it is about the wire, not about dates."""
-
-    def __init__(self, per_second: float) -> None:
-        self.gap_s = 1 / per_second if per_second else 0.0
-        self._next = 0.0
-
-    def delay(self) -> float:
-        """Seconds until the next mail may start."""
-        return max(0.0, self._next - time.monotonic()) if self.gap_s else 0.0
-
-    def take(self) -> None:
-        now = time.monotonic()
-        # Counted from the slot and not from now, so that late wake-ups do not add up; a longer pause is not caught up.
-        self._next = (self._next if now - self._next < self.gap_s else now) + self.gap_s
+def _until(wait: Wait) -> str:
+    return f"It asked to be left alone: nothing is sent before {wait.until:%Y-%m-%d %H:%M} UTC."

@@ -1,0 +1,181 @@
+"""The connections of a run: a thread and a transport each, fed from one queue, what they hear put in one list."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from digest.errors import MailError
+from digest.journal import Journal
+from digest.mail.replies import Stage, Verdict
+from digest.model import Delivery, Message, Receipt
+from digest.pipeline.judging import Judge
+
+if TYPE_CHECKING:
+    from digest.smtp import Mail, Transport
+
+
+class Landed(Struct, frozen=True, gc=False):
+    """What became of one delivery that was put on a lane: an answer with its verdict, an error, or (`returned`) nothing."""
+
+    number: int
+    receipt: Receipt | None = None
+    verdict: Verdict = "accepted"
+    error: MailError | None = None
+    returned: bool = False
+
+
+class Lanes:
+    """Up to `most` threads, started as mails come. One thread, the one that made it, puts mails in and takes out what landed.
+
+    `flying` are the deliveries that were put and have not landed.
+    """
+
+    def __init__(
+        self, open_transport: Callable[[], Transport], most: int, judge: Judge, journal: Journal
+    ) -> None:
+        self.most, self.judge, self.journal = most, judge, journal
+        self.open_transport = open_transport
+        self.flying: dict[int, Delivery] = {}
+        self.landed: deque[Landed] = deque()
+        self.queue: SimpleQueue[Mail | None] = SimpleQueue()
+        self.enough = 1  # so many results are worth waking the calling thread
+        self.awake = threading.Event()
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="deliver")
+        self._workers: list[Future[None]] = []
+
+    def put(self, delivery: Delivery, message: Message) -> None:
+        """Sends this message, as soon as a connection is free."""
+        from digest.smtp import Mail
+
+        mail = Mail(
+            recipient=delivery.subscriber.address,
+            message=message,
+            message_id=delivery.message_id,
+            number=delivery.id,
+        )
+        self.flying[delivery.id] = delivery
+        self.queue.put(mail)
+        if len(self._workers) < self.most:
+            self._workers.append(self._pool.submit(_work, self))
+
+    def take(self) -> list[tuple[Delivery, Landed]]:
+        """What has landed since the last call, with its delivery."""
+        found = []
+        while self.landed:
+            landed = self.landed.popleft()
+            found.append((self.flying.pop(landed.number), landed))
+        self._look_after_workers()
+        return found
+
+    def _look_after_workers(self) -> None:
+        for worker in self._workers:
+            if worker.done() and (error := worker.exception()) is not None:
+                self.judge.broken(error)
+
+    def recall(self) -> list[Delivery]:
+        """What no connection has taken yet; it does not fly any more."""
+        found = []
+        try:
+            while (mail := self.queue.get_nowait()) is not None:
+                found.append(self.flying.pop(mail.number))
+        except Empty:
+            pass
+        return found
+
+    def wait(self, seconds: float, *, enough: int) -> None:
+        """Waits until so many have landed or a connection has nothing to do, at most so long."""
+        self.enough = enough
+        if len(self.landed) < enough:
+            self.awake.wait(seconds)
+        self.awake.clear()
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _ in self._workers:
+            self.queue.put(None)
+        self._pool.shutdown(wait=True)
+        self._look_after_workers()
+
+
+def _work(lanes: Lanes) -> None:
+    """What a thread does: it takes the mails that the queue has for it, and waits for the next where there is none."""
+    lane = _Lane(lanes)
+    transport: Transport | None = None
+    try:
+        while (mail := lanes.queue.get()) is not None:
+            lane.first = mail
+            transport = transport or lanes.open_transport()
+            transport.stream(lane)
+            lanes.awake.set()
+    finally:
+        lane.give_up()
+        if transport is not None:
+            transport.close()
+
+
+class _Lane:
+    """What one connection asks and tells (digest.smtp.Lane)."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes, self._judge, self._journal = lanes, lanes.judge, lanes.journal
+        self._held: set[int] = set()
+        self.first: Mail | None = None
+
+    def next(self) -> Mail | None:
+        mail, self.first = self.first, None
+        if self._judge.closed():
+            if mail is not None:
+                self._lanes.landed.append(Landed(mail.number, returned=True))
+            return None
+        if mail is None:
+            try:
+                mail = self._lanes.queue.get_nowait()
+            except Empty:
+                return None
+            if mail is None:  # the end, which is for whoever waits at the queue
+                self._lanes.queue.put(None)
+                return None
+        self._held.add(mail.number)
+        return mail
+
+    def begun(self, mail: Mail) -> None:
+        self._journal.begun(mail.number)
+
+    def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
+        self._journal.said(mail.number, self._lanes.flying[mail.number].attempt, receipt, stage)
+        self._land(Landed(mail.number, receipt, self._judge.heard(receipt, stage)))
+
+    def failed(self, mail: Mail, error: MailError) -> None:
+        if not error.in_doubt:
+            self._journal.back(mail.number)
+        self._judge.failed(error)
+        self._land(Landed(mail.number, error=error))
+
+    def returned(self, mail: Mail) -> None:
+        self._land(Landed(mail.number, returned=True))
+
+    def give_up(self) -> None:
+        """The thread ends. Has it mails, something broke, and nobody knows what became of them."""
+        if self.first is not None:
+            self._held.add(self.first.number)
+        for number in list(self._held):
+            self._land(Landed(number))
+        self._lanes.awake.set()
+
+    def _land(self, landed: Landed) -> None:
+        self._held.discard(landed.number)
+        self._lanes.landed.append(landed)
+        if len(self._lanes.landed) >= self._lanes.enough:
+            self._lanes.awake.set()

@@ -1,0 +1,63 @@
+"""How fast a run goes: as the configuration allows, and with no more mails claimed than are soon on their way."""
+
+from __future__ import annotations
+
+import time
+
+# Who leaves is heard at the claim, so a mail is claimed about so long before it goes.
+AHEAD_S = 0.25
+_MOST_AT_ONCE = 200  # rows in one transaction
+_MEASURED_S = 0.02
+_CAUGHT_UP_S = 0.1
+
+
+class Pace:
+    """Even spacing at exactly so many a second. Of the machine's own clock, since it is about the wire, not about dates."""
+
+    def __init__(self, per_second: float) -> None:
+        self.gap_s = 1 / per_second if per_second else 0.0
+        self._next = 0.0
+
+    def delay(self) -> float:
+        """Seconds until the next mail may start."""
+        return max(0.0, self._next - time.monotonic()) if self.gap_s else 0.0
+
+    def slots(self) -> int:
+        """How many mails may start within the time for which rows are claimed."""
+        delay = self.delay()
+        return 1 + int((AHEAD_S - delay) / self.gap_s) if delay <= AHEAD_S else 0
+
+    def take(self) -> None:
+        now = time.monotonic()
+        # Counted from the slot and not from now, so that late wake-ups do not add up; a longer pause is not caught up.
+        self._next = (self._next if now - self._next < max(self.gap_s, _CAUGHT_UP_S) else now) + self.gap_s
+
+
+class Window:
+    """How many deliveries may be claimed and not answered: one for each connection, and as many as go out in a quarter second.
+
+    Without a journal (`ahead` false) one for each connection, since all of them are in doubt after a kill.
+    """
+
+    def __init__(self, lanes: int, *, ahead: bool) -> None:
+        self._lanes, self._ahead = lanes, ahead
+        self._rate = 0.0
+        self._count, self._since = 0, time.monotonic()
+
+    @property
+    def size(self) -> int:
+        return self._lanes + (min(int(self._rate * AHEAD_S), 2 * _MOST_AT_ONCE) if self._ahead else 0)
+
+    @property
+    def batch(self) -> int:
+        """So many rows are worth a transaction: half of what is claimed ahead, so that the other half is on its way meanwhile."""
+        return max(1, min((self.size - self._lanes) // 2, _MOST_AT_ONCE))
+
+    def measure(self, answers: int) -> None:
+        """Counts answers, and from time to time how many came in a second."""
+        self._count += answers
+        taken = time.monotonic() - self._since
+        if taken >= _MEASURED_S and self._count:
+            now = self._count / taken
+            self._rate = (self._rate + now) / 2 if self._rate else now
+            self._count, self._since = 0, time.monotonic()

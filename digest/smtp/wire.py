@@ -1,0 +1,346 @@
+"""The envelope and the message on the wire: pipelined where the server allows it (RFC 2920), one command at a time where not.
+
+MAIL, RCPT and DATA of a mail go in one write, and so do the end of one mail and the envelope of the next: one wait for each
+mail instead of four. One recipient for each message, so that every reply belongs to one delivery.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from digest.config import SmtpConfig
+from digest.errors import MailError
+from digest.mail.envelope import one_line, wire_address
+from digest.mail.replies import NOT_LET_IN, Stage, enhanced_code
+from digest.model import Message, Receipt
+from digest.smtp.mails import Lane, Mail, Single
+from digest.smtp.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# RFC 5321, 4.5.3.2.6: the reply to the final dot gets ten minutes where other replies get a few, since giving up
+# early there means that the message comes twice. With timeout_s = 60 this gives those ten minutes.
+_PATIENCE_AFTER_THE_DOT = 10
+_LONGEST_LINE = 8192
+_MOST_LINES = 100
+_AT_ONCE = 1000  # buffers in one write; Linux takes 1,024
+_DOT = b".\r\n"
+
+
+class _Ready(Struct, kw_only=True):
+    """A mail that this server can be offered, with the lines of its envelope. `again`: it had a connection that ended."""
+
+    mail: Mail
+    lines: tuple[bytes, bytes, bytes]
+    again: bool = False
+
+
+class _Stale(MailError):
+    """The server ended a connection that had been used before, ahead of the next envelope: a new one may do."""
+
+
+_STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
+
+
+class SmtpTransport:
+    """One connection to the mail server of [mail], "smtp", opened for the first message and used for all that follow."""
+
+    def __init__(self, smtp: SmtpConfig, *, sender: str) -> None:
+        self._session = Session(smtp)
+        self.where = self._session.where
+        self._timeout = smtp.timeout_s
+        self._sender = wire_address(sender) or sender
+        self._pipelining = self._used = self._envelope_open = False
+
+    def send(self, recipient: str, message: Message, *, message_id: str) -> Receipt:
+        """2yz is accepted, 4yz deferred, 5yz rejected; a message that cannot be offered to this server is rejected too.
+
+        A connection that the server closed between two messages is opened again, once.
+        """
+        lane = Single(Mail(recipient=recipient, message=message, message_id=message_id))
+        self.stream(lane)
+        return lane.outcome()
+
+    def connect(self) -> None:
+        """Connects, makes TLS as configured and logs in. Raises MailError, with the mend, where one of these fails."""
+        self._session.drop()
+        self._session.open()
+        self._pipelining = "pipelining" in self._session.features
+        self._used = self._envelope_open = False
+
+    def close(self) -> None:
+        """QUIT, without waiting long for the answer."""
+        self._session.quit()
+
+    # -------------------------------------------------------------- the stream
+
+    def stream(self, lane: Lane) -> None:
+        """Sends the mails of a lane until it has none, or until a connection fails; what then happens to each the lane is told.
+
+        A mail whose envelope met a connection that the server had closed is tried on a new one, once.
+        """
+        ready, asked = self._take(lane), False
+        while ready is not None:
+            try:
+                if not asked:
+                    self._ask(ready)
+                refusal = self._heard(ready)
+            except MailError as error:
+                if isinstance(error, _Stale) and not ready.again:
+                    ready.again = True
+                    asked = False
+                    continue
+                lane.failed(ready.mail, error)
+                return
+            self._used = True
+            if refusal is not None:
+                lane.answered(ready.mail, *refusal)
+                ready, asked = self._take(lane), False
+                continue
+            following = self._take(lane) if self._pipelining else None
+            if not self._content(lane, ready, following):
+                return
+            ready, asked = following, following is not None
+            if ready is None:
+                ready = self._take(lane)
+
+    def _take(self, lane: Lane) -> _Ready | None:
+        """The next mail that can be offered here; what cannot is answered by ourselves."""
+        while (mail := lane.next()) is not None:
+            mailbox = wire_address(mail.recipient)
+            if mailbox is None:
+                reason = "the address cannot be written in an SMTP envelope"
+                lane.answered(mail, _rejected("5.1.3", reason), "rcpt")
+                continue
+            try:
+                if self._session.smtp is None:
+                    self.connect()
+            except MailError as error:
+                lane.failed(mail, error)
+                return None
+            offer = self._offer(mail, mailbox)
+            if isinstance(offer, _Ready):
+                return offer
+            lane.answered(mail, offer, "mail")
+        return None
+
+    def _offer(self, mail: Mail, mailbox: str) -> _Ready | Receipt:
+        offered = self._session.features
+        sender = self._sender if mail.message.sender is None else _written(mail.message.sender)
+        utf8 = not (mailbox.isascii() and sender.isascii())
+        if utf8 and "smtputf8" not in offered:
+            return _rejected(
+                "5.6.7", "the server does not take addresses with letters outside ASCII (SMTPUTF8)"
+            )
+        line = f"MAIL FROM:<{sender}>"
+        if "size" in offered:
+            size, limit = mail.message.size, offered["size"]
+            if limit.isdigit() and 0 < int(limit) < size:
+                return _rejected("5.3.4", f"the message has {size} bytes, the server takes {limit}")
+            line += f" SIZE={size}"
+        if utf8:
+            line += " SMTPUTF8"
+        lines = (f"{line}\r\n".encode(), f"RCPT TO:<{mailbox}>\r\n".encode(), b"DATA\r\n")
+        return _Ready(mail=mail, lines=lines)
+
+    # -------------------------------------------------------------- the envelope
+
+    def _ask(self, ready: _Ready) -> None:
+        if self._session.smtp is None:
+            self.connect()
+        reset = (b"RSET\r\n",) if self._envelope_open else ()
+        try:
+            self._write(b"".join((*reset, *ready.lines)) if self._pipelining else ready.lines[0])
+        except OSError as error:
+            raise self._early(self._session.lost(error)) from error
+
+    def _heard(self, ready: _Ready) -> tuple[Receipt, Stage] | None:
+        """None when the server waits for the message; otherwise what it said instead, and where."""
+        try:
+            if self._envelope_open:
+                self._command_reply()
+                self._envelope_open = False
+            code, text = self._command_reply()
+        except MailError as error:
+            raise self._early(error) from error
+        if code // 100 == 5 and code != 552:
+            # The sender is refused, hence every message: nobody's address is at fault, so none is marked.
+            raise self._session.refused('refused the sender, "from" in [mail]', code, one_line(text))
+        refusal: tuple[Receipt, Stage] | None = None
+        if code // 100 != 2:
+            refusal = self._refusal(code, text), "mail"
+        try:
+            refusal, last = self._rest(ready, refusal, code)
+        except MailError:
+            if refusal is None:
+                raise
+            return refusal  # it stands all the same; the connection has gone
+        if refusal is not None:
+            self._clear(last)
+        return refusal
+
+    def _rest(
+        self, ready: _Ready, refusal: tuple[Receipt, Stage] | None, last: int
+    ) -> tuple[tuple[Receipt, Stage] | None, int]:
+        """The replies to RCPT and DATA. The first refusal counts: what follows one says only that commands were missing."""
+        for stage, line in islice(zip(_STAGES, ready.lines, strict=True), 1, None):
+            if not self._pipelining:
+                if refusal is not None:
+                    break
+                self._send_or_lose(line)
+            try:
+                last, text = self._command_reply()
+            except MailError:
+                if refusal is None:
+                    raise
+                return refusal, 0
+            good = last == 354 if stage == "data" else last // 100 == 2
+            if refusal is None and not good:
+                refusal = self._refusal(last, text), stage
+        return refusal, last
+
+    def _clear(self, last: int) -> None:
+        """Ends a refused envelope; if that fails, the receipt stands all the same and the connection goes."""
+        if self._session.smtp is None:
+            return
+        try:
+            if last == 354:
+                # DATA was let through though nobody is to get it: a message of no line (RFC 2920, 3.1).
+                self._send_or_lose(_DOT)
+                self._reply()
+            elif self._pipelining:
+                self._envelope_open = True  # RSET goes with the next envelope
+            else:
+                self._send_or_lose(b"RSET\r\n")
+                self._command_reply()
+        except MailError:
+            self._session.drop()
+
+    def _early(self, error: MailError) -> MailError:
+        """An error at the first words of an envelope: on a connection that had served before it may be that one's own."""
+        if not self._used or error.reply_code in NOT_LET_IN:
+            return error
+        return _Stale(str(error), reply_code=error.reply_code, permanent=error.permanent)
+
+    # -------------------------------------------------------------- the message
+
+    def _content(self, lane: Lane, ready: _Ready, following: _Ready | None) -> bool:
+        """The message and its final dot. From here on a lost reply leaves the message in doubt (RFC 1047).
+
+        The envelope of the following one goes along. False when the connection has failed, and the lane knows of both.
+        """
+        lane.begun(ready.mail)
+        try:
+            code, text = self._hand_over(ready, following)
+            receipt = _receipt(code, one_line(text))
+        except MailError as error:
+            lane.failed(ready.mail, error)
+            if following is not None:
+                lane.returned(following.mail)
+            return False
+        lane.answered(ready.mail, receipt, "data")
+        return True
+
+    def _hand_over(self, ready: _Ready, following: _Ready | None) -> tuple[int, bytes]:
+        mail = (*ready.mail.message.pieces, _DOT)
+        unsent = self._write_all((*mail, *following.lines) if following else mail, len(mail))
+        if unsent is not None:
+            error, left = unsent
+            # A write that failed ahead of the last byte of the dot has not handed the mail over.
+            raise self._session.lost(
+                error, in_doubt=left < sum(map(len, following.lines if following else ()))
+            )
+        sock = self._session.sock
+        sock.settimeout(self._timeout * _PATIENCE_AFTER_THE_DOT)
+        code, text = self._reply(in_doubt=True)
+        sock.settimeout(self._timeout)
+        if code == 421:
+            raise self._session.refused("ended the session", code, one_line(text))
+        return code, text
+
+    # -------------------------------------------------------------- bytes
+
+    def _write(self, data: bytes) -> None:
+        self._session.sock.sendall(data)
+
+    def _send_or_lose(self, data: bytes) -> None:
+        try:
+            self._write(data)
+        except OSError as error:
+            raise self._session.lost(error) from error
+
+    def _write_all(self, buffers: Sequence[bytes], ends: int) -> tuple[OSError, int] | None:
+        """Writes them one behind the other; the error and how many bytes are left, where it failed. The mail is the first
+        `ends` of them."""
+        sock, left = self._session.sock, sum(map(len, buffers))
+        try:
+            if hasattr(sock, "context"):  # TLS has no write of several buffers
+                for joined in (b"".join(buffers[:ends]), b"".join(buffers[ends:])):
+                    sock.sendall(joined)
+                    left -= len(joined)
+                return None
+            rest: list[bytes | memoryview] = list(buffers)
+            while rest:
+                sent = sock.sendmsg(rest[:_AT_ONCE])
+                left -= sent
+                rest = _behind(rest, sent) if left else []
+        except OSError as error:
+            return error, left
+        return None
+
+    def _command_reply(self) -> tuple[int, bytes]:
+        """The reply to one command. Raises MailError when there is none, and when it ends the session."""
+        code, text = self._reply()
+        if code == 421 or code in NOT_LET_IN:
+            what = "ended the session" if code == 421 else "does not let us send"
+            raise self._session.refused(what, code, one_line(text))
+        return code, text
+
+    def _reply(self, *, in_doubt: bool = False) -> tuple[int, bytes]:
+        """Code and text of one reply, all of its lines (RFC 5321, 4.2)."""
+        parts: list[bytes] = []
+        try:
+            while len(parts) < _MOST_LINES:
+                line = self._session.replies.readline(_LONGEST_LINE)
+                code = int(line[:3]) if line[:3].isdigit() and line.endswith(b"\n") else 0
+                if not (200 <= code < 600) or (in_doubt and code < 400 and code // 100 != 2):
+                    break
+                parts.append(line[4:])
+                if line[3:4] != b"-":
+                    return code, b" ".join(parts)
+        except (OSError, ValueError) as error:
+            raise self._session.lost(error, in_doubt=in_doubt) from error
+        shown = one_line(line[:60]) if line else "the server hung up"
+        raise self._session.lost(shown if not line else f"{shown!r} is no reply of SMTP", in_doubt=in_doubt)
+
+    def _refusal(self, code: int, text: bytes) -> Receipt:
+        if code < 400:
+            raise self._session.lost(f"the reply {code} does not belong there")
+        return _receipt(code, one_line(text))
+
+
+def _behind(buffers: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
+    """What is left of these buffers when so many bytes of them have gone."""
+    for nth, each in enumerate(buffers):
+        if sent < len(each):
+            return [memoryview(each)[sent:], *buffers[nth + 1 :]]
+        sent -= len(each)
+    return []
+
+
+def _written(sender: str) -> str:
+    return sender and (wire_address(sender) or sender)
+
+
+def _receipt(code: int, text: str) -> Receipt:
+    status = "accepted" if code < 400 else "deferred" if code < 500 else "rejected"
+    return Receipt(status=status, reply_code=code, enhanced_code=enhanced_code(text), text=text)  # type: ignore[arg-type]
+
+
+def _rejected(enhanced: str, text: str) -> Receipt:
+    """Our own refusal, before anything was sent; hence without a reply code."""
+    return Receipt(status="rejected", enhanced_code=enhanced, text=text)
