@@ -219,7 +219,8 @@ def _value(hint: Any, value: Any, what: str, where: str, problems: list[str]) ->
     try:
         return msgspec.convert(_as_wanted(value, hint), hint, strict=not isinstance(value, _FromEnvironment))
     except (msgspec.ValidationError, tomllib.TOMLDecodeError, RecursionError) as error:
-        told = "…" if what.endswith('"password"') else value
+        # Headers of a source hold its key; what is told here ends in logs.
+        told = "…" if what.endswith(('"password"', '"headers"')) else value
         problems.append(f"{what} is wrong: {_wanted(hint, told, error)}.")
         return None
 

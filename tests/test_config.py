@@ -373,3 +373,64 @@ def test_overrides_of_the_command_line_win(tmp_path: Path) -> None:
         file, {"DIGEST__STORE__URL": "sqlite:///env.db"}, overrides={"store": {"url": "sqlite:///cli.db"}}
     )
     assert config.store.url == "sqlite:///cli.db"
+
+
+MAIL = SMALL + "[mail]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MAIL + 'bounces = "a@b@c"\n', ['"bounces" is', "Write bounces ="]),
+        (MAIL + 'bounces = "Bounces <b@x.example>"\n', ['"bounces" is', "Write bounces ="]),
+        (MAIL + f'bounces = "{"b" * 38}@x.example"\n', ["38 characters", "at most 37"]),
+        (MAIL + 'dkim = { selector = "d" }\n', ['no "key_file"', "key_file ="]),
+        (MAIL + 'dkim = { key_file = "k.pem" }\n', ['a "key_file" and no "selector"', "selector ="]),
+        (MAIL + 'dkim = { domain = "x.example" }\n', ['a "domain" and no "selector"']),
+        (MAIL + 'dkim = { selector = "A b", key_file = "k" }\n', ["'A b'", "a-z"]),
+        (MAIL + 'dkim = { selector = "d", key_file = "k", domain = "a..b" }\n', ["'a..b'", "domain ="]),
+        (MAIL + 'dkim = { selector = "d", key_file = "~nobody-of-that-name/k" }\n', ['"key_file" is']),
+        (MAIL + 'mailbox = { username = "u" }\n', ['a "username" and no "host"', "host ="]),
+        (MAIL + 'mailbox = { host = "h", username = "u" }\n', ['no "password"', "PASSWORD_FILE"]),
+        (MAIL + 'mailbox = { host = "h", password = "hunter2" }\n', ['no "username"']),
+        (MAIL + 'mailbox = { host = "h", username = "u", password = "p", folder = "" }\n', ['no "folder"']),
+        (MAIL + "mailbox = { port = 0 }\n", ['"port" is 0', "1 to 65"]),
+        (MAIL + 'mailbox = { security = "ssl" }\n', ["'ssl' is not one of tls, starttls, none"]),
+        (SMALL + '[web]\nproxies = ["10.0.0.300"]\n', ["'10.0.0.300'", 'Write "127.0.0.1"']),
+        (SMALL + "[web]\nper_hour = 0\n", ['"per_hour" is 0', "from 1"]),
+        (SMALL + "[web]\nper_network_per_hour = -1\n", ['"per_network_per_hour" is -1']),
+        (SMALL + '[web]\nenabled = "no"\n', ['"enabled"', "true or false"]),
+        (SMALL + "[store]\nkeep_pages_days = -1\n", ['[store]: "keep_pages_days" is -1']),
+    ],
+)
+def test_a_fault_of_the_inbox_is_named_with_its_mend(tmp_path: Path, text: str, words: list[str]) -> None:
+    (found,) = problems(tmp_path, text)
+    for word in words:
+        assert word in found
+    assert "hunter2" not in found
+
+
+def test_a_whole_configuration_of_the_inbox_is_taken(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        MAIL
+        + 'bounces = "bounces@x.example"\ndkim = { selector = "s1.digest", key_file = "k.pem" }\n'
+        + 'mailbox = { host = "imap.x.example", username = "u" }\n[web]\nenabled = false\nproxies = ["10.0.0.1/8", "::1"]\n',
+        DIGEST__MAIL__MAILBOX__PASSWORD="hunter2",
+    )
+    assert config.mail.mailbox.password == "hunter2"
+    assert (config.mail.dkim.selector, config.web.enabled) == ("s1.digest", False)
+
+
+def test_no_secret_is_in_any_message_about_it(tmp_path: Path) -> None:
+    for text in (
+        MAIL + "mailbox = { password = 123456 }\n",
+        MAIL + 'mailbox = { password = "123456" }\n',
+        SMALL.replace('path = "x"\n', 'path = "x"\nheaders = { Authorization = 123456 }\n'),
+        SMALL.replace('path = "x"\n', 'path = "x"\nheaders = "Bearer 123456"\n'),
+        SMALL + '[store]\nurl = "postgresql://me:123456@db.example/d"\nkeep_pages_mb = -1\n',
+    ):
+        assert "123456" not in "\n".join(problems(tmp_path, text))
+    found = problems(tmp_path, SMALL, DIGEST__SOURCE__0__HEADERS="Bearer 123456")
+    assert "headers" in found[0]
+    assert "123456" not in "\n".join(found)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import getaddresses
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -17,19 +18,25 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
+from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
 from digest.config import (
     OTHER_SLUG,
     DigestConfig,
+    DkimConfig,
     LookupConfig,
+    MailboxConfig,
     MailConfig,
     SiteConfig,
     SmtpConfig,
     SourceConfig,
     StoreConfig,
     TopicConfig,
+    WebConfig,
     folders_of,
     nearest,
 )
+
+__all__ = ["SELECTORS", "Selector", "css_problem", "problems_of", "selector_of"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -44,8 +51,8 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += _mail_problems(tables["mail"])
     if "store" in tables:
         found += _store_problems(tables["store"])
-    if "web" in tables and not _is_host_and_port(tables["web"].listen):
-        found.append(f'[web]: "listen" is {tables["web"].listen!r}. Write "127.0.0.1:8000".')
+    if "web" in tables:
+        found += _web_problems(tables["web"])
     if "lookup" in tables:
         found += _lookup_problems(tables["lookup"])
     sources, digests = tables.get("source", ()), tables.get("digest", ())
@@ -78,6 +85,9 @@ _NUMBERS: dict[tuple[type[Struct], str], tuple[float, float, str]] = {
     (SmtpConfig, "connections"): (1, 100, "a number"),
     (SmtpConfig, "per_second"): (0.001, 10_000, "0 for no limit, or mails in a second"),
     (SmtpConfig, "timeout_s"): (0.01, 3_600, "seconds"),
+    (MailboxConfig, "port"): (1, 65_535, "a number, usually 993,"),
+    (WebConfig, "per_network_per_hour"): (1, 1_000_000, "how many"),
+    (WebConfig, "per_hour"): (1, 10_000_000, "how many"),
 }
 
 
@@ -96,7 +106,30 @@ def _is_host_and_port(text: str) -> bool:
     return bool(host) and re.fullmatch(r"[0-9]{1,5}", port) is not None and int(port) < 65536
 
 
+def _web_problems(web: WebConfig) -> list[str]:
+    found = _number_problems("[web]: ", web)
+    if not _is_host_and_port(web.listen):
+        found.append(f'[web]: "listen" is {web.listen!r}. Write "127.0.0.1:8000".')
+    return found + [
+        f'[web]: "proxies" has {text!r}, which is no address or network. Write "127.0.0.1" or "10.0.0.0/8".'
+        for text in web.proxies
+        if not _is_network(text)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _store_problems(store: StoreConfig) -> list[str]:
+    return _number_problems("[store]: ", store) + _store_url_problems(store)
+
+
+def _store_url_problems(store: StoreConfig) -> list[str]:
     mend = 'Write "sqlite:///var/digest.db" or "postgresql://user@host/digest".'
     if not re.match(r"(sqlite:///|postgres(ql)?://)", store.url):
         return [f'[store]: "url" is {store.shown!r}. {mend}']
@@ -186,6 +219,58 @@ def _mail_problems(mail: MailConfig) -> list[str]:
     found += _number_problems('[mail], "smtp": ', mail.smtp)
     if mail.smtp.password and not mail.smtp.username:
         found.append('[mail], "smtp": a "password" and no "username". Add username = "…".')
+    return found + _bounces_problems(mail) + _dkim_problems(mail.dkim) + _mailbox_problems(mail.mailbox)
+
+
+# "+" and a token of 26 characters go before the @, and 64 characters is all that may stand there (RFC 5321, 4.5.3.1.1).
+_BOUNCES_LOCAL = 64 - 1 - 26
+
+
+def _bounces_problems(mail: MailConfig) -> list[str]:
+    local = mail.bounces.rpartition("@")[0]
+    if mail.bounces and not _can_send(mail.bounces):
+        return [f'[mail]: "bounces" is {mail.bounces!r}. Write bounces = "bounces@papers.example.org".']
+    if len(local) > _BOUNCES_LOCAL:
+        return [
+            f'[mail]: "bounces" has {len(local)} characters before the @, and each mail adds 27 more, of 64 that may be. '
+            f"Write at most {_BOUNCES_LOCAL}."
+        ]
+    return []
+
+
+def _dkim_problems(dkim: DkimConfig) -> list[str]:
+    where = '[mail], "dkim": '
+    found = _path_problems(where, key_file=dkim.key_file)
+    if dkim.selector and ascii_domain(dkim.selector) != dkim.selector:
+        found.append(
+            f'{where}"selector" is {dkim.selector!r}. Write letters a-z and digits, selector = "digest".'
+        )
+    if dkim.selector and not dkim.key_file:
+        found.append(f'{where}a "selector" and no "key_file". Add key_file = "dkim.pem", the private key.')
+    if not dkim.selector and (dkim.key_file or dkim.domain):
+        given = "key_file" if dkim.key_file else "domain"
+        found.append(f'{where}a "{given}" and no "selector", so nothing is signed. Add selector = "digest".')
+    if dkim.domain and ascii_domain(dkim.domain) is None:
+        found.append(f'{where}"domain" is {dkim.domain!r}. Write domain = "papers.example.org".')
+    return found
+
+
+def _mailbox_problems(mailbox: MailboxConfig) -> list[str]:
+    where = '[mail], "mailbox": '
+    found = _number_problems(where, mailbox)
+    if not mailbox.host:
+        given = [key for key in ("username", "password") if getattr(mailbox, key)]
+        if given:
+            found.append(
+                f'{where}a "{given[0]}" and no "host", so it is not read. Add host = "imap.example.org".'
+            )
+        return found
+    found += [
+        f'{where}a "host" and no "{key}". Add {key} = "…".'
+        + (" It may come from DIGEST__MAIL__MAILBOX__PASSWORD_FILE." if key == "password" else "")
+        for key in ("username", "password", "folder")
+        if not getattr(mailbox, key)
+    ]
     return found
 
 
@@ -230,7 +315,7 @@ def _source_problems(source: SourceConfig) -> list[str]:
             '"path" has "{date}", which is of addresses only. Name the folder; every file in it is read.'
         )
     found += _path_problems("", path=source.path) + _number_problems("", source)
-    return found + _reading_problems(source) + _selector_problems(source)
+    return found + _reading_problems(source) + selector_problems(source)
 
 
 def _on_a_day(url: str) -> str:
@@ -257,87 +342,6 @@ def _reading_problems(source: SourceConfig) -> list[str]:
             f'"wait_until" is {source.wait_until!r}. Write hour and minute in site time, as in "09:30".'
         )
     return found
-
-
-# ---------------------------------------------------------------- selectors
-
-# What each selector of a page finds; all but empty and next inside an item. The first two are needed.
-SELECTORS = (
-    "item", "title", "link", "abstract", "authors", "date", "pdf", "doi", "categories", "empty", "next",
-)  # fmt: skip
-
-
-class Selector(Struct, frozen=True):
-    """A selector of the configuration in its parts: `~ css@attribute`. `follows`: it looks behind the item, not inside.
-    `css` is empty where the element itself is meant."""
-
-    text: str
-    css: str
-    attribute: str = ""
-    follows: bool = False
-
-
-def selector_of(text: str) -> Selector:
-    """The parts of a selector as it is written in the configuration."""
-    found = re.fullmatch(r"\s*(~?)\s*(.*?)\s*(?:@([A-Za-z_:][\w:.-]*))?\s*", text, re.S)
-    css = found[2] if found else text
-    follows = bool(found and found[1])
-    return Selector(text, "" if css == ":scope" else css, (found and found[3]) or "", follows)
-
-
-def css_problem(css: str) -> str:
-    """What is wrong with a CSS selector, and what to do; "" where it can be used, or means the element itself."""
-    if not css:
-        return ""
-    import warnings
-
-    import soupsieve  # what BeautifulSoup selects with
-
-    try:
-        with warnings.catch_warnings():  # the old name of a pseudo-class still does its work
-            warnings.simplefilter("ignore")
-            soupsieve.compile(css)
-    except (soupsieve.SelectorSyntaxError, ValueError, NotImplementedError, RecursionError) as error:
-        what = str(error).partition("\n")[0].rstrip(".:")
-        return f"no CSS selector: {what}. Try it in the console of a browser, document.querySelectorAll."
-    return ""
-
-
-def _selector_problems(source: SourceConfig) -> list[str]:
-    if source.kind != "selectors":
-        if not source.selectors:
-            return []
-        return [
-            f'"selectors" are read with kind = "selectors", and this is "{source.kind}". Set the kind, or take them out.'
-        ]
-    found = []
-    for name in ("item", "title"):
-        if not source.selectors.get(name, "").strip():
-            example = {"item": "article.paper", "title": "h2 a"}[name]
-            found.append(
-                f'kind "selectors" needs "{name}". Write selectors = {{ …, {name} = "{example}" }} '
-                "with the CSS selector that finds it."
-            )
-    for name, text in source.selectors.items():
-        if name not in SELECTORS:
-            found.append(f'"selectors" has an unknown name "{name}". {nearest(name, list(SELECTORS))}')
-        elif not (selector := selector_of(text)).css and not selector.attribute and text.strip() != ":scope":
-            if name not in ("item", "title"):
-                found.append(f'selector "{name}" is empty. Write a CSS selector, or leave "{name}" out.')
-        elif problem := css_problem(selector.css) or _place_problem(name, selector):
-            found.append(f'selector "{name}" = {text!r}: {problem}')
-    return found
-
-
-def _place_problem(name: str, selector: Selector) -> str:
-    """An item and what looks at the whole page cannot look behind an item, nor be the element itself."""
-    if name not in ("item", "empty", "next"):
-        return ""
-    if selector.follows or not selector.css:
-        return "it looks at the whole page, so it can neither begin with ~ nor be without a CSS selector. Write one."
-    if name == "item" and selector.attribute:
-        return f"an item is an element, no attribute. Take @{selector.attribute} away."
-    return ""
 
 
 # What a digest writes into its own folder, beside the years; `topics` and `search` are kept for pages to come.
