@@ -99,6 +99,12 @@ def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
         box = MailBoxUnencrypted(mailbox.host, mailbox.port, timeout=timeout_s)
     try:
         if mailbox.security == "starttls":
+            if "STARTTLS" not in box.client.capabilities:
+                raise MailError(
+                    f"Mailbox {mailbox.host}:{mailbox.port}: the server offers no STARTTLS; no password was sent. "
+                    'Set "security" in [mail], "mailbox" to "tls" (port 993), or ask who runs the server.',
+                    permanent=True,
+                )
             _expect_ok(box.client.starttls(ssl.create_default_context()), "STARTTLS")
         _log_in(box, mailbox)
         box.folder.set(mailbox.folder)
