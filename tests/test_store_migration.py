@@ -20,7 +20,7 @@ from yoyo import get_backend, read_migrations
 from yoyo.backends.base import DatabaseBackend
 
 from digest.errors import SchemaTooNew, StoreError
-from digest.model import Edition
+from digest.model import Edition, Preferences, Receipt
 from digest.store import Store, database, open_store
 from digest.store.postgres import Postgres
 from digest.store.sqlite import Sqlite
@@ -87,11 +87,11 @@ def rows_of(db: sqlite3.Connection | Any) -> Rows:
     }
 
 
-def make_first(url: str, dialect: str, rows: Rows) -> None:
-    """A store as the first version left it: its schema, set up by yoyo, and these rows."""
+def make_old(url: str, dialect: str, rows: Rows, schema: int = 1) -> None:
+    """A store as an earlier version left it: its schema, set up by yoyo, and these rows, which the first one wrote."""
     migrations = read_migrations(str(database.HERE / "migrations" / dialect))
     with get_backend(url) as backend:
-        backend.apply_migrations(migrations.filter(lambda migration: migration.id.startswith("0001")))
+        backend.apply_migrations(migrations.filter(lambda one: one.id.startswith("0001")))
         for table, found in rows.items():
             names = FIRST[table].split()
             for row in sorted(found, key=lambda row: row[0] if isinstance(row[0], int) else 0):
@@ -101,6 +101,9 @@ def make_first(url: str, dialect: str, rows: Rows) -> None:
                         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})",
                         dict(zip(names, row, strict=True)),
                     )
+        # What a later version added is then as its migration left it.
+        later = migrations.filter(lambda one: int(one.id.partition("-")[0]) <= schema)
+        backend.apply_migrations(backend.to_apply(later))
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +130,17 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Edition]:
 @pytest.fixture(scope="session")
 def first_sqlite(tmp_path_factory: pytest.TempPathFactory, first: tuple[Rows, Edition]) -> Path:
     path = tmp_path_factory.mktemp("first") / "digest.db"
-    make_first(f"sqlite:///{path}", "sqlite", first[0])
+    make_old(f"sqlite:///{path}", "sqlite", first[0])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+@pytest.fixture(scope="session")
+def second_sqlite(tmp_path_factory: pytest.TempPathFactory, first: tuple[Rows, Edition]) -> Path:
+    """A store of schema 2 that holds the same."""
+    path = tmp_path_factory.mktemp("second") / "digest.db"
+    make_old(f"sqlite:///{path}", "sqlite", first[0], schema=2)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     return path
@@ -146,7 +159,14 @@ def postgres_database(url: str, name: str, template: str) -> str:
 @pytest.fixture(scope="session")
 def first_postgres(postgres_url: str, first: tuple[Rows, Edition]) -> str:
     url = postgres_database(postgres_url, "first", "template0")
-    make_first(re.sub("^postgresql:", "postgresql+psycopg:", url), "postgres", first[0])
+    make_old(re.sub("^postgresql:", "postgresql+psycopg:", url), "postgres", first[0])
+    return url
+
+
+@pytest.fixture(scope="session")
+def second_postgres(postgres_url: str, first: tuple[Rows, Edition]) -> str:
+    url = postgres_database(postgres_url, "second", "template0")
+    make_old(re.sub("^postgresql:", "postgresql+psycopg:", url), "postgres", first[0], schema=2)
     return url
 
 
@@ -156,14 +176,20 @@ def first_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh(request, request.param, tmp_path)
 
 
-def fresh(request: pytest.FixtureRequest, dialect: str, folder: Path) -> str:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def second_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a filled store of schema 2, on each of the two databases."""
+    return fresh(request, request.param, tmp_path, "second")
+
+
+def fresh(request: pytest.FixtureRequest, dialect: str, folder: Path, version: str = "first") -> str:
     if dialect == "sqlite":
         for file in folder.glob("digest.db*"):
             file.unlink()
-        shutil.copy(request.getfixturevalue("first_sqlite"), folder / "digest.db")
+        shutil.copy(request.getfixturevalue(f"{version}_sqlite"), folder / "digest.db")
         return f"sqlite:///{folder / 'digest.db'}"
-    request.getfixturevalue("first_postgres")
-    return postgres_database(request.getfixturevalue("postgres_url"), "second", "first")
+    request.getfixturevalue(f"{version}_postgres")
+    return postgres_database(request.getfixturevalue("postgres_url"), "copy", version)
 
 
 def holds_all(store: Store, rows: Rows) -> bool:
@@ -214,8 +240,50 @@ def test_a_store_of_the_first_version_goes_on_with_its_day(first_url: str) -> No
             store._db.execute("UPDATE offers SET change = 'other'", {})
 
 
-def test_nothing_refers_to_offers(tmp_path: Path) -> None:
-    # SQLite's is dropped and built anew: with foreign keys on, rows that refer to it would stand in the way, or go.
+def test_a_store_of_the_second_version_loses_nothing(second_url: str, first: tuple[Rows, Edition]) -> None:
+    rows, _ = first
+    with open_store(second_url) as store:
+        assert store._db.schema() == database.SCHEMA  # type: ignore[attr-defined]
+        assert holds_all(store, rows)
+        readers = store.subscribers()
+        assert [(r.status, r.preferences, r.consent, r.paused_until) for r in readers] == [
+            ("confirmed", Preferences(), "operator", None)
+        ] * 2
+        assert all(re.fullmatch("[0-9a-f]{16}", r.nonce) for r in readers)
+        assert len({r.nonce for r in readers}) == 2, "each has tokens of their own"
+        assert store.delivery_counts() == {"queued": 1, "sending": 1}
+        assert store.next_due() == NOW
+        (found,) = store.claim(now=NOW, holder="me", limit=9)
+        assert (found.date, found.due_at, found.attempt) == (NOW, NOW, 1)
+
+
+def test_a_store_of_the_second_version_goes_on_with_its_mail(second_url: str) -> None:
+    with open_store(second_url) as store:
+        one, two = store.subscribers()
+        store.queue_letter(one.id, "known", message_id="<1@example.org>", now=NOW)
+        store.suppress_subscriber(two.id, "bounced", now=NOW)
+        assert issue(store, part=2).count == 1
+        found = store.claim(now=NOW, holder="me", limit=9)
+        assert {delivery.subscriber.id for delivery in found} == {one.id}
+        store.record_receipts([(found[0], Receipt(status="skipped"), None)], now=NOW)
+        with pytest.raises(StoreError), store._db.writing():
+            store._db.execute("UPDATE deliveries SET status = 'other'", {})
+        assert store.erase_subscriber(one.address, now=NOW) is not None
+        assert store.check() == []
+
+
+def test_both_databases_have_the_same_tables(second_url: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        open_store(f"sqlite:///{tmp_path / 'new.db'}").close()
+        for table in ("subscribers", "deliveries", "letters", "suppressions", "askings"):
+            names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            with open_store(second_url) as store, store._db.reading():
+                cursor = store._db.execute(f"SELECT * FROM {table}", {})
+                assert sorted(column[0] for column in cursor.description) == sorted(names), table
+
+
+def test_nothing_refers_to_the_tables_that_are_built_anew(tmp_path: Path) -> None:
+    # SQLite's offers and deliveries are: with foreign keys on, rows that refer to it would stand in the way, or go.
     open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
     with closing(sqlite3.connect(tmp_path / "digest.db")) as connection:
         tables = [
@@ -226,7 +294,7 @@ def test_nothing_refers_to_offers(tmp_path: Path) -> None:
             for table in tables
         }
     assert parents["offers"] == {"papers", "editions"}
-    assert "offers" not in set().union(*parents.values())
+    assert not {"offers", "deliveries"} & set().union(*parents.values())
 
 
 def test_a_copy_from_before_is_kept_beside_the_store(
@@ -334,10 +402,12 @@ def open_and_die(url: str, statement: int) -> bool:
     return status != 0
 
 
-def killed(request: pytest.FixtureRequest, dialect: str, folder: Path, every: int) -> Iterator[str]:
+def killed(
+    request: pytest.FixtureRequest, dialect: str, folder: Path, version: str, every: int
+) -> Iterator[str]:
     """One store after another, each killed a few statements later in its migration than the one before."""
     statement = 1
-    while open_and_die(url := fresh(request, dialect, folder), statement):
+    while open_and_die(url := fresh(request, dialect, folder, version), statement):
         yield url
         statement += every
     assert statement > 20, "the migration has that many steps"
@@ -345,26 +415,37 @@ def killed(request: pytest.FixtureRequest, dialect: str, folder: Path, every: in
 
 
 @pytest.mark.parametrize(
-    ("dialect", "every"),
+    ("version", "dialect", "every"),
     [
-        ("sqlite", 4),
-        pytest.param("postgres", 9, marks=pytest.mark.postgres),
-        pytest.param("sqlite", 1, marks=pytest.mark.torture),
-        pytest.param("postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
+        ("first", "sqlite", 7),
+        ("second", "sqlite", 4),
+        pytest.param("first", "postgres", 13, marks=pytest.mark.postgres),
+        pytest.param("second", "postgres", 9, marks=pytest.mark.postgres),
+        pytest.param("first", "sqlite", 1, marks=pytest.mark.torture),
+        pytest.param("second", "sqlite", 1, marks=pytest.mark.torture),
+        pytest.param("first", "postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
+        pytest.param("second", "postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
     ],
 )
 def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
-    dialect: str, every: int, request: pytest.FixtureRequest, tmp_path: Path, first: tuple[Rows, Edition]
+    version: str,
+    dialect: str,
+    every: int,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    first: tuple[Rows, Edition],
 ) -> None:
     versions = set()
-    for url in killed(request, dialect, tmp_path, every):
+    for url in killed(request, dialect, tmp_path, version, every):
         db = Sqlite(tmp_path / "digest.db") if dialect == "sqlite" else Postgres(url)
         with closing(db):
-            versions.add(db.schema())  # all of it or nothing
+            versions.add(db.schema())  # all of a step or nothing
         with open_store(url) as store:
             assert holds_all(store, first[0])
             assert store.open_days() == []
             assert sight(store, paper("Tidal Memory"), days=1) == ["seen"]
+            assert all(len(reader.nonce) == 16 for reader in store.subscribers())
+            assert store.next_letter() is None
         with open_store(url) as store:
             assert store.check() == []
-    assert versions == {1, 2, 3}
+    assert versions == ({1, 2, 3} if version == "first" else {2, 3})
