@@ -19,16 +19,16 @@ from msgspec import Struct
 
 # A report says what it has to say ahead of the mail that it returns; that begins, with its headers, within this.
 WINDOW = 1024 * 1024
-_READ = 192 * 1024
+_READ = 128 * 1024
 # A returned mail has two or three boundaries. Each line is compared with the boundary of every part around it.
-_MOST_BOUNDARIES = 20
+_MOST_BOUNDARIES = 10
 _MOST_PARTS = 200
 _NOTICE = 16 * 1024
 _BLOCKS = 50
 
 # An address has 320 characters at most (RFC 5321, 4.5.3.1); patterns of addresses take the square of the length of a word.
 _LONG_WORD = re.compile(rb"\S{320}(?=\S)")
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{40,78}\r?\n)+[A-Za-z0-9+/]{0,78}={0,2}")
+_BASE64 = re.compile(rb"^(?:[A-Za-z0-9+/]{40,78}\r?\n)+[A-Za-z0-9+/]{0,78}={0,2}", re.MULTILINE)
 _MARKUP = re.compile(r"<[^<>]*>")
 _FAILURES_OF_PARSING = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
 

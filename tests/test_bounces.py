@@ -1,0 +1,328 @@
+"""What comes back is read for what it is: 117 samples of others, 100 notifications and 30 notes of our own, and hostile bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import tracemalloc
+from base64 import encodebytes
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bounce_reports import ADDRESS, ENDS, RECIPIENT, SYSTEMS, End, System, away_notes, notification, returned
+from digest.mail.bounces import read_report
+
+SAMPLES = Path(__file__).parent / "bounce_samples" / "flufl"
+EXPECTED = json.loads((SAMPLES / "expected.json").read_text())
+TOKEN = "abcdefghijklmnopqrstuvwx23"
+LINK = "Abcdefghijklmnopqrs-_0"
+TO = f"bounces+{TOKEN}@papers.example.org"
+
+
+def mail(body: str, **headers: str) -> bytes:
+    head = {"From": "mailer-daemon@example.net", "To": TO, "Subject": "returned", **headers}
+    lines = "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in head.items())
+    return f"{lines}\n{body}".encode()
+
+
+def test_there_are_117_samples_and_each_has_its_answer() -> None:
+    assert {path.name for path in SAMPLES.glob("*.txt")} == set(EXPECTED)
+    assert len(EXPECTED) == 117
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_sample_of_flufl_bounce_is_what_its_own_tests_say(name: str) -> None:
+    report = read_report((SAMPLES / name).read_bytes(), ADDRESS)
+    found = "none" if report.kind != "bounce" else "permanent" if report.permanent else "temporary"
+    assert found == EXPECTED[name]["is"]
+    if found != "none":
+        assert sorted(report.recipients) == EXPECTED[name]["recipients"]
+    assert report.token == ""
+
+
+def test_of_the_samples_only_an_answer_of_a_machine_is_an_auto_reply() -> None:
+    kinds = {name: read_report((SAMPLES / name).read_bytes()).kind for name in EXPECTED}
+    assert [name for name, kind in kinds.items() if kind == "auto-reply"] == ["qmail_08.txt"]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: f"{end.action}-{end.status}")
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_a_notification_says_whose_mail_failed_how(system: System, end: End) -> None:
+    report = read_report(notification(system, end, token=TOKEN, link=LINK), ADDRESS)
+    assert (report.kind, report.permanent, report.status) == ("bounce", end.permanent, end.expected)
+    assert report.recipients == (RECIPIENT,)
+    assert report.token == ("" if system.token == "link" else TOKEN)
+    assert report.unsubscribe_token == (
+        LINK if system.original != "text/rfc822-headers" else report.unsubscribe_token
+    )
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_a_note_of_a_reader_who_is_away_is_an_auto_reply(number: int) -> None:
+    note = away_notes(TOKEN)[number]
+    report = read_report(note, ADDRESS)
+    assert (report.kind, report.permanent, report.token) == ("auto-reply", False, TOKEN), note.decode()
+
+
+def test_there_are_a_hundred_notifications_and_thirty_notes() -> None:
+    assert (len(SYSTEMS) * len(ENDS), len(away_notes(TOKEN))) == (100, 30)
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("delivered", "2.0.0"), ("relayed", "2.0.0"), ("expanded", "2.1.5")]
+)
+def test_a_mail_that_arrived_is_no_bounce(action: str, status: str) -> None:
+    end = End(action, status, "smtp; 250 2.0.0 fine", False)
+    assert read_report(notification(SYSTEMS[0], end, token=TOKEN, link=LINK), ADDRESS).kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "permanent"),
+    [
+        ("Ваше письмо не доставлено.\n\n<a@b.example>: 550 5.1.1 нет такого\n", "5.1.1", True),
+        ("無法投遞\n550 mailbox unavailable\n", "", True),
+        ("Fehler 5.2.2 Postfach voll\n", "5.2.2", True),
+        ("Später noch einmal: 452 4.2.2 voll\n", "4.2.2", False),
+    ],
+)
+def test_a_notice_in_a_form_that_nobody_knows_counts_by_its_code(
+    body: str, status: str, permanent: bool
+) -> None:
+    report = read_report(mail(body, Return_Path="<>"), ADDRESS)
+    assert (report.kind, report.status, report.permanent) == ("bounce", status, permanent)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Your relay 5.1.1.20 was seen.\n",
+        "Exim 4.94.2 greets you\n",
+        "In room 550, on floor 5.\n",
+        "call 555 1234\n",
+        "",
+    ],
+)
+def test_numbers_that_are_no_codes_make_no_bounce(body: str) -> None:
+    assert read_report(mail(body, Return_Path="<>"), ADDRESS).kind == "other"
+
+
+def test_a_person_who_writes_of_a_code_makes_no_bounce() -> None:
+    report = read_report(mail("Why do I get 550 5.1.1 from you?\n", From="Ann <ann@example.net>"), ADDRESS)
+    assert (report.kind, report.token) == ("other", TOKEN)
+
+
+def feedback(kind: str, original: str) -> bytes:
+    return (
+        f"From: feedback@example.net\nTo: fbl@papers.example.org\nSubject: FW: 3 new papers\nMIME-Version: 1.0\n"
+        f'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\n\n--b\nContent-Type: text/plain\n\n'
+        f"This is an email abuse report.\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\n"
+        f"User-Agent: Loop/1.0\nVersion: 1\n--b\nContent-Type: message/rfc822\n\n{original}--b--\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "read_as"),
+    [
+        ("abuse", "complaint"),
+        ("fraud", "complaint"),
+        ("Abuse ; x", "complaint"),
+        ("opt-out", "unsubscribe"),
+        ("not-spam", "other"),
+        ("auth-failure", "other"),
+        ("virus", "other"),
+    ],
+)
+def test_a_report_of_a_feedback_loop_is_a_complaint_only_where_it_complains(kind: str, read_as: str) -> None:
+    for with_path in (True, False):
+        report = read_report(feedback(kind, returned(TOKEN, LINK, with_path=with_path)), ADDRESS)
+        assert report.kind == read_as
+        assert (report.token, report.unsubscribe_token) == (TOKEN if with_path else "", LINK)
+
+
+def test_the_feedback_of_outlook_is_a_complaint() -> None:
+    raw = (
+        "From: staff@hotmail.com\nSubject: complaint about message from 192.0.2.1\nMIME-Version: 1.0\n"
+        f'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: message/rfc822\n\n'
+        f"{returned(TOKEN, LINK, with_path=False)}--b--\n"
+    )
+    report = read_report(raw.encode(), ADDRESS)
+    assert (report.kind, report.unsubscribe_token) == ("complaint", LINK)
+
+
+@pytest.mark.parametrize(
+    "subject", ["unsubscribe", "Unsubscribe", "UNSUBSCRIBE me", "please unsubscribe", " [unsubscribe]"]
+)
+def test_a_mail_that_says_unsubscribe_is_heard(subject: str) -> None:
+    report = read_report(mail("", Subject=subject, From="Ann <Ann@example.net>"), ADDRESS)
+    assert (report.kind, report.token, report.sender) == ("unsubscribe", TOKEN, "Ann@example.net")
+
+
+@pytest.mark.parametrize(
+    "subject", ["Re: how do I unsubscribe?", "unsubscribed mails", "Out of office: unsubscribe"]
+)
+def test_a_mail_that_speaks_of_unsubscribing_is_not_obeyed(subject: str) -> None:
+    assert read_report(mail("", Subject=subject, From="ann@example.net"), ADDRESS).kind != "unsubscribe"
+
+
+def test_an_automatic_answer_unsubscribes_nobody() -> None:
+    raw = mail("", Subject="unsubscribe", From="ann@example.net", Auto_Submitted="auto-replied")
+    assert read_report(raw, ADDRESS).kind == "auto-reply"
+
+
+# ------------------------------------------------------------------ tokens
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "To",
+        "Cc",
+        "Delivered-To",
+        "X-Original-To",
+        "Envelope-To",
+        "Resent-To",
+        "X-Forwarded-To",
+        "X-Delivered-To",
+    ],
+)
+@pytest.mark.parametrize(
+    "written",
+    [
+        TO,
+        f"<{TO}>",
+        f"A list <{TO.upper()}>",
+        f"other@example.org, {TO}",
+        f"SRS0=hash=tt=papers.example.org=bounces+{TOKEN}@relay.example.net",
+        f"prvs=1234abcd=bounces+{TOKEN}@papers.example.org",
+    ],
+)
+def test_the_token_is_that_of_the_address_to_which_a_mail_came(name: str, written: str) -> None:
+    raw = (
+        mail(f"bounces+{'z' * 26}@papers.example.org", To="somebody@example.org")
+        if name != "To"
+        else mail("")
+    )
+    raw = re.sub(rb"To: .*", b"To: x@example.org", raw, count=1)
+    assert read_report(f"{name}: {written}\n".encode() + raw, ADDRESS).token == TOKEN
+
+
+@pytest.mark.parametrize(
+    "near",
+    [
+        f"bounces+{TOKEN}x@papers.example.org",
+        f"bounces+{TOKEN[:-1]}@papers.example.org",
+        f"bounces-{TOKEN}@papers.example.org",
+        f"bounces+{TOKEN[:-1]}1@papers.example.org",
+        f"notbounces+{TOKEN}@papers.example.org",
+    ],
+)
+def test_what_only_looks_like_a_token_is_none(near: str) -> None:
+    assert read_report(mail("", To=near), ADDRESS).token == ""
+
+
+def test_without_an_address_for_bounces_only_the_link_tells_whose_mail_it_was() -> None:
+    raw = notification(SYSTEMS[0], ENDS[0], token=TOKEN, link=LINK)
+    report = read_report(raw, "")
+    assert (report.kind, report.token, report.unsubscribe_token) == ("bounce", "", LINK)
+
+
+def test_the_token_of_an_encoded_mail_is_found() -> None:
+    original = returned(TOKEN, LINK, with_path=True).encode()
+    raw = mail("", To="x@example.org") + encodebytes(original)
+    report = read_report(raw, ADDRESS)
+    assert (report.token, report.unsubscribe_token) == (TOKEN, LINK)
+
+
+# ------------------------------------------------------------------ hostile
+
+
+def nested(depth: int, kind: str) -> bytes:
+    lines = [b"From: mailer-daemon@example.net", b"To: " + TO.encode(), b"Subject: deep"]
+    for n in range(depth):
+        if kind == "multipart":
+            lines += [f'Content-Type: multipart/mixed; boundary="b{n}"'.encode(), b"", f"--b{n}".encode()]
+        else:
+            lines += [b"Content-Type: message/rfc822", b""]
+    return b"\n".join([*lines, b"", b"550 5.1.1 the end", b""])
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "nothing": lambda: b"",
+    "NULs": lambda: b"\0" * 1_000_000,
+    "20 MB of one line": lambda: mail("x" * 20_000_000),
+    "20 MB of lines": lambda: mail("x\n" * 10_000_000),
+    "20 MB of empty lines in parts": lambda: nested(9, "multipart") + b"\n" * 20_000_000,
+    "a thousand parts in each other": lambda: nested(1000, "multipart"),
+    "a thousand mails in each other": lambda: nested(1000, "message"),
+    "a hundred thousand parts beside each other": lambda: mail(
+        "--b\nContent-Type: text/plain\n\nx\n" * 100_000, Content_Type="multipart/mixed; boundary=b"
+    ),
+    "a header of 20 MB": lambda: b"Subject: " + b"y" * 20_000_000,
+    "a hundred thousand headers": lambda: b"To: a@example.org\n" * 100_000 + b"\n",
+    "addresses without an @": lambda: mail(
+        "Failed addresses follow:\n" + "The following addresses had\n" + "a" * 200_000
+    ),
+    "words of a square": lambda: mail(
+        "Unable to deliver message to\nYour message could not be delivered to\nDid not reach the following recipient\n"
+        "this is the email server at\nA message could not be delivered to:\nSorry, unable to deliver your message to\n"
+        + ("a" * 319 + " ")
+        * 3000
+    ),
+    "signs of markup": lambda: mail("<" * 200_000, Content_Type="text/html"),
+    "a status of 20 MB": lambda: mail(
+        "--b\nContent-Type: message/delivery-status\n\n" + "Action: failed\n\n" * 1_000_000,
+        Content_Type="multipart/report; boundary=b",
+    ),
+    "an encoded subject of no kind": lambda: mail(
+        "", Subject="=?x-none?Q?=FF?= =?utf-8?B?!!!?= =?utf-8?b?a?="
+    ),
+    "charsets of no kind": lambda: mail(
+        "=FF=FE\n", Content_Type='text/plain; charset="\0\xff\n"', MIME_Version="1.0"
+    ),
+    "base64 of nothing": lambda: mail("QUJD\n" * 300_000, Content_Transfer_Encoding="base64"),
+    "many pieces of base64": lambda: mail((("A" * 60 + "\n") + "\n") * 20_000),
+    "no header at all": lambda: b"\xff\xfe\x00\r\n\r\r\n: :\n" * 1000,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_mail_is_read_in_bounded_time(what: str) -> None:
+    raw = HOSTILE[what]()
+    began = time.process_time()
+    report = read_report(raw, ADDRESS)
+    # Three seconds at most on two busy cores of 2026; ten times that is still bounded, and a square of the size is not.
+    assert time.process_time() - began < 40
+    assert report.kind in ("other", "bounce")
+
+
+@pytest.mark.parametrize("what", ["20 MB of one line", "a header of 20 MB", "NULs"])
+def test_hostile_mail_is_read_in_bounded_memory(what: str) -> None:
+    raw = HOSTILE[what]()
+    tracemalloc.start()
+    try:
+        read_report(raw, ADDRESS)
+        assert tracemalloc.get_traced_memory()[1] < 80 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_read(raw: bytes) -> None:
+    assert read_report(raw, ADDRESS).permanent is False
+
+
+@given(st.data())
+def test_a_damaged_report_is_read(data: st.DataObject) -> None:
+    system, end = data.draw(st.sampled_from(SYSTEMS)), data.draw(st.sampled_from(ENDS))
+    raw = bytearray(notification(system, end, token=TOKEN, link=LINK))
+    for _ in range(data.draw(st.integers(1, 12))):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        raw[at : at + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=6))
+    report = read_report(bytes(raw), ADDRESS)
+    assert report.kind in ("bounce", "complaint", "auto-reply", "unsubscribe", "other")
+    assert len(report.token) in (0, 26)
