@@ -20,8 +20,9 @@ from digest.model import RunReport
 
 log = logging.getLogger("digest.scheduler")
 
-# Deferred mail is due again after 30 minutes at the earliest (RFC 5321, 4.5.4.1); looking is cheap.
-_RETRY_MAIL_S = 300
+# Mails have their hour, and deferred ones are due again; looking is cheap.
+_MAIL_S = 60
+_MAILBOX_S = 300
 _RETRY_LEASE_S = 60
 _RETRY_RUN_S = 900
 
@@ -51,14 +52,14 @@ class Service:
         from apscheduler.schedulers.background import BackgroundScheduler
 
         # Runs of several digests at the same hour follow each other (App.alone); one that waits for a batch lets the others by.
-        workers = ThreadPoolExecutor(len(self._config.digest) + 1)
+        workers = ThreadPoolExecutor(len(self._config.digest) + 2)
         self._scheduler = BackgroundScheduler(executors={"default": workers}, timezone=UTC)
         for digest in self._config.digest:
             if digest.schedule:
                 self._add(digest)
-        self._scheduler.add_job(
-            self.retry_mail, "interval", seconds=_RETRY_MAIL_S, coalesce=True, max_instances=1
-        )
+        self._every(_MAIL_S, self.send_due_mail)
+        if self._config.mail.mailbox.host:
+            self._every(_MAILBOX_S, self.read_mailbox)
         self._scheduler.start()
         try:
             self._stop.wait()
@@ -139,24 +140,32 @@ class Service:
         first = due.astimezone(self._config.site.zone).replace(fold=0)
         return app.store.run_done(digest.name, first.date(), since=first.astimezone(UTC))
 
-    def retry_mail(self) -> None:
-        """Sends what is queued or due again, if anything is."""
+    def send_due_mail(self) -> None:
+        """Sends what is queued and due, letters first, if anything is."""
+        self._post("mail", _send_due)
+
+    def read_mailbox(self) -> None:
+        """Takes the reports of failed mail, and requests to leave, that have come."""
+        self._post("mailbox", _read_mailbox)
+
+    def _post(self, what: str, work: Callable[[App], None]) -> None:
+        """Work with mail on an App of its own. Every failure is logged and ends here: the service lives on."""
         app = self._opened()
         try:
             with app:
-                if app.stop.is_set():
-                    return
-                counts = app.store.delivery_counts()
-                due = app.store.next_retry()
-                waits = counts["queued"] or (self._config.mail.in_doubt == "resend" and counts["sending"])
-                if waits or (due is not None and due <= self._clock()):
-                    app.send()
+                if not app.stop.is_set():
+                    work(app)
         except LeaseHeld:
             log.debug("mail is left to the run that holds the lease")
         except DigestError as error:
-            log.error("mail: %s", error)
+            log.error("%s: %s", what, error)
+        except Exception:
+            log.exception("%s: failed by a fault of the program; please report it", what)
         finally:
             self._running.discard(app)
+
+    def _every(self, seconds: int, work: Callable[[], None]) -> None:
+        self._scheduler.add_job(work, "interval", seconds=seconds, coalesce=True, max_instances=1)
 
     def _add(self, digest: DigestConfig) -> None:
         grace_s = int(digest.grace_h * 3600)
@@ -182,6 +191,19 @@ class Service:
         if self._scheduler is None or when > due + timedelta(hours=digest.grace_h):
             return
         self._scheduler.add_job(self.run, "date", run_date=when, args=[digest, due], misfire_grace_time=None)
+
+
+def _send_due(app: App) -> None:
+    report = app.send_letters()
+    if report.error:
+        log.error("mail: %s", report.error)
+    if app.mail_is_due():
+        app.send()
+
+
+def _read_mailbox(app: App) -> None:
+    for line in app.take_reports():
+        log.info("mailbox: %s", line)
 
 
 def due_times(trigger: Any, start: datetime, end: datetime) -> Iterator[datetime]:

@@ -23,11 +23,13 @@ FLOORS = [
         "editions",
         "render",
         "tokens",
+        "choices",
+        "scores",
         "outcomes",
         "matching",
     },
     {"formats", "mail"},
-    {"fetch", "store", "website", "smtp", "process"},
+    {"fetch", "store", "website", "smtp", "process", "journal", "mailbox", "resolver"},
     {"pipeline", "subscriptions"},
     {"app"},
     {"scheduler", "web"},
@@ -35,12 +37,13 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
-# names the topics that editions show.
+# names the topics that editions show, and its rules are what readers follow and mute.
 NEIGHBOURS = {
     ("sources", "text"),
     ("render", "words"),
     ("editions", "text"),
     ("editions", "selection"),
+    ("choices", "selection"),
     ("render", "text"),
     ("text", "tex"),
 }

@@ -9,25 +9,24 @@ from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
 from digest import __version__
+from digest.app.post import Post, Progress
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
 from digest.errors import ConfigError, DigestError, LeaseHeld, UsageError
 from digest.fetch import ARXIV_INTERVAL_S, Fetcher
 from digest.model import (
     Candidate,
-    Delivery,
-    DeliveryReport,
     Edition,
+    Letter,
     Listing,
     Paper,
     PublishReport,
     Reading,
-    Receipt,
     RunReport,
     SourceReport,
     Subscriber,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     import tempfile
 
     from digest.render import Renderer
-    from digest.smtp import Transport
     from digest.store import Store
 
 LEASE = "run"
@@ -51,8 +49,6 @@ _LEASE_POLL_S = 5.0
 _AT_WORK = threading.RLock()
 
 _PACKAGE = Path(__file__).parent.parent
-
-Progress = Callable[[str, int, int], None]
 
 
 def utc_now() -> datetime:
@@ -71,7 +67,7 @@ class _StoreTurns:
         return self._store.take_turn(host, holder=holder, now=now, ttl_s=ttl_s, is_dead=is_dead)
 
 
-class App:
+class App(Post):
     """What the three doors share: plain methods with plain arguments. Use as a context manager."""
 
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -210,117 +206,6 @@ class App:
                 found.append((source, followers))
         return found
 
-    # ------------------------------------------------------------ mail
-
-    def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
-        """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between
-        the two. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
-        with self.alone():
-            if self._undelivered():
-                self.publish()
-            return self.deliver(lambda done, total: progress("deliver", done, total))
-
-    def deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
-        """Sends what is queued or due. Under the lease, and after the pages that the mails link to are there."""
-        from digest.pipeline.deliver import deliver
-
-        if not self._undelivered():
-            return DeliveryReport()
-        return deliver(
-            self.store,
-            self._open_transport(),
-            self._message_of(),
-            self.config.mail,
-            holder=self._holder,
-            clock=self.clock,
-            stop=self.stop,
-            progress=progress,
-            renew=self.renew,
-        )
-
-    def _undelivered(self) -> bool:
-        counts = self.store.delivery_counts()
-        return any(counts[state] for state in ("queued", "sending", "deferred"))
-
-    def _open_transport(self) -> Callable[[], Transport]:
-        from digest.smtp import open_transport
-
-        return open_transport(self.config.mail, base=self.config.resolve)
-
-    def _message_of(self) -> Callable[[Delivery], bytes]:
-        """The bytes of a delivery's message; each edition is composed once."""
-        composed: dict[tuple[str, str], Callable[[Delivery], bytes]] = {}
-
-        def message(delivery: Delivery) -> bytes:
-            key = (delivery.digest, delivery.edition)
-            if key not in composed:
-                composed[key] = self._compose(self._edition_of(*key))
-            return composed[key](delivery)
-
-        return message
-
-    def _compose(self, edition: Edition) -> Callable[[Delivery], bytes]:
-        from digest.mail.compose import compose
-
-        return compose(
-            edition,
-            site=self.config.site,
-            digest=self.digest_named(edition.digest),
-            mail=self.config.mail,
-            url=self.config.digest_url(edition.digest),
-            renderer=self.renderer,
-        ).message
-
-    def _edition_of(self, digest: str, edition_id: str) -> Edition:
-        day, _, part = edition_id.partition("/")
-        edition = self.store.edition(digest, date.fromisoformat(day), int(part or 1))
-        if edition is None:
-            raise UsageError(f"no edition {edition_id} of {digest!r}. See `digest status`.")
-        return edition
-
-    def check_login(self) -> None:
-        """Connects and logs in to the mail server and sends nothing. Raises MailError with the mend."""
-        from digest.smtp import SmtpTransport
-
-        transport = SmtpTransport(self.config.mail.smtp, sender=parseaddr(self.config.mail.from_)[1])
-        try:
-            transport.connect()
-        finally:
-            transport.close()
-
-    def send_to(self, address: str, *, day: date | None = None, now: datetime) -> tuple[Edition, Receipt]:
-        """One copy of the newest edition (or that of `day`) to one address only; no delivery is recorded.
-
-        Raises UsageError for an address that is suppressed or has unsubscribed: they asked for no more mail.
-        """
-        from digest.pipeline.issue import message_id
-
-        known = self.store.subscriber(address)
-        if known is not None and known.status in ("suppressed", "unsubscribed"):
-            raise UsageError(
-                f"{address} is {known.status}: nothing is sent there. "
-                f"If they asked for mail again, `digest subscribers add {address}`."
-            )
-        edition = self.newest_edition(day)
-        domain = parseaddr(self.config.mail.from_)[1].rpartition("@")[2]
-        subscriber = known or Subscriber(id=0, address=address, status="confirmed", since=now)
-        delivery = Delivery(
-            id=0,
-            edition_id=0,
-            digest=edition.digest,
-            edition=edition.id,
-            subscriber=subscriber,
-            message_id=message_id(edition, f"copy\0{address}\0{now.isoformat()}", domain),
-            date=now,
-            attempt=1,
-        )
-        message = self._compose(edition)(delivery)
-        transport = self._open_transport()()
-        try:
-            return edition, transport.send(address, message, message_id=delivery.message_id)
-        finally:
-            transport.close()
-
     # ------------------------------------------------------------ pages
 
     def rebuild(self) -> PublishReport:
@@ -369,7 +254,26 @@ class App:
             ]
             for _ in digest_pages(digest, self.config, self.store, self.renderer, editions):
                 pass
-            self._compose(editions[0])
+            self._try_mail(editions[0], now)
+
+    def _try_mail(self, edition: Edition, now: datetime) -> None:
+        from digest.mail.compose import composer
+        from digest.mail.letters import letter
+        from digest.tokens import Tokens
+
+        tokens, reader = (
+            Tokens(b""),
+            Subscriber(id=0, address="reader@example.org", status="pending", since=now),
+        )
+        composer(self.config, self.renderer, tokens, lambda digest, edition_id: edition)(
+            self._copy_for(edition, reader, now)
+        )
+        kinds: tuple[Literal["confirm", "known"], ...] = ("confirm", "known")
+        for kind in kinds:
+            sample = Letter(
+                id=0, kind=kind, subscriber=reader, message_id="<sample@localhost>", date=now, attempt=1
+            )
+            letter(sample, self.config, self.renderer, tokens, now=now)
 
     def newest_edition(self, day: date | None = None) -> Edition:
         """The newest edition of any digest, or the newest part of a day's. Raises UsageError where there is none."""

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 POLL_S = 600.0
 # The lease is held for longer after so much time, while sources are read.
 RENEW_S = 60.0
+PENDING = timedelta(days=7)
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -107,6 +108,7 @@ class DayRun:
         reports = self._collect(self._readers())
         if order.wait and not order.dry_run:
             reports = self._wait(reports)
+        app.wake()
         issued = [
             issue(digest, app.config, app.store, day=order.day, now=order.now, again=order.again)
             for digest in order.digests
@@ -245,6 +247,8 @@ class DayRun:
             older_than=self._order.now - timedelta(days=config.keep_pages_days),
             max_bytes=config.keep_pages_mb * 1024 * 1024,
         )
+        # Who never confirmed is forgotten after a week.
+        self._app.store.expire_pending(older_than=self._order.now - PENDING)
 
 
 def _waited(report: SourceReport, until: str) -> SourceReport:

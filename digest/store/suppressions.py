@@ -73,6 +73,11 @@ class Suppressions:
         with self._db.writing():
             self._db.run("note_asked", hash=hashed(self._db, fold(address)), asked_at=stamp(now))
 
+    def note_nothing(self, *, now: datetime) -> None:
+        """Writes as much as `note_asked` does and says nothing: so that nobody hears from the time it takes who is known."""
+        with self._db.writing():
+            self._db.run("set_meta", key="asked_in_vain", value=stamp(now))
+
     def add_score(self, number: int, points: float, *, now: datetime, half_life: timedelta) -> float:
         """The score of a subscriber's failed mails: what it was, halved for every `half_life` since, and these points.
 

@@ -1,4 +1,4 @@
-"""Who gets mail: the rules of subscribing and leaving. The store keeps the facts, deliver asks them again at each claim."""
+"""The operator's side of subscribing: checked addresses, added, removed, erased and allowed again."""
 
 from __future__ import annotations
 
@@ -42,12 +42,27 @@ def add(
     """
     checked = [checked_address(address) for address in addresses]
     for address in checked:
-        known = store.subscriber(address)
-        if known is not None and known.status == "suppressed":
+        if reason := why_never(store, address):
             raise UsageError(
-                f"{address} is suppressed: its mail bounced or its owner complained. Nothing was added."
+                f"{address} is suppressed: {reason}. Nothing was added. "
+                f"If its owner asked for mail again: `digest subscribers allow {address}`, then add it."
             )
     return [store.add_subscriber(address, digests=digests, now=now) for address in checked]
+
+
+def why_never(store: Store, address: str) -> str:
+    """Why an operator cannot put this address on the list, in words; "" where nothing speaks against it."""
+    known, gone = store.subscriber(address), store.suppression(address)
+    if gone is not None:
+        return _REASONS[gone.reason]
+    return _REASONS["bounced"] if known is not None and known.status == "suppressed" else ""
+
+
+_REASONS = {
+    "bounced": "its mailbox does not take mail",
+    "complained": "its owner complained",
+    "erased": "its owner left and had all data erased",
+}
 
 
 def remove(store: Store, addresses: Sequence[str], *, now: datetime) -> list[tuple[str, bool]]:
@@ -61,3 +76,13 @@ def _normal(address: str) -> str:
         return checked_address(address)
     except UsageError:
         return address.strip()
+
+
+def erase(store: Store, address: str, *, now: datetime) -> list[str] | None:
+    """Erases all data of an address; the Message-IDs of the mails sent to it, None where it was unknown."""
+    return store.erase_subscriber(_normal(address), now=now)
+
+
+def allow(store: Store, address: str, *, now: datetime) -> bool:
+    """Lifts a suppression: the address may be added, or subscribe itself. False where there was none."""
+    return store.allow_address(_normal(address), now=now)

@@ -1,0 +1,263 @@
+"""The part of App that mails: editions and letters out, reports of failed mail in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from datetime import date, datetime
+from email.utils import parseaddr
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from digest.config import Config
+from digest.errors import ConfigError, UsageError
+from digest.model import Delivery, DeliveryReport, Edition, Letter, Message, Preferences, Receipt, Subscriber
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from digest.pipeline.letters import LettersReport
+    from digest.render import Renderer
+    from digest.smtp import Transport
+    from digest.store import Store
+    from digest.subscriptions import Subscriptions
+    from digest.tokens import Tokens
+
+Progress = Callable[[str, int, int], None]
+Composer = Callable[[Delivery], Message | None]
+
+
+class Post:
+    """What App does with mail. App gives the edges."""
+
+    config: Config
+    clock: Callable[[], datetime]
+    stop: threading.Event
+    _holder: str
+
+    if TYPE_CHECKING:
+
+        @property
+        def store(self) -> Store: ...
+        @property
+        def renderer(self) -> Renderer: ...
+        def alone(self) -> AbstractContextManager[None]: ...
+        def renew(self) -> None: ...
+        def publish(self) -> object: ...
+        def newest_edition(self, day: date | None = None) -> Edition: ...
+
+    # ------------------------------------------------------------ who gets it
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        from digest.tokens import Tokens
+
+        return Tokens(self.store.secret())
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        from digest.subscriptions import Subscriptions
+
+        return Subscriptions(self.store, self.config, self.tokens)
+
+    def erase_outbox(self, message_ids: list[str]) -> int:
+        """Removes the files of these mails from the folder that stands in for a mail server; how many there were."""
+        from digest.smtp import eml_name
+
+        folder = self.config.resolve(self.config.mail.folder)
+        found = 0
+        for message_id in message_ids:
+            with suppress(FileNotFoundError):
+                (folder / eml_name(message_id)).unlink()
+                found += 1
+        return found
+
+    # ------------------------------------------------------------ editions
+
+    def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
+        """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between
+        the two. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
+        with self.alone():
+            self.wake()
+            if self.mail_is_due():
+                self.publish()
+            return self.deliver(lambda done, total: progress("deliver", done, total))
+
+    def wake(self) -> None:
+        """Whose pause is over is a reader again."""
+        now = self.clock()
+        self.store.resume_paused(now.astimezone(self.config.site.zone).date(), now=now)
+
+    def mail_is_due(self) -> bool:
+        """Is there a mail to send now, or one that was in flight when a run ended?"""
+        due = self.store.next_due()
+        return (due is not None and due <= self.clock()) or self.store.delivery_counts()["sending"] > 0
+
+    def deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
+        """Sends what is queued and due. Under the lease, and after the pages that the mails link to are there."""
+        from digest.pipeline.deliver import deliver
+
+        if not self.mail_is_due():
+            return DeliveryReport(queued=self.store.delivery_counts()["queued"])
+        return deliver(
+            self.store,
+            self._open_transport(),
+            self._composer(),
+            self.config.mail,
+            holder=self._holder,
+            clock=self.clock,
+            stop=self.stop,
+            progress=progress,
+            renew=self.renew,
+            journal=self._journal(),
+        )
+
+    def _journal(self) -> Path:
+        """Where the receipts of a run are noted before they are in the store: beside it, or below the configuration."""
+        from digest.store import sqlite_file
+
+        file = sqlite_file(self.config.store.url, self.config.resolve("."))
+        return file.with_name(f"{file.name}.receipts") if file else self.config.resolve("var/receipts")
+
+    def _open_transport(self) -> Callable[[], Transport]:
+        from digest.smtp import open_transport
+
+        return open_transport(self.config.mail, base=self.config.resolve)
+
+    def _composer(self) -> Composer:
+        from digest.mail.compose import composer
+
+        return composer(self.config, self.renderer, self.tokens, self._edition_of, sign=self._signer())
+
+    def _signer(self) -> Callable[[bytes], bytes] | None:
+        dkim = self.config.mail.dkim
+        if not dkim.selector:
+            return None
+        from digest.mail.dkim import signer
+
+        file = self.config.resolve(dkim.key_file)
+        try:
+            key = file.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f'{self.config.file}, [mail], "dkim": the key {file} cannot be read ({error.strerror}). '
+                'Give its path as "key_file", or take "selector" away and let your relay sign.',
+                path=self.config.file,
+                key="key_file",
+            ) from None
+        return signer(self.config, key)
+
+    def _edition_of(self, digest: str, edition_id: str) -> Edition:
+        day, _, part = edition_id.partition("/")
+        edition = self.store.edition(digest, date.fromisoformat(day), int(part or 1))
+        if edition is None:
+            raise UsageError(f"no edition {edition_id} of {digest!r}. See `digest status`.")
+        return edition
+
+    def check_login(self) -> None:
+        """Connects and logs in to the mail server and sends nothing. Raises MailError with the mend."""
+        from digest.smtp import SmtpTransport
+
+        transport = SmtpTransport(self.config.mail.smtp, sender=parseaddr(self.config.mail.from_)[1])
+        try:
+            transport.connect()
+        finally:
+            transport.close()
+
+    def send_to(self, address: str, *, day: date | None = None, now: datetime) -> tuple[Edition, Receipt]:
+        """One copy of the newest edition (or that of `day`) to one address only, whole; no delivery is recorded.
+
+        Raises UsageError for an address that is suppressed or has unsubscribed: they asked for no more mail.
+        """
+        known = self._willing(address)
+        edition = self.newest_edition(day)
+        delivery = self._copy_for(edition, known or _nobody(address, now), now)
+        message = self._composer()(delivery)
+        if message is None:
+            raise UsageError(f"edition {edition.id} has no paper to send.")
+        transport = self._open_transport()()
+        try:
+            return edition, transport.send(address, message, message_id=delivery.message_id)
+        finally:
+            transport.close()
+
+    def _willing(self, address: str) -> Subscriber | None:
+        known, suppression = self.store.subscriber(address), self.store.suppression(address)
+        status = known.status if known else "suppressed" if suppression else ""
+        if suppression or status in ("suppressed", "unsubscribed"):
+            allow = (
+                f"`digest subscribers allow {address}`, then "
+                if suppression or status == "suppressed"
+                else ""
+            )
+            raise UsageError(
+                f"{address} is {status or 'suppressed'}: nothing is sent there. "
+                f"If they asked for mail again, {allow}`digest subscribers add {address}`."
+            )
+        return replace(known, preferences=Preferences()) if known else None
+
+    def _copy_for(self, edition: Edition, subscriber: Subscriber, now: datetime) -> Delivery:
+        from digest.pipeline.issue import message_id
+
+        domain = parseaddr(self.config.mail.from_)[1].rpartition("@")[2]
+        return Delivery(
+            id=0,
+            edition_id=0,
+            digest=edition.digest,
+            edition=edition.id,
+            editions=(edition.id,),
+            subscriber=subscriber,
+            message_id=message_id(edition, f"copy\0{subscriber.address}\0{now.isoformat()}", domain),
+            date=now,
+            attempt=1,
+        )
+
+    # ------------------------------------------------------------ letters
+
+    def send_letters(self) -> LettersReport:
+        """Sends the letters that wait: at once after somebody asked, and again where it failed. Needs no lease."""
+        from digest.mail.letters import letter as compose_letter
+        from digest.pipeline.letters import LettersReport, send_letters
+
+        due = self.store.next_letter()
+        if due is None or due > self.clock():
+            return LettersReport()
+
+        def compose(letter: Letter) -> Message:
+            return compose_letter(letter, self.config, self.renderer, self.tokens, now=self.clock())
+
+        return send_letters(
+            self.store, self._open_transport(), compose, holder=self._holder, clock=self.clock, stop=self.stop
+        )
+
+    # ------------------------------------------------------------ reports
+
+    def take_report(self, raw: bytes) -> str:
+        """What a report of failed mail, a complaint or a request to leave changed, in one line without an address."""
+        from digest.subscriptions.bounces import take_report
+
+        return take_report(self.store, self.tokens, self.config, raw, now=self.clock())
+
+    def take_reports(self) -> list[str]:
+        """The same for every new mail in the mailbox of [mail], "mailbox". Raises MailError with the mend."""
+        from digest.mailbox import unseen
+
+        lines = []
+        with unseen(self.config.mail.mailbox) as mails:
+            for raw in _until(self.stop, mails):
+                lines.append(self.take_report(raw))
+        return lines
+
+
+def _until(stop: threading.Event, mails: Iterator[bytes]) -> Iterator[bytes]:
+    for raw in mails:
+        yield raw
+        if stop.is_set():
+            return
+
+
+def _nobody(address: str, now: datetime) -> Subscriber:
+    return Subscriber(id=0, address=address, status="confirmed", since=now)

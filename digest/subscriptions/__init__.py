@@ -1,0 +1,250 @@
+"""Who gets mail: the rules of subscribing, confirming, choosing and leaving. The store keeps the facts, and asks them again at
+each claim of a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from digest.addresses import ascii_address
+from digest.choices import next_due, preferences_problems
+from digest.config import OTHER_SLUG, Config, slugs_of
+from digest.errors import TokenExpired, TokenInvalid, UsageError
+from digest.model import Preferences, Subscriber
+from digest.subscriptions.operator import add, allow, checked_address, erase, remove, why_never
+from digest.tokens import Purpose, Tokens
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+__all__ = [
+    "CONFIRM_HOURS",
+    "CONSENT",
+    "Link",
+    "State",
+    "Subscriptions",
+    "add",
+    "allow",
+    "checked_address",
+    "erase",
+    "remove",
+    "why_never",
+]
+
+# The version of the words to which people agree in the form (templates/web/subscribe.html).
+CONSENT = "form 2026-11"
+CONFIRM_HOURS = 48
+UNDO_HOURS = 24
+ASK_EVERY = timedelta(hours=24)
+ASK_TIMES = 3
+
+State = Literal["pending", "confirmed", "paused", "unsubscribed", "suppressed", "expired", "unknown"]
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """What a link leads to: the state of its subscriber; "expired" for one whose time has passed, "unknown" for none of ours.
+    `changed`: this very call brought it about."""
+
+    state: State
+    subscriber: Subscriber | None = None
+    changed: bool = False
+
+
+UNKNOWN = Link(state="unknown")
+
+
+class Subscriptions:
+    """The rules over one store. Every method is harmless when repeated."""
+
+    def __init__(self, store: Store, config: Config, tokens: Tokens) -> None:
+        self._store, self._config, self._tokens = store, config, tokens
+
+    # ------------------------------------------------------------ asking
+
+    def subscribe(
+        self, address: str, *, digests: Sequence[str], preferences: Preferences, now: datetime
+    ) -> None:
+        """Asks an address whether it wants to subscribe: a letter is queued, at most one a day, three until it answers.
+
+        Who reads a digest already gets a letter with the link to their choices; who is suppressed gets nothing. The caller
+        cannot tell these apart. Raises UsageError for what is no address, and for choices that are none.
+        """
+        checked = checked_address(address)
+        self._check(digests, preferences)
+        with self._store.together():
+            known, gone = self._store.subscriber(checked), self._store.suppression(checked)
+            times, last = self._store.asked(checked)
+            never = (known is not None and known.status == "suppressed") or (
+                gone is not None and gone.reason != "erased"
+            )
+            due = last is None or last + ASK_EVERY <= now
+            reads = known is not None and known.status in ("confirmed", "paused")
+            if never or not due or (times >= ASK_TIMES and not reads):
+                self._store.note_nothing(now=now)
+                return
+            self._store.note_asked(checked, now=now)
+            reader = self._store.add_pending(
+                checked, digests=digests, preferences=preferences, consent=CONSENT, now=now
+            )
+            self._queue(reader, "known" if reads else "confirm", now)
+
+    def send_again(self, token: str, *, now: datetime) -> Link:
+        """A new letter for a confirm link that has ended, within the same limits; the state of its subscriber."""
+        link = self._found("confirm", token, now, ended=True)
+        reader = link.subscriber
+        if reader is None or reader.status != "pending":
+            return link
+        with self._store.together():
+            times, last = self._store.asked(reader.address)
+            if times < ASK_TIMES and (last is None or last + ASK_EVERY <= now):
+                self._store.note_asked(reader.address, now=now)
+                self._queue(reader, "confirm", now)
+        return Link(state="pending", subscriber=reader)
+
+    def _queue(self, reader: Subscriber, kind: Literal["confirm", "known"], now: datetime) -> None:
+        import secrets
+
+        domain = ascii_address(self._config.mail.from_.rpartition("@")[2].strip(" >"))
+        message_id = f"<{now:%Y%m%d}.{kind}.{secrets.token_hex(12)}@{domain}>"
+        self._store.queue_letter(reader.id, kind, message_id=message_id, now=now)
+
+    def _check(self, digests: Sequence[str], preferences: Preferences) -> None:
+        names = [digest.name for digest in self._config.digest]
+        problems = [f'There is no digest "{name}".' for name in digests if name not in names]
+        slugs = {OTHER_SLUG}.union(*(slugs_of(digest.topics).values() for digest in self._config.digest))
+        if problems := problems + preferences_problems(preferences, slugs):
+            raise UsageError(" ".join(problems))
+
+    # ------------------------------------------------------------ by a link
+
+    def look(self, purpose: Purpose, token: str, *, now: datetime) -> Link:
+        """The state behind a link. Changes nothing."""
+        return self._found(purpose, token, now)
+
+    def _found(self, purpose: Purpose, token: str, now: datetime, *, ended: bool = False) -> Link:
+        """`ended`: a link whose time has passed still says whose it was."""
+
+        def nonce_of(number: int) -> str | None:
+            found = self._store.subscriber_by_id(number)
+            return found.nonce if found else None
+
+        expired = False
+        try:
+            number = self._tokens.read(purpose, token, nonce_of=nonce_of, now=now)
+        except TokenInvalid:
+            return UNKNOWN
+        except TokenExpired as error:
+            number, expired = error.subscriber_id, True
+        subscriber = self._store.subscriber_by_id(number)
+        if subscriber is None:
+            return UNKNOWN
+        # An ended link of somebody who answered long ago says that they did.
+        if expired and not ended and (purpose == "undo" or subscriber.status == "pending"):
+            return Link(state="expired", subscriber=subscriber)
+        return Link(state=subscriber.status, subscriber=subscriber)
+
+    def confirm(self, token: str, *, now: datetime) -> Link:
+        """Makes a reader of who was asked. Of nobody else: who has left since does not come back by an old link."""
+        link = self._found("confirm", token, now)
+        if link.state != "pending" or link.subscriber is None:
+            return link
+        return self._changed(link.subscriber, self._store.confirm_subscriber(link.subscriber.id, now=now))
+
+    def unsubscribe(self, token: str, *, now: datetime) -> Link:
+        """Takes the reader off, with all that is queued for them. Effective when this returns."""
+        link = self._found("unsubscribe", token, now)
+        if link.subscriber is None:
+            return link
+        return self._changed(link.subscriber, self._store.leave(link.subscriber.id, now=now))
+
+    def undo(self, token: str, *, now: datetime) -> Link:
+        """Brings back who left within the last day, by the link on the page that said so."""
+        link = self._found("undo", token, now)
+        reader = link.subscriber
+        if link.state != "unsubscribed" or reader is None:
+            return link
+        if reader.changed_at is None or reader.changed_at + timedelta(hours=UNDO_HOURS) < now:
+            return Link(state="expired", subscriber=reader)
+        return self._changed(reader, self._store.return_subscriber(reader.id, now=now))
+
+    def change(
+        self,
+        token: str,
+        *,
+        digests: Sequence[str],
+        preferences: Preferences,
+        paused_until: date | None,
+        now: datetime,
+    ) -> Link:
+        """Stores choices; what waits gets its new hour. Raises UsageError for choices that are none."""
+        link = self._found("manage", token, now)
+        if link.state not in ("confirmed", "paused") or link.subscriber is None:
+            return link
+        self._check(digests, preferences)
+        number, zone = link.subscriber.id, self._config.site.timezone
+
+        def due(issued_at: datetime) -> datetime:
+            return next_due(preferences, issued_at, site_timezone=zone)
+
+        with self._store.together():
+            changed = self._store.set_choices(
+                number, digests=digests, preferences=preferences, paused_until=paused_until, now=now
+            )
+            if changed:
+                self._store.reschedule(number, due, now=now)
+        return self._changed(link.subscriber, changed)
+
+    def export(self, token: str, *, now: datetime) -> dict[str, Any] | None:
+        """All that is stored of a person, ready for JSON; None for a link that is not theirs."""
+        reader = self._found("manage", token, now).subscriber
+        if reader is None:
+            return None
+        return {
+            "schema": 1,
+            "address": reader.address,
+            "status": reader.status,
+            "since": reader.since.isoformat(),
+            "changed_at": reader.changed_at.isoformat() if reader.changed_at else None,
+            "consent": reader.consent,
+            "digests": list(reader.digests),
+            "preferences": msgspec.to_builtins(reader.preferences),
+            "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
+            "mails": [
+                {"digest": digest, "edition": edition, "status": status, "date": on.isoformat()}
+                for edition, digest, status, on in self._store.deliveries_of(reader.id)
+            ],
+        }
+
+    def erase(self, token: str, *, now: datetime) -> tuple[Link, list[str]]:
+        """Erases all data of a person; the Message-IDs of their mails, for a folder that holds copies."""
+        reader = self._found("manage", token, now).subscriber
+        if reader is None:
+            return UNKNOWN, []
+        message_ids = self._store.erase_subscriber(reader.address, now=now)
+        return Link(state="unknown", changed=message_ids is not None), message_ids or []
+
+    def _changed(self, before: Subscriber, changed: bool) -> Link:
+        after = self._store.subscriber_by_id(before.id)
+        return Link(state=after.status, subscriber=after, changed=changed) if after else UNKNOWN
+
+    # ------------------------------------------------------------ links
+
+    def confirm_url(self, subscriber: Subscriber, until: datetime) -> str:
+        return self._url("confirm", self._tokens.make("confirm", subscriber, until=until))
+
+    def manage_url(self, subscriber: Subscriber) -> str:
+        return self._url("manage", self._tokens.make("manage", subscriber))
+
+    def unsubscribe_url(self, subscriber: Subscriber) -> str:
+        return self._url("unsubscribe", self._tokens.make("unsubscribe", subscriber))
+
+    def undo_url(self, subscriber: Subscriber, now: datetime) -> str:
+        until = now + timedelta(hours=UNDO_HOURS)
+        return self._url("undo", self._tokens.make("undo", subscriber, until=until))
+
+    def _url(self, page: str, token: str) -> str:
+        return f"{self._config.site.url}{page}/?t={token}"

@@ -1,0 +1,120 @@
+"""What a report changes for the person it is about: the token in its address says who that is. Nothing is ever sent.
+
+A mailbox that is gone ends the mail to it at once, and so does a complaint. Any other failure counts (digest/scores.py), since
+full mailboxes are emptied and servers come back. A delay counts nothing: where the mail fails in the end, that is
+reported too. What a server refuses by its policy is about us and counts so little that it never ends anything by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from digest import scores
+from digest.config import Config
+from digest.errors import TokenInvalid, UsageError
+from digest.mail.bounces import Report, read_report
+from digest.mail.replies import is_policy, verdict
+from digest.mail.reports import REPLY
+from digest.model import Subscriber
+
+if TYPE_CHECKING:
+    from digest.store import Store
+    from digest.tokens import Tokens
+
+FAILED = 1.0
+# Every day for ever, this stays below 2.7 with a half-life of seven days.
+REFUSED_BY_POLICY = 0.25
+# The mail was too large, or of a kind that is not taken: a shorter one may get through.
+_ABOUT_THE_MAIL = ("5.2.3", "5.3.4", "5.6.")
+
+
+def take_report(store: Store, tokens: Tokens, config: Config, raw: bytes, *, now: datetime) -> str:
+    """Does what one mail to the address for reports asks for. One line for the operator, with no address in it.
+
+    The token in the address to which it came (mail.bounces) decides whose it is; without it, that of the mail that it
+    returns. A report with none or a forged one changes nothing, nor do auto-replies and what is no report. Who asks to leave
+    without a token is known by the address it comes from. Harmless when repeated: a failure counts once a day.
+    """
+    report = read_report(raw, config.mail.bounces)
+    if report.kind == "auto-reply":
+        return "auto-reply: nothing changed."
+    reader, why = _whose(store, tokens, report, now)
+    name = " ".join(filter(None, (_word(report), report.status)))
+    if reader is None:
+        return f"{name}: {why}; ignored."
+    who = f"subscriber {reader.id}"
+    if report.kind == "other":
+        return f"other: no report of failed mail, although it has the token of {who}; nothing changed."
+    if report.kind == "unsubscribe":
+        left = store.leave(reader.id, now=now)
+        return f"unsubscribe: {who} {'has left' if left else 'was not on the list; nothing changed'}."
+    if report.kind == "complaint":
+        return f"complaint: {_suppressed(store, reader, 'complained', now)}."
+    return f"{name}: {_failed(store, reader, report, now)}."
+
+
+def _word(report: Report) -> str:
+    return "delay" if report.kind == "bounce" and not report.permanent else report.kind
+
+
+def _whose(store: Store, tokens: Tokens, report: Report, now: datetime) -> tuple[Subscriber | None, str]:
+    """The subscriber a report is about, or None and why."""
+
+    def nonce_of(number: int) -> str | None:
+        known = store.subscriber_by_id(number)
+        return known.nonce if known else None
+
+    try:
+        if report.token:
+            number = tokens.read("bounce", report.token, nonce_of=nonce_of, now=now)
+        elif report.unsubscribe_token:
+            number = tokens.read("unsubscribe", report.unsubscribe_token, nonce_of=nonce_of, now=now)
+        elif report.kind == "unsubscribe":
+            return _sender(store, report), "its sender is no subscriber"
+        else:
+            return None, "no token of ours in it"
+    except TokenInvalid:
+        return None, "its token is forged, or of somebody who was erased"
+    return store.subscriber_by_id(number), "its subscriber was erased"
+
+
+def _sender(store: Store, report: Report) -> Subscriber | None:
+    # From: can be forged; what a forger gets by it is that somebody misses a mail and subscribes again.
+    from digest.subscriptions import checked_address
+
+    try:
+        return store.subscriber(checked_address(report.sender))
+    except UsageError:
+        return None
+
+
+def _suppressed(
+    store: Store, reader: Subscriber, reason: Literal["bounced", "complained"], now: datetime
+) -> str:
+    done = store.suppress_subscriber(reader.id, reason, now=now)
+    return f"subscriber {reader.id} {'gets no more mail' if done else 'gets no mail already'}"
+
+
+def _failed(store: Store, reader: Subscriber, report: Report, now: datetime) -> str:
+    if not report.permanent:
+        return f"the mail to subscriber {reader.id} is still being tried; nothing counted"
+    if _is_gone(report):
+        return f"no such mailbox, {_suppressed(store, reader, 'bounced', now)}"
+    score = store.add_score(reader.id, _points(report), now=now, half_life=scores.HALF_LIFE)
+    if score >= scores.LIMIT:
+        return f"too many failures, {_suppressed(store, reader, 'bounced', now)}"
+    return f"counted, subscriber {reader.id} stands at {score:.2f} of {scores.LIMIT:.0f}"
+
+
+def _is_gone(report: Report) -> bool:
+    reply = REPLY.search(report.reason)
+    code = int(reply[1]) if reply else 550
+    if report.status.startswith("4") or code < 500:
+        return False
+    return verdict(code, report.status or None, report.reason, stage="rcpt") == "suppress"
+
+
+def _points(report: Report) -> float:
+    ours = is_policy(report.status or None, report.reason) or report.status.startswith(_ABOUT_THE_MAIL)
+    return REFUSED_BY_POLICY if ours else FAILED

@@ -1,0 +1,137 @@
+"""Letters go out at once, one process at a time, and are tried again until their link ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.config import SmtpConfig
+from digest.model import Letter, Message, Preferences, Subscriber
+from digest.pipeline.letters import LettersReport, retry_at, send_letters
+from digest.smtp import FolderTransport, SmtpTransport
+from digest.store import Store, open_store
+from smtp_servers import SmtpServer, serving
+
+NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
+        yield opened
+
+
+def ask(store: Store, address: str, now: datetime = NOW) -> Subscriber:
+    reader = store.add_pending(
+        address, digests=(), preferences=Preferences(), consent="form 2026-11", now=now
+    )
+    assert store.queue_letter(
+        reader.id, "confirm", message_id=f"<{reader.id}.letter@papers.example.org>", now=now
+    )
+    return reader
+
+
+def words(letter: Letter) -> Message:
+    head = f"To: {letter.subscriber.address}\r\nMessage-ID: {letter.message_id}\r\n"
+    return Message(pieces=(f"From: digest@papers.example.org\r\n{head}\r\nConfirm?\r\n".encode(),), sender="")
+
+
+def send(store: Store, server: SmtpServer, now: datetime = NOW, holder: str = "one") -> LettersReport:
+    smtp = SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=10)
+    return send_letters(
+        store,
+        lambda: SmtpTransport(smtp, sender="digest@papers.example.org"),
+        words,
+        holder=holder,
+        clock=lambda: now,
+    )
+
+
+def only(reply: bytes) -> Callable[[str, str], bytes | None]:
+    return lambda verb, line: reply if verb == "RCPT" else None
+
+
+def test_a_letter_goes_out_once_with_the_null_sender(store: Store) -> None:
+    ask(store, "ann@example.org")
+    with serving() as server:
+        assert send(store, server) == LettersReport(accepted=1)
+        assert send(store, server) == LettersReport()
+    assert server.recipients() == ["ann@example.org"]
+    assert server.taken[0].envelope[0].startswith("MAIL FROM:<>")
+
+
+def test_many_letters_go_out_in_one_call(store: Store) -> None:
+    for number in range(45):
+        ask(store, f"reader{number}@example.org")
+    with serving() as server:
+        assert send(store, server).accepted == 45
+    assert len(set(server.recipients())) == 45
+    assert server.connections == 1
+
+
+def test_a_deferred_letter_is_tried_again_after_five_minutes(store: Store) -> None:
+    ask(store, "ann@example.org")
+    with serving(only(b"450 4.2.0 greylisted")) as server:
+        assert send(store, server).deferred == 1
+    later = NOW + timedelta(minutes=5)
+    with serving() as server:
+        assert send(store, server, later - timedelta(seconds=1)) == LettersReport()
+        assert send(store, server, later) == LettersReport(accepted=1)
+
+
+def test_a_rejected_letter_is_not_tried_again(store: Store) -> None:
+    ask(store, "ann@example.org")
+    with serving(only(b"550 5.1.1 no such user")) as server:
+        assert send(store, server).rejected == 1
+        assert send(store, server, NOW + timedelta(hours=3)) == LettersReport()
+
+
+def test_a_server_that_is_gone_costs_no_letter(store: Store) -> None:
+    for number in range(3):
+        ask(store, f"reader{number}@example.org")
+    with serving() as server:
+        pass
+    report = send(store, server)
+    assert report.deferred == 3 and report.error and "cannot be reached" in report.error
+    with serving() as server:
+        assert send(store, server, NOW + timedelta(minutes=5)).accepted == 3
+
+
+def test_a_letter_ends_with_its_link(store: Store) -> None:
+    ask(store, "ann@example.org")
+    with serving() as server:
+        assert send(store, server, NOW + timedelta(hours=49)) == LettersReport()
+    assert server.recipients() == []
+
+
+def test_who_has_answered_meanwhile_gets_no_question(store: Store) -> None:
+    reader = ask(store, "ann@example.org")
+    assert store.confirm_subscriber(reader.id, now=NOW)
+    with serving() as server:
+        assert send(store, server) == LettersReport()
+    assert server.recipients() == []
+
+
+def test_a_letter_that_another_process_holds_is_left_to_it(store: Store) -> None:
+    ask(store, "ann@example.org")
+    assert len(store.claim_letters(now=NOW, holder="other", limit=5)) == 1
+    with serving() as server:
+        assert send(store, server) == LettersReport()
+        # That process is dead, it seems: somebody still waits for the mail.
+        assert send(store, server, NOW + timedelta(minutes=11)) == LettersReport(accepted=1)
+
+
+def test_letters_can_go_into_the_folder(store: Store, tmp_path: Path) -> None:
+    ask(store, "ann@example.org")
+    folder = tmp_path / "outbox"
+    report = send_letters(store, lambda: FolderTransport(folder), words, holder="one", clock=lambda: NOW)
+    assert report == LettersReport(accepted=1)
+    assert [b"Confirm?" in file.read_bytes() for file in folder.glob("*.eml")] == [True]
+
+
+def test_the_tries_are_further_and_further_apart() -> None:
+    minutes = [(retry_at(NOW, attempt) - NOW) // timedelta(minutes=1) for attempt in range(1, 8)]
+    assert minutes == [5, 10, 20, 40, 80, 120, 120]
