@@ -7,7 +7,7 @@
      │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
      ├ ParseError       .source .url            ├ LeaseHeld        .holder
      │   └ ListingChanged                       ├ TokenError       TokenExpired · TokenInvalid
-                                                ├ UsageError
+     ├ DnsError         .name                   ├ UsageError
                                                 └ Stopped
 
 "Not modified" and "nothing new today" are results, not errors.
@@ -127,6 +127,14 @@ class TokenExpired(TokenError):
 
     def __init__(self, message: str, *, subscriber_id: int) -> None:
         self.subscriber_id = subscriber_id
+        super().__init__(message)
+
+
+class DnsError(DigestError):
+    """A name could not be asked in DNS, which says nothing of whether it exists. Only `digest doctor` asks."""
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        self.name = name
         super().__init__(message)
 
 

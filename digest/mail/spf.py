@@ -1,0 +1,190 @@
+"""SPF (RFC 7208): a domain's record with all that it includes, asked once, then judged as often as one likes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from msgspec import Struct
+
+Lookup = Callable[[str, str], list[str]]
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+# RFC 7208, 4.6.4: terms that ask DNS, and those of them that find nothing, before a receiver gives up.
+MOST_LOOKUPS = 10
+MOST_VOID = 2
+# Where a record goes round in circles, we stop as well.
+_ENOUGH = 4 * MOST_LOOKUPS
+_MECHANISM = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?::([^/]+))?(/.*)?", re.I)
+_MODIFIER = re.compile(r"([a-z][a-z0-9._-]*)=(.*)", re.I)
+_RESULTS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
+
+
+class Term(Struct, frozen=True):
+    """A mechanism. `networks` is whom it names; `record` is what an include leads to; `unknown`: it depends on the mail."""
+
+    sign: str
+    name: str
+    networks: tuple[Network, ...] = ()
+    record: Record | None = None
+    unknown: bool = False
+
+
+class Record(Struct, frozen=True):
+    """The SPF record of a domain. `text` is "" where there is none; `redirect` is what stands in for its "all"."""
+
+    domain: str
+    text: str
+    terms: tuple[Term, ...]
+    redirect: Record | None = None
+
+
+class Spf(Struct, frozen=True, kw_only=True):
+    """What was found: the record, how much a receiver asks at most to weigh it, and what is wrong with it."""
+
+    record: Record
+    lookups: int
+    void: int
+    problems: tuple[str, ...]
+
+    @property
+    def ending(self) -> str:
+        """The sign of the "all" that is reached in the end; "" where there is none."""
+        record: Record | None = self.record
+        while record is not None:
+            for term in record.terms:
+                if term.name == "all":
+                    return term.sign
+            record = record.redirect
+        return ""
+
+    def result(self, address: str) -> str:
+        """What a receiver concludes of mail from an address: pass, fail, softfail, neutral, permerror; or "unknown" where
+        that depends on the mail (macros, ptr)."""
+        if self.problems or self.lookups > MOST_LOOKUPS or self.void > MOST_VOID:
+            return "permerror"
+        return _result(self.record, ip_address(address))
+
+
+def read_spf(domain: str, lookup: Lookup) -> Spf | None:
+    """The SPF of a domain; None where it has no record. What `lookup` raises goes through."""
+    texts = spf_texts(domain, lookup)
+    if not texts:
+        return None
+    walk = _Walk(lookup)
+    record = walk.record(domain, texts)
+    return Spf(record=record, lookups=walk.lookups, void=walk.void, problems=tuple(walk.problems))
+
+
+def spf_texts(domain: str, lookup: Lookup) -> list[str]:
+    """The TXT records of a domain that are SPF (RFC 7208, 4.5)."""
+    return [text for text in lookup(domain, "TXT") if re.match(r"v=spf1( |$)", text, re.I)]
+
+
+class _Walk:
+    """Asks for a record and everything below it, and counts."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.lookups = self.void = 0
+        self.problems: list[str] = []
+
+    def record(self, domain: str, texts: list[str]) -> Record:
+        if len(texts) != 1:
+            self.problems.append(
+                f"{domain} has {len(texts)} records that begin with v=spf1, and must have one"
+                if texts
+                else f"{domain}, which it names, has no SPF record"
+            )
+            return Record(domain, "", ())
+        terms, redirect = [], ""
+        for word in texts[0].split()[1:]:
+            if found := _MECHANISM.fullmatch(word):
+                terms.append(self._term(found, word, domain))
+            elif not (modifier := _MODIFIER.fullmatch(word)):
+                self.problems.append(f"{domain}: {word!r} is no term of SPF")
+            elif modifier[1].lower() == "redirect":
+                redirect = modifier[2]
+        has_all = any(term.name == "all" for term in terms)
+        further = self._other(redirect) if redirect and not has_all else None
+        return Record(domain, texts[0], tuple(terms), further)
+
+    def _other(self, domain: str) -> Record | None:
+        """What an include or redirect leads to; None where that depends on the mail, or we have asked enough."""
+        self.lookups += 1
+        if "%" in domain or self.lookups > _ENOUGH:
+            return None
+        return self.record(domain, self._asked(domain, "TXT", only=r"v=spf1( |$)"))
+
+    def _term(self, found: re.Match[str], word: str, domain: str) -> Term:
+        sign, name, value, mask = found[1] or "+", found[2].lower(), found[3] or "", found[4] or ""
+        if name in ("ip4", "ip6"):
+            return Term(sign, name, self._network(name, value + mask, word, domain))
+        if name == "all" and not value and not mask:
+            return Term(sign, name)
+        if name in ("include", "exists") and value and not mask:
+            if name == "include":
+                record = self._other(value)
+                return Term(sign, name, record=record, unknown=record is None)
+            self.lookups += 1
+            return Term(sign, name, unknown=True)
+        if name in ("a", "mx", "ptr"):
+            self.lookups += 1
+            if name == "ptr" or "%" in value:
+                return Term(sign, name, unknown=True)
+            return Term(sign, name, self._hosts(name, value or domain, mask, word))
+        self.problems.append(f"{domain}: {word!r} is no term of SPF")
+        return Term(sign, name)
+
+    def _network(self, name: str, text: str, word: str, domain: str) -> tuple[Network, ...]:
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            network = None
+        if network is None or network.version != int(name[2]):
+            self.problems.append(f"{domain}: {word!r} is no network")
+            return ()
+        return (network,)
+
+    def _hosts(self, name: str, host: str, mask: str, word: str) -> tuple[Network, ...]:
+        bits = re.fullmatch(r"(?:/([0-9]{1,2}))?(?://([0-9]{1,3}))?", mask)
+        if bits is None or int(bits[1] or 32) > 32 or int(bits[2] or 128) > 128:
+            self.problems.append(f"{host}: {word!r} is no term of SPF")
+            return ()
+        hosts = [host]
+        if name == "mx":
+            hosts = [mx.split()[-1] for mx in self._asked(host, "MX")]
+        found = []
+        for each in hosts:
+            addresses = self._lookup(each, "A") + self._lookup(each, "AAAA")
+            self.void += not addresses
+            found += [f"{a}/{(bits[2] or 128) if ':' in a else (bits[1] or 32)}" for a in addresses]
+        return tuple(ip_network(text, strict=False) for text in found)
+
+    def _asked(self, name: str, kind: str, *, only: str = "") -> list[str]:
+        answer = self._lookup(name, kind)
+        self.void += not answer
+        return [text for text in answer if re.match(only, text, re.I)]
+
+
+def _result(record: Record, address: Address) -> str:
+    unknown = False
+    for term in record.terms:
+        if term.unknown:
+            unknown = True
+        elif _matches(term, address):
+            # What depends on the mail stood before: it might have decided otherwise.
+            return "unknown" if unknown and term.sign != "+" else _RESULTS[term.sign]
+    if record.redirect is not None:
+        return _result(record.redirect, address)
+    return "unknown" if unknown else "neutral"
+
+
+def _matches(term: Term, address: Address) -> bool:
+    if term.record is not None:
+        return _result(term.record, address) == "pass"
+    return term.name == "all" or any(
+        address in network for network in term.networks if network.version == address.version
+    )
