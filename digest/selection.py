@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from msgspec import Struct
 
 from digest.config import DigestConfig, TopicConfig
-from digest.model import Candidate, Decision, Stream
+from digest.model import Candidate, Decision, Paper, Stream
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
@@ -61,10 +62,10 @@ def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
         return reason
     if candidate.change == "withdrawn":
         return ""  # its readers were sent the paper: no rule of today may keep this from them
-    for rule in digest.exclude:
-        if _matches(rule)(candidate):
-            return f'exclude rule "{rule}"'
-    if digest.include and not any(_matches(rule)(candidate) for rule in digest.include):
+    for excluded in digest.exclude:
+        if rule(excluded)(candidate):
+            return f'exclude rule "{excluded}"'
+    if digest.include and not any(rule(included)(candidate) for included in digest.include):
         return "no include rule matches"
     return ""
 
@@ -76,7 +77,7 @@ def _topic(candidate: Candidate, topics: Sequence[TopicConfig]) -> tuple[str, in
         if category:
             return topic.name, _hits(candidate, topic), f'topic "{topic.name}": category {category}'
     for topic in topics:
-        word = next((w for w in topic.any if _matches(w)(candidate)), None)
+        word = next((w for w in topic.any if rule(w)(candidate)), None)
         if word:
             return topic.name, _hits(candidate, topic), f'topic "{topic.name}": "{word}"'
     for topic in topics:
@@ -87,7 +88,7 @@ def _topic(candidate: Candidate, topics: Sequence[TopicConfig]) -> tuple[str, in
 
 
 def _hits(candidate: Candidate, topic: TopicConfig) -> int:
-    return sum(1 for word in topic.any if _matches(word)(candidate))
+    return sum(1 for word in topic.any if rule(word)(candidate))
 
 
 STREAMS: tuple[Stream, ...] = ("new", "cross", "updated", "withdrawn")  # in the order of show
@@ -121,30 +122,54 @@ def _ordered(kept: list[tuple[Candidate, str, int]], digest: DigestConfig) -> li
 
 # ---------------------------------------------------------------- rules
 
-_Test = Callable[[Candidate], bool]
+
+class Listed(Protocol):
+    """What rules look at: a candidate, or an entry of an edition."""
+
+    @property
+    def paper(self) -> Paper: ...
+    @property
+    def source(self) -> str: ...
 
 
-@lru_cache(maxsize=4096)
-def _matches(rule: str) -> _Test:
-    field, colon, value = rule.partition(":")
+Test = Callable[[Listed], bool]
+RULE_FIELDS = ("author", "category", "title", "source")
+
+
+@lru_cache(maxsize=8192)
+def rule(text: str) -> Test:
+    """Whether a rule fits a paper. What is no field before a colon is a word like any other."""
+    field, colon, value = text.partition(":")
     value = value.strip()
     if colon and field == "category":
         return lambda c: value.casefold() in [name.casefold() for name in c.paper.categories]
     if colon and field == "source":
         return lambda c: c.source == value
     if colon and field in ("author", "title"):
-        pattern = _pattern(value)
+        fits = _words(value)
         if field == "title":
-            return lambda c: bool(pattern.search(_flat(c.paper.title)))
-        return lambda c: any(pattern.search(_flat(name)) for name in c.paper.authors)
-    words = _pattern(rule)
-    return lambda c: bool(words.search(_flat(c.paper.title)) or words.search(_flat(c.paper.abstract)))
+            return lambda c: fits(c.paper.title)
+        return lambda c: any(map(fits, c.paper.authors))
+    said = _words(text)
+    return lambda c: said(c.paper.title) or said(c.paper.abstract)
 
 
-def _pattern(words: str) -> re.Pattern[str]:
+def _words(words: str) -> Callable[[str], bool]:
+    """Whether a text has these words. Most have not: they are looked for before a pattern is even made."""
     prefix = words.endswith("*")
-    bare = re.escape(_flat(words.rstrip("*")).strip())
-    return re.compile(rf"(?<!\w){bare}" if prefix else rf"(?<!\w){bare}(?:s|es)?(?!\w)")
+    bare = _flat(words.rstrip("*")).strip()
+    whole: list[re.Pattern[str]] = []
+
+    def fits(text: str) -> bool:
+        flat = _flat(text)
+        if bare not in flat:
+            return False
+        if not whole:
+            escaped = re.escape(bare)
+            whole.append(re.compile(rf"(?<!\w){escaped}" if prefix else rf"(?<!\w){escaped}(?:s|es)?(?!\w)"))
+        return bool(whole[0].search(flat))
+
+    return fits
 
 
 @lru_cache(maxsize=8192)

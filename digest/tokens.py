@@ -11,7 +11,7 @@ import hmac
 import re
 from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from digest.errors import TokenExpired, TokenInvalid
@@ -62,6 +62,11 @@ class Tokens:
         if purpose in _ENDING and int.from_bytes(body[_ID_BYTES:], "big") * 60 < now.timestamp():
             raise TokenExpired("This link has ended.", subscriber_id=number)
         return number
+
+    def end(self, purpose: Purpose, token: str) -> datetime:
+        """When a token of a purpose that ends does so, to the minute below. Not checked: `read` it first."""
+        raw = _parse(purpose, token)
+        return datetime.fromtimestamp(int.from_bytes(raw[_ID_BYTES:-_MAC_BYTES], "big") * 60, UTC)
 
     def _mac(self, purpose: Purpose, body: bytes, nonce: str) -> bytes:
         return hmac.digest(self._key, b"\0".join((purpose.encode(), nonce.encode(), body)), "sha256")[
