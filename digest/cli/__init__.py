@@ -32,6 +32,7 @@ COMMANDS = {
     "replay": ("replay", "Make a day again from the kept pages, and compare."),
     "rebuild": ("edition", "Rewrite the output folder from the store."),
     "subscribers": ("subscribers", "List, add and remove subscribers."),
+    "bounce": ("bounce", "Take a report of failed mail, a complaint or a request to leave."),
     "sources": ("sources", "List and try sources, switch them on and off."),
     "doctor": ("doctor", "Check configuration, store, templates, sources and mail."),
 }

@@ -17,6 +17,7 @@ from digest.mail.bounces import Report, read_report
 from digest.mail.replies import is_policy, verdict
 from digest.mail.reports import REPLY
 from digest.model import Subscriber
+from digest.subscriptions.operator import checked_address
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -81,8 +82,6 @@ def _whose(store: Store, tokens: Tokens, report: Report, now: datetime) -> tuple
 
 def _sender(store: Store, report: Report) -> Subscriber | None:
     # From: can be forged; what a forger gets by it is that somebody misses a mail and subscribes again.
-    from digest.subscriptions import checked_address
-
     try:
         return store.subscriber(checked_address(report.sender))
     except UsageError:

@@ -1,0 +1,236 @@
+"""What comes back changes what it should, for the person whose token it carries, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bounce_reports import ADDRESS, ENDS, SYSTEMS, End, away_notes, notification, returned
+from digest.config import Config, MailConfig, SiteConfig
+from digest.model import Subscriber
+from digest.store import Store, open_store
+from digest.subscriptions.bounces import take_report
+from digest.tokens import Tokens
+
+NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+CONFIG = Config(site=SiteConfig(url="https://papers.example.org/"), mail=MailConfig(bounces=ADDRESS))
+NO_SUCH, _, DISABLED, FULL, POLICY, _, EXPIRED, _, DELAYED, _ = ENDS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def tokens(store: Store) -> Tokens:
+    return Tokens(store.secret())
+
+
+@pytest.fixture
+def reader(store: Store) -> Subscriber:
+    store.add_subscriber("other@example.net", digests=(), now=NOW)
+    return store.add_subscriber("reader@example.net", digests=(), now=NOW)[0]
+
+
+def report(tokens: Tokens, reader: Subscriber, end: End, *, system: int = 0) -> bytes:
+    token, link = tokens.make("bounce", reader), tokens.make("unsubscribe", reader)
+    return notification(SYSTEMS[system], end, token=token, link=link)
+
+
+def to_token(tokens: Tokens, reader: Subscriber, text: str) -> bytes:
+    return f"From: reader@example.net\nTo: bounces+{tokens.make('bounce', reader)}@papers.example.org\n{text}".encode()
+
+
+def state(store: Store) -> list[tuple[str, str]]:
+    assert store.subscriber("other@example.net") is None or (
+        store.subscriber("other@example.net").status == "confirmed"  # type: ignore[union-attr]
+    )
+    return [(s.address, s.status) for s in store.subscribers()]
+
+
+def status(store: Store, reader: Subscriber) -> str:
+    found = store.subscriber_by_id(reader.id)
+    assert found is not None
+    return found.status
+
+
+@pytest.mark.parametrize("system", range(len(SYSTEMS)), ids=lambda n: SYSTEMS[n].name)
+@pytest.mark.parametrize("end", [NO_SUCH, DISABLED, ENDS[5]], ids=lambda end: end.status)
+def test_a_mailbox_that_is_gone_gets_no_more_mail(
+    store: Store, tokens: Tokens, reader: Subscriber, end: End, system: int
+) -> None:
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, end, system=system), now=NOW)
+    assert line == f"bounce {end.expected}: no such mailbox, subscriber {reader.id} gets no more mail."
+    assert state(store) == [("other@example.net", "confirmed"), ("reader@example.net", "suppressed")]
+    suppression = store.suppression("reader@example.net")
+    assert suppression is not None
+    assert suppression.reason == "bounced"
+
+
+@pytest.mark.parametrize("end", [FULL, EXPIRED, ENDS[7]], ids=lambda end: end.status)
+def test_other_failures_count_once_a_day_and_end_the_mail_after_some_weeks(
+    store: Store, tokens: Tokens, reader: Subscriber, end: End
+) -> None:
+    raw = report(tokens, reader, end)
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert line == f"bounce {end.expected}: counted, subscriber {reader.id} stands at 1.00 of 5."
+    assert take_report(store, tokens, CONFIG, raw, now=NOW + timedelta(hours=1)) == line
+    days = next(
+        day
+        for day in count(1)
+        if "gets no more" in take_report(store, tokens, CONFIG, raw, now=NOW + timedelta(days=day))
+    )
+    assert 5 <= days <= 8
+    assert status(store, reader) == "suppressed"
+
+
+def test_one_failure_a_week_never_ends_the_mail(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    for week in range(60):
+        take_report(store, tokens, CONFIG, report(tokens, reader, FULL), now=NOW + timedelta(weeks=week))
+    assert status(store, reader) == "confirmed"
+
+
+def test_a_server_that_refuses_us_every_day_by_its_policy_costs_no_reader(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    for day in range(120):
+        line = take_report(
+            store, tokens, CONFIG, report(tokens, reader, POLICY), now=NOW + timedelta(days=day)
+        )
+    assert line.startswith(f"bounce 5.7.1: counted, subscriber {reader.id} stands at 2.")
+    assert status(store, reader) == "confirmed"
+
+
+def test_a_delay_counts_nothing(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, DELAYED), now=NOW)
+    assert line == f"delay 4.4.1: the mail to subscriber {reader.id} is still being tried; nothing counted."
+    full = take_report(store, tokens, CONFIG, report(tokens, reader, FULL), now=NOW)
+    assert "stands at 1.00" in full
+
+
+def test_thirty_notes_of_readers_who_are_away_change_nothing(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    notes = away_notes(tokens.make("bounce", reader))
+    lines = {take_report(store, tokens, CONFIG, note, now=NOW) for note in notes}
+    assert (len(notes), lines) == (30, {"auto-reply: nothing changed."})
+    assert status(store, reader) == "confirmed"
+    after = take_report(store, tokens, CONFIG, report(tokens, reader, FULL), now=NOW)
+    assert "stands at 1.00" in after
+    assert store.next_letter() is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (lambda token: token[:-1] + ("a" if token[-1] != "a" else "q"), "forged"),
+        (lambda token: ("b" if token[0] != "b" else "c") + token[1:], "forged"),
+        (lambda token: "a" * 26, "forged"),
+        (lambda token: "", "no token"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["bounce", "unsubscribe", "complaint"])
+def test_a_forged_token_changes_nothing(
+    store: Store, tokens: Tokens, reader: Subscriber, changed: object, why: str, kind: str
+) -> None:
+    before = state(store)
+    token, forged = tokens.make("bounce", reader), changed(tokens.make("bounce", reader))  # type: ignore[operator]
+    raw = {
+        "bounce": notification(SYSTEMS[0], NO_SUCH, token=token, link="x"),
+        "unsubscribe": to_token(tokens, reader, "Subject: unsubscribe\n\n").replace(b"reader@", b"nobody@"),
+        "complaint": to_token(tokens, reader, "Subject: complaint about message from 192.0.2.1\n")
+        + b"Content-Type: message/rfc822\n\nSubject: x\n\n",
+    }[kind].replace(token.encode(), forged.encode())
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    if kind == "unsubscribe" and not forged:
+        why = "no subscriber"
+    assert re.fullmatch(rf"{kind}( 5\.1\.1)?: .*{why}.*; ignored\.", line)
+    assert state(store) == before
+
+
+def test_a_token_for_another_purpose_changes_nothing(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    manage = tokens.make("manage", reader)
+    raw = notification(SYSTEMS[6], NO_SUCH, token="x", link=manage)
+    assert "forged" in take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert status(store, reader) == "confirmed"
+
+
+def test_a_report_on_somebody_who_was_erased_is_ignored(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    raw = report(tokens, reader, NO_SUCH)
+    store.erase_subscriber(reader.address, now=NOW)
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert line == "bounce 5.1.1: its token is forged, or of somebody who was erased; ignored."
+
+
+def test_a_complaint_ends_the_mail_at_once(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    original = returned("x", tokens.make("unsubscribe", reader), with_path=False)
+    raw = (
+        "From: feedback@example.net\nTo: fbl@papers.example.org\nMIME-Version: 1.0\n"
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\n"
+        "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n\n--b\n"
+        f"Content-Type: message/rfc822\n\n{original}\n--b--\n"
+    ).encode()
+    assert take_report(store, tokens, CONFIG, raw, now=NOW) == (
+        f"complaint: subscriber {reader.id} gets no more mail."
+    )
+    suppression = store.suppression("reader@example.net")
+    assert suppression is not None
+    assert suppression.reason == "complained"
+    assert "gets no mail already" in take_report(store, tokens, CONFIG, raw, now=NOW)
+
+
+@pytest.mark.parametrize("by", ["token", "link", "sender"])
+def test_who_writes_unsubscribe_has_left(store: Store, tokens: Tokens, reader: Subscriber, by: str) -> None:
+    raw = {
+        "token": to_token(tokens, reader, "Subject: unsubscribe\n\n"),
+        "link": b"From: x@example.net\nTo: digest@papers.example.org\nSubject: unsubscribe\n\n> "
+        + returned("x", tokens.make("unsubscribe", reader), with_path=False).encode(),
+        "sender": b"From: A Reader <Reader@Example.NET>\nTo: digest@papers.example.org\nSubject: Unsubscribe\n\n",
+    }[by]
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert line == f"unsubscribe: subscriber {reader.id} has left."
+    assert state(store) == [("other@example.net", "confirmed"), ("reader@example.net", "unsubscribed")]
+    assert "was not on the list" in take_report(store, tokens, CONFIG, raw, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "<>", "nobody@example.net", "a@b@c", "x" * 3000 + "@example.net", "ü@[]"]
+)
+def test_who_is_no_subscriber_cannot_leave(
+    store: Store, tokens: Tokens, reader: Subscriber, sender: str
+) -> None:
+    raw = f"From: {sender}\nSubject: unsubscribe\n\n".encode()
+    assert (
+        take_report(store, tokens, CONFIG, raw, now=NOW)
+        == "unsubscribe: its sender is no subscriber; ignored."
+    )
+    assert status(store, reader) == "confirmed"
+
+
+def test_a_person_who_answers_changes_nothing(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    raw = to_token(tokens, reader, "Subject: Re: 3 new papers\n\nThank you! 550 5.1.1 is a nice number.\n")
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert line == (
+        f"other: no report of failed mail, although it has the token of subscriber {reader.id}; nothing changed."
+    )
+    assert status(store, reader) == "confirmed"
+
+
+def test_no_line_holds_an_address(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    for system in range(len(SYSTEMS)):
+        for day, end in enumerate(ENDS):
+            raw = report(tokens, reader, end, system=system)
+            line = take_report(store, tokens, CONFIG, raw, now=NOW + timedelta(days=day))
+            assert "@" not in line
+            assert "reader" not in line
