@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
 from email.utils import parseaddr
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from digest.addresses import ascii_address
+from digest.choices import next_due
 from digest.config import Config, DigestConfig
 from digest.editions import make_edition
-from digest.model import DigestReport, Edition, EditionReport, Subscriber
+from digest.model import DigestReport, Edition, EditionReport, Preferences, Subscriber
 from digest.selection import select
 
 if TYPE_CHECKING:
@@ -90,8 +92,12 @@ def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], Planne
 
     domain = parseaddr(config.mail.from_)[1].rpartition("@")[2]
 
+    @cache
+    def due(preferences: Preferences) -> datetime:
+        return next_due(preferences, edition.issued_at, site_timezone=config.site.timezone)
+
     def planned(subscriber: Subscriber) -> Planned:
-        due_at = edition.issued_at
+        due_at = due(subscriber.preferences)
         return Planned(message_id=message_id(edition, str(subscriber.id), domain), date=due_at, due_at=due_at)
 
     return planned

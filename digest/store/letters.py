@@ -94,7 +94,7 @@ class Letters:
         """When there is a letter to send next; None where none waits. One in a process's hand counts from when it would be
         taken for left."""
         with self._db.reading():
-            waits, held = self._db.value("next_letter"), self._db.value("oldest_letter_in_hand")
+            waits, held = self._db.one("next_letters") or (None, None)
         moments = [moment(waits)] if waits else []
         # A microsecond later, since it is left for longer than LETTER_HELD then.
         moments += [moment(held) + LETTER_HELD + timedelta(microseconds=1)] if held else []

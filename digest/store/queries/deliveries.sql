@@ -67,12 +67,20 @@ UPDATE deliveries SET status = 'queued', holder = '', changed_at = :now WHERE st
 -- name: expire_joined(now, older_than)!
 UPDATE deliveries SET status = 'expired', changed_at = :now
 WHERE status = 'joined'
-  AND joined_to IN (SELECT id FROM deliveries WHERE status IN ('queued', 'deferred') AND due_at < :older_than);
+  AND joined_to IN (
+    SELECT id FROM deliveries WHERE status = 'queued' AND due_at < :older_than
+    UNION ALL
+    SELECT id FROM deliveries WHERE status = 'deferred' AND due_at < :older_than
+  );
 
 -- name: expire_deliveries(now, older_than)!
+-- Each status alone, so that its index is used: the table holds every mail that ever was.
 UPDATE deliveries SET status = 'expired', holder = '', retry_at = NULL, changed_at = :now
-WHERE status IN ('queued', 'deferred')
-  AND due_at < :older_than;
+WHERE id IN (
+    SELECT id FROM deliveries WHERE status = 'queued' AND due_at < :older_than
+    UNION ALL
+    SELECT id FROM deliveries WHERE status = 'deferred' AND due_at < :older_than
+);
 
 -- name: expire_joined_in_doubt(now, older_than, holder)!
 UPDATE deliveries SET status = 'expired', changed_at = :now

@@ -13,8 +13,8 @@ VALUES (:id, :subscriber_id, :kind, 'queued', :message_id, :now, 0, '', :now, :n
 SELECT l.id, l.kind, l.message_id, l.date, l.attempt,
        s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
 FROM letters l JOIN subscribers s ON s.id = l.subscriber_id
-WHERE (l.status = 'queued' AND l.retry_at <= :now)
-   OR (l.status = 'sending' AND l.holder <> :holder AND l.changed_at < :abandoned)
+WHERE l.status IN ('queued', 'sending') AND l.retry_at <= :now
+  AND (l.status = 'queued' OR (l.holder <> :holder AND l.changed_at < :abandoned))
 ORDER BY l.retry_at, l.id
 LIMIT :limit;
 
@@ -32,8 +32,8 @@ UPDATE letters SET status = 'accepted', holder = '', changed_at = :now WHERE id 
 UPDATE letters SET status = :status, holder = '', retry_at = :retry_at, changed_at = :now
 WHERE id = :id AND status = 'sending';
 
--- name: next_letter()$
-SELECT MIN(retry_at) FROM letters WHERE status = 'queued';
-
--- name: oldest_letter_in_hand()$
-SELECT MIN(changed_at) FROM letters WHERE status = 'sending';
+-- name: next_letters()^
+-- When one that waits is due, and when the oldest that is in a process's hand was taken.
+SELECT MIN(CASE WHEN status = 'queued' THEN retry_at END), MIN(CASE WHEN status = 'sending' THEN changed_at END)
+FROM letters
+WHERE status IN ('queued', 'sending');

@@ -56,7 +56,7 @@ CREATE TABLE letters (
     retry_at      TEXT NOT NULL,
     changed_at    TEXT NOT NULL
 );
-CREATE INDEX letters_waiting ON letters (retry_at, id) WHERE status = 'queued';
+CREATE INDEX letters_waiting ON letters (retry_at, id) WHERE status IN ('queued', 'sending');
 CREATE INDEX letters_subscriber ON letters (subscriber_id);
 
 -- Keyed hashes of addresses (HMAC-SHA256): those that must get no mail, and those that were asked for their consent.
