@@ -20,12 +20,12 @@ _FAR = ("192.0.2.1", "2001:db8::1")
 def lookup(
     name: str, kind: str, *, servers: Sequence[str] = (), port: int = 53, timeout_s: float = TIMEOUT_S
 ) -> list[str]:
-    """The records of a name and kind ("TXT", "MX", "A", "AAAA", "PTR") as text, sorted, since servers
-    give them in any order.
+    """The records of a name and kind ("TXT", "MX", "A", "AAAA", "PTR") as text, sorted: servers give them in any order.
 
-    TXT: its strings joined, as RFC 7208 (3.3) and RFC 6376 (3.6.2.2) want. MX: "10 mail.example.org" ("0 ." where no mail is taken). Names are in lower case
-    and without the last dot. [] where the name does not exist or has no such record. `servers` are addresses that take the
-    place of the system's own; all of it ends within `timeout_s`. Raises DnsError when the name could not be asked.
+    TXT: its strings joined, as RFC 7208 (3.3) and RFC 6376 (3.6.2.2) want. MX: "10 mail.example.org", and "0 ." where no mail
+    is taken. Names are in lower case and without the last dot. [] where the name does not exist or has no such record.
+    `servers` are addresses that take the place of the system's own; all of it ends within `timeout_s`. Raises DnsError when
+    the name could not be asked.
     """
     import dns.exception
     import dns.resolver
@@ -86,3 +86,14 @@ def own_addresses() -> list[str]:
         except OSError:  # no road of this family
             continue
     return [address for address in found if ip_address(address.partition("%")[0]).is_global]
+
+
+def is_open(host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> bool:
+    """Does anybody take connections there?"""
+    import socket
+
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False

@@ -6,26 +6,28 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
+from digest.cli import doctor_mail
 from digest.cli.console import Console, plural
 from digest.errors import ConfigError, DigestError
+from digest.mail.dmarc import Finding
 
 if TYPE_CHECKING:
     from digest.app import App
 
-Finding = tuple[
-    Literal["ok", "warning", "fault"], str, str
-]  # level, what was looked at, what was found and the mend
+Check = Callable[["App", datetime], Iterator[Finding]]
 
 _COLOUR = {"ok": "good", "warning": "warn", "fault": "bad"}
 
 
 @click.command()
 @click.option(
-    "--online", is_flag=True, help="Also ask the sources and log in to the mail server (sends nothing)."
+    "--online",
+    is_flag=True,
+    help="Also ask the sources and the DNS, and log in to mail server and mailbox (sends nothing).",
 )
 @click.pass_obj
 def doctor(console: Console, online: bool) -> int:
@@ -47,11 +49,8 @@ def doctor(console: Console, online: bool) -> int:
             tell(("fault", "configuration", problem))
     else:
         with app:
-            for check in (_configuration, _clock, _store, _templates, _output, _sources, _mail):
-                for finding in _guarded(check, app, utc_now()):
-                    tell(finding)
-            for check in (_sources_online, _mail_online) if online else ():
-                for finding in _guarded(check, app, utc_now()):
+            for what, check in (*_OFFLINE, *(_ONLINE if online else ())):
+                for finding in _guarded(what, check, app, utc_now()):
                     tell(finding)
     faults = sum(level == "fault" for level, _, _ in findings)
     console.answer(
@@ -62,13 +61,11 @@ def doctor(console: Console, online: bool) -> int:
     return 1 if faults else 0
 
 
-def _guarded(
-    check: Callable[[App, datetime], Iterator[Finding]], app: App, now: datetime
-) -> Iterator[Finding]:
+def _guarded(what: str, check: Check, app: App, now: datetime) -> Iterator[Finding]:
     try:
         yield from check(app, now)
     except DigestError as error:
-        yield "fault", check.__name__.lstrip("_").replace("_online", ""), str(error)
+        yield "fault", what, str(error)
 
 
 def _configuration(app: App, now: datetime) -> Iterator[Finding]:
@@ -180,35 +177,21 @@ def _readings(app: App, name: str, now: datetime) -> Iterator[Finding]:
             )
 
 
-def _mail(app: App, now: datetime) -> Iterator[Finding]:
-    mail = app.config.mail
-    people = app.store.subscribers("confirmed")
-    if mail.transport == "folder":
-        yield (
-            "ok",
-            "mail",
-            f'into {app.config.resolve(mail.folder)}, {plural(len(people), "subscriber")}; transport = "smtp" sends it',
-        )
-        return
-    yield (
-        "ok",
-        "mail",
-        f"by {mail.smtp.host}:{mail.smtp.port} ({mail.smtp.security}), {plural(len(people), 'subscriber')}",
-    )
-    if any(s.address.rpartition("@")[2] in ("example.org", "example.com") for s in people):
-        yield (
-            "warning",
-            "mail",
-            "a sample address is subscribed. Remove it: `digest subscribers remove reader@example.org`.",
-        )
-    if mail.smtp.security == "none" and mail.smtp.host not in ("localhost", "127.0.0.1", "::1"):
-        yield "fault", "mail", 'passwords and mail go in the clear. Write security = "starttls" or "tls".'
-
-
-def _mail_online(app: App, now: datetime) -> Iterator[Finding]:
-    if app.config.mail.transport != "smtp":
-        return
-    app.check_login()
-    smtp = app.config.mail.smtp
-    login = "takes the login" if smtp.username else "answers, and no username is set"
-    yield "ok", "mail", f"{smtp.host}:{smtp.port} {login}; nothing was sent"
+_OFFLINE: tuple[tuple[str, Check], ...] = (
+    ("configuration", _configuration),
+    ("clock", _clock),
+    ("store", _store),
+    ("templates", _templates),
+    ("output", _output),
+    ("sources", _sources),
+    ("web", doctor_mail.door),
+    ("mail", doctor_mail.mail),
+    ("dkim", doctor_mail.signature),
+)
+_ONLINE: tuple[tuple[str, Check], ...] = (
+    ("sources", _sources_online),
+    ("web", doctor_mail.door_online),
+    ("mail", doctor_mail.mail_online),
+    ("bounces", doctor_mail.mailbox_online),
+    ("dns", doctor_mail.dns_online),
+)
