@@ -49,6 +49,7 @@ class ImapServer:
             except OSError:
                 return
             sock.settimeout(30)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with suppress(OSError, ConnectionError):
                 _Conversation(self, self._wrapped(sock) if self.implicit_tls else sock).run()
 
