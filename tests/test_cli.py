@@ -236,7 +236,7 @@ def test_sigterm_and_ctrl_c_leave_a_store_that_the_next_run_uses(shell: Shell) -
         (["subscribers", "add", "a@example.org", "--digest", "weekly"], ["weekly", "daily"]),
         (["--config", "none.toml", "run"], ["none.toml", "digest init"]),
         (["run", "--store", "mysql://x"], ["[store]", "sqlite:///"]),
-        (["serve"], ["schedule"]),
+        (["serve", "--no-web"], ["schedule"]),
         (["parse", "~nobody-of-that-name/x"], ["in full"]),
     ],
 )
@@ -494,7 +494,7 @@ def test_serve_makes_up_for_a_missed_run_and_stops_on_sigterm(shell: Shell) -> N
         # Due every hour, so whatever the time is a run was missed within the grace.
         config.write('[[digest]]\nname = "hourly"\nschedule = "0 * * * *"\ngrace_h = 2\n')
     with subprocess.Popen(
-        [*DIGEST, "serve"],
+        [*DIGEST, "serve", "--no-web"],
         cwd=shell.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,

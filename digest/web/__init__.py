@@ -65,7 +65,7 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
 
 def _routes(app: App, door: Door) -> list[BaseRoute]:
     from starlette.responses import RedirectResponse
-    from starlette.routing import Mount, Route
+    from starlette.routing import Mount, Route, Router
 
     from digest.web.published import Published
 
@@ -90,14 +90,14 @@ def _routes(app: App, door: Door) -> list[BaseRoute]:
     routes += [Route(f"/unsubscribe{slash}", leave, methods=["GET", "POST"]) for slash in ("/", "")]
     routes.append(Route("/healthz", _endpoint(door, door.health, None, site_url), methods=["GET"]))
     files = Published(app.config.resolve(app.config.site.output), urlsplit(site_url).path)
-    routes.append(Mount("/", app=files))
     prefix = root.rstrip("/")
     outside: list[BaseRoute] = []
     if prefix:
         outside.append(
             Route(prefix, lambda request: RedirectResponse(urlsplit(site_url).path), methods=["GET"])
         )
-    return [*outside, Mount(prefix, routes=routes)]
+    # Files are what is left when no door has the name: a mount for them would also answer for a door's other methods.
+    return [*outside, Mount(prefix, app=Router(routes, redirect_slashes=False, default=files))]
 
 
 def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> Endpoint:
@@ -209,7 +209,8 @@ def listen_at(address: str) -> socket.socket:
     host = host.strip("[]")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # The protocol is named, or asyncio does not see that it is TCP and leaves Nagle's delay of 40 ms in every answer.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, int(port)))

@@ -168,7 +168,8 @@ class Door:
             changed=link.changed,
             back=back,
             address=masked(link.subscriber),
-            manage_url=self._manage_url(link.subscriber),
+            # Not to who comes again with an old link: the right to change ends with it.
+            manage_url=self._manage_url(link.subscriber) if link.changed else "",
         )
 
     def _manage_url(self, subscriber: Subscriber) -> str:
@@ -246,11 +247,12 @@ class Door:
         """Stores new preferences, all of them, or none where one is wrong."""
         token, now = _token(request), self._clock()
         link = self._subscriptions.look("manage", token, now=now)
-        if link.subscriber is None or link.state not in _HEARD:
+        known = link.subscriber
+        if known is None or link.state not in _HEARD:
             return self._not_managed(link, token)
-        chosen = forms.read_choices(fields, self._config, known=link.subscriber, today=self._app.today(now))
+        chosen = forms.read_choices(fields, self._config, known=known, today=self._app.today(now))
         if chosen.errors:
-            return self._manage(link.subscriber, token, fields, errors=chosen.errors)
+            return self._manage(known, token, fields, errors=chosen.errors)
         try:
             link = self._subscriptions.change(
                 token,
@@ -260,7 +262,7 @@ class Door:
                 now=now,
             )
         except UsageError as error:
-            return self._manage(link.subscriber, token, fields, errors={"form": clean(str(error))})
+            return self._manage(known, token, fields, errors={"form": clean(str(error))})
         if link.subscriber is None or link.state not in _HEARD:
             return self._not_managed(link, token)
         return self._manage(

@@ -11,6 +11,8 @@ from zoneinfo import available_timezones
 
 from msgspec import Struct
 
+from digest.choices import MOST as MOST_PAPERS
+from digest.choices import parse_rules, preferences_problems, topic_slugs
 from digest.config import Config, DigestConfig
 from digest.errors import DigestError
 from digest.formats.subscribing import Option, Topic, ticked, topics_of
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 BODY_BYTES = 64 * 1024
 _MAX_FIELDS = 1000
 MOST = (10, 30, 50)
-RULES, RULE_CHARS = 50, 100
 LONGEST_PAUSE = timedelta(days=366)
 
 Fields = dict[str, list[str]]
@@ -106,7 +107,7 @@ async def _multipart(request: Request, body: bytes) -> Fields:
 
 def first(fields: Fields, name: str) -> str:
     """The value of a field, "" where there is none."""
-    return fields.get(name, [""])[0]
+    return (fields.get(name) or [""])[0]
 
 
 # ---------------------------------------------------------------- what there is to choose from
@@ -142,11 +143,13 @@ def read_choices(fields: Fields, config: Config, *, known: Subscriber, today: da
         weekly_on=_number(fields, "weekly_on", range(7), 4, "Choose a weekday.", errors) or 0,
         hour=_number(fields, "hour", range(24), None, "Choose an hour from 0 to 23.", errors),
         timezone=_timezone(fields, config, known, errors),
-        most=_number(fields, "most", range(1001), 0, "Choose how many papers.", errors) or 0,
+        most=_number(fields, "most", range(MOST_PAPERS + 1), 0, "Choose how many papers.", errors) or 0,
         follow=_rules(fields, "follow", errors),
         mute=_rules(fields, "mute", errors),
         text_only=first(fields, "text") != "",
     )
+    if not errors and (problems := preferences_problems(preferences, topic_slugs(config.digest))):
+        errors["form"] = clean(" ".join(problems))
     paused_until = _pause(fields, today, errors)
     return Choices(digests=digests, preferences=preferences, paused_until=paused_until, errors=errors)
 
@@ -236,18 +239,11 @@ def _timezone(fields: Fields, config: Config, known: Subscriber, errors: dict[st
     return named[value.casefold()]
 
 
-def _rules(fields: Fields, name: str, errors: dict[str, str]) -> tuple[str, ...]:
-    """One rule a line; empty lines do not count."""
-    lines = [
-        " ".join(line.split(" ")).strip() for line in first(fields, name).replace("\r\n", "\n").split("\n")
-    ]
-    rules = tuple(dict.fromkeys(line for line in lines if line))
-    if len(rules) > RULES:
-        errors[name] = f"These are {len(rules)} lines; {RULES} is the most."
-    elif any(len(rule) > RULE_CHARS for rule in rules):
-        errors[name] = f"A line may have {RULE_CHARS} characters."
-    elif not all(rule.isprintable() for rule in rules):
-        errors[name] = "A line has a character in it that cannot be shown. Write it again."
+def _rules(fields: Fields, name: Literal["follow", "mute"], errors: dict[str, str]) -> tuple[str, ...]:
+    rules = parse_rules(first(fields, name))
+    alone = Preferences(follow=rules) if name == "follow" else Preferences(mute=rules)
+    if problems := preferences_problems(alone, ()):
+        errors[name] = clean(" ".join(problems))
     return rules
 
 

@@ -53,9 +53,10 @@ class Published(StaticFiles):
             _, found = self.lookup_path(path)
         except (OSError, ValueError):
             return None
-        if found is None or not stat.S_ISDIR(found.st_mode) or path == ".":
+        if found is None or not stat.S_ISDIR(found.st_mode):
             return None
-        return RedirectResponse(f"{self._root}{quote(path.replace(os.sep, '/'))}/", headers=ALWAYS)
+        below = "" if path == "." else f"{quote(path)}/"
+        return RedirectResponse(f"{self._root}{below}", headers=ALWAYS)
 
     def file_response(
         self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
