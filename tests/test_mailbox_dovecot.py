@@ -1,0 +1,189 @@
+"""The mailbox on Dovecot, the IMAP server of most small hosts: the same promises as in test_mailbox.py."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from conftest import need
+from digest.config import MailboxConfig
+from digest.errors import MailError
+from digest.mailbox import MOST_BYTES, unseen
+from smtp_servers import certificate
+
+PASSWORD = "geheim-ü"  # beyond ASCII: LOGIN cannot say it
+
+UNPRIVILEGED = """
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+"""
+CONFIG = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = imap
+listen = 127.0.0.1
+ssl = required
+ssl_cert = <{folder}/tls/certificate.pem
+ssl_key = <{folder}/tls/key.pem
+disable_plaintext_auth = yes
+auth_failure_delay = 0
+mail_location = maildir:{folder}/mail
+mail_uid = {user}
+mail_gid = {group}
+first_valid_uid = 1
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={folder}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {plain}
+  }}
+  inet_listener imaps {{
+    port = {tls}
+    ssl = yes
+  }}
+  {unprivileged}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+  {unprivileged}
+}}
+"""
+
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Dovecot:
+    folder: Path
+    plain: int
+    tls: int
+
+    def deliver(self, mail: bytes) -> None:
+        fresh = self.folder / "mail" / "tmp" / f"{next(_numbers)}.x.example"
+        fresh.write_bytes(mail)
+        fresh.chmod(0o644)
+        fresh.rename(self.folder / "mail" / "new" / fresh.name)
+
+    def config(self, security: str, password: str = PASSWORD) -> MailboxConfig:
+        port = self.tls if security == "tls" else self.plain
+        return MailboxConfig(
+            host="127.0.0.1", port=port, security=security, username="bounces", password=password  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def started(program: str, folder: Path) -> tuple[Dovecot, subprocess.Popen[bytes]]:
+    root = os.getuid() == 0
+    me = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
+    certificate(folder / "tls")
+    for part in ("mail/new", "mail/cur", "mail/tmp", "run", "state"):
+        (folder / part).mkdir(parents=True)
+    if root:
+        for path in (folder / "mail", *(folder / "mail").iterdir()):
+            os.chown(path, me.pw_uid, me.pw_gid)
+        folder.chmod(0o755)
+    dovecot = Dovecot(folder, free_port(), free_port())
+    file = folder / "dovecot.conf"
+    file.write_text(
+        ("" if root else UNPRIVILEGED.format(user=me.pw_name, group=grp.getgrgid(me.pw_gid).gr_name))
+        + CONFIG.format(
+            folder=folder,
+            user=me.pw_uid,
+            group=me.pw_gid,
+            password=PASSWORD,
+            plain=dovecot.plain,
+            tls=dovecot.tls,
+            unprivileged="" if root else "chroot =",
+        )
+    )
+    process = subprocess.Popen([program, "-F", "-c", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return dovecot, process
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Dovecot]:
+    program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    need(program, "Dovecot is not installed (Debian: apt-get install dovecot-imapd)")
+    assert program
+    # Not below tmp_path, where the user that reads the mail may not go; and its sockets' names must be short.
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as name:
+        dovecot, process = started(program, Path(name))
+        try:
+            for _ in range(6000):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", dovecot.plain)) == 0:
+                        break
+                assert process.poll() is None, process.stdout and process.stdout.read().decode()
+                time.sleep(0.01)
+            yield dovecot
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+@pytest.fixture
+def dovecot(running: Dovecot, monkeypatch: pytest.MonkeyPatch) -> Dovecot:
+    monkeypatch.setenv("SSL_CERT_FILE", str(running.folder / "tls" / "certificate.pem"))
+    return running
+
+
+def report(number: int) -> bytes:
+    return f"Subject: report {number}\r\n\r\n.body\r\n".encode()
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_dovecot_gives_each_mail_once(dovecot: Dovecot, security: str) -> None:
+    for number in range(30):
+        dovecot.deliver(report(number))
+    with unseen(dovecot.config(security)) as mails:
+        first = [next(mails) for _ in range(10)]
+    with pytest.raises(RuntimeError), unseen(dovecot.config(security)) as mails:
+        second = [next(mails) for _ in range(5)]
+        raise RuntimeError
+    with unseen(dovecot.config(security)) as mails:
+        rest = list(mails)
+    with unseen(dovecot.config(security)) as mails:
+        assert list(mails) == []
+    assert sorted(first + second[:-1] + rest) == sorted(report(number) for number in range(30))
+    assert len(list((dovecot.folder / "mail" / "cur").glob("*,S"))) % 30 == 0
+
+
+def test_dovecot_gives_the_beginning_of_a_huge_mail(dovecot: Dovecot) -> None:
+    dovecot.deliver(b"Subject: huge\r\n\r\n" + b"0123456789abcde\r\n" * 300_000)
+    with unseen(dovecot.config("starttls")) as mails:
+        assert [len(raw) for raw in mails] == [MOST_BYTES]
+
+
+def test_dovecot_refuses_a_wrong_password_and_one_in_clear(dovecot: Dovecot) -> None:
+    for security, password in (("tls", "falsch-ü"), ("tls", "wrong"), ("none", "wrong")):
+        with pytest.raises(MailError, match='"username" and "password"'), unseen(
+            dovecot.config(security, password)
+        ):  # fmt: skip
+            pass
