@@ -114,6 +114,8 @@ class SmtpServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            # Replies are written one by one; Nagle's algorithm would hold each but the first for a delayed ACK.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self._open.add(sock)
             self._spawn(self._converse, sock, self.connections)

@@ -91,6 +91,7 @@ class Session:
 
     def _greeted(self) -> SMTP:
         import smtplib
+        import socket
         import ssl
 
         host, port, timeout = self.config.host, self.config.port, self.config.timeout_s
@@ -99,6 +100,9 @@ class Session:
         else:
             smtp = smtplib.SMTP(host, port, timeout=timeout)
         try:
+            # The end of a mail is not to wait for the acknowledgement of its beginning (Nagle's algorithm).
+            if smtp.sock is not None:
+                smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             code, text = smtp.ehlo()
             if code // 100 == 5:
                 code, text = smtp.helo()

@@ -6,8 +6,8 @@ mail instead of four. One recipient for each message, so that every reply belong
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -43,7 +43,7 @@ class _Stale(MailError):
     """The server ended a connection that had been used before, ahead of the next envelope: a new one may do."""
 
 
-_STAGES: tuple[Stage, Stage, Stage] = ("mail", "rcpt", "data")
+_REST: tuple[tuple[int, Stage], ...] = ((1, "rcpt"), (2, "data"))
 
 
 class SmtpTransport:
@@ -55,6 +55,7 @@ class SmtpTransport:
         self._timeout = smtp.timeout_s
         self._sender = wire_address(sender) or sender
         self._pipelining = self._used = self._envelope_open = False
+        self._replies: IO[bytes] = BytesIO()
 
     def send(self, recipient: str, message: Message, *, message_id: str) -> Receipt:
         """2yz is accepted, 4yz deferred, 5yz rejected; a message that cannot be offered to this server is rejected too.
@@ -70,6 +71,7 @@ class SmtpTransport:
         self._session.drop()
         self._session.open()
         self._pipelining = "pipelining" in self._session.features
+        self._replies = self._session.replies
         self._used = self._envelope_open = False
 
     def close(self) -> None:
@@ -187,11 +189,11 @@ class SmtpTransport:
         self, ready: _Ready, refusal: tuple[Receipt, Stage] | None, last: int
     ) -> tuple[tuple[Receipt, Stage] | None, int]:
         """The replies to RCPT and DATA. The first refusal counts: what follows one says only that commands were missing."""
-        for stage, line in islice(zip(_STAGES, ready.lines, strict=True), 1, None):
+        for nth, stage in _REST:
             if not self._pipelining:
                 if refusal is not None:
                     break
-                self._send_or_lose(line)
+                self._send_or_lose(ready.lines[nth])
             try:
                 last, text = self._command_reply()
             except MailError:
@@ -305,17 +307,17 @@ class SmtpTransport:
         parts: list[bytes] = []
         try:
             while len(parts) < _MOST_LINES:
-                line = self._session.replies.readline(_LONGEST_LINE)
-                code = int(line[:3]) if line[:3].isdigit() and line.endswith(b"\n") else 0
+                line = self._replies.readline(_LONGEST_LINE)
+                code = int(line[:3]) if line[:3].isdigit() and line[-1:] == b"\n" else 0
                 if not (200 <= code < 600) or (in_doubt and code < 400 and code // 100 != 2):
                     break
-                parts.append(line[4:])
                 if line[3:4] != b"-":
-                    return code, b" ".join(parts)
+                    return code, b" ".join((*parts, line[4:])) if parts else line[4:]
+                parts.append(line[4:])
         except (OSError, ValueError) as error:
             raise self._session.lost(error, in_doubt=in_doubt) from error
-        shown = one_line(line[:60]) if line else "the server hung up"
-        raise self._session.lost(shown if not line else f"{shown!r} is no reply of SMTP", in_doubt=in_doubt)
+        shown = f"{one_line(line[:60])!r} is no reply of SMTP" if line else "the server hung up"
+        raise self._session.lost(shown, in_doubt=in_doubt)
 
     def _refusal(self, code: int, text: bytes) -> Receipt:
         if code < 400:
