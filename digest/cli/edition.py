@@ -56,15 +56,16 @@ def send(console: Console, address: str | None, day: date | None) -> int:
 
     if day is not None and address is None:
         raise click.UsageError("--date goes with --to; without it everything queued is sent")
+    checked = None if address is None else checked_address(address)
     with console.app() as app:
-        if address is None:
+        if checked is None:
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
             console.answer({"deliveries": _counts(report)})
             words = delivery_words(report)
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
-        edition, receipt = app.send_to(checked_address(address), day=day, now=utc_now())
+        edition, receipt = app.send_to(checked, day=day, now=utc_now())
     console.answer(
         {
             "edition": edition.id,
@@ -74,7 +75,8 @@ def send(console: Console, address: str | None, day: date | None) -> int:
         }
     )
     answer = f": {receipt.reply_code} {receipt.text}" if receipt.reply_code else ""
-    console.result(f"Edition {edition.id} to {address}: {receipt.status}{answer}.")
+    # Without the address: what a timer prints is kept in a log.
+    console.result(f"Edition {edition.id}: {receipt.status}{answer.rstrip('.')}.")
     return 0 if receipt.status == "accepted" else 3
 
 
