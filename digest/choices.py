@@ -136,9 +136,10 @@ def parse_rules(text: str) -> tuple[str, ...]:
     """The rules in a text with one on each line: each once, white space collapsed, fields in lower case. Not yet judged."""
     rules = []
     for line in re.split(r"[\r\n]+", text):
-        field, colon, value = re.sub(r"[^\S\x1c-\x1f\x85]+", " ", line).strip(" ").partition(":")
-        known = colon and field.strip().casefold() in RULE_FIELDS
-        rules.append(f"{field.strip().casefold()}:{value.strip()}" if known else f"{field}{colon}{value}")
+        bare = re.sub(r"[ \t\u00a0\u2000-\u200a\u202f\u205f\u3000]+", " ", line).strip(" ")
+        field, colon, value = bare.partition(":")
+        field = field.strip().casefold()
+        rules.append(f"{field}:{value}" if colon and field in RULE_FIELDS else bare)
     return tuple(dict.fromkeys(text for text in rules if text))
 
 

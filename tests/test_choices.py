@@ -273,8 +273,8 @@ def test_what_can_be_chosen_is_every_topic_and_other() -> None:
 
 
 def test_rules_are_one_to_a_line_each_once() -> None:
-    typed = "graph  network\r\n\nAuthor : Finch, A.\n author:Finch, A.\nre:search\n"
-    assert parse_rules(typed) == ("graph network", "author:Finch, A.", "re:search")
+    typed = "graph  network\r\n\nAuthor :Finch, A.\n author:Finch, A.\ncategory: cs.XX\nre:search\n"
+    assert parse_rules(typed) == ("graph network", "author:Finch, A.", "category: cs.XX", "re:search")
 
 
 def test_what_is_fine_has_no_problem() -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console, plural, shown
 from digest.errors import UsageError
+
+if TYPE_CHECKING:
+    from digest.model import Preferences
+    from digest.store import Store
 
 
 @click.group()
 def subscribers() -> None:
-    """List, add and remove subscribers."""
+    """List, add, import, export, remove and erase subscribers."""
 
 
 @subscribers.command("list")
@@ -21,7 +31,7 @@ def subscribers() -> None:
 )
 @click.pass_obj
 def list_(console: Console, status: str | None) -> None:
-    """Show every subscriber with status, digests and the day they were added."""
+    """Show every subscriber with status, digests, choices and the day they were added."""
     with console.app() as app:
         found = app.store.subscribers(status)
     console.answer(
@@ -40,11 +50,34 @@ def list_(console: Console, status: str | None) -> None:
     )
     if found:
         console.table(
-            ["address", "status", "digests", "since"],
-            [(s.address, s.status, ", ".join(s.digests) or "all", f"{s.since:%Y-%m-%d}") for s in found],
+            ["address", "status", "digests", "choices", "since"],
+            [
+                (
+                    s.address,
+                    f"paused until {s.paused_until}" if s.paused_until else s.status,
+                    ", ".join(s.digests) or "all",
+                    _choices(s.preferences),
+                    f"{s.since:%Y-%m-%d}",
+                )
+                for s in found
+            ],
         )
         console.result()
     console.result(f"{plural(len(found), 'subscriber')}.")
+
+
+def _choices(preferences: Preferences) -> str:
+    """Choices in a few words: "weekly, 7 h, 2 topics"; "" where nothing was chosen."""
+    said = [
+        "" if preferences.frequency == "daily" else preferences.frequency,
+        "" if preferences.hour is None else f"{preferences.hour} h {preferences.timezone}".strip(),
+        "" if preferences.topics is None else plural(len(preferences.topics), "topic"),
+        f"most {preferences.most}" if preferences.most else "",
+        f"follows {len(preferences.follow)}" if preferences.follow else "",
+        f"mutes {len(preferences.mute)}" if preferences.mute else "",
+        "text only" if preferences.text_only else "",
+    ]
+    return ", ".join(filter(None, said))
 
 
 @subscribers.command()
@@ -90,3 +123,158 @@ def remove(console: Console, addresses: tuple[str, ...]) -> int:
         else:
             console.fault(f"{address}: not subscribed. See `digest subscribers list`.")
     return 1 if unknown else 0
+
+
+# ---------------------------------------------------------------- lists
+
+
+@subscribers.command("import")
+@click.argument("file", metavar="FILE.csv")
+@click.option("--consented-at", metavar="DATE", help="When people in rows without a time asked for it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be added and refused, and keep nothing.")
+@click.pass_obj
+def import_(console: Console, file: str, consented_at: str | None, dry_run: bool) -> int:
+    """Add the people of a CSV file ("-": standard input), each with the time at which they asked for mail.
+
+    Columns: address, consented_at (or since), and if you like digests (names with ; between them), preferences (JSON) and
+    paused_until. Who has left, bounced, complained or was erased is refused, and so are rows without a time or with a fault; the
+    others are added together. Exit code 3 if some were refused.
+    """
+    from digest.app import utc_now
+    from digest.subscriptions import import_rows
+
+    now, text = utc_now(), _text_of(file)
+    since = _consented(consented_at, now)
+    with console.app() as app:
+        done = import_rows(
+            app.store, text, digests=app.config.digest, now=now, consented_at=since, dry_run=dry_run
+        )
+    console.answer({"added": done.added, "refused": done.refused, "dry_run": dry_run})
+    for row in done.refused:
+        console.fault(f"line {row.line}: {row.reason}.")
+    would = "would be " if dry_run else ""
+    console.result(
+        f"{plural(done.added, 'subscriber')} {would}added, {plural(len(done.refused), 'row')} {would}refused."
+    )
+    return 3 if done.refused else 0
+
+
+def _consented(text: str | None, now: datetime) -> datetime | None:
+    from digest.subscriptions import moment_of
+
+    if text is None:
+        return None
+    found = moment_of(text)
+    if found is None or found > now:
+        raise UsageError(
+            f"--consented-at {text}: no date or time that has passed. Write 2026-11-19 or 2026-11-19T08:00:00Z."
+        )
+    return found
+
+
+def _text_of(file: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}. Give the path of a CSV file.") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{file}, line {line} is no UTF-8. Save the file as CSV in UTF-8.") from None
+
+
+@subscribers.command()
+@click.argument("file", metavar="[FILE.csv]", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Every subscriber, with the column status.")
+@click.pass_obj
+def export(console: Console, file: str | None, everybody: bool) -> None:
+    """Write who gets mail (confirmed and paused) as CSV that import reads; to standard output without FILE."""
+    from digest.subscriptions import export_rows
+
+    with console.app() as app:
+        found = app.store.subscribers()
+    if not everybody:
+        found = [one for one in found if one.status in ("confirmed", "paused")]
+    text = export_rows(found, status=everybody)
+    if file is None or file == "-":
+        console.answer({"subscribers": len(found), "csv": text})
+        if not console.json:
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.flush()
+        return
+    _write(Path(file), text)
+    console.answer({"subscribers": len(found), "file": file})
+    console.result(f"{plural(len(found), 'subscriber')} written to {file}.")
+
+
+def _write(path: Path, text: str) -> None:
+    """Readable by this user only: it is a list of addresses."""
+    try:
+        path.touch(mode=0o600)
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}. Give another path.") from None
+
+
+# ---------------------------------------------------------------- traces
+
+
+@subscribers.command()
+@click.argument("addresses", metavar="ADDRESS…", nargs=-1, required=True)
+@click.pass_obj
+def erase(console: Console, addresses: tuple[str, ...]) -> int:
+    """Remove every trace of addresses from the store, and their mails from the outbox folder.
+
+    A keyed hash stays, so that no import mails them again. They themselves may subscribe again.
+    """
+    from digest.app import utc_now
+    from digest.subscriptions import erase as erase_one
+
+    erased: list[str] = []
+    unknown: list[str] = []
+    mails = 0
+    with console.app() as app:
+        for address in addresses:
+            message_ids = erase_one(app.store, address, now=utc_now())
+            (unknown if message_ids is None else erased).append(address)
+            mails += app.erase_outbox(message_ids or [])
+        copies = _copies(app.store) if erased else []
+    console.answer({"erased": erased, "unknown": unknown, "mails": mails, "copies": copies})
+    for address in erased:
+        console.result(f"{address}: erased.")
+    if mails:
+        console.result(f"{plural(mails, 'mail')} removed from the outbox folder.")
+    for copy in copies:
+        console.note(f"{copy} is a copy of the store from before and may still hold the address. Delete it.")
+    for address in unknown:
+        console.fault(f"{address}: not known, so nothing was erased. See `digest subscribers list`.")
+    return 1 if unknown else 0
+
+
+def _copies(store: Store) -> Sequence[str]:
+    return [shown(path) for path in store.copies()]
+
+
+@subscribers.command()
+@click.argument("addresses", metavar="ADDRESS…", nargs=-1, required=True)
+@click.pass_obj
+def allow(console: Console, addresses: tuple[str, ...]) -> int:
+    """Lift the suppression of addresses. This does not subscribe them: `add` does, or they themselves."""
+    from digest.app import utc_now
+    from digest.subscriptions import allow as allow_one
+
+    with console.app() as app:
+        results = [(address, allow_one(app.store, address, now=utc_now())) for address in addresses]
+    free = [address for address, lifted in results if not lifted]
+    console.answer({"allowed": [address for address, lifted in results if lifted], "not_suppressed": free})
+    for address, lifted in results:
+        if lifted:
+            console.result(
+                f"{address}: allowed again. If its owner asked for it: `digest subscribers add {address}`."
+            )
+        else:
+            console.fault(
+                f"{address}: was not suppressed, so nothing changed. See `digest subscribers list --status suppressed`."
+            )
+    return 1 if free else 0

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from digest.addresses import ascii_address
-from digest.choices import next_due, preferences_problems
-from digest.config import OTHER_SLUG, Config, slugs_of
+from digest.choices import next_due, preferences_problems, topic_slugs
+from digest.config import Config
 from digest.errors import TokenExpired, TokenInvalid, UsageError
 from digest.model import Preferences, Subscriber
+from digest.subscriptions.lists import Imported, Refused, export_rows, import_rows, moment_of
 from digest.subscriptions.operator import add, allow, checked_address, erase, remove, why_never
 from digest.tokens import Purpose, Tokens
 
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIRM_HOURS",
     "CONSENT",
+    "Imported",
     "Link",
+    "Refused",
     "State",
     "Subscriptions",
     "add",
     "allow",
     "checked_address",
     "erase",
+    "export_rows",
+    "import_rows",
+    "moment_of",
     "remove",
     "why_never",
 ]
@@ -77,16 +83,18 @@ class Subscriptions:
         self._check(digests, preferences)
         with self._store.together():
             known, gone = self._store.subscriber(checked), self._store.suppression(checked)
-            times, last = self._store.asked(checked)
+            reads = known is not None and known.status in ("confirmed", "paused")
+            # Letters to a reader are counted apart: whoever leaves later may still be asked.
+            counted = f"known {checked}" if reads else checked
+            times, last = self._store.asked(counted)
             never = (known is not None and known.status == "suppressed") or (
                 gone is not None and gone.reason != "erased"
             )
             due = last is None or last + ASK_EVERY <= now
-            reads = known is not None and known.status in ("confirmed", "paused")
             if never or not due or (times >= ASK_TIMES and not reads):
                 self._store.note_nothing(now=now)
                 return
-            self._store.note_asked(checked, now=now)
+            self._store.note_asked(counted, now=now)
             reader = self._store.add_pending(
                 checked, digests=digests, preferences=preferences, consent=CONSENT, now=now
             )
@@ -115,8 +123,7 @@ class Subscriptions:
     def _check(self, digests: Sequence[str], preferences: Preferences) -> None:
         names = [digest.name for digest in self._config.digest]
         problems = [f'There is no digest "{name}".' for name in digests if name not in names]
-        slugs = {OTHER_SLUG}.union(*(slugs_of(digest.topics).values() for digest in self._config.digest))
-        if problems := problems + preferences_problems(preferences, slugs):
+        if problems := problems + preferences_problems(preferences, topic_slugs(self._config.digest)):
             raise UsageError(" ".join(problems))
 
     # ------------------------------------------------------------ by a link
@@ -143,9 +150,20 @@ class Subscriptions:
         if subscriber is None:
             return UNKNOWN
         # An ended link of somebody who answered long ago says that they did.
+        expired = expired or self._is_of_before(purpose, token, subscriber)
         if expired and not ended and (purpose == "undo" or subscriber.status == "pending"):
             return Link(state="expired", subscriber=subscriber)
         return Link(state=subscriber.status, subscriber=subscriber)
+
+    def _is_of_before(self, purpose: Purpose, token: str, subscriber: Subscriber) -> bool:
+        """Was this link made when they were asked, or left, an earlier time? It says nothing of this one."""
+        waiting = {"confirm": ("pending", CONFIRM_HOURS), "undo": ("unsubscribed", UNDO_HOURS)}
+        status, hours = waiting.get(purpose, ("", 0))
+        if subscriber.status != status or subscriber.changed_at is None:
+            return False
+        # Links end at full minutes.
+        made_at = self._tokens.end(purpose, token) - timedelta(hours=hours)
+        return made_at < subscriber.changed_at - timedelta(minutes=1)
 
     def confirm(self, token: str, *, now: datetime) -> Link:
         """Makes a reader of who was asked. Of nobody else: who has left since does not come back by an old link."""

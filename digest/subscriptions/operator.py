@@ -41,13 +41,14 @@ def add(
     The operator answers for it that they asked. Raises UsageError for a bad or suppressed address.
     """
     checked = [checked_address(address) for address in addresses]
-    for address in checked:
-        if reason := why_never(store, address):
-            raise UsageError(
-                f"{address} is suppressed: {reason}. Nothing was added. "
-                f"If its owner asked for mail again: `digest subscribers allow {address}`, then add it."
-            )
-    return [store.add_subscriber(address, digests=digests, now=now) for address in checked]
+    with store.together():
+        for address in checked:
+            if reason := why_never(store, address):
+                raise UsageError(
+                    f"{address} is suppressed: {reason}. Nothing was added. "
+                    f"If its owner asked for mail again: `digest subscribers allow {address}`, then add it."
+                )
+        return [store.add_subscriber(address, digests=digests, now=now) for address in checked]
 
 
 def why_never(store: Store, address: str) -> str:
