@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from digest.model import Edition, Subscriber
-from digest.store import Store, open_store
+from digest.store import Planned, Store, open_store
 from kill_loop import copies, duplicates_per_kill, kill_loop
 from smtp_servers import SmtpServer, serving
 
@@ -51,8 +51,8 @@ class Editions:
             guid=guid,
         )
 
-        def delivery(subscriber: Subscriber) -> tuple[str, datetime]:
-            return f"<{day}.{subscriber.id}@papers.example.org>", now
+        def delivery(subscriber: Subscriber) -> Planned:
+            return Planned(message_id=f"<{day}.{subscriber.id}@papers.example.org>", date=now, due_at=now)
 
         assert store.issue(edition, [], delivery) == len(self.addresses)
 
@@ -67,18 +67,28 @@ class Editions:
             return {status: count for status, count in store.delivery_counts().items() if count}
 
 
-def prove(folder: Path, *, kills: int, readers: int, connections: int, seed: int) -> str:
+def prove(
+    folder: Path,
+    *,
+    kills: int,
+    readers: int,
+    connections: int,
+    seed: int,
+    journal: bool,
+    most_mails: int = 0,
+) -> str:
     """Runs the kills and checks all that was promised; returns the figures in one line."""
     editions = Editions(f"sqlite:///{folder / 'digest.db'}", readers, least=readers // 2)
     with serving(keep_data=False) as server:
         command = [sys.executable, WORKER, editions.url, str(server.port), str(connections)]
+        command += [str(folder / "digest.db.receipts")] if journal else []
         tally = kill_loop(
             command,
             server,
             kills=kills,
             rng=random.Random(seed),
             refill=editions.refill,
-            most_mails=readers // 4,
+            most_mails=most_mails or readers // 4,
         )
     got = copies(server.taken)
     assert set(got) == editions.expected()
@@ -92,22 +102,34 @@ def prove(folder: Path, *, kills: int, readers: int, connections: int, seed: int
     )
 
 
+@pytest.mark.parametrize("journal", [True, False])
 @pytest.mark.parametrize("connections", [1, 4])
-def test_a_run_that_is_killed_loses_nobody(tmp_path: Path, connections: int) -> None:
-    prove(tmp_path, kills=4, readers=80, connections=connections, seed=connections)
+def test_a_run_that_is_killed_loses_nobody(tmp_path: Path, connections: int, journal: bool) -> None:
+    prove(tmp_path, kills=3, readers=160, connections=connections, seed=connections, journal=journal)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("connections", [1, 4])
-def test_200_kills_lose_nobody(tmp_path: Path, connections: int, capsys: pytest.CaptureFixture[str]) -> None:
-    figures = prove(tmp_path, kills=200, readers=500, connections=connections, seed=2026 + connections)
+@pytest.mark.parametrize("connections", [1, 8])
+def test_1000_kills_of_a_send_to_20000_lose_nobody(
+    tmp_path: Path, connections: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = prove(
+        tmp_path,
+        kills=500,
+        readers=20_000,
+        connections=connections,
+        seed=2026 + connections,
+        journal=True,
+        most_mails=400,
+    )
     with capsys.disabled():
         sys.stdout.write(f"\n{connections} connections: {figures}\n")
 
 
 def interrupted(editions: Editions, server: SmtpServer, after: int) -> int:
     editions.refill()
-    with subprocess.Popen([sys.executable, WORKER, editions.url, str(server.port), "3"]) as child:
+    journal = editions.url.removeprefix("sqlite:///") + ".receipts"
+    with subprocess.Popen([sys.executable, WORKER, editions.url, str(server.port), "3", journal]) as child:
         assert server.wait_for(after)
         child.send_signal(signal.SIGTERM)
         return child.wait(60)
