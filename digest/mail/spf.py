@@ -156,6 +156,11 @@ class _Walk:
         hosts = [host]
         if name == "mx":
             hosts = [mx.split()[-1] for mx in self._asked(host, "MX")]
+        if len(hosts) > MOST_LOOKUPS:
+            self.problems.append(
+                f"{host} has {len(hosts)} mail servers, and {word!r} may name {MOST_LOOKUPS}"
+            )
+            return ()
         found = []
         for each in hosts:
             addresses = self._lookup(each, "A") + self._lookup(each, "AAAA")
