@@ -311,6 +311,31 @@ def test_hostile_mail_is_read_in_bounded_memory(what: str) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"Content-Type: text/plain; charset*=x'y'%ff\nContent-Transfer-Encoding: 8bit\n\n\xff\n",
+        b"Subject: =?iso-88\x01\xff59-1?q?=FF?=\n\n",
+        b"From: =?rot13?q?x?= <=?undefined?b?/w==?=>\nSubject: =?idna?b?/w==?=\n\n",
+        b"Content-Type: text/plain; charset=unicode_escape\n\n\\x\n",
+        b"Content-Type: multipart/report; boundary=\n\n--\n--\n",
+        b"Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n====\n",
+    ],
+)
+def test_broken_mime_is_no_report_and_no_error(broken: bytes) -> None:
+    report = read_report(b"To: " + TO.encode() + b"\n" + broken, ADDRESS)
+    assert (report.kind, report.token) == ("other", TOKEN)
+
+
+def test_a_mail_over_which_the_library_breaks_is_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(message: object) -> None:
+        raise AttributeError("what a later version of it may raise")
+
+    monkeypatch.setattr("digest.mail.bounces.outcomes", breaks)
+    report = read_report(notification(SYSTEMS[0], ENDS[0], token=TOKEN, link=LINK), ADDRESS)
+    assert (report.kind, report.token) == ("other", TOKEN)
+
+
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_read(raw: bytes) -> None:
     assert read_report(raw, ADDRESS).permanent is False

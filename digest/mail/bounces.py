@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from digest.mail.reports import (
+    BROKEN,
     REPLY,
     Outcome,
     fields,
@@ -85,7 +86,10 @@ def read_report(raw: bytes, address: str = "") -> Report:
     message = parsed(raw)
     pattern = _verp(address)
     own = _own_token(message, pattern) if pattern else ""
-    report = _judged(message, mine=bool(own))
+    try:
+        report = _judged(message, mine=bool(own))
+    except BROKEN:  # one mail must not keep those behind it in the mailbox from being read
+        report = Report(kind="other")
     return Report(
         kind=report.kind,
         permanent=report.permanent,
@@ -166,7 +170,7 @@ def _scanned(message: Message) -> tuple[set[str], set[str]]:
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message)
-    except (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError):
+    except BROKEN:
         return set(), set()
     return _texts(temporary), _texts(permanent)
 

@@ -11,9 +11,11 @@ import quopri
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from email.errors import MessageError
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
+from typing import Any
 
 from msgspec import Struct
 
@@ -30,7 +32,8 @@ _BLOCKS = 50
 _LONG_WORD = re.compile(rb"\S{320}(?=\S)")
 _BASE64 = re.compile(rb"^(?:[A-Za-z0-9+/]{40,78}\r?\n)+[A-Za-z0-9+/]{0,78}={0,2}", re.MULTILINE)
 _MARKUP = re.compile(r"<[^<>]*>")
-_FAILURES_OF_PARSING = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
+# What the standard library raises over broken MIME.
+BROKEN = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, MessageError)
 
 # The classes, subjects and details of RFC 3463: no version number and no IP address looks like it.
 STATUS = re.compile(r"(?<![\d.])([245]\.[0-7]\.\d{1,3})(?![\d.]*\d)")
@@ -53,19 +56,18 @@ def parsed(raw: bytes) -> Message:
     nested = window.lower().count(b"boundary=") > _MOST_BOUNDARIES
     try:
         return BytesParser(policy=compat32).parsebytes(window, headersonly=nested)
-    except _FAILURES_OF_PARSING:
+    except BROKEN:
         return BytesParser(policy=compat32).parsebytes(window, headersonly=True)
 
 
 def header(message: Message, name: str) -> str:
     """The first header of this name, unfolded, its encoded words decoded as far as they can be; "" for none."""
-    from email.errors import HeaderParseError
     from email.header import decode_header, make_header
 
     found = " ".join(str(message.get(name, "")).split())[:2000]
     try:
         return str(make_header(decode_header(found)))
-    except (*_FAILURES_OF_PARSING, HeaderParseError):
+    except BROKEN:
         return found
 
 
@@ -77,9 +79,8 @@ def parts(message: Message) -> Iterator[Message]:
             return
         part = waiting.pop()
         yield part
-        payload = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(payload, list):
-            waiting += [one for one in reversed(payload) if isinstance(one, Message)]
+        if part.get_content_maintype() == "multipart" and part.is_multipart():
+            waiting += reversed(_payload(part))
 
 
 def fields(part: Message) -> list[dict[str, str]]:
@@ -98,15 +99,14 @@ def fields(part: Message) -> list[dict[str, str]]:
 
 def _plain(part: Message) -> str:
     """The content of a part as text. What email.parser took for messages, since that is the type's name, is joined again."""
-    payload = part.get_payload()
+    payload = _payload(part)
     if isinstance(payload, list):
         text = "\n\n".join(
             "\n".join(f"{name}: {value}" for name, value in one.items()) + "\n\n" + _plain(one)
             for one in payload[:_BLOCKS]
-            if isinstance(one, Message)
         )
     else:
-        text = str(payload or "")
+        text = payload
     encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
     data = text.encode("utf-8", "surrogateescape")
     if encoding == "base64":
@@ -114,6 +114,14 @@ def _plain(part: Message) -> str:
     elif encoding == "quoted-printable":
         data = quopri.decodestring(data)
     return data.decode("utf-8", "replace")
+
+
+def _payload(part: Message) -> Any:
+    """The parts of a part as list, or else its content as text, as it stands."""
+    try:
+        return part.get_payload() or ""
+    except BROKEN:  # a charset that is none, in the notation of RFC 2231
+        return ""
 
 
 def outcomes(message: Message) -> list[Outcome]:
