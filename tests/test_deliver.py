@@ -15,7 +15,8 @@ import pytest
 from digest.config import MailConfig, SmtpConfig
 from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, RenderError, StoreError, UsageError
 from digest.model import Delivery, DeliveryReport, Edition, Message, RunReport, Subscriber
-from digest.pipeline.deliver import deliver, retry_at
+from digest.pipeline.deliver import deliver
+from digest.pipeline.trying import retry_at
 from digest.smtp import open_transport
 from digest.store import Planned, Store, open_store
 from smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving

@@ -21,12 +21,12 @@ from msgspec.structs import replace
 
 from digest.config import MailConfig
 from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, StoreError, UsageError
-from digest.journal import Journal, Left, Said, Wait, read_journal
-from digest.mail.replies import verdict
-from digest.model import Delivery, DeliveryReport, Message, Receipt, Subscriber
+from digest.journal import Journal, Left, Wait, read_journal
+from digest.model import Delivery, DeliveryReport, Message, Receipt
 from digest.pipeline.judging import Judge, is_policy_refusal
 from digest.pipeline.lanes import Landed, Lanes
-from digest.pipeline.pace import Pace, Window
+from digest.pipeline.pace import AHEAD_S, Pace, Window
+from digest.pipeline.trying import in_words, pause, recover, retry_at
 from digest.scores import HALF_LIFE, LIMIT
 
 if TYPE_CHECKING:
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# RFC 5321, 4.5.4.1: at least 30 minutes to the second try; we give up long before its 4-5 days (mail.expire_after_h).
-RETRY_FIRST = timedelta(minutes=30)
-RETRY_LAST = timedelta(hours=4)
-# A server that ends our session (421) is left alone for so long, twice as long the next time (the figures of Postfix).
-BACK_OFF_FIRST_S = 300.0
-BACK_OFF_LAST_S = 4000.0
 RENEW_EVERY = timedelta(minutes=1)
 _HEARTBEAT_S = 0.2
 
@@ -76,7 +70,7 @@ def deliver(
     place = hashlib.sha256(store.secret()).hexdigest()[:16]
     before = store.delivery_counts()
     left = read_journal(journal, store=place) if journal is not None else Left()
-    _recover(store, mail, left, mark, now)
+    recover(store, mail, left, mark, now)
     too_old = timedelta(hours=mail.expire_after_h)
     store.expire(now=now, older_than=now - too_old, holder=mark)
     sending = _Sending(
@@ -97,48 +91,6 @@ def deliver(
         held=after.get("sending", 0),  # nothing flies any more: they are in doubt, and stay so
         error=_with_remainder(sending.judge.error, after.get("queued", 0)),
     )
-
-
-def retry_at(now: datetime, attempt: int) -> datetime:
-    """When to try again after this many attempts: 30 minutes, 1 hour, 2 hours, then every 4.
-
-    >>> from datetime import UTC
-    >>> retry_at(datetime(2026, 11, 19, 6, tzinfo=UTC), 2).isoformat()
-    '2026-11-19T07:00:00+00:00'
-    """
-    return now + min(RETRY_FIRST * (1 << min(max(attempt - 1, 0), 10)), RETRY_LAST)
-
-
-def _recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
-    """What the journal of a killed run knows is recorded; what it began and has no answer to is in doubt."""
-    answers, again = [], list(left.untouched)
-    for number, said in left.said.items():
-        receipt = said.receipt
-        found = verdict(receipt.reply_code, receipt.enhanced_code, receipt.text, stage=said.stage)
-        if receipt.status == "accepted" or found in ("retry", "rejected"):
-            answers.append(_noted(number, said, now))
-        else:
-            again.append(
-                number
-            )  # was it the reader, or the server's mood? The run that could tell is gone: ask again
-    if answers:
-        store.record_receipts(answers, now=now)
-    resend = mail.in_doubt == "resend"
-    doubtful = store.recover_in_doubt(holder=mark, now=now, resend=resend, untouched=again)
-    if doubtful:
-        fate = "sent again with the same Message-ID" if resend else "held"
-        log.warning("%d mails were in flight when a run ended: %s (mail.in_doubt)", doubtful, fate)
-
-
-def _noted(number: int, said: Said, now: datetime) -> tuple[Delivery, Receipt, datetime | None]:
-    """An answer from the journal. Of its delivery the store needs to know the number only."""
-    nobody = Subscriber(id=0, address="", status="confirmed", since=now)
-    delivery = Delivery(
-        id=number, edition_id=0, digest="", edition="", subscriber=nobody, message_id="", date=now, attempt=0
-    )
-    receipt = said.receipt
-    again = retry_at(now, said.attempt) if receipt.status == "deferred" else None
-    return delivery, receipt, again
 
 
 def _with_remainder(error: str | None, queued: int) -> str | None:
@@ -183,7 +135,7 @@ class _Sending:
     def run(self, open_transport: Callable[[], Transport], wait: Wait | None) -> None:
         now = self.clock()
         if wait is not None and now < wait.until:
-            self.judge.error = f"{wait.reason} {_until(wait)}"
+            self.judge.error = f"{wait.reason} {in_words(wait)}"
             self.journal.close(settled=True, wait=wait)
             return
         # Two writers of one folder gain nothing; a server is waited for, so there several connections pay.
@@ -197,7 +149,7 @@ class _Sending:
                     self._launch()
                     self._rest()
                     self._land()
-            settled = not isinstance(self.judge.fatal, LeaseHeld)
+            settled = self.judge.fatal is None
         finally:
             self.journal.close(settled=settled, wait=self._wait_after(wait))
         if self.judge.fatal is not None:
@@ -221,13 +173,11 @@ class _Sending:
                 self._settle()
 
     def _wait_after(self, before: Wait | None) -> Wait | None:
-        """How long a server that ended our session is to be left alone: longer where it did so at once after the last pause."""
         if not self.judge.back_off or self.judge.error is None or not self.ahead:
             return None
-        again = before is not None and not self.judge.heard_any
-        seconds = min(before.seconds * 2, BACK_OFF_LAST_S) if before and again else BACK_OFF_FIRST_S
-        wait = Wait(until=self.clock() + timedelta(seconds=seconds), seconds=seconds, reason=self.judge.error)
-        self.judge.error = f"{wait.reason} {_until(wait)}"
+        refused_again = before is not None and not self.judge.heard_any
+        wait = pause(self.clock(), self.judge.error, before if refused_again else None)
+        self.judge.error = f"{wait.reason} {in_words(wait)}"
         return wait
 
     # -------------------------------------------------------------- claim and record
@@ -235,7 +185,7 @@ class _Sending:
     def _exchange(self, *, all_of_it: bool = False) -> None:
         """Records the answers and claims as many rows as there is room for, in one transaction, once that is worth one."""
         room = self._room()
-        worth = self.window.batch
+        worth = 1 if self.pace.gap_s and not self.waiting else self.window.batch
         if not (self.answers or room > 0):
             return
         if not (all_of_it or len(self.answers) >= worth or room >= worth or not self.lanes.flying):
@@ -254,8 +204,8 @@ class _Sending:
         if room > 0:
             self.dry = len(claimed) < room
         if claimed:
-            self.journal.claimed(delivery.id for delivery in claimed)
             self.waiting.extend(claimed)
+            self.journal.claimed(delivery.id for delivery in claimed)
         self._count_failures(now)
         if answers:
             self._report_progress()
@@ -311,10 +261,11 @@ class _Sending:
         self._keep_lease()
         patience = _HEARTBEAT_S
         if self.pace.gap_s:
-            patience = min(patience, self.pace.delay() + (0 if self.waiting else 0.001))
+            delay = self.pace.delay() - (0 if self.waiting else AHEAD_S)
+            patience = min(patience, delay) if delay > 0 else patience
         if self.lanes.flying:
             self.lanes.wait(patience, enough=self.window.batch)
-        elif self.pace.gap_s and not self.answers:
+        elif self.pace.delay() and not self.answers:
             self.stop.wait(patience)
 
     # -------------------------------------------------------------- in
@@ -416,7 +367,3 @@ class _Sending:
         if self.progress is not None:
             done = sum(self.tally.values())
             self.progress(done, max(done, self.total))
-
-
-def _until(wait: Wait) -> str:
-    return f"It asked to be left alone: nothing is sent before {wait.until:%Y-%m-%d %H:%M} UTC."

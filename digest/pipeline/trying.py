@@ -1,0 +1,76 @@
+"""Trying again: after a refusal for now, after a run that was killed, and with a server that wants to be left alone."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from digest.config import MailConfig
+from digest.journal import Left, Said, Wait
+from digest.mail.replies import verdict
+from digest.model import Delivery, Receipt, Subscriber
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+log = logging.getLogger(__name__)
+
+# RFC 5321, 4.5.4.1: at least 30 minutes to the second try; we give up long before its 4-5 days (mail.expire_after_h).
+RETRY_FIRST = timedelta(minutes=30)
+RETRY_LAST = timedelta(hours=4)
+# A server that ends our session (421) is left alone for so long, twice as long the next time (the figures of Postfix).
+BACK_OFF_FIRST_S = 300.0
+BACK_OFF_LAST_S = 4000.0
+
+
+def retry_at(now: datetime, attempt: int) -> datetime:
+    """When to try again after this many attempts: 30 minutes, 1 hour, 2 hours, then every 4.
+
+    >>> from datetime import UTC
+    >>> retry_at(datetime(2026, 11, 19, 6, tzinfo=UTC), 2).isoformat()
+    '2026-11-19T07:00:00+00:00'
+    """
+    return now + min(RETRY_FIRST * (1 << min(max(attempt - 1, 0), 10)), RETRY_LAST)
+
+
+def recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
+    """What the journal of a killed run knows is recorded; what it began and has no answer to is in doubt."""
+    answers, again = [], list(left.untouched)
+    for number, said in left.said.items():
+        receipt = said.receipt
+        found = verdict(receipt.reply_code, receipt.enhanced_code, receipt.text, stage=said.stage)
+        if receipt.status == "accepted" or found in ("retry", "rejected"):
+            answers.append(_noted(number, said, now))
+        else:
+            again.append(
+                number
+            )  # was it the reader, or the server's mood? The run that could tell is gone: ask again
+    if answers:
+        store.record_receipts(answers, now=now)
+    resend = mail.in_doubt == "resend"
+    doubtful = store.recover_in_doubt(holder=mark, now=now, resend=resend, untouched=again)
+    if doubtful:
+        fate = "sent again with the same Message-ID" if resend else "held"
+        log.warning("%d mails were in flight when a run ended: %s (mail.in_doubt)", doubtful, fate)
+
+
+def _noted(number: int, said: Said, now: datetime) -> tuple[Delivery, Receipt, datetime | None]:
+    """An answer from the journal. Of its delivery the store needs to know the number only."""
+    nobody = Subscriber(id=0, address="", status="confirmed", since=now)
+    delivery = Delivery(
+        id=number, edition_id=0, digest="", edition="", subscriber=nobody, message_id="", date=now, attempt=0
+    )
+    receipt = said.receipt
+    again = retry_at(now, said.attempt) if receipt.status == "deferred" else None
+    return delivery, receipt, again
+
+
+def pause(now: datetime, reason: str, before: Wait | None) -> Wait:
+    """How long a server that ended our session is left alone: twice as long as `before`, the pause that ended just now."""
+    seconds = min(before.seconds * 2, BACK_OFF_LAST_S) if before else BACK_OFF_FIRST_S
+    return Wait(until=now + timedelta(seconds=seconds), seconds=seconds, reason=reason)
+
+
+def in_words(wait: Wait) -> str:
+    return f"It asked to be left alone: nothing is sent before {wait.until:%Y-%m-%d %H:%M} UTC."
