@@ -57,7 +57,7 @@ class _Reader:
 
     def read(self, cells: dict[str, str]) -> _Row:
         """Raises UsageError with the reason, which does not repeat the address."""
-        status = cells.get("status", "confirmed")
+        status = cells.get("status") or "confirmed"
         if status not in ("confirmed", "paused"):
             raise UsageError(f"status {_shown(status)}: only confirmed and paused subscribers are imported")
         return _Row(
