@@ -50,6 +50,9 @@ class LetterWorker:
                 report = self._app.send_letters()
             except DigestError as error:
                 log.error("letters: %s", spoken(error))
+            except Exception:
+                # One letter must not keep all others from going for as long as the process lives.
+                log.exception("letters: failed by a fault of the program; please report it")
             else:
                 if report.error:
                     log.error("letters: %s", report.error)
