@@ -51,6 +51,7 @@ def preview(console: Console, day: date | None, out: Path) -> None:
 def send(console: Console, address: str | None, day: date | None) -> int:
     """Deliver what is queued or due again."""
     from digest.app import utc_now
+    from digest.mail.envelope import without_addresses
     from digest.model import RunReport
     from digest.subscriptions import checked_address
 
@@ -66,16 +67,17 @@ def send(console: Console, address: str | None, day: date | None) -> int:
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
         edition, receipt = app.send_to(checked, day=day, now=utc_now())
+    # Without the address, which servers repeat: what a timer prints is kept in a log.
+    text = without_addresses(receipt.text)
     console.answer(
         {
             "edition": edition.id,
             "status": receipt.status,
             "reply_code": receipt.reply_code,
-            "text": receipt.text,
+            "text": text,
         }
     )
-    answer = f": {receipt.reply_code} {receipt.text}" if receipt.reply_code else ""
-    # Without the address: what a timer prints is kept in a log.
+    answer = f": {receipt.reply_code} {text}" if receipt.reply_code else ""
     console.result(f"Edition {edition.id}: {receipt.status}{answer.rstrip('.')}.")
     return 0 if receipt.status == "accepted" else 3
 
