@@ -167,6 +167,7 @@ class _Sending:
             self.judge.over = True
             self.waiting.extend(self.lanes.recall())
             while self.lanes.flying:
+                self._keep_lease()
                 self.lanes.wait(_HEARTBEAT_S, enough=len(self.lanes.flying))
                 self._land()
             if not isinstance(self.judge.fatal, LeaseHeld):
@@ -192,12 +193,12 @@ class _Sending:
             return
         self._settle_unknown()
         now, answers = self.clock(), self.answers
-        self.answers = []
         claimed: list[Delivery] = []
         how = {"now": now, "holder": self.mark, "older_than": now - self.too_old}
         if answers:
             together = 0 if self.address else max(room, 0)
             claimed = self.store.record_receipts(answers, claim=together, **how)  # type: ignore[arg-type]
+            self.answers = []
             self.tally.update(receipt.status for _, receipt, _ in answers)
         if room > 0 and (self.address or not answers):
             claimed = self.store.claim(limit=room, address=self.address, **how)  # type: ignore[arg-type]
