@@ -11,6 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
+
 from digest.mail.envelope import without_addresses
 from digest.model import Delivery, Receipt
 from digest.store.database import Database, Row, moment, stamp
@@ -20,6 +22,7 @@ from digest.store.subscribers import digests_of, fold, subscriber_of
 
 # Where these stand in the rows of the queries for what is due.
 DIGEST, DUE_AT, STATUS, DIGESTS = 2, 7, 11, 12
+_SAID = ("id", "reply_code", "enhanced_code", "reply", "status", "retry_at", "now")
 
 
 def _delivery_of(row: Row, joined: tuple[str, ...]) -> Delivery:
@@ -131,15 +134,15 @@ class Deliveries:
         at = stamp(now)
         accepted, refused = [], []
         for delivery, receipt, again in receipts:
-            said = _said(delivery, receipt, at)
+            said = (delivery.id, receipt.reply_code, receipt.enhanced_code, _reply(receipt.text))
             if receipt.status == "accepted":
                 accepted.append(said)
-                continue
-            said["status"] = receipt.status
-            said["retry_at"] = stamp(again or now) if receipt.status == "deferred" else None
-            refused.append(said)
+            else:
+                retry_at = stamp(again or now) if receipt.status == "deferred" else None
+                refused.append(dict(zip(_SAID, (*said, receipt.status, retry_at, at), strict=True)))
         with self._db.writing():
-            self._db.many("record_accepted", accepted)
+            if accepted:
+                self._db.run("record_accepted", receipts=msgspec.json.encode(accepted).decode(), now=at)
             self._db.many("record_refused", refused)
             return self._claim(now, holder, claim, older_than=older_than) if claim > 0 else []
 
@@ -202,6 +205,11 @@ class Deliveries:
             rows = self._db.rows("deliveries_of", subscriber_id=number)
         return [(edition_id(day, part), digest, status, moment(on)) for day, part, digest, status, on in rows]
 
+    def in_hand(self) -> int:
+        """How many deliveries are being sent, or were when a run ended. Quick however many mails there ever were."""
+        with self._db.reading():
+            return int(self._db.value("in_hand"))
+
     def next_due(self) -> datetime | None:
         """The earliest moment at which a queued or deferred delivery can go, also one that has passed; None where none waits."""
         with self._db.reading():
@@ -232,13 +240,8 @@ def _due_anew(before: str, due_at: str, now: str) -> str:
     return due_at if due_at > now else min(before, now)
 
 
-def _said(delivery: Delivery, receipt: Receipt, now: str) -> dict[str, object]:
-    # Servers repeat the address, and a store from which it was erased must not know it from them.
-    text = without_addresses(receipt.text) if "@" in receipt.text else receipt.text
-    return {
-        "id": delivery.id,
-        "reply_code": receipt.reply_code,
-        "enhanced_code": receipt.enhanced_code,
-        "reply": text if text.isascii() and "\0" not in text else plain(text),
-        "now": now,
-    }
+def _reply(text: str) -> str:
+    """What a server said, without addresses: a store from which one was erased must not know it from them."""
+    if "@" in text:
+        text = without_addresses(text)
+    return text if text.isascii() and "\0" not in text else plain(text)

@@ -34,13 +34,6 @@ LIMIT :limit;
 UPDATE deliveries SET status = :status, holder = '', retry_at = NULL, changed_at = :now
 WHERE id = :id OR (joined_to = :id AND status = 'joined');
 
--- name: record_accepted(id, reply_code, enhanced_code, reply, now)*!
--- Accepted is a fact, whoever holds the row by now: it must not be sent again.
-UPDATE deliveries
-SET status = 'accepted', holder = '', retry_at = NULL,
-    reply_code = :reply_code, enhanced_code = :enhanced_code, reply = :reply, changed_at = :now
-WHERE id = :id;
-
 -- name: record_refused(id, status, retry_at, reply_code, enhanced_code, reply, now)*!
 -- Deferred or rejected counts only while the row is still being sent.
 UPDATE deliveries
@@ -150,3 +143,6 @@ JOIN editions e ON e.id = d.edition_id
 JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscriber_id
 WHERE d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
   AND (d.due_at > :issued_at OR (d.due_at > e.issued_at AND n.due_at <= :issued_at));
+
+-- name: in_hand()$
+SELECT COUNT(*) FROM deliveries WHERE status = 'sending';

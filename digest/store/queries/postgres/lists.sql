@@ -35,3 +35,15 @@ ORDER BY d.edition_id;
 -- One statement for a batch: of one for each row, most of the time is the call.
 UPDATE deliveries SET status = 'sending', holder = :holder, attempt = attempt + 1, retry_at = NULL, changed_at = :now
 WHERE id = ANY (CAST(:ids AS integer[]));
+
+-- name: record_accepted(receipts, now)!
+-- Accepted is a fact, whoever holds the row by now: it must not be sent again. One statement for a batch, as above.
+UPDATE deliveries SET
+    status = 'accepted', holder = '', retry_at = NULL, changed_at = :now,
+    reply_code = said.reply_code, enhanced_code = said.enhanced_code, reply = said.reply
+FROM (
+    SELECT CAST(value ->> 0 AS integer) AS id, CAST(value ->> 1 AS integer) AS reply_code,
+           value ->> 2 AS enhanced_code, value ->> 3 AS reply
+    FROM json_array_elements(CAST(:receipts AS json)) AS value
+) AS said
+WHERE deliveries.id = said.id;

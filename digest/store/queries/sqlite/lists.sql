@@ -32,3 +32,15 @@ ORDER BY d.edition_id;
 -- One statement for a batch: of one for each row, most of the time is the call.
 UPDATE deliveries SET status = 'sending', holder = :holder, attempt = attempt + 1, retry_at = NULL, changed_at = :now
 WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: record_accepted(receipts, now)!
+-- Accepted is a fact, whoever holds the row by now: it must not be sent again. One statement for a batch, as above.
+UPDATE deliveries SET
+    status = 'accepted', holder = '', retry_at = NULL, changed_at = :now,
+    reply_code = said.reply_code, enhanced_code = said.enhanced_code, reply = said.reply
+FROM (
+    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS reply_code,
+           json_extract(value, '$[2]') AS enhanced_code, json_extract(value, '$[3]') AS reply
+    FROM json_each(:receipts)
+) AS said
+WHERE deliveries.id = said.id;
