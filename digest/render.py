@@ -172,10 +172,14 @@ _LABELS = {
 _TITLE_LINKS = ("abstract", "html", "hf", "pdf")
 
 
-def view_edition(edition: Edition, *, site: SiteConfig, url: str) -> EditionView:
-    """An edition in words; `url` is the public address of its digest's root, with a final slash."""
+def view_edition(
+    edition: Edition, *, site: SiteConfig, url: str, paper: Callable[[Entry], PaperView] | None = None
+) -> EditionView:
+    """An edition in words; `url` is the public address of its digest's root, with a final slash. `paper` gives papers that
+    are in words already, or that stand on another edition's page."""
     page = f"{url}{edition.path}"
-    picks = _view_section("Top picks", "picks", edition.picks, page) if edition.picks else None
+    worded = paper or (lambda entry: view_paper(entry, page))
+    picks = _view_section("Top picks", "picks", edition.picks, page, worded) if edition.picks else None
     only = len(edition.sections) == 1 and not edition.sections[0].entries[0].topic
     topics = tuple(
         _view_section(
@@ -183,6 +187,7 @@ def view_edition(edition: Edition, *, site: SiteConfig, url: str) -> EditionView
             section_anchor(section),
             section.entries,
             page,
+            worded,
         )
         for section in edition.sections
     )
@@ -208,8 +213,10 @@ def section_anchor(section: Section) -> str:
     return f"t-{slug}" if slug in ("", "main", "picks") or slug.startswith("p-") else slug
 
 
-def _view_section(name: str, anchor: str, entries: Sequence[Entry], page: str) -> SectionView:
-    papers = tuple(view_paper(entry, page) for entry in entries)
+def _view_section(
+    name: str, anchor: str, entries: Sequence[Entry], page: str, worded: Callable[[Entry], PaperView]
+) -> SectionView:
+    papers = tuple(worded(entry) for entry in entries)
     return SectionView(
         name=name, anchor=anchor, url=f"{page}#{quote(anchor)}", count=len(papers), papers=papers
     )

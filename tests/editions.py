@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from digest.config import DigestConfig, MailConfig, SiteConfig, TopicConfig
+from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig
 from digest.formats import Publication, pages
-from digest.mail.compose import Composed, compose, web_copies
+from digest.mail.compose import Composed, Composer, web_copies
 from digest.model import Delivery, Edition, EditionHead, Entry, Paper, Section, Subscriber
 from digest.render import Renderer
+from digest.tokens import Tokens
 
 SITE = SiteConfig(
     title="Paper Digest",
@@ -240,7 +241,7 @@ def delivery_to(address: str = "reader@mail.example", edition: str = "2026-11-19
         edition_id=1,
         digest="daily",
         edition=edition,
-        subscriber=Subscriber(id=1, address=address, status="confirmed", since=since),
+        subscriber=Subscriber(id=1, address=address, status="confirmed", since=since, nonce="5f0c2a9e"),
         message_id="<daily.2026-11-19.1@papers.example.org>",
         date=datetime(2026, 11, 19, 6, 0, 5, tzinfo=UTC),
         attempt=1,
@@ -261,9 +262,20 @@ def assert_golden(name: str, body: bytes) -> None:
     )
 
 
+KEY = b"a key of the tests, which no store has"
+
+
+def config_of(**changes: Any) -> Config:
+    """The configuration that the invented editions belong to; `digest` is its only one."""
+    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "mail": MAIL} | changes
+    return Config(**facts | {"digest": (facts["digest"],)})
+
+
 def composed_of(edition: Edition, renderer: Renderer, **changes: Any) -> Composed:
-    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "mail": MAIL, "url": URL, "renderer": renderer}
-    return compose(edition, **(facts | changes))
+    made = Composer(config_of(**changes), renderer, Tokens(KEY), lambda digest, edition_id: edition)
+    composed = made.composed(delivery_to(edition=edition.id))
+    assert composed is not None
+    return composed
 
 
 def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str, bytes]:

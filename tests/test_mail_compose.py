@@ -17,20 +17,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from digest.config import MailConfig
+from digest.config import MailboxConfig, MailConfig, WebConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
-from digest.mail.compose import PERSONAL, cut, flow, quoted_printable, short_names
+from digest.mail.compose import composer, short_names
+from digest.mail.parts import PERSONAL, cut, flow, quoted_printable
 from digest.model import Edition, Paper
 from digest.pipeline.issue import message_id
 from digest.text import display_width
+from digest.tokens import Tokens
 from editions import (
     DIGEST,
     EDITIONS,
+    KEY,
     MAIL,
     SITE,
     URL,
     composed_of,
+    config_of,
     copies_of,
     delivery_to,
     edition_of,
@@ -87,8 +91,9 @@ def assert_well_formed(message: bytes) -> None:
 
 
 HEADERS = [
-    "Date", "Message-ID", "To", "From", "Subject", "List-ID", "List-Unsubscribe", "List-Archive",
-    "Auto-Submitted", "Precedence", "Content-Language", "MIME-Version", "Content-Type",
+    "Date", "Message-ID", "To", "List-Unsubscribe", "List-Unsubscribe-Post", "From", "Subject", "List-Id",
+    "List-Subscribe", "List-Archive", "List-Help", "List-Owner", "List-Post", "Auto-Submitted",
+    "Precedence", "Content-Language", "MIME-Version", "Content-Type",
 ]  # fmt: skip
 
 
@@ -109,8 +114,14 @@ def test_the_headers_are_those_of_a_list() -> None:
     assert mail["To"] == "reader@mail.example"
     assert mail["Date"] == "Thu, 19 Nov 2026 06:00:05 +0000"
     assert mail["Message-ID"] == "<daily.2026-11-19.1@papers.example.org>"
-    assert mail["List-ID"] == "Paper Digest <daily.papers.example.org>"
-    assert mail["List-Unsubscribe"] == "<mailto:digest@papers.example.org?subject=unsubscribe>"
+    assert mail["List-Id"] == "Paper Digest <daily.papers.example.org>"
+    link, mailto = mail["List-Unsubscribe"].split(", ")
+    assert re.fullmatch(r"<https://papers\.example\.org/unsubscribe/\?t=[\w-]{22}>", link)
+    assert mailto == "<mailto:digest@papers.example.org?subject=unsubscribe>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["List-Subscribe"] == "<https://papers.example.org/subscribe/>"
+    assert (mail["List-Help"], mail["List-Post"]) == ("<https://papers.example.org/>", "NO")
+    assert mail["List-Owner"] == "<mailto:digest@papers.example.org>"
     assert mail["List-Archive"] == "<https://papers.example.org/>"
     assert (mail["Auto-Submitted"], mail["Precedence"], mail["Content-Language"]) == (
         "auto-generated",
@@ -132,9 +143,41 @@ def test_the_list_id_outlives_a_change_of_title(title: str) -> None:
 def test_no_address_of_the_list_is_encoded_or_broken(address: str) -> None:
     """Python's header classes turn a long List-Unsubscribe into encoded words, and clients show no button."""
     message = message_of(rich(), mail=replace(MAIL, unsubscribe=address))
-    (line,) = re.findall(rb"(?m)^List-Unsubscribe: (.*)\r$", message)
+    ((link, line),) = re.findall(rb"(?m)^List-Unsubscribe: (<.*>),\r\n (.*)\r$", message)
+    assert len(link) <= 70 and b"=?" not in link + line
     assert line in (f"<mailto:{address}?subject=unsubscribe>".encode(), f"<mailto:{address}>".encode())
     assert len(line) <= 70 or len(address) > 60
+
+
+def test_without_a_web_door_mail_is_unsubscribed_by_mail() -> None:
+    message = message_of(rich(), web=WebConfig(enabled=False))
+    assert_well_formed(message)
+    mail = parsed(message)
+    assert mail["List-Unsubscribe"] == "<mailto:digest@papers.example.org?subject=unsubscribe>"
+    assert mail["List-Subscribe"] == "<mailto:digest@papers.example.org>"
+    assert "List-Unsubscribe-Post" not in mail
+    for part in parts_of(message):
+        assert "/unsubscribe/" not in part and "/manage/" not in part
+        assert "mailto:digest@papers.example.org?subject=unsubscribe" in part
+
+
+def test_failures_come_back_to_an_address_of_the_readers_own() -> None:
+    mail = replace(MAIL, bounces="bounces@papers.example.org")
+    config, reader = config_of(mail=mail), delivery_to().subscriber
+    message = composer(config, shipped(), Tokens(KEY), lambda digest, edition: rich())(delivery_to())
+    assert message is not None and message.sender
+    found = re.fullmatch(r"bounces\+([a-z2-7]{26})@papers\.example\.org", message.sender)
+    assert found
+    number = Tokens(KEY).read("bounce", found[1], nonce_of=lambda number: reader.nonce, now=reader.since)
+    assert number == reader.id
+    # Without a mailbox that is read, nobody would see a mail that asks to leave there.
+    assert parsed(message.data)["List-Unsubscribe"].endswith(
+        "<mailto:digest@papers.example.org?subject=unsubscribe>"
+    )
+    read = config_of(mail=replace(mail, mailbox=MailboxConfig(host="imap.example.org")))
+    message = composer(read, shipped(), Tokens(KEY), lambda digest, edition: rich())(delivery_to())
+    assert message is not None
+    assert parsed(message.data)["List-Unsubscribe"].endswith(f"<mailto:{message.sender}?subject=unsubscribe>")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +210,6 @@ def test_a_sender_of_a_foreign_domain_goes_out_as_a_labels() -> None:
         shipped(),
         mail=MailConfig(from_="Bücher <digest@straße.example>"),
         site=replace(SITE, url="https://straße.example/"),
-        url="https://straße.example/",
     )
     token = message_id(edition, "1", "straße.example")
     message = composed.message(replace(delivery_to(), message_id=token))
@@ -177,7 +219,8 @@ def test_a_sender_of_a_foreign_domain_goes_out_as_a_labels() -> None:
     assert mail["From"].addresses[0].display_name == "Bücher"
     assert mail["Message-ID"].endswith("@xn--strae-oqa.example>")
     assert mail["List-ID"].endswith("<daily.xn--strae-oqa.example>")
-    assert mail["List-Unsubscribe"].startswith("<mailto:digest@xn--strae-oqa.example")
+    assert mail["List-Unsubscribe"].startswith("<https://xn--strae-oqa.example/unsubscribe/?t=")
+    assert "<mailto:digest@xn--strae-oqa.example" in mail["List-Unsubscribe"]
 
 
 # ---------------------------------------------------------------- built once
@@ -189,16 +232,21 @@ def test_a_cut_message_equals_one_built_alone(name: str) -> None:
     edition, address = EDITIONS[name](), "o'neil+papers@mail.example"
     composed = composed_of(edition, shipped())
     message = composed.message(delivery_to(address))
+    facts = composed.postmark.facts(delivery_to(address).subscriber, DIGEST)
     alone: dict[str, str] = {}
 
     class Alone(type(shipped())):  # type: ignore[misc]
         def render(self, template: str, **variables: object) -> str:
             if "\ufdd0" in str(variables.get("address", "")):
-                variables |= {"address": address, "since": "3 September 2026"}
-                alone[template] = super().render(template, **variables)
+                sections: Any = variables["sections"]
+                for number, section in enumerate(sections):
+                    macro = self.macro("edition-paper.html", "row" if number or not edition.picks else "pick")
+                    for paper in section["papers"]:
+                        paper["html"] = macro(paper["view"], paper["with_gist"])
+                alone[template] = super().render(template, **variables | facts)
             return str(super().render(template, **variables))
 
-    composed_of(edition, Alone(shipped().folders))
+    composed_of(edition, Alone(shipped().folders, language="en"))
     text = quoted_printable("\n".join(flow(line) for line in alone["edition.txt"].splitlines()))
     html = quoted_printable(alone["edition.html"])
     assert b"\r\n\r\n" + text + b"--" in message
@@ -370,7 +418,8 @@ def test_the_footer_says_why_who_and_how_to_leave() -> None:
             "You get this because reader@mail.example asked for it on 3 September 2026: "
             "every weekday at 07:00 (Europe/Berlin), 5 topics." in words
         )
-        assert "mailto:digest@papers.example.org?subject=unsubscribe" in part
+        assert re.search(r"https://papers\.example\.org/unsubscribe/\?t=[\w-]{22}", part)
+        assert re.search(r"https://papers\.example\.org/manage/\?t=[\w-]{22}", part)
         assert f"{URL}feeds/" in part
         assert "Sent by Example Reading Group, 1 Library Lane, 1000 Exampleton." in words
 
@@ -455,4 +504,4 @@ def test_quoted_printable_decodes_to_what_was_written(text: str) -> None:
     encoded = quoted_printable(clean)
     assert max(map(len, encoded.split(b"\r\n"))) <= 76
     assert quopri.decodestring(encoded).decode().replace("\r\n", "\n") == clean.removesuffix("\n") + "\n"
-    assert not re.search(rb"(?m)^From ", encoded)
+    assert not re.search(rb"(?m)^(From |\.)", encoded)

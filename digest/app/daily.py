@@ -22,7 +22,8 @@ from digest.pipeline.gather import Taken, Wanted, audience_of, gather
 from digest.pipeline.replay import Setup
 
 if TYPE_CHECKING:
-    from digest.app import App, Progress
+    from digest.app import App
+    from digest.app.post import Progress
 
 log = logging.getLogger(__name__)
 

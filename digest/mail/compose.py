@@ -1,68 +1,61 @@
-"""Edition → a message: built once, cut at the personal lines, joined for each subscriber.
+"""Editions → a message: each fragment built once, each choice of them composed once, filled in for each reader.
 
-A message is rendered once with marks where the personal facts go. Every line without a mark is encoded once; the few
-lines with one are filled in, wrapped and encoded for each subscriber. Both parts are quoted-printable, whose lines
-are encoded one by one (RFC 2045, 6.7): so the joined message equals one built alone, byte for byte, is plain ASCII on
-every server, and keeps the trailing spaces of format=flowed (RFC 3676) alive.
+A paper is rendered and encoded once, however many readers chose it: what they are sent holds references to the same bytes. So
+memory stays flat with any number of readers and choices.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from base64 import b64encode
-from binascii import b2a_qp
-from datetime import datetime
-from email.utils import format_datetime, parseaddr
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from digest.addresses import ascii_address
-from digest.config import DigestConfig, MailConfig, SiteConfig
-from digest.errors import MailError
+from digest.choices import Positions, choose
+from digest.config import Config, DigestConfig, MailConfig, SiteConfig, slugs_of
+from digest.errors import ConfigError
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
-from digest.model import Delivery, Edition, Page
-from digest.render import EditionView, PaperView, Renderer, clean, safe_url, sender_of, view_edition
-from digest.text import display_width, isolate, truncate, wrap
-from digest.words import day_words, schedule_words
+from digest.mail.headers import Postmark, list_head, mailto_of
+from digest.mail.parts import (
+    HTML_TYPE,
+    PERSONAL,
+    TEXT_TYPE,
+    Part,
+    cut,
+    flow,
+    fragment_mark,
+    mark,
+    quoted_printable,
+)
+from digest.model import Delivery, Edition, Entry, Message, Page, Preferences, Section
+from digest.render import (
+    EditionView,
+    PaperView,
+    Renderer,
+    clean,
+    sender_of,
+    view_edition,
+    view_paper,
+)
+from digest.text import isolate, truncate
+from digest.tokens import Tokens
 
 log = logging.getLogger("digest.mail")
 
-TEXT_COLUMNS = 72
 SUBJECT_CHARS = 70
 NAME_CHARS = 36
-
-# What a subscriber's own copy adds. Marks are noncharacters, which no text of a paper can hold (render.clean), so a
-# title cannot pass for one. A further personal fact, such as the address that unsubscribes in one click, is one more
-# name here and one more line in `_personal`.
-PERSONAL = ("address", "since")
-_MARK = re.compile("\ufdd0([a-z_]+)\ufdd1")
-
-Piece = bytes | str
-
-
-class Part(Struct, frozen=True):
-    """A body part cut at its personal lines: encoded bytes, and as text the lines that still hold marks."""
-
-    pieces: tuple[Piece, ...]
-    html: bool
-
-    def encode(self, facts: dict[str, str]) -> bytes:
-        """The part in its transfer encoding, with CRLF line ends."""
-        return b"".join(p if isinstance(p, bytes) else self._line(p, facts) for p in self.pieces)
-
-    def _line(self, line: str, facts: dict[str, str]) -> bytes:
-        from markupsafe import escape
-
-        filled = _MARK.sub(lambda match: str(escape(facts[match[1]])) if self.html else facts[match[1]], line)
-        return quoted_printable(filled if self.html else flow(filled))
+# Choices kept composed: references to shared fragments, and some 15 kB of their own.
+KEPT_CHOICES = 2000
+KEPT_EDITIONS = 64
 
 
 class Composed(Struct, frozen=True, kw_only=True):
-    """An edition's message, ready for any number of subscribers.
+    """A choice of papers as a message, ready for any number of readers. `html` is None for plain text only.
 
     `dropped` is how many papers the byte budget left out, `without_gist` how many stand without their gist.
     """
@@ -71,59 +64,203 @@ class Composed(Struct, frozen=True, kw_only=True):
     head: bytes
     boundary: str
     text: Part
-    html: Part
+    html: Part | None
+    postmark: Postmark
+    digest: DigestConfig
     dropped: int = 0
     without_gist: int = 0
 
-    def message(self, delivery: Delivery) -> bytes:
+    def pieces(self, delivery: Delivery) -> tuple[bytes, ...]:
         """The complete message (RFC 5322) of one delivery, with CRLF line ends and no line above 998 octets.
 
         Raises MailError, permanent, for an address that no header can carry.
         """
-        facts = _personal(delivery)
+        facts = self.postmark.facts(delivery.subscriber, self.digest)
+        head = self.postmark.head(delivery, facts) + self.head
+        if self.html is None:
+            return (head + TEXT_TYPE, *self.text.fill(facts))
         edge = f"--{self.boundary}".encode()
-        return b"".join((
-            _personal_head(delivery, facts["address"]),
-            self.head,
-            b"\r\n" + edge + b"\r\n" + _TEXT_HEAD,
-            self.text.encode(facts),
-            edge + b"\r\n" + _HTML_HEAD,
-            self.html.encode(facts),
+        return (
+            head + b"\r\n" + edge + b"\r\n" + TEXT_TYPE,
+            *self.text.fill(facts),
+            edge + b"\r\n" + HTML_TYPE,
+            *self.html.fill(facts),
             edge + b"--\r\n",
-        ))  # fmt: skip
+        )
+
+    def message(self, delivery: Delivery) -> bytes:
+        return b"".join(self.pieces(delivery))
 
 
-def compose(
-    edition: Edition,
-    *,
-    site: SiteConfig,
-    digest: DigestConfig,
-    mail: MailConfig,
-    url: str,
+def composer(
+    config: Config,
     renderer: Renderer,
-) -> Composed:
-    """The message of an edition; `url` is the public address of its digest's root, with a final slash.
+    tokens: Tokens,
+    edition_of: Callable[[str, str], Edition],
+    *,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> Callable[[Delivery], Message | None]:
+    """What makes the message of a delivery; None where its reader chose nothing of it. For one run, and one thread at a time.
 
-    The HTML part stays below 85,000 encoded bytes: gists go first, then papers, each with a note and a link.
+    `edition_of` gives an edition by its digest and id. `sign` gives the header that signs a whole message (RFC 6376).
     """
-    view, plan, variables = _planned(edition, site, digest, mail, url, renderer)
-    personal: dict[str, Any] = {name: f"\ufdd0{name}\ufdd1" for name in PERSONAL}
-    subject = variables["subject"]
-    text = renderer.render("edition.txt", **variables, **personal)
-    html = renderer.render("edition.html", **variables, **personal)
-    # "=_" never stands in quoted-printable (RFC 2045, 6.7), so no body can hold the boundary.
-    boundary = f"=_{sha256(f'{edition.guid} {subject}'.encode()).hexdigest()[:24]}"
-    composed = Composed(
-        subject=subject,
-        head=_fixed_head(subject, boundary, site, digest, mail, url),
-        boundary=boundary,
-        text=cut(text, html=False),
-        html=cut(html, html=True),
-        dropped=view.count - plan.shown,
-        without_gist=plan.without_gist,
+    made = Composer(config, renderer, tokens, edition_of)
+
+    def message(delivery: Delivery) -> Message | None:
+        composed = made.composed(delivery)
+        if composed is None:
+            return None
+        pieces = composed.pieces(delivery)
+        if sign is not None:
+            pieces = (sign(b"".join(pieces)), *pieces)
+        return Message(pieces=pieces, sender=composed.postmark.sender(delivery.subscriber))
+
+    return message
+
+
+class _Prepared(Struct, frozen=True):
+    """An edition with its papers in words: the same objects for every choice of them."""
+
+    edition: Edition
+    views: dict[int, PaperView]
+
+
+class Composer:
+    """The fragments and choices of one run."""
+
+    def __init__(
+        self,
+        config: Config,
+        renderer: Renderer,
+        tokens: Tokens,
+        edition_of: Callable[[str, str], Edition],
+    ) -> None:
+        self._config, self._renderer, self._edition_of = config, renderer, edition_of
+        self._postmark = Postmark(config, tokens)
+        self._fragments: list[bytes] = []
+        self._numbers: dict[tuple[int, bool, bool], int] = {}
+        self._prepared = lru_cache(KEPT_EDITIONS)(self._prepare)
+        self._positions = lru_cache(KEPT_CHOICES * 2)(self._choose)
+        self._choice = lru_cache(KEPT_CHOICES)(self._compose)
+        self._frame = lru_cache(KEPT_EDITIONS)(self._frame_size)
+
+    def composed(self, delivery: Delivery) -> Composed | None:
+        """The message of a delivery, before anything personal; None where its reader chose nothing."""
+        ids = delivery.editions or (delivery.edition,)
+        preferences = delivery.subscriber.preferences
+        positions = self._positions(delivery.digest, ids, preferences)
+        if positions is None:
+            return None
+        return self._choice(delivery.digest, ids, positions, preferences.text_only)
+
+    def _digest(self, name: str) -> DigestConfig:
+        found = next((digest for digest in self._config.digest if digest.name == name), None)
+        if found is None:
+            raise ConfigError(
+                f'{self._config.file}: no [[digest]] "{name}", but the store has editions of it that wait. '
+                f'Put [[digest]] with name = "{name}" back.'
+            )
+        return found
+
+    def _prepare(self, digest: str, edition_id: str) -> _Prepared:
+        edition = self._edition_of(digest, edition_id)
+        page = f"{self._config.digest_url(digest)}{edition.path}"
+        return _Prepared(edition, {id(entry): view_paper(entry, page) for entry in edition.entries})
+
+    def _choose(self, digest: str, ids: tuple[str, ...], preferences: Preferences) -> Positions | None:
+        slugs = slugs_of(self._digest(digest).topics)
+        return choose([self._prepared(digest, each).edition for each in ids], preferences, slugs=slugs)
+
+    def _compose(self, name: str, ids: tuple[str, ...], positions: Positions, text_only: bool) -> Composed:
+        config, digest, renderer = self._config, self._digest(name), self._renderer
+        prepared = [self._prepared(name, each) for each in ids]
+        edition = merged([each.edition for each in prepared], positions)
+        views = {key: view for each in prepared for key, view in each.views.items()}
+        url = config.digest_url(name)
+        view = view_edition(edition, site=config.site, url=url, paper=lambda entry: views[id(entry)])
+        variables = _variables(edition, view, config.site, digest, url, renderer)
+        variables["first"] = prepared[0].edition.date if len(prepared) > 1 else None
+        plan = fit_plan(edition, view, self._fragment, lambda sections: self._frame(name, ids), self._size_of)
+        by_link = config.web.enabled
+        personal: dict[str, Any] = {fact: mark(fact) for fact in PERSONAL}
+        personal |= {} if by_link else {"manage_url": "", "unsubscribe_url": mailto_of(config.mail)}
+        variables |= {"sections": plan.sections, **personal}
+        text = cut(renderer.render("edition.txt", **variables), html=False)
+        html = None
+        if not text_only:
+            html = cut(renderer.render("edition.html", **variables), html=True, fragments=self._fragments)
+        subject = variables["subject"]
+        # "=_" never stands in quoted-printable (RFC 2045, 6.7), so no body can hold the boundary.
+        boundary = f"=_{sha256(f'{edition.guid} {subject}'.encode()).hexdigest()[:24]}"
+        composed = Composed(
+            subject=subject,
+            head=list_head(
+                subject, config, digest, "" if text_only else f'multipart/alternative; boundary="{boundary}"'
+            ),
+            boundary=boundary,
+            text=text,
+            html=html,
+            postmark=self._postmark,
+            digest=digest,
+            dropped=view.count - plan.shown,
+            without_gist=plan.without_gist,
+        )
+        _warn(edition, composed)
+        return composed
+
+    def _fragment(self, paper: PaperView, pick: bool, with_gist: bool) -> str:
+        """The mark of a paper's rows in the HTML, which are rendered and encoded when they are first asked for."""
+        key = (id(paper), pick, with_gist)
+        if key not in self._numbers:
+            macro = self._renderer.macro("edition-paper.html", "pick" if pick else "row")
+            self._numbers[key] = len(self._fragments)
+            self._fragments.append(quoted_printable(macro(paper, with_gist)))
+        return fragment_mark(self._numbers[key])
+
+    def _size_of(self, fragment: str) -> int:
+        return len(self._fragments[int(fragment[1:-2])])
+
+    def _frame_size(self, name: str, ids: tuple[str, ...]) -> int:
+        """The bytes around the papers, at most: as if every topic were there, and cut."""
+        edition = merged([self._prepared(name, each).edition for each in ids])
+        url = self._config.digest_url(name)
+        view = view_edition(edition, site=self._config.site, url=url)
+        variables = _variables(edition, view, self._config.site, self._digest(name), url, self._renderer)
+        return _frame_bytes(view, {**variables, "first": edition.date}, self._renderer)
+
+
+def merged(editions: Sequence[Edition], positions: Positions | None = None) -> Edition:
+    """One edition of the papers at these positions (of all), under the name of the last; sections of one slug are one."""
+    kept = [
+        (entry, section)
+        for number, edition in enumerate(editions)
+        for position, (entry, section) in enumerate(_shown(edition))
+        if positions is None or position in frozenset(positions[number])
+    ]
+    sections: dict[str, tuple[str, list[Entry]]] = {}
+    # The newest edition has the sections in the order of today's configuration; what only older ones have stands behind.
+    for edition in reversed(editions):
+        for section in edition.sections:
+            sections.setdefault(section.slug, (section.name, []))
+    for entry, found in kept:
+        if found is not None:
+            sections[found.slug][1].append(entry)
+    return replace(
+        editions[-1],
+        picks=tuple(entry for entry, section in kept if section is None),
+        sections=tuple(
+            Section(name=name, slug=slug, entries=tuple(entries))
+            for slug, (name, entries) in sections.items()
+            if entries
+        ),
     )
-    _warn(edition, composed)
-    return composed
+
+
+def _shown(edition: Edition) -> list[tuple[Entry, Section | None]]:
+    """The entries in the order of show, each with its section; None for a pick."""
+    return [(entry, None) for entry in edition.picks] + [
+        (entry, section) for section in edition.sections for entry in section.entries
+    ]
 
 
 def web_copies(
@@ -136,7 +273,9 @@ def web_copies(
     renderer: Renderer,
 ) -> list[Page]:
     """`email.html` and `email.txt` of an edition: the mail without anything personal."""
-    _, _, variables = _planned(edition, site, digest, mail, url, renderer)
+    view = view_edition(edition, site=site, url=url)
+    variables = _variables(edition, view, site, digest, url, renderer) | {"first": None}
+    variables["sections"] = _planned(edition, view, variables, renderer).sections
     impersonal = dict.fromkeys(PERSONAL, "")
     folder = f"{digest.path}/{edition.path}" if digest.path else edition.path
     html = renderer.render("edition.html", **variables, **impersonal)
@@ -151,24 +290,31 @@ def web_copies(
 # ---------------------------------------------------------------- what the templates are given
 
 
-def _planned(
-    edition: Edition, site: SiteConfig, digest: DigestConfig, mail: MailConfig, url: str, renderer: Renderer
-) -> tuple[EditionView, Plan, dict[str, Any]]:
-    """What both templates are given, after the byte budget has decided which papers and gists there is room for."""
-    view = view_edition(edition, site=site, url=url)
-    variables = _variables(edition, view, site, digest, mail, url, renderer)
-
+def _planned(edition: Edition, view: EditionView, variables: dict[str, Any], renderer: Renderer) -> Plan:
+    """The papers and gists that the byte budget has room for, as HTML."""
     pick, row = (renderer.macro("edition-paper.html", name) for name in ("pick", "row"))
 
     def fragment(paper: PaperView, is_pick: bool, with_gist: bool) -> str:
         return (pick if is_pick else row)(paper, with_gist)
 
-    def frame_size(sections: list[dict[str, Any]]) -> int:
-        marks = dict.fromkeys(PERSONAL, "x" * 320)
-        return len(quoted_printable(renderer.render("edition.html", **variables, sections=sections, **marks)))
+    return fit_plan(
+        edition,
+        view,
+        fragment,
+        lambda sections: _frame_bytes(view, variables, renderer),
+        lambda fragment: len(quoted_printable(fragment)),
+    )
 
-    plan = fit_plan(edition, view, fragment, frame_size, lambda fragment: len(quoted_printable(fragment)))
-    return view, plan, {**variables, "sections": plan.sections}
+
+def _frame_bytes(view: EditionView, variables: dict[str, Any], renderer: Renderer) -> int:
+    """The size of the HTML without its papers, with the notes of cut sections and the longest personal facts."""
+    sections = [
+        {"name": s.name, "url": s.url, "count": s.count, "papers": [], "more": s.count} for s in view.sections
+    ]
+    marks = dict.fromkeys(PERSONAL, "x" * 320)
+    return len(
+        quoted_printable(renderer.render("edition.html", **variables | {"sections": sections, **marks}))
+    )
 
 
 def _variables(
@@ -176,7 +322,6 @@ def _variables(
     view: EditionView,
     site: SiteConfig,
     digest: DigestConfig,
-    mail: MailConfig,
     url: str,
     renderer: Renderer,
 ) -> dict[str, Any]:
@@ -188,9 +333,6 @@ def _variables(
         "site_title": clean(digest.title or site.title),
         "home_url": url,
         "feeds_url": f"{url}feeds/",
-        "unsubscribe_url": _mailto(mail),
-        "schedule": schedule_words(digest.schedule, site.timezone),
-        "topic_count": len(digest.topics),
         "sender": sender_of(site),
     }
 
@@ -221,15 +363,8 @@ def short_names(edition: Edition, limit: int = 6) -> list[str]:
     return found
 
 
-def _mailto(mail: MailConfig) -> str:
-    address = ascii_address(mail.unsubscribe or parseaddr(mail.from_)[1])
-    bare = f"mailto:{quote(address, safe='@+')}"
-    # Above 70 characters some programs fold the header there, and the address is broken.
-    return full if len(full := f"{bare}?subject=unsubscribe") <= 68 else bare
-
-
 def _warn(edition: Edition, composed: Composed) -> None:
-    size = len(composed.html.encode(dict.fromkeys(PERSONAL, "")))
+    size = len(composed.html.encode(dict.fromkeys(PERSONAL, ""))) if composed.html else 0
     if composed.dropped or composed.without_gist:
         log.warning(
             "edition %s: the mail leaves out %d papers and %d gists to stay below %d bytes; the page has them all. "
@@ -238,147 +373,3 @@ def _warn(edition: Edition, composed: Composed) -> None:
         )  # fmt: skip
     elif size > WARN:
         log.warning("edition %s: the mail's HTML has %d bytes; above %d it is cut.", edition.id, size, LIMIT)
-
-
-# ---------------------------------------------------------------- bodies
-
-_TEXT_HEAD = b'Content-Type: text/plain; charset="utf-8"; format=flowed\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-_HTML_HEAD = (
-    b'Content-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-)
-
-
-def cut(text: str, *, html: bool) -> Part:
-    """A rendered part, cut at the lines that hold marks."""
-    pieces: list[Piece] = []
-    run: list[str] = []
-    for line in text.splitlines():
-        if "\ufdd0" in line:
-            pieces += [quoted_printable("\n".join([*run, ""])), line] if run else [line]
-            run = []
-        else:
-            run.append(line if html else flow(line))
-    if run:
-        pieces.append(quoted_printable("\n".join([*run, ""])))
-    return Part(tuple(pieces), html)
-
-
-def quoted_printable(text: str) -> bytes:
-    """Lines of text as quoted-printable with CRLF (RFC 2045, 6.7); each line ends in one."""
-    crlf = "\r\n".join(text.split("\n")).removesuffix("\r\n") + "\r\n"
-    encoded = b2a_qp(crlf.encode(), istext=True)
-    # A relay may put ">" before a line that begins with "From " and break a signature.
-    return re.sub(rb"(?m)^From ", b"=46rom ", encoded)
-
-
-def flow(line: str) -> str:
-    """A paragraph as lines of at most 72 columns, stuffed, soft ends marked by a space (RFC 3676, 4.1 to 4.4).
-
-    Where no space stood (between Han signs, inside an endless word) the end is hard: a soft one would put a space there.
-    """
-    if line == "-- ":
-        return line
-    bare = line.replace("\u00a0", " ").rstrip()
-    if display_width(bare) <= TEXT_COLUMNS:
-        return _stuffed(bare)
-    bare, flowed, at = " ".join(bare.split()), "", 0
-    for part in wrap(bare, TEXT_COLUMNS - 2):
-        start = bare.index(part, at)
-        flowed += f"{' ' if start > at else ''}\n{_stuffed(part)}" if flowed else _stuffed(part)
-        at = start + len(part)
-    return flowed
-
-
-def _stuffed(line: str) -> str:
-    return f" {line}" if line.startswith((" ", ">", "From ")) else line
-
-
-# ---------------------------------------------------------------- headers
-
-
-def _personal(delivery: Delivery) -> dict[str, str]:
-    """The personal facts of a delivery, one for each name in PERSONAL."""
-    return {"address": mailable(delivery.subscriber.address), "since": day_words(delivery.subscriber.since)}
-
-
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII)
-
-
-def mailable(address: str) -> str:
-    """The address with its domain as A-labels (RFC 5890). Raises MailError, permanent, when it is not exactly one
-    plain address: Python's own header classes would take "a@x, b@y" (RFC 5322, 3.4.1)."""
-    found = ascii_address(address)
-    if len(found) > 254 or not _ADDRESS.fullmatch(found):
-        raise MailError(
-            f"{address!r} is no address that mail can carry (one address, ASCII before the @). "
-            "Remove it with `digest subscribers remove` and add the right one.",
-            permanent=True,
-        )
-    return found
-
-
-def _personal_head(delivery: Delivery, address: str) -> bytes:
-    message_id = f"<{delivery.message_id.strip('<>')}>"
-    date: datetime = delivery.date
-    return f"Date: {format_datetime(date)}\r\nMessage-ID: {message_id}\r\nTo: {address}\r\n".encode("ascii")
-
-
-def _fixed_head(
-    subject: str, boundary: str, site: SiteConfig, digest: DigestConfig, mail: MailConfig, url: str
-) -> bytes:
-    """The headers that are the same in every copy, up to and with the empty line.
-
-    Written here and not by email.message, which encodes a long List-Unsubscribe as words, so that clients show no
-    button (python/cpython 87659), and makes encoded words of 76 characters where RFC 2047 allows 75 (seen in 3.11.7).
-    """
-    name, address = parseaddr(mail.from_)
-    address = ascii_address(address)
-    host = ascii_address(urlsplit(site.url).hostname or "localhost")
-    lines = [
-        _with_phrase("From", clean(name), address),
-        f"Subject: {_words(subject, len('Subject: '))}",
-        # The part in brackets names the list for ever (RFC 2919); the phrase may change.
-        _with_phrase("List-ID", clean(digest.title or site.title), f"{digest.name}.{host}"),
-        f"List-Unsubscribe: <{_mailto(mail)}>",
-        f"List-Archive: <{safe_url(url)}>",
-        "Auto-Submitted: auto-generated",
-        "Precedence: bulk",
-        f"Content-Language: {site.language}",
-        "MIME-Version: 1.0",
-        f'Content-Type: multipart/alternative; boundary="{boundary}"',
-    ]
-    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("ascii")
-
-
-def _with_phrase(header: str, phrase: str, address: str) -> str:
-    """A header of a phrase and an address in angle brackets, folded between them when it is long (RFC 5322, 3.2.5)."""
-    if not phrase:
-        return f"{header}: <{address}>"
-    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]{1,60}", phrase):
-        shown = phrase
-    elif phrase.isascii() and len(phrase) <= 60:
-        shown = '"' + re.sub(r'([\\"])', r"\\\1", phrase) + '"'
-    else:
-        shown = _words(phrase, len(header) + 2)
-    last = shown.rpartition("\n")[2]
-    space = " " if len(header) + len(last) + len(address) < 70 else "\r\n "
-    return f"{header}: {shown}{space}<{address}>"
-
-
-def _words(text: str, used: int) -> str:
-    """Header text as it is where it can be, else as encoded words of at most 75 characters, each whole in itself
-    (RFC 2047, 2 and 5), folded to lines of 76. `used` columns of the first line are taken."""
-    if text.isascii() and "=?" not in text and used + len(text) <= 78:
-        return text
-    words: list[bytes] = []
-    chunk = b""
-    room = (76 - used - len(_WORD % "")) // 4 * 3
-    for letter in text:
-        encoded = letter.encode()
-        if len(chunk) + len(encoded) > room:
-            words, chunk, room = [*words, chunk], b"", 45
-        chunk += encoded
-    return "\r\n ".join(_WORD % b64encode(word).decode("ascii") for word in [*words, chunk])
-
-
-_WORD = "=?utf-8?b?%s?="
