@@ -391,7 +391,6 @@ MAIL = SMALL + "[mail]\n"
         (MAIL + 'dkim = { selector = "d", key_file = "k", domain = "a..b" }\n', ["'a..b'", "domain ="]),
         (MAIL + 'dkim = { selector = "d", key_file = "~nobody-of-that-name/k" }\n', ['"key_file" is']),
         (MAIL + 'mailbox = { username = "u" }\n', ['a "username" and no "host"', "host ="]),
-        (MAIL + 'mailbox = { host = "h", username = "u" }\n', ['no "password"', "PASSWORD_FILE"]),
         (MAIL + 'mailbox = { host = "h", password = "hunter2" }\n', ['no "username"']),
         (MAIL + 'mailbox = { host = "h", username = "u", password = "p", folder = "" }\n', ['no "folder"']),
         (MAIL + "mailbox = { port = 0 }\n", ['"port" is 0', "1 to 65"]),

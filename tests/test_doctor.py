@@ -182,6 +182,10 @@ def test_reports_that_nobody_reads_are_told(make: Callable[..., App]) -> None:
     found = told(doctor_mail.mail(make(bounces="b@papers.example.org", mailbox=open_box), NOW), "bounces")
     assert [level for level, _ in found] == ["fault", "ok"]
     assert "hunter2" not in str(found)
+    no_word = MailboxConfig(host="imap.example.org", username="u")
+    found = told(doctor_mail.mail(make(bounces="b@papers.example.org", mailbox=no_word), NOW), "bounces")
+    assert [level for level, _ in found] == ["fault", "ok"]
+    assert "MAILBOX__PASSWORD" in found[0][1]
 
 
 @pytest.mark.parametrize(

@@ -265,10 +265,10 @@ def _mailbox_problems(mailbox: MailboxConfig) -> list[str]:
                 f'{where}a "{given[0]}" and no "host", so it is not read. Add host = "imap.example.org".'
             )
         return found
+    # Not the password: a file that is shown to others leaves it to the environment, and doctor asks for it.
     found += [
         f'{where}a "host" and no "{key}". Add {key} = "…".'
-        + (" It may come from DIGEST__MAIL__MAILBOX__PASSWORD_FILE." if key == "password" else "")
-        for key in ("username", "password", "folder")
+        for key in ("username", "folder")
         if not getattr(mailbox, key)
     ]
     return found

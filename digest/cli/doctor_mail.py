@@ -54,6 +54,12 @@ def _reports(app: App) -> Iterator[Finding]:
             "bounces",
             'the password of the mailbox goes in the clear. Write security = "tls" or "starttls".',
         )
+    if config.mailbox.host and not config.mailbox.password:
+        yield (
+            "fault",
+            "bounces",
+            "the mailbox has no password. Set DIGEST__MAIL__MAILBOX__PASSWORD (or …_PASSWORD_FILE).",
+        )
     if not config.bounces:
         yield (
             "warning",
