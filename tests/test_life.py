@@ -104,7 +104,7 @@ def live(page: Page, site: Site) -> None:
     page.get_by_label("Language models").uncheck()
     page.get_by_label("At most").select_option("10 papers")
     page.get_by_label("Every day").check()
-    page.get_by_label("Never show").fill("survey\ncategory: cs.XX")
+    page.get_by_label("Never show").fill("survey\ncategory:cs.XX")
     page.get_by_role("button", name="Save changes").click()
     assert said(page) == "Saved. Your next mail will have 2 topics."
     assert page.get_by_label("Vision & video").is_checked()

@@ -130,7 +130,7 @@ def test_choices_are_kept_and_said(site: Site) -> None:
     link = site.manage(reader)
     changed = {
         "topics": "1", "topic": ["vi"], "frequency": "weekly", "weekly_on": "2", "hour": "7", "timezone": "Asia/Tokyo",
-        "most": "10", "follow": "speech*\nauthor: Zoë", "mute": "survey", "text": "1",
+        "most": "10", "follow": "speech*\nauthor:Zoë", "mute": "survey", "text": "1",
     }  # fmt: skip
     answer = site.post(link, changed)
     status = answer.page.select_one("[role=status]")
