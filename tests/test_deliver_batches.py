@@ -244,6 +244,15 @@ def test_a_refused_sender_at_the_recipient_stops_the_run_and_blames_nobody(
     assert states(store) == {"queued": 50}
 
 
+def test_552_without_a_reason_is_tried_again(store: Store) -> None:
+    """Servers of old said so of a mailbox that is full for the moment."""
+    readers = queue(store, 3)
+    with serving(refusing("RCPT", {readers[0]: b"552 storage allocation exceeded"})) as server:
+        report = run(store, config(server))
+    assert (report.accepted, report.deferred, report.rejected) == (2, 1, 0)
+    assert store.next_retry() == NOW + timedelta(minutes=30)
+
+
 # ---------------------------------------------------------------- a server that wants a pause
 
 

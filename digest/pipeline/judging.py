@@ -50,7 +50,8 @@ class Judge:
         if receipt.status == "accepted":
             found = "accepted"  # the folder has no reply codes
         with self._turn:
-            self._proven = self.heard_any = True
+            if receipt.reply_code is not None:  # what we refuse ourselves says nothing of the server
+                self._proven = self.heard_any = True
             if found not in ("retry", "back-off"):
                 self._count(receipt, found)
         return found
