@@ -114,6 +114,15 @@ class Day:
         return f"{parts.path}?{parts.query}"
 
 
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command logs to the stderr of its time, which the test takes away with it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
 @pytest.fixture
 def source() -> Iterator[SourceSite]:
     with SourceSite({"/rss": Reply(rss(invented(0, 5)))}) as source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,15 @@ def repeating(verb: str, line: str) -> bytes | None:
         code = b"550 5.1.1 " if "nobody@" in line else b"250 2.1.5 "
         return code + line.partition(":")[2].encode() + b" said"
     return b"250 2.0.0 queued for ann@mail.example" if verb == "DOT" else None
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command logs to the stderr of its time, which the test takes away with it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture
