@@ -211,7 +211,7 @@ def test_every_asking_writes_and_none_takes_much_longer_than_another(door: Door,
                 taken[kind].append(perf_counter() - began)
                 assert watcher.execute("PRAGMA data_version").fetchone() != before, kind
     medians = [median(values) for values in taken.values()]
-    assert max(medians) < 5 * min(medians)
+    assert max(medians) < 10 * min(medians)
 
 
 # ---------------------------------------------------------------- confirm links
