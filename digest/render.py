@@ -179,14 +179,13 @@ def view_edition(
     are in words already, or that stand on another edition's page."""
     page = f"{url}{edition.path}"
     worded = paper or (lambda entry: view_paper(entry, page))
-    picks = _view_section("Top picks", "picks", edition.picks, page, worded) if edition.picks else None
+    picks = _view_section("Top picks", "picks", edition.picks, worded) if edition.picks else None
     only = len(edition.sections) == 1 and not edition.sections[0].entries[0].topic
     topics = tuple(
         _view_section(
             ("More papers" if picks else "All papers") if only else clean(section.name),
             section_anchor(section),
             section.entries,
-            page,
             worded,
         )
         for section in edition.sections
@@ -214,9 +213,11 @@ def section_anchor(section: Section) -> str:
 
 
 def _view_section(
-    name: str, anchor: str, entries: Sequence[Entry], page: str, worded: Callable[[Entry], PaperView]
+    name: str, anchor: str, entries: Sequence[Entry], worded: Callable[[Entry], PaperView]
 ) -> SectionView:
     papers = tuple(worded(entry) for entry in entries)
+    # Of papers of several editions the last is of the newest that has this section.
+    page = papers[-1].page_url.partition("#")[0]
     return SectionView(
         name=name, anchor=anchor, url=f"{page}#{quote(anchor)}", count=len(papers), papers=papers
     )

@@ -10,8 +10,9 @@ from typing import Any
 
 from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig
 from digest.formats import Publication, pages
-from digest.mail.compose import Composed, Composer, web_copies
-from digest.model import Delivery, Edition, EditionHead, Entry, Paper, Section, Subscriber
+from digest.mail.compose import Composed, Composer, composer, web_copies
+from digest.mail.letters import letter
+from digest.model import Delivery, Edition, EditionHead, Entry, Letter, Message, Paper, Section, Subscriber
 from digest.render import Renderer
 from digest.tokens import Tokens
 
@@ -276,6 +277,27 @@ def composed_of(edition: Edition, renderer: Renderer, **changes: Any) -> Compose
     composed = made.composed(delivery_to(edition=edition.id))
     assert composed is not None
     return composed
+
+
+def message_to(delivery: Delivery, *editions: Edition, sign: Any = None, **changes: Any) -> Message | None:
+    """What a reader gets, as a run makes it."""
+    known = {edition.id: edition for edition in editions}
+    make = composer(
+        config_of(**changes), shipped(), Tokens(KEY), lambda digest, edition_id: known[edition_id], sign=sign
+    )
+    return make(delivery)
+
+
+def letter_of(kind: Any, *, renderer: Renderer | None = None, sign: Any = None, **changes: Any) -> Message:
+    """A letter to the reader of `delivery_to`."""
+    delivery = delivery_to()
+    asked = Letter(
+        id=1, kind=kind, subscriber=delivery.subscriber, message_id="<20261119.letter.1@papers.example.org>",
+        date=delivery.date, attempt=1,
+    )  # fmt: skip
+    return letter(
+        asked, config_of(**changes), renderer or shipped(), Tokens(KEY), now=delivery.date, sign=sign
+    )
 
 
 def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str, bytes]:

@@ -48,7 +48,7 @@ def test_the_mail_is_as_reviewed(name: str) -> None:
     copies = copies_of(edition, shipped())
     for path in ("email.html", "email.txt"):
         assert_golden(f"{name}/{path}", copies[DAY + path])
-    assert_golden(f"{name}/mail.eml", composed_of(edition, shipped()).message(delivery_to()))
+    assert_golden(f"{name}/mail.eml", composed_of(edition, shipped()).message(delivery_to()).data)
 
 
 def _flat(path: str) -> str:

@@ -54,7 +54,7 @@ def parsed(message: bytes) -> EmailMessage:
 
 
 def message_of(edition: Edition, address: str = "reader@mail.example", **changes: Any) -> bytes:
-    return composed_of(edition, shipped(), **changes).message(delivery_to(address))
+    return composed_of(edition, shipped(), **changes).message(delivery_to(address)).data
 
 
 def parts_of(message: bytes) -> tuple[str, str]:
@@ -212,7 +212,7 @@ def test_a_sender_of_a_foreign_domain_goes_out_as_a_labels() -> None:
         site=replace(SITE, url="https://straße.example/"),
     )
     token = message_id(edition, "1", "straße.example")
-    message = composed.message(replace(delivery_to(), message_id=token))
+    message = composed.message(replace(delivery_to(), message_id=token)).data
     assert_well_formed(message)
     mail = parsed(message)
     assert mail["From"].addresses[0].addr_spec == "digest@xn--strae-oqa.example"
@@ -231,8 +231,8 @@ def test_a_cut_message_equals_one_built_alone(name: str) -> None:
     """Rendered with the personal facts in place and encoded in one go, each part has the same bytes."""
     edition, address = EDITIONS[name](), "o'neil+papers@mail.example"
     composed = composed_of(edition, shipped())
-    message = composed.message(delivery_to(address))
-    facts = composed.postmark.facts(delivery_to(address).subscriber, DIGEST)
+    message = composed.message(delivery_to(address)).data
+    facts = composed.postmark.facts(delivery_to(address).subscriber, "daily")
     alone: dict[str, str] = {}
 
     class Alone(type(shipped())):  # type: ignore[misc]
@@ -255,7 +255,9 @@ def test_a_cut_message_equals_one_built_alone(name: str) -> None:
 
 def test_messages_differ_in_the_personal_lines_only() -> None:
     composed = composed_of(rich(), shipped())
-    one, two = (composed.message(delivery_to(a)).split(b"\r\n") for a in ("a@mail.example", "b@mail.example"))
+    one, two = (
+        composed.message(delivery_to(a)).data.split(b"\r\n") for a in ("a@mail.example", "b@mail.example")
+    )
     assert {line for line in set(one) ^ set(two) if b"@mail.example" not in line} == set()
     assert len(set(one) ^ set(two)) == 6
 
@@ -292,7 +294,7 @@ def test_what_has_no_room_is_counted_and_linked(caplog: pytest.LogCaptureFixture
     edition = many()
     with caplog.at_level(logging.WARNING, logger="digest.mail"):
         composed = composed_of(edition, shipped())
-    text, html = parts_of(composed.message(delivery_to()))
+    text, html = parts_of(composed.message(delivery_to()).data)
     page = BeautifulSoup(html, "html.parser")
     shown = len(page.find_all("h3"))
     more = {
@@ -318,7 +320,7 @@ def test_gists_go_before_papers_and_those_with_fewest_votes_first() -> None:
     composed = composed_of(edition_of(papers, picks=3, shares=(20, 20, 20)), shipped())
     assert composed.dropped == 0
     assert 0 < composed.without_gist < 67
-    _, html = parts_of(composed.message(delivery_to()))
+    _, html = parts_of(composed.message(delivery_to()).data)
     rows = [tag.parent for tag in BeautifulSoup(html, "html.parser").find_all("h3")]
     with_gist = {int(row.h3.text.split()[-1]): "A gist" in row.text for row in rows}
     assert [n for n, there in sorted(with_gist.items()) if not there] == list(
@@ -336,7 +338,7 @@ def test_picks_are_never_cut_while_there_is_anything_else() -> None:
 def test_even_an_edition_of_picks_only_stays_in_its_budget() -> None:
     papers = [paper_of(n, f"Title {n}|{'A gist of some length. ' * 8}|A, B|O|{n}|t") for n in range(200)]
     composed = composed_of(edition_of(papers, picks=200), shipped())
-    _, html = parts_of(composed.message(delivery_to()))
+    _, html = parts_of(composed.message(delivery_to()).data)
     assert len(composed.html.encode(dict.fromkeys(PERSONAL, ""))) <= LIMIT
     assert f"{composed.dropped} more in Top picks" in html
 

@@ -16,7 +16,7 @@ from digest import render
 from digest.errors import RenderError
 from digest.formats.archive import DayView, MonthView
 from digest.formats.items import moment
-from digest.mail.compose import compose, web_copies
+from digest.mail.compose import web_copies
 from digest.render import (
     EditionView,
     PaperView,
@@ -34,7 +34,9 @@ from editions import (
     SITE,
     URL,
     bare,
+    composed_of,
     edition_of,
+    letter_of,
     pages_of,
     paper_of,
     publication_of,
@@ -134,6 +136,9 @@ def documented(heading: str) -> set[str]:
     return set(re.findall(r"^\| `([a-z_]+)` \|", section, flags=re.M))
 
 
+_LETTERS = "`confirm.html`, `confirm.txt`, `known.html`, `known.txt`"
+
+
 def test_the_documented_variables_are_those_that_templates_are_given() -> None:
     recorder = Recorder()
     for edition in (rich(), bare()):
@@ -145,13 +150,20 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
             "url": URL,
             "renderer": recorder,
         }
-        compose(edition, **facts)
+        composed_of(edition, recorder)
         web_copies(edition, **facts)
+    for kind in ("confirm", "known"):
+        letter_of(kind, renderer=recorder)
     every_page = documented("Every page")
     expected = {
         "edition.html": documented("`edition.html`, `edition.txt`"),
         "edition.txt": documented("`edition.html`, `edition.txt`"),
         "subject.txt": documented("`subject.txt`"),
+        **{
+            f"{kind}.{form}": documented(_LETTERS)
+            for kind in ("confirm", "known")
+            for form in ("html", "txt")
+        },
         "archive/sitemap.xml": documented("`archive/sitemap.xml`"),
         "archive/feed.css": set(),
     }

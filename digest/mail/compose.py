@@ -20,7 +20,7 @@ from digest.choices import Positions, choose
 from digest.config import Config, DigestConfig, MailConfig, SiteConfig, slugs_of
 from digest.errors import ConfigError
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
-from digest.mail.headers import Postmark, list_head, mailto_of
+from digest.mail.headers import Postmark, list_head
 from digest.mail.parts import (
     HTML_TYPE,
     PERSONAL,
@@ -52,6 +52,8 @@ NAME_CHARS = 36
 # Choices kept composed: references to shared fragments, and some 15 kB of their own.
 KEPT_CHOICES = 2000
 KEPT_EDITIONS = 64
+# What the frame around some of the papers may have more than that around all of them: another preheader, of 110 characters.
+OTHER_WORDS = 1400
 
 
 class Composed(Struct, frozen=True, kw_only=True):
@@ -66,17 +68,21 @@ class Composed(Struct, frozen=True, kw_only=True):
     text: Part
     html: Part | None
     postmark: Postmark
-    digest: DigestConfig
+    digest: str
     dropped: int = 0
     without_gist: int = 0
 
-    def pieces(self, delivery: Delivery) -> tuple[bytes, ...]:
+    def message(self, delivery: Delivery) -> Message:
         """The complete message (RFC 5322) of one delivery, with CRLF line ends and no line above 998 octets.
 
         Raises MailError, permanent, for an address that no header can carry.
         """
+        sender = self.postmark.sender(delivery.subscriber)
+        return Message(pieces=self._pieces(delivery, sender), sender=sender)
+
+    def _pieces(self, delivery: Delivery, sender: str | None) -> tuple[bytes, ...]:
         facts = self.postmark.facts(delivery.subscriber, self.digest)
-        head = self.postmark.head(delivery, facts) + self.head
+        head = self.postmark.head(delivery, facts, sender) + self.head
         if self.html is None:
             return (head + TEXT_TYPE, *self.text.fill(facts))
         edge = f"--{self.boundary}".encode()
@@ -87,9 +93,6 @@ class Composed(Struct, frozen=True, kw_only=True):
             *self.html.fill(facts),
             edge + b"--\r\n",
         )
-
-    def message(self, delivery: Delivery) -> bytes:
-        return b"".join(self.pieces(delivery))
 
 
 def composer(
@@ -104,25 +107,46 @@ def composer(
 
     `edition_of` gives an edition by its digest and id. `sign` gives the header that signs a whole message (RFC 6376).
     """
-    made = Composer(config, renderer, tokens, edition_of)
+    run = Composer(config, renderer, tokens, edition_of)
 
     def message(delivery: Delivery) -> Message | None:
-        composed = made.composed(delivery)
+        composed = run.composed(delivery)
         if composed is None:
             return None
-        pieces = composed.pieces(delivery)
-        if sign is not None:
-            pieces = (sign(b"".join(pieces)), *pieces)
-        return Message(pieces=pieces, sender=composed.postmark.sender(delivery.subscriber))
+        made = composed.message(delivery)
+        return replace(made, pieces=(sign(made.data), *made.pieces)) if sign else made
 
     return message
 
 
-class _Prepared(Struct, frozen=True):
-    """An edition with its papers in words: the same objects for every choice of them."""
+class _Prepared:
+    """An edition with its papers in words, and what has been made of them for any choice."""
 
-    edition: Edition
-    views: dict[int, PaperView]
+    def __init__(self, edition: Edition, page: str) -> None:
+        self.edition = edition
+        self.views = {id(entry): view_paper(entry, page) for entry in edition.entries}
+        self.encoded: dict[tuple[int, bool, bool], bytes] = {}
+
+
+class _Papers:
+    """The papers of one mail in HTML, with marks that stand for them while the frame around them is rendered."""
+
+    def __init__(self, editions: Sequence[_Prepared], renderer: Renderer) -> None:
+        self._owners = {id(view): each for each in editions for view in each.views.values()}
+        self._renderer = renderer
+        self.fragments: list[bytes] = []
+
+    def mark(self, paper: PaperView, pick: bool, with_gist: bool) -> str:
+        """The mark of a paper's rows, which are rendered and encoded when they are first asked for."""
+        encoded, key = self._owners[id(paper)].encoded, (id(paper), pick, with_gist)
+        if key not in encoded:
+            macro = self._renderer.macro("edition-paper.html", "pick" if pick else "row")
+            encoded[key] = quoted_printable(macro(paper, with_gist))
+        self.fragments.append(encoded[key])
+        return fragment_mark(len(self.fragments) - 1)
+
+    def size(self, mark: str) -> int:
+        return len(self.fragments[int(mark[1:-2])])
 
 
 class Composer:
@@ -137,8 +161,6 @@ class Composer:
     ) -> None:
         self._config, self._renderer, self._edition_of = config, renderer, edition_of
         self._postmark = Postmark(config, tokens)
-        self._fragments: list[bytes] = []
-        self._numbers: dict[tuple[int, bool, bool], int] = {}
         self._prepared = lru_cache(KEPT_EDITIONS)(self._prepare)
         self._positions = lru_cache(KEPT_CHOICES * 2)(self._choose)
         self._choice = lru_cache(KEPT_CHOICES)(self._compose)
@@ -165,77 +187,80 @@ class Composer:
     def _prepare(self, digest: str, edition_id: str) -> _Prepared:
         edition = self._edition_of(digest, edition_id)
         page = f"{self._config.digest_url(digest)}{edition.path}"
-        return _Prepared(edition, {id(entry): view_paper(entry, page) for entry in edition.entries})
+        return _Prepared(edition, page)
 
     def _choose(self, digest: str, ids: tuple[str, ...], preferences: Preferences) -> Positions | None:
         slugs = slugs_of(self._digest(digest).topics)
         return choose([self._prepared(digest, each).edition for each in ids], preferences, slugs=slugs)
 
     def _compose(self, name: str, ids: tuple[str, ...], positions: Positions, text_only: bool) -> Composed:
-        config, digest, renderer = self._config, self._digest(name), self._renderer
         prepared = [self._prepared(name, each) for each in ids]
-        edition = merged([each.edition for each in prepared], positions)
-        views = {key: view for each in prepared for key, view in each.views.items()}
-        url = config.digest_url(name)
-        view = view_edition(edition, site=config.site, url=url, paper=lambda entry: views[id(entry)])
-        variables = _variables(edition, view, config.site, digest, url, renderer)
-        variables["first"] = prepared[0].edition.date if len(prepared) > 1 else None
-        plan = fit_plan(edition, view, self._fragment, lambda sections: self._frame(name, ids), self._size_of)
-        by_link = config.web.enabled
-        personal: dict[str, Any] = {fact: mark(fact) for fact in PERSONAL}
-        personal |= {} if by_link else {"manage_url": "", "unsubscribe_url": mailto_of(config.mail)}
-        variables |= {"sections": plan.sections, **personal}
-        text = cut(renderer.render("edition.txt", **variables), html=False)
+        editions = [each.edition for each in prepared]
+        edition = merged(editions, positions)
+        variables = self._facts(name, edition, editions, prepared)
+        view: EditionView = variables["edition"]
+        papers = _Papers(prepared, self._renderer)
+        whole = sum(map(len, positions)) == sum(each.count for each in editions)
+        frame = self._frame(name, ids) + (0 if whole else OTHER_WORDS)
+        plan = fit_plan(edition, view, papers.mark, lambda sections: frame, papers.size)
+        variables |= {"sections": plan.sections, **self._marks()}
+        text = cut(self._renderer.render("edition.txt", **variables), html=False)
         html = None
         if not text_only:
-            html = cut(renderer.render("edition.html", **variables), html=True, fragments=self._fragments)
+            rendered = self._renderer.render("edition.html", **variables)
+            html = cut(rendered, html=True, fragments=papers.fragments)
         subject = variables["subject"]
         # "=_" never stands in quoted-printable (RFC 2045, 6.7), so no body can hold the boundary.
         boundary = f"=_{sha256(f'{edition.guid} {subject}'.encode()).hexdigest()[:24]}"
+        kind = "" if text_only else f'multipart/alternative; boundary="{boundary}"'
         composed = Composed(
             subject=subject,
-            head=list_head(
-                subject, config, digest, "" if text_only else f'multipart/alternative; boundary="{boundary}"'
-            ),
+            head=list_head(subject, self._config, self._digest(name), kind),
             boundary=boundary,
             text=text,
             html=html,
             postmark=self._postmark,
-            digest=digest,
+            digest=name,
             dropped=view.count - plan.shown,
             without_gist=plan.without_gist,
         )
         _warn(edition, composed)
         return composed
 
-    def _fragment(self, paper: PaperView, pick: bool, with_gist: bool) -> str:
-        """The mark of a paper's rows in the HTML, which are rendered and encoded when they are first asked for."""
-        key = (id(paper), pick, with_gist)
-        if key not in self._numbers:
-            macro = self._renderer.macro("edition-paper.html", "pick" if pick else "row")
-            self._numbers[key] = len(self._fragments)
-            self._fragments.append(quoted_printable(macro(paper, with_gist)))
-        return fragment_mark(self._numbers[key])
+    def _facts(
+        self, name: str, edition: Edition, editions: Sequence[Edition], prepared: Sequence[_Prepared]
+    ) -> dict[str, Any]:
+        """What the templates are given of papers and editions; `edition` is what all `editions` have for this reader."""
+        url = self._config.digest_url(name)
+        views = {key: view for each in prepared for key, view in each.views.items()}
+        view = view_edition(edition, site=self._config.site, url=url, paper=lambda entry: views[id(entry)])
+        earlier = [{"date": e.date, "part": e.part, "url": f"{url}{e.path}"} for e in editions[:-1]]
+        digest = self._digest(name)
+        return _variables(edition, view, self._config.site, digest, url, self._renderer) | {
+            "earlier": earlier
+        }
 
-    def _size_of(self, fragment: str) -> int:
-        return len(self._fragments[int(fragment[1:-2])])
+    def _marks(self) -> dict[str, str]:
+        marks = {fact: mark(fact) for fact in PERSONAL}
+        return marks if self._config.web.enabled else marks | {"manage_url": ""}
 
     def _frame_size(self, name: str, ids: tuple[str, ...]) -> int:
         """The bytes around the papers, at most: as if every topic were there, and cut."""
-        edition = merged([self._prepared(name, each).edition for each in ids])
-        url = self._config.digest_url(name)
-        view = view_edition(edition, site=self._config.site, url=url)
-        variables = _variables(edition, view, self._config.site, self._digest(name), url, self._renderer)
-        return _frame_bytes(view, {**variables, "first": edition.date}, self._renderer)
+        prepared = [self._prepared(name, each) for each in ids]
+        editions = [each.edition for each in prepared]
+        variables = self._facts(name, merged(editions), editions, prepared)
+        return _frame_bytes(variables["edition"], variables, self._renderer)
 
 
 def merged(editions: Sequence[Edition], positions: Positions | None = None) -> Edition:
     """One edition of the papers at these positions (of all), under the name of the last; sections of one slug are one."""
+    every = (tuple(range(edition.count)) for edition in editions)
+    chosen = [frozenset(each) for each in (every if positions is None else positions)]
     kept = [
         (entry, section)
-        for number, edition in enumerate(editions)
+        for edition, wanted in zip(editions, chosen, strict=True)
         for position, (entry, section) in enumerate(_shown(edition))
-        if positions is None or position in frozenset(positions[number])
+        if position in wanted
     ]
     sections: dict[str, tuple[str, list[Entry]]] = {}
     # The newest edition has the sections in the order of today's configuration; what only older ones have stands behind.
@@ -274,7 +299,7 @@ def web_copies(
 ) -> list[Page]:
     """`email.html` and `email.txt` of an edition: the mail without anything personal."""
     view = view_edition(edition, site=site, url=url)
-    variables = _variables(edition, view, site, digest, url, renderer) | {"first": None}
+    variables = _variables(edition, view, site, digest, url, renderer) | {"earlier": []}
     variables["sections"] = _planned(edition, view, variables, renderer).sections
     impersonal = dict.fromkeys(PERSONAL, "")
     folder = f"{digest.path}/{edition.path}" if digest.path else edition.path

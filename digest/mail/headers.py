@@ -27,27 +27,45 @@ class Postmark:
 
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._site, self._mail, self._tokens = config.site, config.mail, tokens
+        self._digests = {digest.name: digest for digest in config.digest}
         self._by_link = config.web.enabled
         self._root = ascii_url(config.site.url)
         self._mailto = mailto_of(config.mail)
         local, _, domain = ascii_address(config.mail.bounces).rpartition("@")
         self._bounces = (local, domain) if local else None
         self._answered = bool(local and config.mail.mailbox.host)
+        self._chosen = lru_cache(maxsize=4096)(self._chosen_words)
 
-    def facts(self, subscriber: Subscriber, digest: DigestConfig) -> dict[str, str]:
+    def facts(self, subscriber: Subscriber, digest: str) -> dict[str, str]:
         """The personal facts, one for each name in PERSONAL. Raises MailError for an address that no header can carry."""
         return {
             "address": mailable(subscriber.address),
             "since": _day_words(subscriber.since.date()),
-            "chosen": _chosen(subscriber.preferences, digest, self._site.timezone),
-            "manage_url": self._link("manage", "manage", subscriber) if self._by_link else "",
-            "unsubscribe_url": self._link("unsubscribe", "unsubscribe", subscriber)
-            if self._by_link
-            else self._mailto,
+            "chosen": self._chosen(subscriber.preferences, digest),
+            "manage_url": self._link("manage", subscriber) if self._by_link else "",
+            "unsubscribe_url": self._link("unsubscribe", subscriber) if self._by_link else self._mailto,
         }
 
-    def _link(self, page: str, purpose: Literal["manage", "unsubscribe"], subscriber: Subscriber) -> str:
-        return f"{self._root}{page}/?t={self._tokens.make(purpose, subscriber)}"
+    def _link(self, page: Literal["manage", "unsubscribe"], subscriber: Subscriber) -> str:
+        return f"{self._root}{page}/?t={self._tokens.make(page, subscriber)}"
+
+    def _chosen_words(self, preferences: Preferences, digest: str) -> str:
+        """How often and what, behind "asked for it on …": ": once a week, on Friday, at 07:00 (UTC), 3 topics"."""
+        chosen, zone = self._digests[digest], self._site.timezone
+        often = {
+            "daily": "every day" if preferences.hour is not None else schedule_words(chosen.schedule, zone),
+            "weekdays": "every weekday",
+            "weekly": f"once a week, on {WEEKDAYS[preferences.weekly_on % 7]}",
+        }[preferences.frequency]
+        hour = (
+            ""
+            if preferences.hour is None
+            else f"at {preferences.hour:02}:00 ({preferences.timezone or zone})"
+        )
+        topics = len(chosen.topics) if preferences.topics is None else len(preferences.topics)
+        words = [" ".join(filter(None, (often, hour))), counted(topics, "topic") if topics else ""]
+        shown = ", ".join(filter(None, words))
+        return f": {shown}" if shown else ""
 
     def sender(self, subscriber: Subscriber) -> str | None:
         """The envelope sender: an address of its own for each reader (VERP), None for that of mail.from."""
@@ -56,49 +74,24 @@ class Postmark:
         local, domain = self._bounces
         return f"{local}+{self._tokens.make('bounce', subscriber)}@{domain}"
 
-    def head(self, delivery: Delivery, facts: dict[str, str]) -> bytes:
+    def head(self, delivery: Delivery, facts: dict[str, str], sender: str | None) -> bytes:
         """The headers of one copy, each ending in CRLF. The link comes first in List-Unsubscribe (RFC 2369, 3.2) and each
-        address whole on a line of its own; RFC 8058 wants both headers."""
-        lines = [
-            f"Date: {format_datetime(delivery.date)}",
-            f"Message-ID: <{delivery.message_id.strip('<>')}>",
-            f"To: {facts['address']}",
-        ]
+        address whole on a line of its own; RFC 8058 wants both headers, and a link of https."""
+        message_id = delivery.message_id.strip("<>")
+        lines = [f"Date: {_date(delivery.date)}", f"Message-ID: <{message_id}>", f"To: {facts['address']}"]
         if self._by_link:
-            sender = self.sender(delivery.subscriber) if self._answered else None
-            mailto = f"mailto:{sender}?subject=unsubscribe" if sender else self._mailto
-            lines += [
-                f"List-Unsubscribe: <{facts['unsubscribe_url']}>,",
-                f" <{mailto}>",
-                "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-            ]
+            mailto = f"mailto:{sender}?subject=unsubscribe" if sender and self._answered else self._mailto
+            # Folded between the two addresses only: some programs find no address on a line that begins with its name alone.
+            lines += [f"List-Unsubscribe: <{facts['unsubscribe_url']}>,", f" <{mailto}>"]
+            if self._root.startswith("https:"):
+                lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
         else:
             lines.append(f"List-Unsubscribe: <{self._mailto}>")
-        return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+        return "".join([f"{line}\r\n" for line in lines]).encode("ascii")
 
 
 _day_words = lru_cache(maxsize=4096)(day_words)
-
-
-@lru_cache(maxsize=4096)
-def _chosen(preferences: Preferences, digest: DigestConfig, site_timezone: str) -> str:
-    """How often and what, behind "asked for it on …": ": once a week, on Friday, at 07:00 (UTC), 3 topics"."""
-    often = {
-        "daily": "every day"
-        if preferences.hour is not None
-        else schedule_words(digest.schedule, site_timezone),
-        "weekdays": "every weekday",
-        "weekly": f"once a week, on {WEEKDAYS[preferences.weekly_on % 7]}",
-    }[preferences.frequency]
-    hour = (
-        f"at {preferences.hour:02}:00 ({preferences.timezone or site_timezone})"
-        if preferences.hour is not None
-        else ""
-    )
-    topics = len(digest.topics) if preferences.topics is None else len(preferences.topics)
-    words = [" ".join(filter(None, (often, hour))), counted(topics, "topic") if topics else ""]
-    shown = ", ".join(filter(None, words))
-    return f": {shown}" if shown else ""
+_date = lru_cache(maxsize=4096)(format_datetime)
 
 
 def ascii_url(url: str) -> str:

@@ -5,6 +5,7 @@ Nothing stands in them that the person who filled in the form could have written
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -21,9 +22,17 @@ from digest.tokens import Tokens
 CONFIRM_HOURS = 48
 
 
-def letter(letter: Letter, config: Config, renderer: Renderer, tokens: Tokens, *, now: datetime) -> Message:
+def letter(
+    letter: Letter,
+    config: Config,
+    renderer: Renderer,
+    tokens: Tokens,
+    *,
+    now: datetime,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> Message:
     """A letter as a mail with the null sender, since nobody is to answer it (RFC 3834, 3.3). Its link ends 48 hours after it was
-    asked for, whenever it goes out.
+    asked for, whenever it goes out. `sign` gives the header that signs a whole message (RFC 6376).
 
     Raises MailError, permanent, for an address that no header can carry.
     """
@@ -45,17 +54,15 @@ def letter(letter: Letter, config: Config, renderer: Renderer, tokens: Tokens, *
     html = renderer.render(f"{letter.kind}.html", **variables)
     boundary = f"=_{sha256(letter.message_id.encode()).hexdigest()[:24]}"
     edge = f"--{boundary}\r\n".encode()
-    return Message(
-        pieces=(
-            _head(letter, subject, boundary, config),
-            edge + TEXT_TYPE,
-            b"".join(quoted_printable(flow(line)) for line in text.splitlines()),
-            edge + HTML_TYPE,
-            quoted_printable(html),
-            f"--{boundary}--\r\n".encode(),
-        ),
-        sender="",
+    pieces = (
+        _head(letter, subject, boundary, config),
+        edge + TEXT_TYPE,
+        b"".join(quoted_printable(flow(line)) for line in text.splitlines()),
+        edge + HTML_TYPE,
+        quoted_printable(html),
+        f"--{boundary}--\r\n".encode(),
     )
+    return Message(pieces=(sign(b"".join(pieces)), *pieces) if sign else pieces, sender="")
 
 
 def _link(letter: Letter, config: Config, tokens: Tokens) -> str:

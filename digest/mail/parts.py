@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_qp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -27,7 +28,8 @@ _FRAGMENT = re.compile("\ufdd2([0-9]+)\ufdd3")
 TEXT_TYPE = b'Content-Type: text/plain; charset="utf-8"; format=flowed\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
 HTML_TYPE = b'Content-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
 
-Piece = bytes | str
+# Bytes that all copies share, or a line cut at its marks: text, name of a fact, text, …
+Piece = bytes | tuple[str, ...]
 
 
 def mark(name: str) -> str:
@@ -36,51 +38,65 @@ def mark(name: str) -> str:
 
 
 def fragment_mark(number: int) -> str:
-    """What stands for a fragment that is encoded already: a line of its own."""
+    """What stands for a fragment that is encoded already: lines of its own."""
     return f"\ufdd2{number}\ufdd3\n"
 
 
 class Part(Struct, frozen=True):
-    """A body part cut at its personal lines: encoded bytes, and as text the lines that still hold marks."""
+    """A body part: encoded bytes, and at the places `personal` the lines that are filled in for each reader."""
 
     pieces: tuple[Piece, ...]
+    personal: tuple[int, ...]
     html: bool
 
     def fill(self, facts: dict[str, str]) -> list[bytes]:
         """The part in its transfer encoding, with CRLF line ends, in pieces."""
-        return [p if isinstance(p, bytes) else self._line(p, facts) for p in self.pieces]
+        found: list[Any] = list(self.pieces)
+        for at in self.personal:
+            found[at] = self._line(found[at], facts)
+        return found
 
     def encode(self, facts: dict[str, str]) -> bytes:
         return b"".join(self.fill(facts))
 
-    def _line(self, line: str, facts: dict[str, str]) -> bytes:
+    def _line(self, line: tuple[str, ...], facts: dict[str, str]) -> bytes:
+        if not self.html:
+            return quoted_printable(flow("".join([_fact(n, text, facts) for n, text in enumerate(line)])))
         from markupsafe import escape
 
-        filled = _MARK.sub(lambda match: str(escape(facts[match[1]])) if self.html else facts[match[1]], line)
-        return quoted_printable(filled if self.html else flow(filled))
+        return quoted_printable(
+            "".join([text if n % 2 == 0 else str(escape(facts[text])) for n, text in enumerate(line)])
+        )
+
+
+def _fact(number: int, text: str, facts: dict[str, str]) -> str:
+    return facts[text] if number % 2 else text
 
 
 def cut(text: str, *, html: bool, fragments: Sequence[bytes] = ()) -> Part:
-    """A rendered part, cut at the lines that hold marks; lines that stand for a fragment are that fragment, not a copy."""
+    """A rendered part, cut at the lines that hold marks; what stands for a fragment is that fragment, not a copy."""
     pieces: list[Piece] = []
+    personal: list[int] = []
     run: list[bytes] = []
 
-    def end_run() -> None:
+    def add(piece: Piece) -> None:
         if run:
             pieces.append(b"".join(run))
             run.clear()
+        pieces.append(piece)
 
-    for line in text.splitlines():
-        if "\ufdd0" in line:
-            end_run()
-            pieces.append(line)
-        elif line.startswith("\ufdd2") and (found := _FRAGMENT.fullmatch(line)):
-            end_run()
-            pieces.append(fragments[int(found[1])])
-        else:
-            run.append(quoted_printable(line) if html else flowed(line))
-    end_run()
-    return Part(tuple(pieces), html)
+    for whole in text.splitlines():
+        for number, line in enumerate(_FRAGMENT.split(whole) if "\ufdd2" in whole else (whole,)):
+            if number % 2:
+                add(fragments[int(line)])
+            elif "\ufdd0" in line:
+                add(tuple(_MARK.split(line)))
+                personal.append(len(pieces) - 1)
+            elif line or line == whole:
+                run.append(quoted_printable(line) if html else flowed(line))
+    if run:
+        pieces.append(b"".join(run))
+    return Part(tuple(pieces), tuple(personal), html)
 
 
 @lru_cache(maxsize=20_000)
@@ -95,7 +111,12 @@ def quoted_printable(text: str) -> bytes:
     encoded = b2a_qp(crlf.encode(), istext=True)
     # A relay may put ">" before a line that begins with "From " and break a signature; a dot there would have to be doubled on
     # the wire (RFC 5321, 4.5.2).
-    return re.sub(rb"(?m)^(From |\.)", lambda match: b"=46rom " if match[0] != b"." else b"=2E", encoded)
+    if b"\nFrom " in encoded or b"\n." in encoded or encoded.startswith((b"From ", b".")):
+        return _UNSAFE_START.sub(lambda match: b"=46rom " if match[0] != b"." else b"=2E", encoded)
+    return encoded
+
+
+_UNSAFE_START = re.compile(rb"(?m)^(From |\.)")
 
 
 def flow(line: str) -> str:
@@ -108,12 +129,27 @@ def flow(line: str) -> str:
     bare = line.replace("\u00a0", " ").rstrip()
     if display_width(bare) <= TEXT_COLUMNS:
         return _stuffed(bare)
-    bare, flowed, at = " ".join(bare.split()), "", 0
+    words = bare.split()
+    if bare.isascii() and all(len(word) <= TEXT_COLUMNS - 2 or "://" in word for word in words):
+        return " \n".join(map(_stuffed, _filled(words)))
+    bare, flowed, at = " ".join(words), "", 0
     for part in wrap(bare, TEXT_COLUMNS - 2):
         start = bare.index(part, at)
         flowed += f"{' ' if start > at else ''}\n{_stuffed(part)}" if flowed else _stuffed(part)
         at = start + len(part)
     return flowed
+
+
+def _filled(words: list[str]) -> Iterator[str]:
+    """Lines of words that break at spaces only, as text.wrap makes them: most lines of most mails."""
+    line = words[0]
+    for word in words[1:]:
+        if len(line) + 1 + len(word) > TEXT_COLUMNS - 2:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}"
+    yield line
 
 
 def _stuffed(line: str) -> str:
