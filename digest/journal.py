@@ -1,8 +1,9 @@
 """The receipts of a run, noted one by one before a batch of them is in the store (docs/decisions/0007).
 
 Each line is one write without waiting for the disk: the kernel keeps it when the program is killed, and the next run reads it
-first. Lines are `claimed ID ID …`, `begun ID`, `back ID` (begun, but surely not taken) and `said ID {…}`; the first names the
-store, since numbers of one store mean nothing in another. No line holds an address.
+first. Lines are `run MARK`, under which the run claims its deliveries in the store, `begun ID`, `back ID` (begun, but surely not
+taken) and `said ID {…}`; the first names the store, since numbers of one store mean nothing in another, and the time since
+the machine started, since a power cut takes the last lines with it. No line holds an address.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from digest.model import Receipt
 
 log = logging.getLogger(__name__)
 
-_HEAD = "receipts 1 "
+_HEAD = "receipts 2 "
 
 
 class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,12 +45,17 @@ class Wait(Struct, frozen=True, kw_only=True):
 
 
 class Left(Struct, frozen=True, kw_only=True):
-    """What the last run left in its journal: answers by the delivery's id, and the ids of deliveries that were claimed and of
-    which no server has the whole mail."""
+    """What the last run left in its journal: answers by the delivery's id, and the ids of which a server may have the whole
+    mail. Of what was claimed under `mark` no server has any other; it is empty where lines may be missing."""
 
     said: dict[int, Said] = {}
-    untouched: tuple[int, ...] = ()
+    begun: frozenset[int] = frozenset()
+    mark: str = ""
     wait: Wait | None = None
+
+    def untouched(self, claimed: Iterable[int]) -> list[int]:
+        """Those of the deliveries claimed under `mark` that no server has."""
+        return [number for number in claimed if number not in self.begun and number not in self.said]
 
 
 _said = msgspec.json.Decoder(Said)
@@ -68,24 +74,33 @@ def read_journal(path: Path, *, store: str) -> Left:
         return Left()
     except OSError as error:
         raise _fault(path, error) from error
-    if head != (_HEAD + store).encode():
+    of, _, since = head.decode(errors="replace").removeprefix(_HEAD).partition(" ")
+    if of != store or not head.startswith(_HEAD.encode()):
         if head:
             log.warning("%s belongs to another store; it is not used", path)
         return Left()
     # Behind the last line end stands nothing, or a line that is not whole.
-    return _sorted_out(lines[:-1])
+    left = _sorted_out(lines[:-1])
+    return left if since == machine_start() else msgspec.structs.replace(left, mark="")
+
+
+def machine_start() -> str:
+    """What differs after each start of the machine; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _sorted_out(lines: Iterable[bytes]) -> Left:
-    claimed: set[int] = set()
     begun: set[int] = set()
     said: dict[int, Said] = {}
-    wait = None
+    mark, wait = "", None
     for line in lines:
         word, _, rest = line.partition(b" ")
         with suppress(ValueError):  # a line of nonsense says nothing; msgspec's errors are ValueErrors too
-            if word == b"claimed":
-                claimed |= set(map(int, rest.split()))
+            if word == b"run":
+                mark = rest.decode()
             elif word == b"begun":
                 begun.add(int(rest))
             elif word == b"back":
@@ -95,7 +110,7 @@ def _sorted_out(lines: Iterable[bytes]) -> Left:
                 said[int(number)] = _said.decode(value)
             elif word == b"wait":
                 wait = _wait.decode(rest)
-    return Left(said=said, untouched=tuple(sorted(claimed - begun - said.keys())), wait=wait)
+    return Left(said=said, begun=frozenset(begun), mark=mark, wait=wait)
 
 
 class Journal:
@@ -104,10 +119,10 @@ class Journal:
     They raise StoreError when the line cannot be written: then nothing may be sent that a kill would make us forget.
     """
 
-    def __init__(self, path: Path | None, *, store: str = "") -> None:
+    def __init__(self, path: Path | None, *, store: str = "", mark: str = "") -> None:
         """Begins with an empty file: what stood in it has been read, and is in the store."""
         self._path = path
-        self._head = f"{_HEAD}{store}\n".encode()
+        self._head = f"{_HEAD}{store} {machine_start()}\nrun {mark}\n".encode()
         self._file = -1
         if path is None:
             return
@@ -119,11 +134,6 @@ class Journal:
         except OSError as error:
             raise _fault(path, error) from error
         self._write(self._head)
-
-    def claimed(self, numbers: Iterable[int]) -> None:
-        """These deliveries are ours now; nothing of them has been sent."""
-        if self._file >= 0:
-            self._write(b"claimed %s\n" % " ".join(map(str, numbers)).encode())
 
     def begun(self, number: int) -> None:
         """The whole mail may be with the server from here on."""

@@ -93,8 +93,7 @@ def test_what_a_killed_run_noted_is_recorded_and_only_what_it_had_begun_is_in_do
 ) -> None:
     readers = queue(store, 8)
     claimed = [delivery.id for delivery in store.claim(now=NOW, holder="dead/7", limit=6)]
-    notes = Journal(journal, store=place(store))
-    notes.claimed(claimed)
+    notes = Journal(journal, store=place(store), mark="dead/7")
     for number in claimed[:3]:
         notes.begun(number)
     notes.said(claimed[0], 1, OK, "data")

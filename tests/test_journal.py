@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import need
 from digest.errors import StoreError
-from digest.journal import Journal, Left, Said, Wait, read_journal
+from digest.journal import Journal, Left, Said, Wait, machine_start, read_journal
 from digest.model import Receipt
 
 OK = Receipt(status="accepted", reply_code=250, enhanced_code="2.0.0", text="2.0.0 queued")
@@ -21,8 +21,7 @@ LATER = Receipt(status="deferred", reply_code=451, text="later")
 
 def written(path: Path) -> Journal:
     """Claimed are 1 to 5; 1 is accepted, 2 is deferred, 3 is begun, 4 was begun and surely not taken."""
-    journal = Journal(path, store="abc")
-    journal.claimed([1, 2, 3, 4, 5])
+    journal = Journal(path, store="abc", mark="me")
     journal.begun(1)
     journal.said(1, 1, OK, "data")
     journal.said(2, 3, LATER, "rcpt")
@@ -33,13 +32,27 @@ def written(path: Path) -> Journal:
 
 
 EXPECTED = Left(
-    said={1: Said(attempt=1, receipt=OK), 2: Said(attempt=3, stage="rcpt", receipt=LATER)}, untouched=(4, 5)
+    said={1: Said(attempt=1, receipt=OK), 2: Said(attempt=3, stage="rcpt", receipt=LATER)},
+    begun=frozenset({1, 3}),
+    mark="me",
 )
 
 
 def test_what_was_said_and_what_was_never_begun_is_told_apart(tmp_path: Path) -> None:
     written(tmp_path / "receipts")
-    assert read_journal(tmp_path / "receipts", store="abc") == EXPECTED
+    left = read_journal(tmp_path / "receipts", store="abc")
+    assert left == EXPECTED
+    assert left.untouched([1, 2, 3, 4, 5]) == [4, 5]
+
+
+def test_after_a_power_cut_lines_may_be_missing_and_nothing_counts_as_untouched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "receipts")
+    monkeypatch.setattr("digest.journal.machine_start", lambda: "another start")
+    left = read_journal(tmp_path / "receipts", store="abc")
+    assert left.mark == ""
+    assert left.said == EXPECTED.said
 
 
 def test_a_run_without_a_journal_left_nothing(tmp_path: Path) -> None:
@@ -55,8 +68,8 @@ def test_the_journal_of_another_store_says_nothing(tmp_path: Path) -> None:
 
 def test_a_new_run_begins_with_an_empty_journal(tmp_path: Path) -> None:
     written(tmp_path / "receipts")
-    Journal(tmp_path / "receipts", store="abc")
-    assert read_journal(tmp_path / "receipts", store="abc") == Left()
+    Journal(tmp_path / "receipts", store="abc", mark="me")
+    assert read_journal(tmp_path / "receipts", store="abc") == Left(mark="me")
 
 
 def test_the_journal_goes_when_everything_is_in_the_store_and_stays_otherwise(tmp_path: Path) -> None:
@@ -78,7 +91,6 @@ def test_a_pause_that_a_server_asked_for_outlives_the_run(tmp_path: Path, settle
 def test_no_path_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     journal = Journal(None)
-    journal.claimed([1])
     journal.begun(1)
     journal.said(1, 1, OK, "data")
     journal.back(1)
@@ -101,9 +113,9 @@ def test_a_journal_cut_anywhere_never_calls_a_begun_mail_untouched(tmp_path: Pat
         left = read_journal(tmp_path / "receipts", store="abc")
         assert left.said.items() <= EXPECTED.said.items()
         if b"begun 3\n" in whole[:end]:
-            assert 3 not in left.untouched
+            assert 3 not in left.untouched([1, 2, 3, 4, 5])
         if b"said 1 " in whole[:end]:
-            assert 1 not in left.untouched
+            assert 1 not in left.untouched([1, 2, 3, 4, 5])
 
 
 @given(st.binary())
@@ -112,15 +124,16 @@ def test_nonsense_in_a_journal_is_passed_over(noise: bytes) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "receipts")
-        path.write_bytes(b"receipts 1 abc\n" + noise.replace(b"claimed", b"") + b"\nsaid 1 {}\nclaimed x 7\n")
+        head = f"receipts 2 abc {machine_start()}\n".encode()
+        path.write_bytes(head + noise.replace(b"run", b"") + b"\nsaid 1 {}\nbegun x 7\n")
         left = read_journal(path, store="abc")
     assert 1 not in left.said
-    assert left.untouched == ()
+    assert 7 not in left.begun
+    assert left.mark == ""
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "receipts", store="abc")
-    journal.claimed(range(2000))
 
     def note(first: int) -> None:
         for number in range(first, 2000, 8):
@@ -134,7 +147,7 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
         thread.join()
     left = read_journal(tmp_path / "receipts", store="abc")
     assert set(left.said) == set(range(2000))
-    assert left.untouched == ()
+    assert left.untouched(range(2000)) == []
 
 
 def test_a_disk_that_takes_no_line_is_an_error_with_the_mend(tmp_path: Path) -> None:

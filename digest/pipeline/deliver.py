@@ -74,7 +74,14 @@ def deliver(
     too_old = timedelta(hours=mail.expire_after_h)
     store.expire(now=now, older_than=now - too_old, holder=mark)
     sending = _Sending(
-        store, compose, mail, mark, clock, stop or threading.Event(), address, Journal(journal, store=place)
+        store,
+        compose,
+        mail,
+        mark,
+        clock,
+        stop or threading.Event(),
+        address,
+        Journal(journal, store=place, mark=mark),
     )
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
     sending.too_old, sending.ahead = too_old, journal is not None
@@ -206,7 +213,6 @@ class _Sending:
             self.dry = len(claimed) < room
         if claimed:
             self.waiting.extend(claimed)
-            self.journal.claimed(delivery.id for delivery in claimed)
         self._count_failures(now)
         if answers:
             self._report_progress()

@@ -36,16 +36,15 @@ def retry_at(now: datetime, attempt: int) -> datetime:
 
 def recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
     """What the journal of a killed run knows is recorded; what it began and has no answer to is in doubt."""
-    answers, again = [], list(left.untouched)
+    answers, again = [], left.untouched(store.claimed_under(left.mark)) if left.mark else []
     for number, said in left.said.items():
         receipt = said.receipt
         found = verdict(receipt.reply_code, receipt.enhanced_code, receipt.text, stage=said.stage)
         if receipt.status == "accepted" or found in ("retry", "rejected"):
             answers.append(_noted(number, said, now))
         else:
-            again.append(
-                number
-            )  # was it the reader, or the server's mood? The run that could tell is gone: ask again
+            # Was it the reader, or the server's mood? The run that could tell is gone: ask again.
+            again.append(number)
     if answers:
         store.record_receipts(answers, now=now)
     resend = mail.in_doubt == "resend"

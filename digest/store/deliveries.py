@@ -205,6 +205,11 @@ class Deliveries:
             rows = self._db.rows("deliveries_of", subscriber_id=number)
         return [(edition_id(day, part), digest, status, moment(on)) for day, part, digest, status, on in rows]
 
+    def claimed_under(self, holder: str) -> list[int]:
+        """The ids of the deliveries that a holder claimed and has said nothing of, ascending."""
+        with self._db.reading():
+            return [row[0] for row in self._db.rows("claimed_under", holder=holder)]
+
     def in_hand(self) -> int:
         """How many deliveries are being sent, or were when a run ended. Quick however many mails there ever were."""
         with self._db.reading():

@@ -144,5 +144,8 @@ JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscrib
 WHERE d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
   AND (d.due_at > :issued_at OR (d.due_at > e.issued_at AND n.due_at <= :issued_at));
 
+-- name: claimed_under(holder)
+SELECT id FROM deliveries WHERE status = 'sending' AND holder = :holder ORDER BY id;
+
 -- name: in_hand()$
 SELECT COUNT(*) FROM deliveries WHERE status = 'sending';
