@@ -159,9 +159,9 @@ class Session:
             ) from error
         except smtplib.SMTPAuthenticationError as error:
             mend = 'Check "username" and "password" in [mail], "smtp" (DIGEST__MAIL__SMTP__PASSWORD).'
-            raise self.refused(
-                "refused the login", error.smtp_code, one_line(error.smtp_error), mend
-            ) from error
+            # Not "from error": a server may repeat what it was sent, and -v prints where an error comes from.
+            text = self._without_login(one_line(error.smtp_error))
+            raise self.refused("refused the login", error.smtp_code, text, mend) from None
         except smtplib.SMTPServerDisconnected:
             raise
         except smtplib.SMTPException as error:
@@ -170,6 +170,11 @@ class Session:
                 '"username" away if it needs none, or check "port" and "security" in [mail], "smtp".',
                 permanent=True,
             ) from error
+
+    def _without_login(self, text: str) -> str:
+        """A reply without the words that hold our password, as it is or encoded."""
+        encoded = r"[A-Za-z0-9+/]{16,}={0,2}"
+        return re.sub(rf"\S*{re.escape(self.config.password or chr(0))}\S*|{encoded}", "…", text)
 
     # -------------------------------------------------------------- what goes wrong
 
