@@ -25,9 +25,11 @@ torture: .venv/develop
 	$(BIN)/pytest -m torture -rs
 	DIGEST_HYPOTHESIS=new $(BIN)/pytest -n 2 -m "hypothesis and not torture"
 
-# How fast listings are read, beside the libraries that others read them with (docs/performance.md).
-bench: .venv/runtime
+# How fast listings are read, mails built and sent, beside what others do it with (docs/performance.md).
+bench: .venv/develop
 	@$(BIN)/python -m benchmarks.reading
+	@$(BIN)/python -m benchmarks.building
+	@$(BIN)/python -m benchmarks.sending
 
 format: .venv/develop
 	$(BIN)/ruff check --fix digest tests

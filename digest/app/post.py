@@ -94,7 +94,7 @@ class Post:
     def mail_is_due(self) -> bool:
         """Is there a mail to send now, or one that was in flight when a run ended?"""
         due = self.store.next_due()
-        return (due is not None and due <= self.clock()) or self.store.delivery_counts()["sending"] > 0
+        return (due is not None and due <= self.clock()) or self.store.in_hand() > 0
 
     def deliver(self, progress: Callable[[int, int], None]) -> DeliveryReport:
         """Sends what is queued and due. Under the lease, and after the pages that the mails link to are there."""
