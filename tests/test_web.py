@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -688,3 +689,19 @@ def test_a_clock_is_all_that_decides(tmp_path: Path) -> None:
         clock.forward(days=4000)
         assert site.post(site.unsubscribe(reader), ONE_CLICK).status == 200
         assert site.again(reader).status == "unsubscribed"
+
+
+def test_no_answer_comes_so_soon_that_it_says_something_of_the_address(site: Site) -> None:
+    """A suppressed address costs the store less than a new one; both answers wait for the same moment, as the trap's does."""
+    site.reader("known@mail.example")
+    gone = site.reader("gone@mail.example")
+    site.app.store.suppress_subscriber(gone.id, "bounced", now=site.clock())
+    for fields in (
+        {"email": "known@mail.example"},
+        {"email": "gone@mail.example"},
+        {"email": "new@mail.example"},
+        {"email": "new@mail.example", "website": "a robot was here"},
+    ):
+        started = time.monotonic()
+        assert SAID in site.post("/subscribe/", fields).text
+        assert time.monotonic() - started >= 0.01

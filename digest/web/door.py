@@ -5,6 +5,7 @@ Each handler runs in a thread of its own, since the store blocks.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 TRAP = "website"
 _UNDO = timedelta(hours=24)
+_ANSWER_AFTER_S = 0.01
 _HEARD = ("confirmed", "paused")
 
 
@@ -75,11 +77,12 @@ class Door:
         )
 
     def subscribe(self, request: Request, fields: Fields) -> Response:
-        """Asks an address whether it wants to subscribe. The answer is the same for every address that is one."""
+        """Asks an address whether it wants to subscribe. The answer is the same, and as fast, for every address that is one."""
+        started = time.monotonic()
         if wait_s := self._limits.wait_s(self._client(request)):
             return self._too_many(wait_s)
         if first(fields, TRAP):
-            return self._on_its_way()
+            return self._on_its_way(started)
         digests = self._chosen_digests(fields)
         wishes = forms.read_wishes(fields, digests)
         errors = dict(wishes.errors)
@@ -98,7 +101,7 @@ class Door:
         if errors:
             return self._form(fields, errors)
         self._letters.wake()
-        return self._on_its_way()
+        return self._on_its_way(started)
 
     def _chosen_digests(self, fields: Fields) -> list[DigestConfig]:
         digests = list(self._config.digest)
@@ -110,7 +113,9 @@ class Door:
         peer = request.client.host if request.client else "local"
         return client_address(peer, request.headers.getlist("x-forwarded-for"), self._proxies)
 
-    def _on_its_way(self) -> Response:
+    def _on_its_way(self, started: float = 0.0) -> Response:
+        # A new address takes the store longer than one that is suppressed (1.2 ms and 0.4, 2026-11): nobody is to hear that.
+        time.sleep(max(0.0, started + _ANSWER_AFTER_S - time.monotonic()))
         return self.pages.page("pending", title="Look into your mailbox")
 
     def _too_many(self, wait_s: int) -> Response:
