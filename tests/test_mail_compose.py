@@ -6,6 +6,7 @@ import email
 import logging
 import quopri
 import re
+from datetime import date, timedelta
 from email.header import decode_header
 from email.message import EmailMessage
 from email.policy import default
@@ -22,7 +23,7 @@ from digest.errors import MailError
 from digest.mail.budget import LIMIT
 from digest.mail.compose import composer, short_names
 from digest.mail.parts import PERSONAL, cut, flow, quoted_printable
-from digest.model import Edition, Paper
+from digest.model import Edition, Message, Paper, Preferences
 from digest.pipeline.issue import message_id
 from digest.text import display_width
 from digest.tokens import Tokens
@@ -39,9 +40,11 @@ from editions import (
     delivery_to,
     edition_of,
     many,
+    message_to,
     paper_of,
     rich,
     shipped,
+    single,
 )
 
 DAY = "2026/11/19/"
@@ -507,3 +510,148 @@ def test_quoted_printable_decodes_to_what_was_written(text: str) -> None:
     assert max(map(len, encoded.split(b"\r\n"))) <= 76
     assert quopri.decodestring(encoded).decode().replace("\r\n", "\n") == clean.removesuffix("\n") + "\n"
     assert not re.search(rb"(?m)^(From |\.)", encoded)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ".",
+        "..",
+        "From here",
+        "." * 200,
+        "x" * 74 + " ",
+        "x" * 75 + ".end",
+        f"{'x' * 75}.{'y' * 74}.{'z' * 90}",
+        "." + "x" * 74 + " ",
+        "é" * 40 + ".",
+        "x" * 72 + "é" * 9,
+        "." + "x" * 71 + "é" * 30,
+        "x" * 75 + "From here on",
+    ],
+)
+def test_no_line_begins_with_a_dot_or_a_from_or_becomes_too_long(line: str) -> None:
+    for text in (line, f"{line}\n{line}\n"):
+        encoded = quoted_printable(text)
+        assert max(map(len, encoded.split(b"\r\n"))) <= 76
+        assert not re.search(rb"(?m)^(\.|From )", encoded)
+        assert quopri.decodestring(encoded).decode().replace("\r\n", "\n") == text.removesuffix("\n") + "\n"
+
+
+# ---------------------------------------------------------------- readers with choices, and mails of several editions
+
+
+def week() -> list[Edition]:
+    """Three editions of the same papers under other names: a reader gets them in one mail."""
+    days = (date(2026, 11, 16), date(2026, 11, 17), date(2026, 11, 18))
+    return [
+        edition_of(
+            [
+                paper_of(number * 100 + n, f"Paper {n} of {day:%A}|A gist of some length.|A, B|O|{n}|t")
+                for n in range(9)
+            ],
+            day=day,
+            picks=1,
+            shares=(3, 0 if number == 2 else 3),
+        )
+        for number, day in enumerate(days)
+    ]
+
+
+def to_reader(*editions: Edition, **choices: Any) -> Message | None:
+    delivery = delivery_to(edition=editions[-1].id)
+    reader = replace(delivery.subscriber, preferences=Preferences(**choices))
+    return message_to(
+        replace(delivery, editions=tuple(edition.id for edition in editions), subscriber=reader), *editions
+    )
+
+
+def test_a_mail_of_several_editions_counts_and_links_each_in_its_own() -> None:
+    message = to_reader(*week(), frequency="weekly")
+    assert message is not None
+    text, html = parts_of(message.data)
+    assert "Since Monday, 16 November 2026: 27 new papers, 3 top picks and 2 topics." in unflowed(text)
+    page = BeautifulSoup(html, "html.parser")
+    assert [heading.text for heading in page.find_all("h2")] == [
+        "Top picks",
+        "Speech and sound",
+        "Other",
+        "Maps and satellites",
+    ]
+    assert len(page.select("h3")) == 27
+    for day in ("16", "17"):
+        assert f": https://papers.example.org/2026/11/{day}/\n" in text
+        assert f'href="https://papers.example.org/2026/11/{day}/"' in html
+    # The newest edition has none on this topic, so its page has no place for it.
+    assert 'href="https://papers.example.org/2026/11/17/#ms"' in html
+    assert 'href="https://papers.example.org/2026/11/18/#ss"' in html
+
+
+def test_a_reader_gets_and_counts_what_they_chose() -> None:
+    message = to_reader(rich(), topics=("ms", "te"))
+    assert message is not None
+    text, html = parts_of(message.data)
+    shown = [link.text for link in BeautifulSoup(html, "html.parser").select("h3 a")]
+    chosen = [
+        entry for section in rich().sections if section.slug in ("ms", "te") for entry in section.entries
+    ]
+    assert {entry.paper.title for entry in chosen} <= set(shown)
+    assert f"Today: {len(shown)} new papers" in text
+    assert str(parsed(message.data)["Subject"]).startswith(f"{len(shown)} papers: ")
+    assert "2 topics." in unflowed(text)
+
+
+def test_who_chose_nothing_of_an_edition_gets_no_mail() -> None:
+    assert to_reader(single(), topics=("nu",)) is None
+
+
+def test_who_wants_text_only_gets_one_part() -> None:
+    message = to_reader(rich(), text_only=True)
+    assert message is not None
+    mail = parsed(message.data)
+    assert (mail.get_content_type(), mail.get_param("format")) == ("text/plain", "flowed")
+    assert mail["Content-Transfer-Encoding"] == "quoted-printable"
+    assert mail.get_content().replace("\r\n", "\n").strip() == parts_of(message_of(rich()))[0].strip()
+
+
+def test_readers_of_other_choices_share_the_bytes_of_papers() -> None:
+    edition = rich()
+    run = composer(config_of(), shipped(), Tokens(KEY), lambda digest, edition_id: edition)
+    mails = []
+    for choices in ({}, {"topics": ("ms",)}, {"most": 20}):
+        delivery = delivery_to()
+        reader = replace(delivery.subscriber, preferences=Preferences(**choices))  # type: ignore[arg-type]
+        message = run(replace(delivery, subscriber=reader))
+        assert message is not None
+        mails.append(message)
+    whole, topic, twenty = ({id(p): len(p) for p in mail.pieces if len(p) > 500} for mail in mails)
+    assert len(whole.keys() & topic.keys()) >= 6
+    assert len(whole.keys() & twenty.keys()) >= 20
+    assert sum(size for key, size in twenty.items() if key not in whole) < 25_000
+
+
+def test_papers_of_many_editions_in_one_run_are_never_mistaken() -> None:
+    """More editions than are kept: what was made of a paper goes with its edition."""
+    editions = {}
+    for number in range(150):
+        paper = paper_of(number, f"Only paper of edition {number}|A gist of some length.|A, B|O|1|t")
+        edition = edition_of([paper], day=date(2026, 1, 1) + timedelta(days=number), picks=1)
+        editions[edition.id] = edition
+    # Read from the store each time, as a run does.
+    run = composer(
+        config_of(), shipped(), Tokens(KEY), lambda digest, edition_id: replace(editions[edition_id])
+    )
+    for number, edition_id in enumerate(editions):
+        message = run(delivery_to(edition=edition_id))
+        assert message is not None
+        assert re.findall(r"Only paper of edition (\d+)</a>", parts_of(message.data)[1]) == [str(number)]
+
+
+def test_every_choice_stays_in_the_byte_budget() -> None:
+    titles = [f"{'ಖಕಗಘ' * 12} {n}" for n in range(120)]
+    papers = [paper_of(n, f"{title}|{title * 3}|{title}, B|O|{n}|t") for n, title in enumerate(titles)]
+    edition = edition_of(papers, picks=3, shares=(60, 40))
+    for most in (0, 119, 60, 40, 30, 20):
+        message = to_reader(edition, most=most)
+        assert message is not None
+        html = message.data.rpartition(b"Content-Type: text/html")[2].partition(b"\r\n\r\n")[2]
+        assert len(html) <= LIMIT

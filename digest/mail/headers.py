@@ -166,7 +166,7 @@ def _with_phrase(header: str, phrase: str, address: str) -> str:
         return f"{header}: <{address}>"
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]{1,60}", phrase):
         shown = phrase
-    elif phrase.isascii() and len(phrase) <= 60:
+    elif phrase.isascii() and len(phrase) <= 60 and "=?" not in phrase:
         shown = '"' + re.sub(r'([\\"])', r"\\\1", phrase) + '"'
     else:
         shown = _words(phrase, len(header) + 2)

@@ -109,14 +109,25 @@ def quoted_printable(text: str) -> bytes:
     """Lines of text as quoted-printable with CRLF (RFC 2045, 6.7); each line ends in one."""
     crlf = "\r\n".join(text.split("\n")).removesuffix("\r\n") + "\r\n"
     encoded = b2a_qp(crlf.encode(), istext=True)
-    # A relay may put ">" before a line that begins with "From " and break a signature; a dot there would have to be doubled on
-    # the wire (RFC 5321, 4.5.2).
-    if b"\nFrom " in encoded or b"\n." in encoded or encoded.startswith((b"From ", b".")):
-        return _UNSAFE_START.sub(lambda match: b"=46rom " if match[0] != b"." else b"=2E", encoded)
+    if b"\nFrom " in encoded or b"\n." in encoded or b"=20\r\n" in encoded or encoded.startswith(_UNSAFE):
+        return b"\r\n".join([_safe(line) for line in encoded.split(b"\r\n")])
     return encoded
 
 
-_UNSAFE_START = re.compile(rb"(?m)^(From |\.)")
+# A relay may put ">" before a line that begins with "From " and break a signature; a dot there would have to be doubled on the
+# wire (RFC 5321, 4.5.2).
+_UNSAFE = (b"From ", b".")
+
+
+def _safe(line: bytes) -> bytes:
+    """A line of quoted-printable with its first sign encoded where it must not stand there, and broken where it is too long:
+    by that, or because b2a_qp gives 77 signs to one that ends in a space (seen in 3.11.7)."""
+    if line.startswith(_UNSAFE):
+        line = b"=%02X" % line[0] + line[1:]
+    if len(line) <= 76:
+        return line
+    at = 75 - line[73:75][::-1].find(b"=") - 1 if b"=" in line[73:75] else 75
+    return line[:at] + b"=\r\n" + _safe(line[at:])
 
 
 def flow(line: str) -> str:
