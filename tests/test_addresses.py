@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from digest.addresses import ascii_address, ascii_domain
-from digest.mail.headers import mailable
 from digest.mail.envelope import wire_address
+from digest.mail.headers import mailable
 from digest.store.subscribers import fold
 from digest.subscriptions import checked_address
 
