@@ -224,10 +224,10 @@ def assert_m2(message: bytes) -> None:
             for word in words:
                 assert len(word) <= 75 and name in ("from", "subject", "list-id"), name
                 b64decode(word.split(b"?")[3], validate=True).decode("utf-8")
-        for address in re.findall(rb"<[^>]*>", value):
+        for address in re.findall(rb"<[^>]*>", re.sub(rb'"(\\.|[^"\\])*"', b"", value)):
             assert b"=?" not in address and not re.search(rb"\s", address)
-        for quoted in re.findall(rb'"[^"]*"', value):
-            assert b"=?" not in quoted
+        for quoted in re.finditer(rb'"(\\.|[^"\\])*"', value):
+            assert b"=?" not in quoted[0]
 
 
 def assert_m3(message: bytes, text_only: bool) -> None:
@@ -252,7 +252,7 @@ def assert_m3(message: bytes, text_only: bool) -> None:
     assert len(encoded) <= LIMIT
     links = [unescape(link) for link in re.findall(r'<h3[^>]*><a href="([^"]*)"', html)]
     assert links and all(link in text for link in links)
-    assert text.count("\n* ") == len(links)
+    assert text.count("\n* ") >= len(links)  # a name may begin so, too
     assert "\ufdd0" not in html + text and "\ufdd2" not in html + text
 
 
