@@ -135,3 +135,13 @@ def test_letters_can_go_into_the_folder(store: Store, tmp_path: Path) -> None:
 def test_the_tries_are_further_and_further_apart() -> None:
     minutes = [(retry_at(NOW, attempt) - NOW) // timedelta(minutes=1) for attempt in range(1, 8)]
     assert minutes == [5, 10, 20, 40, 80, 120, 120]
+
+
+def test_a_letter_that_never_went_out_is_not_in_the_way_of_a_new_one(store: Store) -> None:
+    reader = ask(store, "ann@example.org")
+    late = NOW + timedelta(hours=49)
+    assert not store.queue_letter(reader.id, "confirm", message_id="<2@papers.example.org>", now=NOW)
+    assert store.queue_letter(reader.id, "confirm", message_id="<3@papers.example.org>", now=late)
+    with serving() as server:
+        assert send(store, server, late) == LettersReport(accepted=1)
+    assert b"<3@papers.example.org>" in server.taken[0].data

@@ -101,7 +101,8 @@ class Leaving:
             found = hashed(self._db, fold(address))
             reason = "bounced" if known.status == "suppressed" else "erased"
             self._db.run("suppress_once", hash=found, reason=reason, since=stamp(now))
-            self._db.run("forget_askings", hash=found)
+            for each in (found, hashed(self._db, fold(address), "reader")):
+                self._db.run("forget_askings", hash=each)
             message_ids = sorted(one for (one,) in self._db.rows("message_ids_of", id=known.id))
             self._delete([known.id])
             return message_ids

@@ -23,9 +23,10 @@ class Letters:
     def queue_letter(
         self, number: int, kind: Literal["confirm", "known"], *, message_id: str, now: datetime
     ) -> bool:
-        """Queues a letter to a subscriber; False where one of that kind waits already."""
+        """Queues a letter to a subscriber; False where one of that kind waits already, whose link is still good."""
         with self._db.writing():
-            if self._db.value("letter_waits", subscriber_id=number, kind=kind):
+            since = stamp(now - LETTER_LIFE)
+            if self._db.value("letter_waits", subscriber_id=number, kind=kind, since=since):
                 return False
             self._db.run(
                 "queue_letter",

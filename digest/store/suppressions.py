@@ -31,14 +31,19 @@ def secret_of(db: Database) -> bytes:
     return bytes.fromhex(found)
 
 
-def hashed(db: Database, folded: str) -> str:
-    """The hash under which an address is remembered, from its folded spelling: HMAC-SHA256 with the key of the store."""
-    return hmac.digest(secret_of(db), b"address\0" + folded.encode(), "sha256").hex()
+def hashed(db: Database, folded: str, what: str = "address") -> str:
+    """The hash under which an address is remembered, from its folded spelling: HMAC-SHA256 with the key of the store.
+    `what` "reader" is for letters to a reader, which are counted apart."""
+    return hmac.digest(secret_of(db), f"{what}\0{folded}".encode(), "sha256").hex()
 
 
 def suppression_of(db: Database, hash_: str) -> Suppression | None:
     row = db.one("suppression", hash=hash_)
     return Suppression(reason=row[0], since=moment(row[1])) if row else None
+
+
+def _counted(reader: bool) -> str:
+    return "reader" if reader else "address"
 
 
 class Suppressions:
@@ -61,17 +66,19 @@ class Suppressions:
         with self._db.reading():
             return suppression_of(self._db, hashed(self._db, fold(address)))
 
-    def asked(self, address: str) -> tuple[int, datetime | None]:
-        """How often this address was asked whether it wants mail since it last agreed, and when last."""
+    def asked(self, address: str, *, reader: bool = False) -> tuple[int, datetime | None]:
+        """How often this address was asked whether it wants mail since it last agreed, and when last; of a `reader`, how often
+        a letter with the link to their choices went there."""
         self.secret()
         with self._db.reading():
-            row = self._db.one("asked", hash=hashed(self._db, fold(address)))
+            row = self._db.one("asked", hash=hashed(self._db, fold(address), _counted(reader)))
         return (row[0], moment(row[1])) if row else (0, None)
 
-    def note_asked(self, address: str, *, now: datetime) -> None:
+    def note_asked(self, address: str, *, now: datetime, reader: bool = False) -> None:
         """Notes that this address is asked now."""
         with self._db.writing():
-            self._db.run("note_asked", hash=hashed(self._db, fold(address)), asked_at=stamp(now))
+            found = hashed(self._db, fold(address), _counted(reader))
+            self._db.run("note_asked", hash=found, asked_at=stamp(now))
 
     def note_nothing(self, *, now: datetime) -> None:
         """Writes as much as `note_asked` does and says nothing: so that nobody hears from the time it takes who is known."""

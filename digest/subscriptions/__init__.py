@@ -85,8 +85,7 @@ class Subscriptions:
             known, gone = self._store.subscriber(checked), self._store.suppression(checked)
             reads = known is not None and known.status in ("confirmed", "paused")
             # Letters to a reader are counted apart: whoever leaves later may still be asked.
-            counted = f"known {checked}" if reads else checked
-            times, last = self._store.asked(counted)
+            times, last = self._store.asked(checked, reader=reads)
             never = (known is not None and known.status == "suppressed") or (
                 gone is not None and gone.reason != "erased"
             )
@@ -94,7 +93,7 @@ class Subscriptions:
             if never or not due or (times >= ASK_TIMES and not reads):
                 self._store.note_nothing(now=now)
                 return
-            self._store.note_asked(counted, now=now)
+            self._store.note_asked(checked, now=now, reader=reads)
             reader = self._store.add_pending(
                 checked, digests=digests, preferences=preferences, consent=CONSENT, now=now
             )

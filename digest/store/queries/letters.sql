@@ -1,5 +1,6 @@
--- name: letter_waits(subscriber_id, kind)$
-SELECT COUNT(*) FROM letters WHERE subscriber_id = :subscriber_id AND kind = :kind AND status IN ('queued', 'sending');
+-- name: letter_waits(subscriber_id, kind, since)$
+SELECT COUNT(*) FROM letters
+WHERE subscriber_id = :subscriber_id AND kind = :kind AND status IN ('queued', 'sending') AND date >= :since;
 
 -- name: next_letter_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM letters;
