@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from digest.config import SmtpConfig
+from digest.app import open_app
+from digest.config import (
+    Config,
+    DigestConfig,
+    DkimConfig,
+    MailConfig,
+    SiteConfig,
+    SmtpConfig,
+    StoreConfig,
+)
 from digest.model import Letter, Message, Preferences, Subscriber
 from digest.pipeline.letters import LettersReport, retry_at, send_letters
 from digest.smtp import FolderTransport, SmtpTransport
@@ -145,3 +155,20 @@ def test_a_letter_that_never_went_out_is_not_in_the_way_of_a_new_one(store: Stor
     with serving() as server:
         assert send(store, server, late) == LettersReport(accepted=1)
     assert b"<3@papers.example.org>" in server.taken[0].data
+
+
+def test_a_letter_is_signed_where_editions_are(tmp_path: Path) -> None:
+    key = tmp_path / "dkim.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    config = Config(
+        site=SiteConfig(url="https://papers.example.org/"),
+        store=StoreConfig(url=f"sqlite:///{tmp_path}/digest.db"),
+        digest=(DigestConfig(name="daily", title="T", path=""),),
+        mail=MailConfig(folder="outbox", dkim=DkimConfig(selector="digest", key_file="dkim.pem")),
+        file=str(tmp_path / "config.toml"),
+    )
+    with open_app(config, clock=lambda: NOW) as app:
+        ask(app.store, "ann@example.org")
+        assert app.send_letters().accepted == 1
+    (mail,) = (tmp_path / "outbox").glob("*.eml")
+    assert mail.read_bytes().startswith(b"DKIM-Signature: ")

@@ -226,8 +226,12 @@ class Post:
         if due is None or due > self.clock():
             return LettersReport()
 
+        sign = self._signer()
+
         def compose(letter: Letter) -> Message:
-            return compose_letter(letter, self.config, self.renderer, self.tokens, now=self.clock())
+            return compose_letter(
+                letter, self.config, self.renderer, self.tokens, now=self.clock(), sign=sign
+            )
 
         return send_letters(
             self.store, self._open_transport(), compose, holder=self._holder, clock=self.clock, stop=self.stop
