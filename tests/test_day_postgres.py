@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,8 +44,16 @@ def test_both_stores_publish_and_send_the_same_bytes(tmp_path: Path, postgres_ur
     theirs = three_days(tmp_path / "postgres", postgres_url)
     assert ours[2] == theirs[2]
     assert ours[0] == theirs[0]
-    assert ours[1] == theirs[1]
+    assert without_tokens(ours[1]) == without_tokens(theirs[1])
     assert len(ours[1]) == 10
+
+
+def without_tokens(mails: dict[str, bytes]) -> dict[str, bytes]:
+    """The mails without what each store signs with its own key, and the line ends that stand for nothing (RFC 2045, 6.7)."""
+    return {
+        name: re.sub(rb"[?]t=(3D)?[\w-]{22}", b"", body.replace(b"=\r\n", b""))
+        for name, body in mails.items()
+    }
 
 
 def test_a_dry_run_leaves_no_trace_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
