@@ -16,7 +16,8 @@ OTHER_SLUG = "other"
 
 
 class SiteConfig(Struct, frozen=True, kw_only=True):
-    """Who publishes, where and in which time zone. `url` ends in a slash."""
+    """Who publishes, where and in which time zone. `url` ends in a slash. `theme` is a folder of templates/themes/; `hub` the
+    address of a WebSub hub that is told of changed feeds."""
 
     title: str = "Paper Digest"
     url: str
@@ -27,6 +28,8 @@ class SiteConfig(Struct, frozen=True, kw_only=True):
     publisher: str = ""
     postal_address: str = ""
     contact: str = ""
+    theme: str = "plain"
+    hub: str = ""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -90,8 +93,17 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     categories: tuple[str, ...] = ()
 
 
+class SearchConfig(Struct, frozen=True, kw_only=True):
+    """A saved search (searching.py), which has a page and feeds of its own at `searches/<slug>/`."""
+
+    name: str
+    query: str
+    slug: str = ""
+
+
 class DigestConfig(Struct, frozen=True, kw_only=True):
-    """What goes into one digest, and when. `path` is its folder below `site.url` (empty: the root)."""
+    """What goes into one digest, and when. `path` is its folder below `site.url` (empty: the root). `authors` are names that have
+    feeds of their own, `searches` saved searches."""
 
     name: str
     title: str = ""
@@ -107,6 +119,8 @@ class DigestConfig(Struct, frozen=True, kw_only=True):
     topics: tuple[TopicConfig, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    searches: tuple[SearchConfig, ...] = ()
 
 
 class SmtpConfig(Struct, frozen=True, kw_only=True):
@@ -174,6 +188,29 @@ class WebConfig(Struct, frozen=True, kw_only=True):
     per_hour: int = 500
 
 
+class PublishConfig(Struct, frozen=True, kw_only=True):
+    """A place to which the published files are copied, feeds last. Of the keys each kind has its own:
+
+    folder: `path`. git: `repository` (an address or path that git can push to), `branch`. rsync: `destination`
+    ("user@host:/srv/www/"). s3: `bucket`, `prefix`, `endpoint` ("" for Amazon's), `region`, `access_key`, `secret_key`.
+    """
+
+    name: str
+    kind: Literal["folder", "git", "rsync", "s3"]
+    enabled: bool = True
+    path: str = ""
+    repository: str = ""
+    branch: str = "gh-pages"
+    destination: str = ""
+    bucket: str = ""
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    timeout_s: float = 300.0
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """The whole configuration. `file` is where it was read; relative paths in it count from that file's folder."""
 
@@ -184,6 +221,7 @@ class Config(Struct, frozen=True, kw_only=True):
     mail: MailConfig = MailConfig()
     web: WebConfig = WebConfig()
     lookup: LookupConfig = LookupConfig()
+    publish: tuple[PublishConfig, ...] = ()
     file: str = "config.toml"
 
     def resolve(self, path: str) -> Path:

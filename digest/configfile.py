@@ -23,6 +23,7 @@ from digest.config import (
     DigestConfig,
     LookupConfig,
     MailConfig,
+    PublishConfig,
     SiteConfig,
     SourceConfig,
     StoreConfig,
@@ -41,7 +42,11 @@ _TABLES: dict[str, type[Struct]] = {
     "lookup": LookupConfig,
     "web": WebConfig,
 }
-_LISTS: dict[str, type[Struct]] = {"source": SourceConfig, "digest": DigestConfig}
+_LISTS: dict[str, type[Struct]] = {
+    "source": SourceConfig,
+    "digest": DigestConfig,
+    "publish": PublishConfig,
+}
 
 
 def load_config(
@@ -220,7 +225,7 @@ def _value(hint: Any, value: Any, what: str, where: str, problems: list[str]) ->
         return msgspec.convert(_as_wanted(value, hint), hint, strict=not isinstance(value, _FromEnvironment))
     except (msgspec.ValidationError, tomllib.TOMLDecodeError, RecursionError) as error:
         # Headers of a source hold its key; what is told here ends in logs.
-        told = "…" if what.endswith(('"password"', '"headers"')) else value
+        told = "…" if what.endswith(('"password"', '"headers"', '"secret_key"')) else value
         problems.append(f"{what} is wrong: {_wanted(hint, told, error)}.")
         return None
 

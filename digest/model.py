@@ -226,6 +226,71 @@ class EditionHead(Struct, frozen=True, kw_only=True):
         return day if self.part == 1 else f"{day}{self.part}/"
 
 
+LabelKind = Literal["topic", "category", "author"]
+
+
+class Label(Struct, frozen=True, kw_only=True):
+    """A topic, category or author of a digest's papers: the name as the newest of them writes it, and how many there are.
+    Kind and `slug` (labels.py) say which it is."""
+
+    kind: LabelKind
+    slug: str
+    name: str
+    papers: int
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a digest shows a paper: the newest edition that has it, and its position in `edition.entries`, from 1."""
+
+    paper_id: int
+    key: str
+    date: date
+    part: int
+    position: int
+
+
+class Mention(Struct, frozen=True, kw_only=True):
+    """The first time that a source announced a paper in this way; `listed_on` is the day of its listing, where that has one."""
+
+    source: str
+    announce: Announce | None
+    listed_on: date | None
+    seen_at: datetime
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """A paper as it stood from `seen_at` on."""
+
+    seen_at: datetime
+    paper: Paper
+
+
+class PaperRecord(Struct, frozen=True, kw_only=True):
+    """What the page of a paper shows. `key` is the one that editions know it by, `canonical` that of the paper it turned out to
+    be (the same for most). `versions` are oldest first, the last is the paper as it is known now; `editions` those of one digest
+    that show it, oldest first."""
+
+    key: str
+    canonical: str
+    guid: str
+    versions: tuple[Version, ...]
+    mentions: tuple[Mention, ...]
+    editions: tuple[EditionHead, ...]
+
+    @property
+    def paper(self) -> Paper:
+        return self.versions[-1].paper
+
+
+class Hit(Struct, frozen=True, kw_only=True):
+    """A paper that a search found, as it is known now, and the newest place where a digest shows it."""
+
+    digest: str
+    place: Place
+    paper: Paper
+    topic: str
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """A file we publish: a path below `site.output`, with forward slashes, and its bytes."""
 
@@ -380,9 +445,25 @@ class DigestReport(Struct, frozen=True, kw_only=True):
     dropped: int = 0
 
 
-class PublishReport(Struct, frozen=True, kw_only=True):
+class TargetReport(Struct, frozen=True, kw_only=True):
+    """What one [[publish]] target took; `error` says why it did not take all."""
+
+    name: str
+    kind: str
     written: int = 0
     unchanged: int = 0
+    error: str | None = None
+
+
+class PublishReport(Struct, frozen=True, kw_only=True):
+    """Files below `site.output`, then elsewhere. `pinged` feeds were told to the WebSub hub, `unpinged` it did not
+    want to hear of."""
+
+    written: int = 0
+    unchanged: int = 0
+    targets: tuple[TargetReport, ...] = ()
+    pinged: int = 0
+    unpinged: int = 0
 
 
 class DeliveryReport(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ FLOORS = [
         "render",
         "tokens",
         "choices",
+        "labels",
+        "searching",
         "scores",
         "outcomes",
         "matching",

@@ -6,16 +6,53 @@ from collections.abc import Callable, Iterator
 from email.utils import parseaddr
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
-from digest.model import Edition, EditionHead, Page
+from digest.labels import FOLDERS
+from digest.model import Edition, EditionHead, Entry, Hit, Page, PaperRecord
 
 if TYPE_CHECKING:
     from digest.formats.items import Item
     from digest.render import EditionView, Renderer
+
+
+class Shown(Struct, frozen=True):
+    """An entry and the edition that it stands in."""
+
+    entry: Entry
+    edition: Edition
+
+
+class Channel(Struct, frozen=True, kw_only=True):
+    """A view of a digest with a page of its own, and feeds: a topic, a category, an author, a saved search.
+
+    `path` counts from the digest's root ("topics/vision/"); `papers` is how many it has in all. `shown` are its newest, newest
+    first, each paper once: enough for page and feeds, empty where only the channel's name is wanted. `feeds` is False for
+    authors whom nobody named in the configuration: they have a page only.
+    """
+
+    kind: Literal["topic", "category", "author", "search"]
+    slug: str
+    name: str
+    papers: int
+    shown: tuple[Shown, ...] = ()
+    feeds: bool = True
+    query: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{FOLDERS[self.kind]}/{self.slug}/"
+
+
+class SearchChunk(Struct, frozen=True, kw_only=True):
+    """A part of the index that a static host is searched by: up to CHUNK papers, in the order in which they were first shown.
+    All but the last never grow. `number` counts from 1."""
+
+    number: int
+    hits: tuple[Hit, ...]
 
 
 class Publication(Struct, frozen=True, kw_only=True, dict=True):
@@ -23,7 +60,10 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
     `latest` are the newest editions, newest first, enough for home page and feeds. `editions` are those whose own pages
-    (and months and years) are to be written.
+    (and months and years) are to be written; `issued` the same as they were issued, without what was found out later.
+    `channels` and `records` are those whose pages are to be written, `catalogue` are all channels that have feeds, without
+    entries. `author_pages` are the slugs of all authors who have a page. `chunks` are parts of the search index to be
+    written, of `chunk_count` in all.
     """
 
     site: SiteConfig
@@ -34,6 +74,13 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     heads: tuple[EditionHead, ...] = ()
     latest: tuple[Edition, ...] = ()
     editions: tuple[Edition, ...] = ()
+    issued: tuple[Edition, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    catalogue: tuple[Channel, ...] = ()
+    records: tuple[PaperRecord, ...] = ()
+    author_pages: frozenset[str] = frozenset()
+    chunks: tuple[SearchChunk, ...] = ()
+    chunk_count: int = 0
 
     @property
     def folder(self) -> str:

@@ -1,0 +1,70 @@
+"""Under which names a paper can be found: its topic, categories and authors, and the addresses of their pages. Pure.
+
+A slug is a name in lower case with hyphens for what is no letter or digit, so that "A. Fenwick" and "A Fenwick" are one.
+It is the key of a label everywhere: in the store, in addresses, in a search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+
+from digest.config import OTHER_SLUG
+from digest.model import Entry, LabelKind
+
+# Folder of each kind of page below the digest's root.
+FOLDERS: dict[str, str] = {
+    "topic": "topics",
+    "category": "categories",
+    "author": "authors",
+    "search": "searches",
+}
+_SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
+
+
+def slug_of(name: str) -> str:
+    """ "Ada Fenwick" → "ada-fenwick", "cs.CL" → "cs.cl", "李 明" → "李-明"; "" for a name without a letter or digit.
+
+    Safe as the name of a folder: letters and digits of any script, `.`, `_` and `-`, never `.` or `-` at an end. A long name ends
+    in a hash, so that two of them differ.
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
+    bare = re.sub(r"-*\.+(?=-|$)|(?<![^-])\.+", "-", re.sub(r"[^\w.]+", "-", folded))
+    slug = re.sub(r"-{2,}", "-", bare).strip("-._")
+    if len(slug) <= _SLUG_CHARS:
+        return slug
+    return f"{slug[:_SLUG_CHARS].strip('-._')}-{_hash(slug)}"
+
+
+def paper_slug(key: str) -> str:
+    """The name of a paper's page: "arxiv:2611.10421" → "2611.10421", "doi:10.5555/a.b" → "doi-10.5555-a.b-1f0c…".
+
+    Of the key an edition has, which never changes. What the letters do not say in full, a hash tells apart.
+    """
+    kind, _, value = key.partition(":")
+    if kind == "arxiv" and re.fullmatch(r"[0-9]{4}\.[0-9]{4,5}", value):
+        return value
+    bare = re.sub(r"[^a-z0-9.]+", "-", key.casefold()).strip("-.")[:60].strip("-.")
+    return f"{bare}-{_hash(key)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def labels_of(entry: Entry, topics: Mapping[str, str]) -> Iterator[tuple[LabelKind, str, str]]:
+    """Kind, slug and name of each label of a paper, each once. `topics` are slugs by topic name (config.slugs_of)."""
+    yield "topic", topics.get(entry.topic) or slug_of(entry.topic) or OTHER_SLUG, entry.topic or "Other"
+    kinds: tuple[tuple[LabelKind, tuple[str, ...]], ...] = (
+        ("category", entry.paper.categories),
+        ("author", entry.paper.authors),
+    )
+    for kind, names in kinds:
+        seen = {""}
+        for name in names:
+            slug = slug_of(name)
+            if slug not in seen:
+                seen.add(slug)
+                yield kind, slug, " ".join(name.split())
