@@ -257,6 +257,11 @@ def slugs_of(topics: Sequence[TopicConfig]) -> dict[str, str]:
     return slugs
 
 
+def search_slugs_of(searches: Sequence[SearchConfig]) -> dict[str, str]:
+    """The saved searches' names in addresses, each once, by name, as slugs_of does for topics."""
+    return slugs_of([TopicConfig(name=search.name, slug=search.slug) for search in searches])
+
+
 def nearest(name: str, known: list[str]) -> str:
     """The mend for an unknown name: the known one that it resembles, or all of them."""
     close = get_close_matches(name.casefold(), known, n=1, cutoff=0.5)

@@ -33,6 +33,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[[source]]": configuration.SourceConfig,
     "[[digest]]": configuration.DigestConfig,
     "topics": configuration.TopicConfig,
+    "searches": configuration.SearchConfig,
+    "[[publish]]": configuration.PublishConfig,
     "[mail]": configuration.MailConfig,
     "smtp": configuration.SmtpConfig,
     "dkim": configuration.DkimConfig,
@@ -48,7 +50,7 @@ def documented_keys() -> dict[str, dict[str, str]]:
     """Table → key → default, as docs/configuration.md has them."""
     text = read("docs/configuration.md")
     found: dict[str, dict[str, str]] = {}
-    for table in ("[site]", "[store]", "[[source]]", "[[digest]]", "[mail]", "[web]"):
+    for table in ("[site]", "[store]", "[[source]]", "[[digest]]", "[mail]", "[[publish]]", "[web]"):
         part = section(text, f"## {table}").split("### Rules")[0]
         own, *inner = re.split(r"(?m)^Keys of (?:each table in )?", part)
         found[table] = {row[0].strip("`"): row[2].strip("`") for row in rows(own)}
@@ -95,7 +97,7 @@ def test_the_shipped_configuration_names_every_key(table: str) -> None:
 @pytest.mark.parametrize("table", ["[site]", "[store]", "[[source]]", "[[digest]]", "[mail]", "[web]"])
 def test_the_shipped_configuration_shows_true_defaults_behind_a_hash(table: str) -> None:
     real = keys_of(TABLES[table])
-    live = shipped_parts()[table].split("# Live sources")[0]
+    live = shipped_parts()[table].split("# Live sources")[0].split("# Copies of")[0]
     for key, value in re.findall(r"(?m)^# (\w+) = (.+?)(?:\s+#.*)?$", live):
         assert key in real, f"config.toml, {table}: {key} is no key"
         default = "" if real[key] is None else json.loads(msgspec.json.encode(real[key]))
@@ -111,7 +113,9 @@ def shipped_parts() -> dict[str, str]:
         for head, after in zip(heads, [*heads[1:], None], strict=True)
     }
     return (
-        parts | {"topics": parts["[[digest]]"]} | dict.fromkeys(("smtp", "dkim", "mailbox"), parts["[mail]"])
+        parts
+        | dict.fromkeys(("topics", "searches", "[[publish]]"), parts["[[digest]]"])
+        | dict.fromkeys(("smtp", "dkim", "mailbox"), parts["[mail]"])
     )
 
 

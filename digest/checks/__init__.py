@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
+from digest.checks._readers import theme_problems, view_problems
 from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
 from digest.config import (
     OTHER_SLUG,
@@ -179,6 +180,7 @@ def _site_problems(site: SiteConfig) -> list[str]:
             f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
         )
     found += _path_problems("[site]: ", output=site.output, templates=site.templates)
+    found += theme_problems(site)
     try:
         ZoneInfo(site.timezone)
     except (ValueError, OSError, KeyError):
@@ -344,12 +346,11 @@ def _reading_problems(source: SourceConfig) -> list[str]:
     return found
 
 
-# What a digest writes into its own folder, beside the years; `topics` and `search` are kept for pages to come.
+# What a digest writes into its own folder, beside the years.
 _PAGES = frozenset(
     {
-        "feeds",
-        "topics",
-        "search",
+        *("feeds", "topics", "categories", "authors", "searches", "papers", "search"),
+        *("editions.xml", "editions-atom.xml", "editions.json", "feeds.opml", "404.html"),
         "index.html",
         "rss.xml",
         "atom.xml",
@@ -398,7 +399,7 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
         )
     if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
         found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
-    return found + _topic_problems(digest.topics)
+    return found + _topic_problems(digest.topics) + view_problems(digest)
 
 
 def _topic_problems(topics: Sequence[TopicConfig]) -> list[str]:

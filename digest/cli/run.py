@@ -11,7 +11,7 @@ import click
 
 from digest.cli.console import Console, plural, shown
 from digest.config import Config
-from digest.model import FAILED_OUTCOMES, DeliveryReport, EditionReport, RunReport, SourceReport
+from digest.model import FAILED_OUTCOMES, DeliveryReport, EditionReport, PublishReport, RunReport, SourceReport
 
 FIRST_DAY = date(1991, 8, 14)  # the first paper on arXiv
 
@@ -133,6 +133,8 @@ def _summary(console: Console, report: RunReport) -> None:
     failed = sum(source.outcome in FAILED_OUTCOMES for source in report.sources)
     if failed:
         console.result(console.paint(f"{plural(failed, 'source')} failed: see above.", "bad"))
+    for words in published_words(report.published):
+        console.result(words)
     if report.lookups.looked_up:
         found = report.lookups
         counts = f"{found.hits} found, {found.misses} not, {found.failed} to be tried again"
@@ -156,6 +158,19 @@ def _digest_words(edition: EditionReport | None, waiting: int, dropped: int, *, 
     if dry:
         words.append("This was a dry run: nothing was written or sent.")
     return words
+
+
+def published_words(report: PublishReport) -> list[str]:
+    """What the places elsewhere took, as lines for people; none where there are none."""
+    lines = [
+        f"{target.name}: {target.error}"
+        if target.error
+        else f"{target.name}: {plural(target.written, 'file')} written, {target.unchanged:,} unchanged."
+        for target in report.targets
+    ]
+    if report.unpinged:
+        lines.append(f"The hub was not reached for {plural(report.unpinged, 'feed')}; readers poll.")
+    return lines
 
 
 def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:

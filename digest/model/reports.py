@@ -108,9 +108,10 @@ class RunReport(Struct, frozen=True, kw_only=True):
 
     @property
     def degraded(self) -> bool:
-        """Some source or recipient failed: exit code 3."""
+        """Some source, [[publish]] target or recipient failed: exit code 3."""
         return (
             any(source.outcome in FAILED_OUTCOMES or source.failed for source in self.sources)
+            or any(target.error for target in self.published.targets)
             or self.deliveries.error is not None
             or self.deliveries.rejected > 0
             or self.deliveries.deferred > 0

@@ -1,0 +1,34 @@
+"""What is wrong with the keys that decide what readers see: theme, followed authors, saved searches."""
+
+from __future__ import annotations
+
+import re
+
+from digest.config import DigestConfig, SiteConfig
+
+
+def theme_problems(site: SiteConfig) -> list[str]:
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", site.theme):
+        return []
+    return [f'[site]: "theme" is {site.theme!r}. Write the name of a folder of themes, theme = "plain".']
+
+
+def view_problems(digest: DigestConfig) -> list[str]:
+    """Of `authors` and `searches`; what a query says, searching.py judges."""
+    found = [
+        f'"authors" has {name!r}, which is no name. Write it as the papers do, "Ada Fenwick".'
+        for name in digest.authors
+        if not re.search(r"\w", name)
+    ]
+    names = [search.name.strip().casefold() for search in digest.searches]
+    slugs = [search.slug for search in digest.searches if search.slug]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        found.append(f'"searches" has "{name}" twice. Give each its own name.')
+    for slug in sorted({s for s in slugs if slugs.count(s) > 1}):
+        found.append(f'two searches have slug = "{slug}". Give each its own, or none.')
+    for search in digest.searches:
+        if not re.search(r"\w", search.name):
+            found.append('a search has an empty "name". Write the heading of its page.')
+        if search.slug and not re.fullmatch(r"[a-z0-9-]+", search.slug):
+            found.append(f'search "{search.name}": slug = "{search.slug}". Write a-z, 0-9 and hyphens only.')
+    return found
