@@ -11,7 +11,14 @@ import click
 
 from digest.cli.console import Console, plural, shown
 from digest.config import Config
-from digest.model import FAILED_OUTCOMES, DeliveryReport, EditionReport, PublishReport, RunReport, SourceReport
+from digest.model import (
+    FAILED_OUTCOMES,
+    DeliveryReport,
+    EditionReport,
+    PublishReport,
+    RunReport,
+    SourceReport,
+)
 
 FIRST_DAY = date(1991, 8, 14)  # the first paper on arXiv
 

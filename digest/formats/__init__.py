@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Shown(Struct, frozen=True):
-    """An entry and the edition that it stands in."""
+    """An entry and the edition that it stands in, which may come without its other entries."""
 
     entry: Entry
     edition: Edition
@@ -136,16 +136,39 @@ FORMATS: dict[str, str | Format] = {
 }
 
 
+# Made part by part, so that a rebuild of ten years fits into memory. The others come once, after all parts.
+PARTS = frozenset(
+    {
+        *("data", "citations", "records", "editions", "months", "channels", "search"),
+        *("edition feeds", "channel feeds"),
+    }
+)
+
+
+def parts_of(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """The pages of the editions, papers, channels and chunks of a publication, in writing order, with paths below
+    `site.output`. The same publication gives the same bytes at any time. Raises RenderError for a faulty template."""
+    for name, entry in FORMATS.items():
+        if name in PARTS and (name != "search" or publication.chunks):
+            yield from _load(entry)(publication, renderer)
+
+
+def wholes_of(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """The pages that show the digest as a whole, after those of its parts: feeds and home come last."""
+    for name, entry in FORMATS.items():
+        if name not in PARTS or name == "search":
+            yield from _load(entry)(publication, renderer)
+
+
 def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """Every page of every format, in writing order, with paths below `site.output`.
-
-    The same publication gives the same bytes at any time. Raises RenderError for a faulty template.
-    """
-    for entry in FORMATS.values():
-        yield from (_load(entry) if isinstance(entry, str) else entry)(publication, renderer)
+    """Every page of every format."""
+    yield from parts_of(publication, renderer)
+    yield from wholes_of(publication, renderer)
 
 
-def _load(name: str) -> Format:
-    module, _, function = name.partition(":")
+def _load(entry: str | Format) -> Format:
+    if not isinstance(entry, str):
+        return entry
+    module, _, function = entry.partition(":")
     found: Format = getattr(import_module(module), function)
     return found

@@ -24,6 +24,7 @@ from digest.store.ledger import Ledger, RunRow
 from digest.store.letters import Letters
 from digest.store.lookups import Lookup, Lookups, Unresolved
 from digest.store.papers import Papers
+from digest.store.publishing import Publishing
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
 from digest.store.replays import Replays
 from digest.store.stories import Stories, Story
@@ -57,6 +58,7 @@ class Store(
     Corrections,
     Stories,
     Editions,
+    Publishing,
     Subscribers,
     Suppressions,
     Leaving,

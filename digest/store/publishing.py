@@ -1,0 +1,26 @@
+"""How far the output folder is up to date, so that a run that died while it published is made up for."""
+
+from __future__ import annotations
+
+from digest.store.database import Database
+
+
+class Publishing:
+    """The part of the store that knows what was published."""
+
+    _db: Database
+
+    def published(self, digest: str) -> int:
+        """The number of the newest edition of a digest of which every page was written; 0 for none."""
+        with self._db.reading():
+            return int(self._db.value("meta_value", key=_key(digest)) or 0)
+
+    def note_published(self, digest: str, number: int) -> None:
+        """All pages up to this edition's are written."""
+        if number != self.published(digest):
+            with self._db.writing():
+                self._db.run("set_meta", key=_key(digest), value=str(number))
+
+
+def _key(digest: str) -> str:
+    return f"published:{digest}"
