@@ -197,7 +197,7 @@ def view_edition(
         part=edition.part,
         count=edition.count,
         url=page,
-        summary=_summary(edition),
+        summary=summary_of(edition),
         teaser=_teaser(edition),
         minutes=max(1, round(edition.count / 5)),
         published=time_words(edition.issued_at, site),
@@ -270,7 +270,7 @@ def _notice(entry: Entry) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _summary(edition: Edition) -> str:
+def summary_of(edition: Edition) -> str:
     """30 new papers, 3 top picks and 5 topics"""
     streams = Counter(entry.change for entry in edition.entries)
     papers = counted(edition.count, "new paper")
