@@ -93,11 +93,17 @@ def _entry(item: Chosen, authority: str, anchors: set[str], previous: date | Non
     )
 
 
+def anchor_of(key: str) -> str:
+    """`p-2611.10421`: the paper's place on the page of each edition that shows it. Where two papers of an edition would share
+    one, the second has a number at its end (_anchor)."""
+    return "p-" + re.sub(r"[^A-Za-z0-9._-]+", "-", key.partition(":")[2]).strip("-")[:80]
+
+
 def _anchor(key: str, taken: set[str]) -> str:
-    """`p-2611.10421`: the paper's place on its edition's page, unique there."""
-    bare = re.sub(r"[^A-Za-z0-9._-]+", "-", key.partition(":")[2]).strip("-")[:80]
-    anchor, n = f"p-{bare}", 2
+    """The anchor of a paper, unique on its edition's page."""
+    bare = anchor_of(key)
+    anchor, n = bare, 2
     while anchor in taken:
-        anchor, n = f"p-{bare}-{n}", n + 1
+        anchor, n = f"{bare}-{n}", n + 1
     taken.add(anchor)
     return anchor

@@ -50,6 +50,11 @@ def paper_slug(key: str) -> str:
     return f"{bare}-{_hash(key)}"
 
 
+def record_path(key: str) -> str:
+    """The folder of a paper's own page below the digest's root, with a final slash, as an address writes it."""
+    return f"papers/{paper_slug(key)}/"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from digest.config import SiteConfig
 from digest.errors import RenderError
+from digest.labels import record_path
 from digest.model import Edition, Entry, Section
 from digest.text import display_width, isolate, truncate
 from digest.words import counted, date_words, day_month, day_words, in_words, month_words, time_words
@@ -126,6 +127,7 @@ class PaperView(Struct, frozen=True, kw_only=True):
     links: tuple[LinkView, ...]
     url: str
     page_url: str
+    record_url: str = ""
     anchor: str
 
     @property
@@ -178,7 +180,7 @@ def view_edition(
     """An edition in words; `url` is the public address of its digest's root, with a final slash. `paper` gives papers that
     are in words already, or that stand on another edition's page."""
     page = f"{url}{edition.path}"
-    worded = paper or (lambda entry: view_paper(entry, page))
+    worded = paper or (lambda entry: view_paper(entry, page, root=url))
     picks = _view_section("Top picks", "picks", edition.picks, worded) if edition.picks else None
     only = len(edition.sections) == 1 and not edition.sections[0].entries[0].topic
     topics = tuple(
@@ -223,8 +225,8 @@ def _view_section(
     )
 
 
-def view_paper(entry: Entry, page: str) -> PaperView:
-    """A paper in words; `page` is the address of its edition's page."""
+def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
+    """A paper in words; `page` is the address of its edition's page, `root` that of its digest, below which its own page is."""
     paper = entry.paper
     title = clean(paper.title) or "(untitled)"
     links = {kind: safe_url(paper.links.get(kind, "")) for kind in _LABELS}
@@ -246,6 +248,7 @@ def view_paper(entry: Entry, page: str) -> PaperView:
         links=tuple(LinkView(label, links[kind]) for kind, label in _LABELS.items() if links[kind]),
         url=next((links[kind] for kind in _TITLE_LINKS if links[kind]), ""),
         page_url=f"{page}#{quote(entry.anchor)}",
+        record_url=f"{root}{record_path(paper.key)}" if root else "",
         anchor=entry.anchor,
     )
 

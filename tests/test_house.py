@@ -43,6 +43,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS = {
     ("sources", "text"),
     ("render", "words"),
+    ("render", "labels"),
     ("editions", "text"),
     ("editions", "selection"),
     ("choices", "selection"),

@@ -291,7 +291,7 @@ class Version(Struct, frozen=True, kw_only=True):
 class PaperRecord(Struct, frozen=True, kw_only=True):
     """What the page of a paper shows. `key` is the one that editions know it by, `canonical` that of the paper it turned out to
     be (the same for most). `versions` are oldest first, the last is the paper as it is known now; `editions` those of one digest
-    that show it, oldest first."""
+    that show it, oldest first; `topic` the name of its topic in the last of them."""
 
     key: str
     canonical: str
@@ -299,6 +299,7 @@ class PaperRecord(Struct, frozen=True, kw_only=True):
     versions: tuple[Version, ...]
     mentions: tuple[Mention, ...]
     editions: tuple[EditionHead, ...]
+    topic: str = ""
 
     @property
     def paper(self) -> Paper:
