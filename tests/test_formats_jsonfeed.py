@@ -15,8 +15,8 @@ TEXT = {"id", "url", "title", "summary", "content_html", "date_published", "date
 
 
 def feed_of(name: str) -> dict[str, Any]:
-    (page,) = jsonfeed.feed(publication_of(EDITIONS[name]()), shipped())
-    assert page.path == "feed.json"
+    editions, page = jsonfeed.feed(publication_of(EDITIONS[name]()), shipped())
+    assert (editions.path, page.path) == ("editions.json", "feed.json")
     found: dict[str, Any] = json.loads(page.body)
     return found
 

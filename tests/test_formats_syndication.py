@@ -25,7 +25,7 @@ CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 
 
 def feeds_of(publication: Any) -> dict[str, bytes]:
-    """The three feeds, without the pages around them."""
+    """The feeds of the whole digest and of its editions, without the pages around them."""
     from digest.formats import jsonfeed, syndication
 
     made = [*syndication.feeds(publication, shipped()), *jsonfeed.feed(publication, shipped())]
@@ -74,16 +74,16 @@ def test_the_channel_leads_home_and_names_itself() -> None:
     channel = etree.fromstring(feeds_of(publication_of(rich()))["rss.xml"]).find("channel")
     assert channel is not None
     assert channel.findtext("link") == URL
-    (own,) = channel.findall(f"{ATOM}link")
-    assert (own.get("rel"), own.get("href"), own.get("type")) == (
-        "self",
-        f"{URL}rss.xml",
-        "application/rss+xml",
-    )
+    kind = "application/rss+xml"
+    assert [(link.get("rel"), link.get("href"), link.get("type")) for link in channel.findall(f"{ATOM}link")] == [
+        ("self", f"{URL}rss.xml", kind),
+        ("prev-archive", f"{URL}2026/11/18/rss.xml", kind),
+    ]
     feed = etree.fromstring(feeds_of(publication_of(rich()))["atom.xml"])
     assert {(link.get("rel"), link.get("href")) for link in feed.findall(f"{ATOM}link")} == {
         ("self", f"{URL}atom.xml"),
         ("alternate", URL),
+        ("prev-archive", f"{URL}2026/11/18/atom.xml"),
     }
     assert feed.findtext(f"{ATOM}id") == "tag:papers.example.org,2026:feed/daily"
     assert feed.findtext(f"{ATOM}author/{ATOM}name") == "Example Reading Group"
@@ -142,8 +142,8 @@ def test_a_paper_without_links_leads_to_the_archive() -> None:
 
 
 def test_each_xml_feed_carries_its_stylesheet() -> None:
-    made = feeds_of(publication_of(rich()))
-    for path in ("rss.xml", "atom.xml"):
+    made = pages_of(publication_of(rich()), shipped())
+    for path in ("rss.xml", "atom.xml", "editions.xml", "editions-atom.xml"):
         second_line = made[path].splitlines()[1]
         assert (
             second_line
@@ -160,13 +160,15 @@ def days_of(count: int, each: int) -> list[Any]:
     found = []
     for n in range(count):
         papers = [paper_of(n * each + k, f"T {n}.{k}|A gist.|A|O|1|t") for k in range(each)]
-        found.append(edition_of(papers, day=date(2026, 11, 19) - timedelta(days=n), picks=0))
+        day = date(2026, 11, 19) - timedelta(days=n)
+        found.append(edition_of(papers, day=day, number=214 - n, picks=0))
     return found
 
 
-def test_fifty_items_when_seven_days_hold_fewer() -> None:
+def test_whole_editions_until_there_are_fifty_items_when_seven_days_hold_fewer() -> None:
     items = publication_of(rich(), latest=tuple(days_of(30, 3))).items
-    assert len(items) == FEED_ITEMS == 50
+    assert FEED_ITEMS == 50
+    assert len(items) == 17 * 3
 
 
 def test_seven_days_when_they_hold_more_than_fifty() -> None:
@@ -176,7 +178,7 @@ def test_seven_days_when_they_hold_more_than_fifty() -> None:
 
 def test_a_paper_in_two_editions_is_one_item_of_the_newer() -> None:
     paper = paper_of(1, "T|A gist.|A|O|1|t")
-    older = edition_of([paper], day=date(2026, 11, 18), picks=0)
+    older = edition_of([paper], day=date(2026, 11, 18), number=213, picks=0)
     newer = edition_of([replace(paper, title="T, revised")], picks=0, change="updated")
     (item,) = publication_of(newer, latest=(newer, older)).items
     assert item.title == "T, revised"

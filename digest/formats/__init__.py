@@ -99,6 +99,23 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
         return make_items(self)
 
+    def item(self, shown: Shown) -> Item:
+        """The item of an entry, built once for all feeds that have it."""
+        known = self._known.setdefault((shown.edition.id, shown.entry.guid), [])
+        for entry, item in known:
+            if entry is shown.entry or entry == shown.entry:
+                return item
+        from digest.formats.items import make_item
+
+        made = make_item(shown.entry, shown.edition, f"{self.url}{shown.edition.path}")
+        known.append((shown.entry, made))
+        return made
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], list[tuple[Entry, Item]]]:
+        """Items by edition and guid; of one entry there are two where something was found out after it was issued."""
+        return {}
+
     @cached_property
     def newest(self) -> EditionView | None:
         """The newest edition in words; None before the first."""
@@ -128,7 +145,10 @@ FORMATS: dict[str, str | Format] = {
     "data": "digest.formats.archive:data",
     "editions": "digest.formats.archive:editions",
     "months": "digest.formats.archive:months",
-    "feeds page": "digest.formats.archive:feeds_page",
+    "feeds page": "digest.formats.feeds:page",
+    "opml": "digest.formats.opml:subscriptions",
+    "edition feeds": "digest.formats.feeds:editions",
+    "channel feeds": "digest.formats.feeds:channels",
     "syndication": "digest.formats.syndication:feeds",
     "jsonfeed": "digest.formats.jsonfeed:feed",
     "home": "digest.formats.archive:home",

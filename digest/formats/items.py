@@ -1,27 +1,36 @@
-"""What RSS, Atom and JSON Feed say alike: one item for each paper, built once."""
+"""What RSS, Atom and JSON Feed say alike: feeds, and one item for each paper, built once and written once in each format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
 from html import escape
+from urllib.parse import quote
 
 from msgspec import Struct
 
-from digest.formats import Publication
-from digest.model import Edition, Entry
-from digest.render import PaperView, clean, view_paper
+from digest.config import SiteConfig
+from digest.formats import Channel, Publication, Shown, entries
+from digest.formats.frame import FEEDS
+from digest.model import Edition, EditionHead, Entry
+from digest.render import PaperView, clean, summary_of, view_paper
+from digest.words import counted, date_words
 
 FEED_ITEMS = 50
 FEED_DAYS = 7
+EDITIONS = 50
+EDITION_TITLES = 100
+EDITIONS_FILES = ("editions.xml", "editions-atom.xml", "editions.json")
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Item(Struct, frozen=True, kw_only=True):
-    """A paper in a feed. `summary` is plain text; `content` is HTML of p, a, em and code only.
+class Item(Struct, frozen=True, kw_only=True, dict=True):
+    """A paper, or an edition, in a feed. `summary` is plain text; `content` is HTML of p, a, em and code only.
 
     `published` is the paper's own date where it has one, else that of its edition. `updated` grows with every edition
-    that shows the paper again: for a new version it is the moment the edition was issued. Neither is later than the
-    edition: readers hide what lies in the future.
+    that shows the paper again: for a new version it is the moment the edition was issued. Neither is later than `issued`, when
+    its edition was: readers hide what lies in the future.
     """
 
     id: str
@@ -33,24 +42,209 @@ class Item(Struct, frozen=True, kw_only=True):
     categories: tuple[str, ...]
     published: datetime
     updated: datetime
+    issued: datetime
+
+    @cached_property
+    def rss(self) -> bytes:
+        return entries.rss_item(self)
+
+    @cached_property
+    def atom(self) -> bytes:
+        return entries.atom_entry(self)
+
+    @cached_property
+    def json(self) -> bytes:
+        return entries.json_item(self)
+
+
+class Feed(Struct, frozen=True, kw_only=True):
+    """A feed in three formats. Tuples of addresses are those of RSS, Atom and JSON Feed, in this order.
+
+    `id` is permanent (RFC 4287, 4.2.6), `home` the page that shows the same, `root` the address of the digest, with a final slash.
+    `previous` is the document before this one in the chain of archives (RFC 5005, 4), and `current`, of an archive, its head.
+    """
+
+    site: SiteConfig
+    root: str
+    id: str
+    title: str
+    description: str
+    home: str
+    urls: tuple[str, str, str]
+    items: Sequence[Item]
+    previous: tuple[str, str, str] | None = None
+    current: tuple[str, str, str] | None = None
+
+    @property
+    def author(self) -> str:
+        return clean(self.site.publisher or self.site.title)
+
+    @property
+    def updated(self) -> datetime:
+        """When it last changed: with its newest edition. A feed without one says the beginning of time, never now."""
+        return max((item.issued for item in self.items), default=_NEVER)
+
+
+# ---------------------------------------------------------------- feeds
+
+
+def digest_feed(publication: Publication) -> Feed:
+    """The feed of a whole digest: the head of the chain of archives. It leads on to the newest edition that is not in it."""
+    editions = head_editions(publication.latest)
+    held = {edition.number for edition in editions}
+    rest = [head for head in publication.heads if head.number not in held]
+    return _feed(
+        publication,
+        "",
+        title=clean(publication.digest.title or publication.site.title),
+        description="New research papers, one item for each.",
+        items=publication.items,
+        previous=max(rest, key=lambda head: head.number, default=None),
+    )
+
+
+def edition_feed(publication: Publication, edition: Edition, before: EditionHead | None) -> Feed:
+    """The feed of an edition as it was issued, an archive that never changes (RFC 5005, 4): it leads to the edition before it,
+    never to the one after. It is a document of the digest's feed, whose id it has."""
+    title = clean(publication.digest.title or publication.site.title)
+    part = f", part {edition.part}" if edition.part > 1 else ""
+    return _feed(
+        publication,
+        "",
+        title=f"{title}, {date_words(edition.date)}{part}",
+        description=f"The papers of one edition, No. {edition.number}.",
+        items=unique(publication.item(Shown(entry, edition)) for entry in edition.entries),
+        path=edition.path,
+        previous=before,
+        archive=True,
+    )
+
+
+def channel_feed(publication: Publication, channel: Channel) -> Feed:
+    """The feed of a topic, category, author or saved search: its newest 50 papers or those of 7 days, whichever is more."""
+    words = {"topic": "the topic", "category": "the category", "author": "papers by"}
+    name = clean(channel.name)
+    return _feed(
+        publication,
+        f"/{channel.path.rstrip('/')}",
+        title=f"{name}: {clean(publication.digest.title or publication.site.title)}",
+        description=f"New papers that match the search {clean(channel.query)}"
+        if channel.kind == "search"
+        else f"New research papers, {words[channel.kind]} {name}.",
+        items=unique(publication.item(shown) for shown in recent(channel.shown)),
+        path=channel.path,
+    )
+
+
+def editions_feed(publication: Publication) -> Feed:
+    """The feed that has one item for each edition: the newest 50 of `latest`."""
+    newest = sorted(publication.latest, key=lambda edition: -edition.number)[:EDITIONS]
+    title = clean(publication.digest.title or publication.site.title)
+    return Feed(
+        site=publication.site,
+        root=publication.url,
+        id=feed_id(publication, "/editions"),
+        title=f"Editions: {title}",
+        description="One item for each edition, with the titles of its papers.",
+        home=publication.url,
+        urls=_urls(publication.url, EDITIONS_FILES),
+        items=[edition_item(edition, publication.url) for edition in newest],
+    )
+
+
+def _feed(
+    publication: Publication,
+    name: str,
+    *,
+    title: str,
+    description: str,
+    items: Sequence[Item],
+    path: str = "",
+    previous: EditionHead | None = None,
+    archive: bool = False,
+) -> Feed:
+    home = publication.url + quote(path)
+    return Feed(
+        site=publication.site,
+        root=publication.url,
+        id=feed_id(publication, name),
+        title=title,
+        description=description,
+        home=home,
+        urls=feed_urls(home),
+        items=items,
+        previous=feed_urls(publication.url + previous.path) if previous else None,
+        current=feed_urls(publication.url) if archive else None,
+    )
+
+
+def feed_urls(folder: str) -> tuple[str, str, str]:
+    """Addresses of the RSS, Atom and JSON feeds in a folder; its address has a final slash."""
+    return _urls(folder, tuple(file for _, file, _ in FEEDS))
+
+
+def _urls(folder: str, files: Sequence[str]) -> tuple[str, str, str]:
+    rss, atom, json = files
+    return f"{folder}{rss}", f"{folder}{atom}", f"{folder}{json}"
+
+
+def feed_id(publication: Publication, name: str) -> str:
+    """The permanent id of a feed: a tag URI with the authority of its editions, which outlives a change of address."""
+    authority = publication.latest[0].guid.split(":")[1:2] if publication.latest else []
+    if not authority:
+        return f"{publication.url}{quote(name.lstrip('/'))}"
+    return clean(f"tag:{authority[0]}:feed/{quote(publication.digest.name)}{quote(name)}")
+
+
+# ---------------------------------------------------------------- which items
 
 
 def make_items(publication: Publication) -> list[Item]:
-    """The newest edition's items first, unique by id: 50 of them or those of 7 days, whichever is more."""
+    """The items of the digest's feed, those of the newest edition first, unique by id: whole editions, so many that they
+    have 50 papers, and all of 7 days."""
+    return unique(
+        publication.item(Shown(entry, edition))
+        for edition in head_editions(publication.latest)
+        for entry in edition.entries
+    )
+
+
+def head_editions(latest: Sequence[Edition]) -> list[Edition]:
+    """The editions whose papers the digest's feed has, whole, the newest first."""
+    since = _since(edition.date for edition in latest)
+    found: list[Edition] = []
+    ids: set[str] = set()
+    for edition in sorted(latest, key=lambda each: -each.number):
+        if len(ids) < FEED_ITEMS or edition.date.toordinal() > since:
+            found.append(edition)
+            ids.update(entry.guid for entry in edition.entries)
+    return found
+
+
+def recent(shown: Sequence[Shown]) -> list[Shown]:
+    """The first 50 and all of the newest 7 days, in the order they have: newest first."""
+    since = _since(each.edition.date for each in shown)
+    return [each for n, each in enumerate(shown) if n < FEED_ITEMS or each.edition.date.toordinal() > since]
+
+
+def unique(items: Iterable[Item]) -> list[Item]:
+    """Each id once, where it comes first."""
     found: dict[str, Item] = {}
-    since = publication.latest[0].date - timedelta(days=FEED_DAYS) if publication.latest else None
-    for edition in publication.latest:
-        recent = since is not None and edition.date > since
-        for entry in edition.entries:
-            if not recent and len(found) >= FEED_ITEMS:
-                return list(found.values())
-            if entry.guid not in found:
-                found[entry.guid] = make_item(entry, edition, f"{publication.url}{edition.path}")
+    for item in items:
+        found.setdefault(item.id, item)
     return list(found.values())
 
 
+def _since(days: Iterable[date]) -> int:
+    """The last day, as an ordinal, that is not of the newest seven."""
+    return max((day.toordinal() for day in days), default=0) - FEED_DAYS
+
+
+# ---------------------------------------------------------------- items
+
+
 def make_item(entry: Entry, edition: Edition, page: str) -> Item:
-    """The item of an entry; `page` is the address of its edition's page."""
+    """The item of an entry; `page` is the address of its edition's page. Publication.item builds each once."""
     paper, view = entry.paper, view_paper(entry, page)
     issued = edition.issued_at.replace(microsecond=0)
     published = min(moment(paper.published) or issued, issued)
@@ -62,19 +256,32 @@ def make_item(entry: Entry, edition: Edition, page: str) -> Item:
         url=view.href,
         summary=view.gist,
         content=_content(view),
-        authors=tuple(dict.fromkeys(name for name in map(clean, paper.authors) if name)),
-        categories=tuple(dict.fromkeys(tag for tag in map(clean, tags) if tag)),
+        authors=_each_once(paper.authors),
+        categories=_each_once(tags),
         published=published,
         updated=max(published, min(revised or published, issued)),
+        issued=issued,
     )
 
 
-def feed_updated(publication: Publication, found: Sequence[Item]) -> datetime:
-    """When the feed last changed: with its newest edition. A feed without one says the beginning of time, never now."""
-    return (
-        publication.latest[0].issued_at.replace(microsecond=0)
-        if found
-        else datetime.fromisoformat("1970-01-01T00:00:00Z")
+def edition_item(edition: Edition, url: str) -> Item:
+    """The item of an edition: what it holds, and its titles, each leading to its place on the edition's page."""
+    page = f"{url}{edition.path}"
+    issued = edition.issued_at.replace(microsecond=0)
+    part = f", part {edition.part}" if edition.part > 1 else ""
+    summary = summary_of(edition)
+    summary = f"{summary[:1].upper()}{summary[1:]}."
+    return Item(
+        id=clean(edition.guid),
+        title=f"{date_words(edition.date)}{part}",
+        url=page,
+        summary=summary,
+        content="".join(f"<p>{line}</p>" for line in (_html(summary), *_titles(edition, page))),
+        authors=(),
+        categories=(),
+        published=issued,
+        updated=issued,
+        issued=issued,
     )
 
 
@@ -86,6 +293,20 @@ def moment(text: str | None) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return found.replace(microsecond=0) if 1900 <= found.year <= 9000 else None
+
+
+def _each_once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in map(clean, names) if name))
+
+
+def _titles(edition: Edition, page: str) -> Iterator[str]:
+    """The first hundred titles, picks first; a feed of fifty editions is to stay a feed that one can fetch."""
+    for entry in edition.entries[:EDITION_TITLES]:
+        title = clean(entry.paper.title) or "(untitled)"
+        yield f'<a href="{escape(page)}#{quote(entry.anchor)}">{_html(title)}</a>'
+    more = edition.count - EDITION_TITLES
+    if more > 0:
+        yield f'<a href="{escape(page)}">{counted(more, "more paper")}</a>'
 
 
 def _content(paper: PaperView) -> str:

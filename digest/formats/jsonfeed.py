@@ -1,4 +1,4 @@
-"""Editions → JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+"""Feeds as JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,35 @@ from typing import Any
 import msgspec
 
 from digest.formats import Publication
-from digest.formats.items import Item
+from digest.formats.frame import FEEDS
+from digest.formats.items import EDITIONS_FILES, Feed, digest_feed, editions_feed
 from digest.model import Page
-from digest.render import Renderer, clean
+from digest.render import Renderer
+
+JSON = FEEDS[2][1]
 
 
 def feed(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`feed.json`: the same items, with the same ids, as RSS and Atom."""
-    yield publication.page("feed.json", feed_json(publication, publication.items))
+    """`editions.json`, and `feed.json`: the same items, with the same ids, as RSS and Atom."""
+    yield publication.page(EDITIONS_FILES[2], feed_json(editions_feed(publication)))
+    yield publication.page(JSON, feed_json(digest_feed(publication)))
 
 
-def feed_json(publication: Publication, found: list[Item]) -> bytes:
-    """A JSON Feed 1.1 document of these items."""
-    site = publication.site
-    document = {
+def feed_json(feed: Feed) -> bytes:
+    """A JSON Feed 1.1 document. `next_url` leads along the chain of archives, as prev-archive does in RSS and Atom."""
+    facts: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": clean(publication.digest.title or site.title),
-        "home_page_url": publication.url,
-        "feed_url": f"{publication.url}feed.json",
-        "description": "New research papers, one item for each.",
-        "authors": [{"name": clean(site.publisher or site.title), "url": publication.url}],
-        "language": site.language,
-        "items": [_item(item) for item in found],
+        "title": feed.title,
+        "home_page_url": feed.home,
+        "feed_url": feed.urls[2],
+        "next_url": feed.previous[2] if feed.previous else "",
+        "description": feed.description,
+        "authors": [{"name": feed.author, "url": feed.root}],
+        "language": feed.site.language,
+        "hubs": [{"type": "WebSub", "url": feed.site.hub}] if feed.site.hub else [],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
-
-
-def _item(item: Item) -> dict[str, Any]:
-    facts = {
-        "id": item.id,
-        "url": item.url,
-        "title": item.title,
-        "summary": item.summary,
-        "content_html": item.content,
-        "date_published": item.published,
-        "date_modified": item.updated,
-        "authors": [{"name": name} for name in item.authors],
-        "tags": item.categories,
-    }
-    return {name: value for name, value in facts.items() if value}
+    head = msgspec.json.format(
+        msgspec.json.encode({name: value for name, value in facts.items() if value}), indent=1
+    )
+    items = b",".join([item.json for item in feed.items])
+    return head.removesuffix(b"\n}") + b',\n "items": [' + items + (b"\n ]\n}\n" if items else b"]\n}\n")

@@ -1,106 +1,128 @@
-"""Editions → RSS 2.0 and Atom 1.0 (RFC 4287), by feedgen.
+"""Feeds as RSS 2.0 and Atom 1.0 (RFC 4287): a head by feedgen, and the entries as entries.py writes them.
 
-What feedgen leaves to its caller, seen in 1.0.0: it stamps feeds with the time of the build unless told otherwise,
-adds entries in front, takes the RSS channel's link from whichever link came last, and has no stylesheet instruction.
+What feedgen leaves to its caller, seen in 1.0.0: it stamps feeds with the time of the build unless told otherwise, takes the
+RSS channel's link from whichever link came last, writes none of a channel's links but the first to itself, and has no
+stylesheet instruction. It makes each head once, with marks at the places that differ from feed to feed.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterator
+from email.utils import format_datetime
+from functools import cache
 from typing import Any
 
 from digest.formats import Publication
-from digest.formats.items import Item, feed_updated
+from digest.formats.entries import hexadecimal, xml_attribute, xml_text
+from digest.formats.frame import FEEDS
+from digest.formats.items import EDITIONS_FILES, Feed, digest_feed, editions_feed
 from digest.model import Page
 from digest.render import Renderer, clean
 
+RSS, ATOM = FEEDS[0][2], FEEDS[1][2]
+_HISTORY = "http://purl.org/syndication/history/1.0"
+_EPOCH = "1970-01-01T00:00:00+00:00"
+_EPOCH_RSS = "Thu, 01 Jan 1970 00:00:00 +0000"
+
 
 def feeds(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`rss.xml` and `atom.xml`, and the stylesheet that shows them in a browser."""
-    yield publication.page("feeds/feed.css", renderer.render("archive/feed.css"))
-    found = publication.items
-    generator = _generator(publication, found)
-    for entry in feed_entries(found):
-        generator.add_entry(entry, order="append")
-    yield publication.page("rss.xml", _rss(publication, generator))
-    yield publication.page("atom.xml", _atom(publication, generator))
+    """`rss.xml` and `atom.xml` of all papers, `editions.xml` and `editions-atom.xml` with one item for each edition."""
+    for feed, files in ((editions_feed(publication), EDITIONS_FILES), (digest_feed(publication), None)):
+        names = files or [file for _, file, _ in FEEDS]
+        yield publication.page(names[0], rss(feed))
+        yield publication.page(names[1], atom(feed))
 
 
-def feed_entries(found: Sequence[Item]) -> list[Any]:
-    """feedgen's entries of these items; one entry may stand in any number of feeds."""
-    from feedgen.entry import FeedEntry
-    from feedgen.ext.dc import DcEntryExtension
-
-    def entry(item: Item) -> Any:
-        made = FeedEntry()
-        # RSS 2.0 has no author without a mail address; Dublin Core has.
-        made.register_extension("dc", DcEntryExtension, atom=False, rss=True)
-        made.id(item.id)
-        made.title(item.title)
-        made.link(href=item.url, rel="alternate")
-        made.published(item.published)
-        made.updated(item.updated)
-        if item.summary:
-            # With a type, since RSS readers take a description for HTML (RFC 4287, 3.1.1.2).
-            made.summary(escape(item.summary, quote=False), type="html")
-        made.content(item.content, type="html")
-        made.category([{"term": term} for term in item.categories])
-        if item.authors:
-            made.author([{"name": name} for name in item.authors])
-            made.dc.dc_creator(list(item.authors))
-        return made
-
-    return [entry(item) for item in found]
+def rss(feed: Feed) -> bytes:
+    """RSS 2.0, with atom:link to itself, to its hub and along the chain of archives (RFC 5005, appendix B)."""
+    head, tail = _rss_head()
+    title = hexadecimal(feed.title)
+    updated = format_datetime(feed.updated)
+    return b"".join([_filled(head, feed, 0, RSS, title, updated), *[item.rss for item in feed.items], tail])
 
 
-def _generator(publication: Publication, found: Sequence[Item]) -> Any:
+def atom(feed: Feed) -> bytes:
+    """Atom 1.0."""
+    head, tail = _atom_head()
+    title, updated = xml_text(feed.title), feed.updated.isoformat()
+    return b"".join([_filled(head, feed, 1, ATOM, title, updated), *[item.atom for item in feed.items], tail])
+
+
+def _filled(head: str, feed: Feed, number: int, kind: str, title: str, updated: str) -> bytes:
+    """The head with what is this feed's; `number` is that of the format in tuples of addresses, `kind` its media type."""
+    links = [("hub", feed.site.hub, "")] if feed.site.hub else []
+    if feed.current:
+        links.append(("current", feed.current[number], kind))
+    if feed.previous:
+        links.append(("prev-archive", feed.previous[number], kind))
+    tag, indent = ("atom:link", "    ") if number == 0 else ("link", "  ")
+    more = [f"{indent}{_link(tag, *link)}\n" for link in links]
+    if feed.current:
+        more.append(f'{indent}<fh:archive xmlns:fh="{_HISTORY}"/>\n')
+    facts = {
+        "title": title,
+        "updated": updated,
+        "more": "".join(more),
+        "id": feed.id,
+        "home": feed.home,
+        "own": feed.urls[number],
+        "style": f"{feed.root}feeds/feed.css",
+        "language": feed.site.language,
+        "about": feed.description,
+        "author": feed.author,
+    }
+    escaped = {name: xml_attribute(clean(text)) for name, text in facts.items() if name not in _READY}
+    return (head % (facts | escaped)).encode()
+
+
+def _link(tag: str, rel: str, href: str, kind: str) -> str:
+    media = f' type="{kind}"' if kind else ""
+    return f'<{tag} href="{xml_attribute(href)}" rel="{rel}"{media}/>'
+
+
+# What is markup already, or escaped in its own way.
+_READY = frozenset({"title", "updated", "more"})
+
+
+@cache
+def _rss_head() -> tuple[str, bytes]:
+    """The head of an RSS feed with marks for %, and what closes it."""
+    generator = _generator()
+    generator.link(href="%(own)s", rel="self", type=RSS)
+    # Last, since feedgen takes the last link for the channel's.
+    generator.link(href="%(home)s", rel="alternate", type="text/html")
+    text = generator.rss_str(pretty=True).decode().replace(_EPOCH_RSS, "%(updated)s")
+    return _cut(text, f'rel="self" type="{RSS}"/>\n', "  </channel>")
+
+
+@cache
+def _atom_head() -> tuple[str, bytes]:
+    generator = _generator()
+    generator.link(href="%(own)s", rel="self", type=ATOM)
+    generator.link(href="%(home)s", rel="alternate", type="text/html")
+    text = generator.atom_str(pretty=True).decode().replace(_EPOCH, "%(updated)s")
+    return _cut(text, 'rel="alternate" type="text/html"/>\n', "</feed>")
+
+
+def _generator() -> Any:
     from feedgen.feed import FeedGenerator
 
-    site = publication.site
     generator = FeedGenerator()
+    # Items have dc:creator.
     generator.load_extension("dc", atom=False, rss=True)
-    generator.id(_feed_id(publication))
-    generator.title(clean(publication.digest.title or site.title))
-    generator.description("New research papers, one item for each.")
-    generator.author({"name": clean(site.publisher or site.title)})
-    generator.language(site.language)
+    generator.id("%(id)s")
+    generator.title("%(title)s")
+    generator.description("%(about)s")
+    generator.author({"name": "%(author)s"})
+    generator.language("%(language)s")
     generator.generator("digest")
-    generator.updated(feed_updated(publication, found))
+    generator.updated(_EPOCH)
     return generator
 
 
-def _feed_id(publication: Publication) -> str:
-    """The permanent id of the feed: a tag URI with the authority of its editions, which outlives a change of address."""
-    authority = publication.latest[0].guid.split(":")[1:2] if publication.latest else []
-    return clean(f"tag:{authority[0]}:feed/{publication.digest.name}") if authority else publication.url
-
-
-def _rss(publication: Publication, generator: Any) -> bytes:
-    _link(generator, publication, "rss.xml", "application/rss+xml")
-    text = generator.rss_str(pretty=True)
-    # RSS Board profile, "character data": < and & in titles as hexadecimal references, for readers that unescape twice.
-    text = re.sub(rb"<title>[^<]*</title>", _hexadecimal, text)
-    return _with_stylesheet(text, publication)
-
-
-def _atom(publication: Publication, generator: Any) -> bytes:
-    _link(generator, publication, "atom.xml", "application/atom+xml")
-    return _with_stylesheet(generator.atom_str(pretty=True), publication)
-
-
-def _link(generator: Any, publication: Publication, name: str, kind: str) -> None:
-    """Self and home; home comes last, since feedgen takes the last link for the RSS channel's."""
-    generator.link(href=f"{publication.url}{name}", rel="self", type=kind, replace=True)
-    generator.link(href=publication.url, rel="alternate", type="text/html")
-
-
-def _hexadecimal(match: re.Match[bytes]) -> bytes:
-    return match[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;").replace(b"&gt;", b"&#x3E;")
-
-
-def _with_stylesheet(text: bytes, publication: Publication) -> bytes:
-    declaration, end, rest = text.partition(b"?>\n")
-    address = escape(f"{publication.url}feeds/feed.css")
-    return declaration + end + f'<?xml-stylesheet type="text/css" href="{address}"?>\n'.encode() + rest
+def _cut(text: str, link: str, end: str) -> tuple[str, bytes]:
+    """Head and tail of a feed without entries: a mark after its last link, and the stylesheet before its root."""
+    declaration, mark, rest = text.partition("?>\n")
+    style = '<?xml-stylesheet type="text/css" href="%(style)s"?>\n'
+    before, tag, tail = rest.partition(end)
+    return f"{declaration}{mark}{style}{before.replace(link, link + '%(more)s')}", f"{tag}{tail}".encode()
