@@ -39,7 +39,7 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
-# names the topics that editions show, and its rules are what readers follow and mute.
+# names the topics that editions show, and its rules are what readers follow and mute; a search names labels.
 NEIGHBOURS = {
     ("sources", "text"),
     ("render", "words"),
@@ -47,6 +47,7 @@ NEIGHBOURS = {
     ("editions", "text"),
     ("editions", "selection"),
     ("choices", "selection"),
+    ("searching", "labels"),
     ("render", "text"),
     ("text", "tex"),
 }
