@@ -8,11 +8,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig
-from digest.formats import Publication, pages
+from msgspec.structs import replace
+
+from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig, slugs_of
+from digest.formats import Channel, Publication, Shown, pages
+from digest.labels import labels_of
 from digest.mail.compose import Composed, Composer, composer, web_copies
 from digest.mail.letters import letter
-from digest.model import Delivery, Edition, EditionHead, Entry, Letter, Message, Paper, Section, Subscriber
+from digest.model import (
+    Delivery,
+    Edition,
+    EditionHead,
+    Entry,
+    Letter,
+    Mention,
+    Message,
+    Paper,
+    PaperRecord,
+    Section,
+    Subscriber,
+    Version,
+)
 from digest.render import Renderer
 from digest.tokens import Tokens
 
@@ -206,8 +222,66 @@ def head_of(edition: Edition) -> EditionHead:
     )
 
 
+def record_of(entry: Entry, edition: Edition) -> PaperRecord:
+    """A paper that stands in one edition, as it was seen on the day before; of every fourth there was a version before that."""
+    seen = edition.issued_at - timedelta(hours=9)
+    versions = [Version(seen_at=seen, paper=entry.paper)]
+    if entry.paper.upvotes and entry.paper.upvotes % 4 == 0:
+        first = replace(
+            entry.paper,
+            title=f"Towards {entry.paper.title}",
+            abstract=entry.paper.abstract.replace("We say", "It is said"),
+            authors=(*entry.paper.authors[1:], "Ada Fenwick"),
+        )
+        versions.insert(0, Version(seen_at=seen - timedelta(days=3), paper=first))
+    return PaperRecord(
+        key=entry.paper.key,
+        canonical=entry.paper.key,
+        guid=entry.guid,
+        versions=tuple(versions),
+        mentions=(
+            Mention(source="daily list", announce="new", listed_on=edition.date, seen_at=seen),
+            Mention(source="community", announce=None, listed_on=None, seen_at=seen + timedelta(hours=1)),
+        ),
+        editions=(head_of(edition),),
+        topic=entry.topic,
+    )
+
+
+def channels_of(edition: Edition, *kinds: str) -> list[Channel]:
+    """The channels of these kinds that the papers of an edition belong to, of one edition."""
+    head = replace(edition, picks=(), sections=())
+    found: dict[tuple[str, str], Channel] = {}
+    for entry in edition.entries:
+        for kind, slug, name in labels_of(entry, slugs_of(DIGEST.topics)):
+            if kind in kinds:
+                known = found.get((kind, slug)) or Channel(kind=kind, slug=slug, name=name, papers=0)
+                found[kind, slug] = replace(
+                    known, papers=known.papers + 1, shown=(*known.shown, Shown(entry, head))
+                )
+    return list(found.values())
+
+
+def sample_channels(edition: Edition) -> tuple[Channel, ...]:
+    """All topics and categories of an edition, an author who is followed and one who is not, and a saved search."""
+    authors = channels_of(edition, "author")[:2]
+    found = channels_of(edition, "topic", "category")
+    found += [replace(authors[0], papers=214)] if authors else []
+    found += [replace(authors[1], feeds=False)] if authors[1:] else []
+    search = Channel(
+        kind="search",
+        slug="oceans",
+        name="Oceans",
+        papers=2,
+        shown=found[0].shown[:2],
+        query='"deep sea" or*',
+    )
+    return (*found, search)
+
+
 def publication_of(edition: Edition, **changes: Any) -> Publication:
-    """An archive of a year of weekdays that ends with this edition; only it has its own page written."""
+    """An archive of a year of weekdays that ends with this edition; only it has its own page written, with those of its papers and
+    of some of its channels."""
     heads, day, number = [head_of(edition)], edition.date, edition.number
     while number > 1 and len(heads) < 300:
         day, number = day - timedelta(days=1), number - 1
@@ -223,6 +297,7 @@ def publication_of(edition: Edition, **changes: Any) -> Publication:
                 papers=24 + number * 7 % 23,
             )
         )
+    channels = sample_channels(edition)
     facts: dict[str, Any] = {
         "site": SITE,
         "digest": DIGEST,
@@ -231,6 +306,10 @@ def publication_of(edition: Edition, **changes: Any) -> Publication:
         "heads": tuple(reversed(heads)),
         "latest": (edition,),
         "editions": (edition,),
+        "records": tuple(record_of(entry, edition) for entry in edition.entries),
+        "channels": channels,
+        "catalogue": tuple(replace(channel, shown=()) for channel in channels if channel.feeds),
+        "author_pages": frozenset(channel.slug for channel in channels if channel.kind == "author"),
     }
     return Publication(**(facts | changes))
 

@@ -143,8 +143,13 @@ Format = Callable[[Publication, "Renderer"], Iterator[Page]]
 # Modules are named, not imported: each brings its own heavy library.
 FORMATS: dict[str, str | Format] = {
     "data": "digest.formats.archive:data",
+    "citations": "digest.formats.citations:editions",
+    "records": "digest.formats.records:pages",
+    "papers' sitemap": "digest.formats.sitemaps:papers",
     "editions": "digest.formats.archive:editions",
     "months": "digest.formats.archive:months",
+    "channels": "digest.formats.channels:pages",
+    "lists": "digest.formats.channels:lists",
     "feeds page": "digest.formats.feeds:page",
     "opml": "digest.formats.opml:subscriptions",
     "edition feeds": "digest.formats.feeds:editions",
@@ -152,7 +157,8 @@ FORMATS: dict[str, str | Format] = {
     "syndication": "digest.formats.syndication:feeds",
     "jsonfeed": "digest.formats.jsonfeed:feed",
     "home": "digest.formats.archive:home",
-    "sitemap": "digest.formats.archive:sitemap",
+    "sitemap": "digest.formats.sitemaps:whole",
+    "not found": "digest.formats.archive:not_found",
 }
 
 
@@ -160,7 +166,7 @@ FORMATS: dict[str, str | Format] = {
 PARTS = frozenset(
     {
         *("data", "citations", "records", "editions", "months", "channels", "search"),
-        *("edition feeds", "channel feeds"),
+        *("papers' sitemap", "edition feeds", "channel feeds"),
     }
 )
 

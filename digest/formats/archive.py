@@ -1,4 +1,4 @@
-"""Editions → the web archive: home, edition, month and year pages, the feeds page, and each edition's data.
+"""Editions → the web archive: home, edition, month and year pages, each edition's data, and the page for an unknown address.
 
 A page shows what was known when its edition was issued (it links back, never forward), so that a new edition leaves the
 pages before it untouched.
@@ -17,18 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from digest.formats import Publication
+from digest.formats.channels import links_of, lists_of
+from digest.formats.frame import FEEDS as FEEDS
+from digest.formats.frame import archive_page
 from digest.formats.subscribing import Option, frequency_options, topic_options, topics_of
 from digest.model import EditionHead, Entry, Page
-from digest.render import Renderer, clean, sender_of
+from digest.render import Renderer, clean
 from digest.utf8 import plain_all
 from digest.words import counted, date_words, day_month, month_words, schedule_words
-
-FEEDS = (
-    ("RSS", "rss.xml", "application/rss+xml"),
-    ("Atom", "atom.xml", "application/atom+xml"),
-    ("JSON Feed", "feed.json", "application/feed+json"),
-)
-SITEMAP_PAGES = 50_000
 
 
 def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -37,7 +33,7 @@ def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for edition in publication.editions:
         view = publication.view(edition)
         previous = before.get(edition.id)
-        yield _page(
+        yield archive_page(
             publication,
             renderer,
             "edition",
@@ -58,7 +54,7 @@ def months(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     firsts = list(by_month)
     for first in sorted(touched & by_month.keys()):
         earlier = firsts[firsts.index(first) - 1] if firsts.index(first) else None
-        yield _page(
+        yield archive_page(
             publication,
             renderer,
             "month",
@@ -78,7 +74,7 @@ def _year(publication: Publication, renderer: Renderer, year: int) -> Page:
     by_month = _by_month(publication.heads)
     years = sorted({first.year for first in by_month})
     earlier = years[years.index(year) - 1] if years.index(year) else None
-    return _page(
+    return archive_page(
         publication,
         renderer,
         "year",
@@ -99,7 +95,7 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     site, heads = publication.site, publication.heads
     month = list(_by_month(heads).values())[-1] if heads else []
     schedule = schedule_words(publication.digest.schedule, site.timezone)
-    yield _page(
+    yield archive_page(
         publication,
         renderer,
         "home",
@@ -113,6 +109,8 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         papers=sum(head.papers for head in heads),
         since=heads[0].date if heads else None,
         schedule=schedule,
+        topics=links_of(publication, "topic"),
+        lists=lists_of(publication),
         form=_form(publication) if publication.web.enabled else None,
         subscribe_url=_mailto(publication.contact),
         subscribe_address=publication.contact,
@@ -136,25 +134,6 @@ def _form(publication: Publication) -> FormView:
         digest=digest.name,
         topics=topic_options([topic.slug for topic in topics_of([digest])], [digest]),
         frequencies=frequency_options(["daily"]),
-    )
-
-
-def feeds_page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`feeds/index.html`: the page people are sent to who want to follow the feed."""
-    newest = (
-        [paper for section in publication.newest.sections for paper in section.papers]
-        if publication.newest
-        else []
-    )
-    yield _page(
-        publication,
-        renderer,
-        "feeds",
-        "feeds/",
-        title=f"Feeds of {publication.digest.title or publication.site.title}",
-        description="What a feed is, the addresses to copy, and the newest items.",
-        papers=newest[:10],
-        items=len(publication.items),
     )
 
 
@@ -200,20 +179,17 @@ def _json(document: dict[str, Any]) -> bytes:
     return msgspec.json.format(encoded, indent=1) + b"\n"
 
 
-def sitemap(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`sitemap.xml` of all pages of this digest, and at the site's root a `robots.txt` that names it."""
-    paths = ["", "feeds/"]
-    paths += sorted(
-        {f"{head.date:%Y}/" for head in publication.heads}
-        | {f"{head.date:%Y/%m}/" for head in publication.heads}
+def not_found(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`404.html`: search, and the way to the newest edition. All its addresses are absolute, since it stands in for any page."""
+    yield archive_page(
+        publication,
+        renderer,
+        "notfound",
+        "404.html",
+        title=f"No such page: {clean(publication.digest.title or publication.site.title)}",
+        description="There is no page at this address.",
+        newest_url=publication.url + publication.heads[-1].path if publication.heads else "",
     )
-    paths += [head.path for head in publication.heads]
-    urls = [publication.url + path for path in paths[-SITEMAP_PAGES:]]
-    yield publication.page("sitemap.xml", renderer.render("archive/sitemap.xml", urls=urls))
-    if not publication.folder:
-        yield publication.page(
-            "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {publication.url}sitemap.xml\n"
-        )
 
 
 class DayView(Struct, frozen=True):
@@ -274,19 +250,3 @@ def _link(publication: Publication, head: EditionHead) -> dict[str, Any]:
 
 def _mailto(address: str) -> str:
     return f"mailto:{quote(address, safe='@+')}?subject=subscribe"
-
-
-def _page(publication: Publication, renderer: Renderer, template: str, path: str, **variables: Any) -> Page:
-    """A page of the archive with what every page has: addresses, feeds, and who publishes it."""
-    site = publication.site
-    text = renderer.render(
-        f"archive/{template}.html",
-        site_title=clean(publication.digest.title or site.title),
-        home_url=publication.url,
-        feeds_url=f"{publication.url}feeds/",
-        page_url=publication.url + path,
-        feeds=[{"name": name, "url": publication.url + file, "type": kind} for name, file, kind in FEEDS],
-        sender=sender_of(site),
-        **variables,
-    )
-    return publication.page(f"{path}index.html", text)

@@ -1,0 +1,171 @@
+"""Pages of channels: what a digest has shown of a topic, category or author, or that a saved search finds; and lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from itertools import groupby
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from digest.formats import Channel, Publication, Shown
+from digest.formats.frame import archive_page, feeds_of, frame
+from digest.labels import FOLDERS
+from digest.model import Page
+from digest.render import Renderer, clean, view_paper
+from digest.words import counted
+
+KINDS: dict[str, tuple[str, str]] = {
+    "topic": ("Topic", "Topics"),
+    "category": ("Category", "Categories"),
+    "author": ("Author", "Authors"),
+    "search": ("Saved search", "Saved searches"),
+}
+
+
+class Day(Struct, frozen=True):
+    """The papers of a channel that one edition shows: its date, part and address, and their rows as HTML."""
+
+    date: date
+    part: int
+    url: str
+    rows: tuple[str, ...]
+
+
+class ChannelLink(Struct, frozen=True):
+    """A channel in a list: its name, the address of its page, and how many papers it has."""
+
+    name: str
+    url: str
+    papers: int
+
+
+class ListLink(Struct, frozen=True):
+    """A list of all channels of a kind: its name and address."""
+
+    name: str
+    url: str
+
+
+def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`topics/<slug>/`, `categories/<slug>/`, `authors/<slug>/` and `searches/<slug>/` of each channel to be written."""
+    if not publication.channels:
+        return
+    every, row = frame(publication), _rows(publication, renderer)
+    for channel in publication.channels:
+        variables = _variables(publication, channel) | {"days": _days(publication, channel.shown, row)}
+        text = renderer.render("archive/channel.html", **every, **variables)
+        yield publication.page(f"{channel.path}index.html", text)
+
+
+def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
+    name, address = clean(channel.name) or channel.slug, publication.url + path_of(channel)
+    kind, kinds = KINDS[channel.kind]
+    listed = channel.kind in _kinds_of(publication)
+    return {
+        "title": f"{name}: {clean(publication.digest.title or publication.site.title)}",
+        "description": f"{kind}: {name}. {counted(channel.papers, 'paper')}, the newest first.",
+        "page_url": address,
+        "name": name,
+        "kind": kind,
+        "kinds": kinds if listed else "",
+        "kinds_url": f"{publication.url}{FOLDERS[channel.kind]}/" if listed else "",
+        "papers": channel.papers,
+        "shown": len(channel.shown),
+        "query": clean(channel.query),
+        "more_url": f"{publication.url}search/?q={quote(query_of(channel))}",
+        "channel_feeds": feeds_of(address) if channel.feeds else [],
+    }
+
+
+def path_of(channel: Channel) -> str:
+    """A channel's folder as addresses write it: letters that are none of ASCII percent-encoded."""
+    return quote(channel.path)
+
+
+def query_of(channel: Channel) -> str:
+    """The search that finds all papers of a channel."""
+    if channel.kind == "search":
+        return channel.query
+    if channel.kind == "author":
+        return 'author:"{}"'.format(" ".join(clean(channel.name).replace('"', " ").split()))
+    return f"{channel.kind}:{channel.slug}"
+
+
+def _rows(publication: Publication, renderer: Renderer) -> Callable[[Shown], str]:
+    """A paper's row, made once for all channels that show it."""
+    made: dict[int, str] = {}
+    macro = renderer.macro("archive/paper.html", "paper_row")
+
+    def row(shown: Shown) -> str:
+        known = made.get(id(shown.entry))
+        if known is None:
+            page = f"{publication.url}{shown.edition.path}"
+            known = made[id(shown.entry)] = macro(view_paper(shown.entry, page, root=publication.url))
+        return known
+
+    return row
+
+
+def _days(publication: Publication, shown: Sequence[Shown], row: Callable[[Shown], str]) -> list[Day]:
+    found = []
+    for (day, part, path), papers in groupby(
+        shown, key=lambda one: (one.edition.date, one.edition.part, one.edition.path)
+    ):
+        found.append(Day(day, part, publication.url + path, tuple(map(row, papers))))
+    return found
+
+
+# ---------------------------------------------------------------- lists
+
+
+def _kinds_of(publication: Publication) -> set[str]:
+    return {channel.kind for channel in publication.catalogue}
+
+
+def links_of(publication: Publication, kind: str) -> list[ChannelLink]:
+    """All channels of a kind that have feeds, in the order of the catalogue."""
+    return [
+        ChannelLink(clean(channel.name) or channel.slug, publication.url + path_of(channel), channel.papers)
+        for channel in publication.catalogue
+        if channel.kind == kind
+    ]
+
+
+def lists_of(publication: Publication) -> list[ListLink]:
+    """The lists that a digest has: of topics, categories, authors, saved searches, as far as it has any."""
+    kinds = _kinds_of(publication)
+    return [
+        ListLink(names, f"{publication.url}{FOLDERS[kind]}/")
+        for kind, (_, names) in KINDS.items()
+        if kind in kinds
+    ]
+
+
+_ABOUT = {
+    "topic": "Each has a page and feeds of its own. A paper stands under one topic.",
+    "category": "The categories that the sources give. A paper may have several.",
+    "author": "The authors whom this digest follows. Each has a page and feeds of their own.",
+    "search": "Searches that this digest keeps. Each has a page and feeds of its own.",
+}
+
+
+def lists(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`topics/`, `categories/`, `authors/` and `searches/`: all channels of a kind that have feeds, as far as there are any."""
+    for kind, (_, names) in KINDS.items():
+        if not (found := links_of(publication, kind)):
+            continue
+        yield archive_page(
+            publication,
+            renderer,
+            "channels",
+            f"{FOLDERS[kind]}/",
+            title=f"{names}: {clean(publication.digest.title or publication.site.title)}",
+            description=f"{names} of {clean(publication.digest.title or publication.site.title)}, with their numbers of papers.",
+            name=names,
+            about=_ABOUT[kind],
+            channels=found,
+            kind=kind,
+        )

@@ -1,0 +1,64 @@
+"""All pages for search engines (sitemaps.org): an index, parts of 50,000 addresses, and a part for the papers of each edition.
+
+An edition's part never changes, so that the address of no paper has to be asked of the store again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from digest.formats import Publication
+from digest.formats.channels import lists_of, path_of
+from digest.labels import record_path
+from digest.model import Edition, EditionHead, Page
+from digest.render import Renderer
+
+# Of addresses in one file, and of files in one index (sitemaps.org, "Using Sitemap index files").
+MOST = 50_000
+
+
+def papers(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`papers/sitemap-2026-11-19.xml` of each edition to be written: its papers' own pages, which stand below that folder as the
+    protocol wants."""
+    for edition in publication.editions:
+        keys = dict.fromkeys(entry.paper.key for entry in edition.entries)
+        urls = [publication.url + record_path(key) for key in keys]
+        yield publication.page(_part_of(edition), _urls(renderer, urls))
+
+
+def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
+    """`sitemap-1.xml` …: home, editions, months, channels with feeds; `sitemap.xml`: the index of these and of the papers' parts;
+    at the site's root a `robots.txt` that names it."""
+    urls = list(_pages(publication))
+    parts = []
+    for number, start in enumerate(range(0, len(urls), MOST), 1):
+        parts.append(f"sitemap-{number}.xml")
+        yield publication.page(parts[-1], _urls(renderer, urls[start : start + MOST]))
+    parts += [_part_of(head) for head in publication.heads]
+    index = renderer.render(
+        "archive/sitemap.xml", urls=[], parts=[publication.url + part for part in parts[-MOST:]]
+    )
+    yield publication.page("sitemap.xml", index)
+    if not publication.folder:
+        yield publication.page(
+            "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {publication.url}sitemap.xml\n"
+        )
+
+
+def _part_of(edition: Edition | EditionHead) -> str:
+    return f"papers/sitemap-{edition.id.replace('/', '-')}.xml"
+
+
+def _urls(renderer: Renderer, urls: Sequence[str]) -> str:
+    return renderer.render("archive/sitemap.xml", urls=urls, parts=[])
+
+
+def _pages(publication: Publication) -> Iterator[str]:
+    url, heads = publication.url, publication.heads
+    yield from (url, f"{url}feeds/")
+    yield from sorted(
+        {f"{url}{head.date:%Y}/" for head in heads} | {f"{url}{head.date:%Y/%m}/" for head in heads}
+    )
+    yield from (url + head.path for head in heads)
+    yield from (found.url for found in lists_of(publication))
+    yield from (url + path_of(channel) for channel in publication.catalogue)
