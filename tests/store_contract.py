@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 19)
 
 _TABLES = (
+    *("labelled", "labels", "shown", "shown_words", "shown_text", "revisions", "touched"),
     *("source_runs", "readings", "pages", "answers", "days", "hosts", "corrections", "lookups"),
     *("paper_keys", "abstracts", "sightings", "offers", "entries", "deliveries", "letters"),
     *("suppressions", "askings"),

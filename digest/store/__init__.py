@@ -26,7 +26,9 @@ from digest.store.lookups import Lookup, Lookups, Unresolved
 from digest.store.papers import Papers
 from digest.store.publishing import Publishing
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
+from digest.store.records import Records
 from digest.store.replays import Replays
+from digest.store.shown import Shown
 from digest.store.stories import Stories, Story
 from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
@@ -70,6 +72,8 @@ class Store(
     Hosts,
     Lookups,
     Replays,
+    Shown,
+    Records,
 ):
     """An open store. Threads may share one; processes open one each."""
 

@@ -89,28 +89,31 @@ class Lookups:
 
         Left out is what is theirs no longer: after a correction by hand the ids that were found lead to another paper.
         """
-        plain = [known.plain(key) for key in keys]
         with self._db.reading():
-            rows = self._db.rows("found_by_key", keys=self._db.array(plain))
-            found = [(key, winner, known.decode(content)) for key, winner, content in rows]
-            owners = self._winners([key for _, _, paper in found for key in _id_keys(paper)])
-        return {
-            key: paper
-            for key, winner, paper in found
-            if any(owners.get(k) == winner for k in _id_keys(paper))
-        }
-
-    def _winners(self, keys: Sequence[str]) -> dict[str, int]:
-        owners: dict[str, int] = dict(self._db.rows("known_keys", keys=self._db.array(keys)))
-        papers = self._db.rows("papers_by_id", ids=self._db.array(list(owners.values())))
-        winners = {row[0]: row[1] or row[0] for row in papers}
-        return {key: winners[owner] for key, owner in owners.items()}
+            return found_of(self._db, keys)
 
     def editions_completed(self, digest: str) -> set[tuple[date, int]]:
         """Date and part of the editions with papers of which something was found after the last run that ended well."""
         with self._db.reading():
             rows = self._db.rows("editions_completed", digest=digest)
         return {(date.fromisoformat(dated), part) for dated, part in rows}
+
+
+def found_of(db: Database, keys: Sequence[str]) -> dict[str, Paper]:
+    """Lookups.found_of, within a transaction."""
+    rows = db.rows("found_by_key", keys=db.array([known.plain(key) for key in keys]))
+    found = [(key, winner, known.decode(content)) for key, winner, content in rows]
+    owners = _winners(db, [key for _, _, paper in found for key in _id_keys(paper)])
+    return {
+        key: paper for key, winner, paper in found if any(owners.get(k) == winner for k in _id_keys(paper))
+    }
+
+
+def _winners(db: Database, keys: Sequence[str]) -> dict[str, int]:
+    owners: dict[str, int] = dict(db.rows("known_keys", keys=db.array(keys)))
+    papers = db.rows("papers_by_id", ids=db.array(list(owners.values())))
+    winners = {row[0]: row[1] or row[0] for row in papers}
+    return {key: winners[owner] for key, owner in owners.items()}
 
 
 def _id_keys(paper: Paper) -> list[str]:

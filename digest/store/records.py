@@ -1,0 +1,156 @@
+"""What the page of a paper shows: how it looked and looks, who announced it, which editions show it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from digest.identity import rung
+from digest.matching import completed
+from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version
+from digest.store.database import Database, Row, day, moment
+from digest.store.editions import edition_id
+from digest.store.known import decode, plain
+from digest.store.lookups import found_of
+
+# Keys of papers that an edition showed without an id and a page of their own.
+_NAMELESS = frozenset({"title", "abstract", "shown"})
+_LOOKUP = "lookup:"  # what a service answered to our question is no announcement (pipeline/lookup.py)
+
+_decode = msgspec.json.Decoder(Edition).decode
+
+
+class Now(Struct, frozen=True):
+    """The paper that a key leads to: its number, its own key, when it was first seen, and its facts, completed by what was found
+    elsewhere, under the key that was asked for."""
+
+    id: int
+    key: str
+    first_seen: str
+    paper: Paper
+
+
+class Records:
+    """The part of the store that tells the history of what an edition showed."""
+
+    _db: Database
+
+    def records(self, digest: str, keys: Sequence[str]) -> list[PaperRecord]:
+        """The records of these papers, in the same order; without those that no edition of the digest shows."""
+        with self._db.reading():
+            return _records(self._db, digest, [plain(key) for key in dict.fromkeys(keys)])
+
+
+def _records(db: Database, digest: str, keys: Sequence[str]) -> list[PaperRecord]:
+    places = {row[2]: row for row in db.rows("places_by_key", digest=digest, keys=db.array(keys))}
+    shown = [key for key in keys if key in places]
+    found = papers_now(db, shown)
+    papers = current_papers(db, [(digest, key, places[key][3], places[key][4]) for key in shown], found)
+    ids = sorted({now.id for now in found.values()})
+    mentions, revisions, editions = _mentions(db, ids), _revisions(db, ids), _editions(db, digest, shown)
+    asked = db.array(sorted({now.key for now in found.values()}))
+    own = {row[1] for row in db.rows("shown_by_key", digest=digest, keys=asked)}
+    records = []
+    for key, paper in zip(shown, papers, strict=True):
+        now = found.get(key)
+        records.append(
+            PaperRecord(
+                key=key,
+                canonical=now.key if now and now.key in own else key,
+                guid=places[key][6],
+                versions=_versions(now, paper, revisions.get(now.id, []) if now else [], editions[key]),
+                mentions=tuple(mentions.get(now.id, ())) if now else (),
+                editions=tuple(head for head, _ in editions[key]),
+            )
+        )
+    return records
+
+
+def _versions(
+    now: Now | None, paper: Paper, before: Sequence[Row], editions: Sequence[tuple[EditionHead, datetime]]
+) -> tuple[Version, ...]:
+    """How the paper looked, oldest first: each version from when the one before it ended."""
+    if now is None:  # its key leads nowhere: it is known from the edition alone
+        return (Version(seen_at=editions[0][1], paper=paper),)
+    papers = [*(replace(decode(content), key=paper.key) for _, _, content in before), paper]
+    starts = [now.first_seen, *(until for _, until, _ in before)]
+    return tuple(Version(seen_at=moment(start), paper=one) for start, one in zip(starts, papers, strict=True))
+
+
+def _mentions(db: Database, ids: Sequence[int]) -> dict[int, list[Mention]]:
+    """By paper the first sighting of each source and way of announcing, also those of rows joined to it."""
+    winners = {row: row for row in ids} | {
+        joined: winner for winner, joined in db.rows("rows_joined_to", ids=db.array(ids))
+    }
+    mentions: defaultdict[int, dict[tuple[str, str | None], Mention]] = defaultdict(dict)
+    for row, source, announce, listed_on, seen_at in db.rows("sightings_of", ids=db.array(list(winners))):
+        if not source.startswith(_LOOKUP):
+            mention = Mention(
+                source=source, announce=announce, listed_on=day(listed_on), seen_at=moment(seen_at)
+            )
+            mentions[winners[row]].setdefault((source, announce), mention)
+    return {winner: list(found.values()) for winner, found in mentions.items()}
+
+
+def _revisions(db: Database, ids: Sequence[int]) -> dict[int, list[Row]]:
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in db.rows("revisions_of", ids=db.array(ids)):
+        found[row[0]].append(row)
+    return found
+
+
+def _editions(
+    db: Database, digest: str, keys: Sequence[str]
+) -> dict[str, list[tuple[EditionHead, datetime]]]:
+    """By key the editions that show it, oldest first, and when each was issued."""
+    found: defaultdict[str, list[tuple[EditionHead, datetime]]] = defaultdict(list)
+    for key, dated, part, number, papers, issued_at in db.rows(
+        "editions_showing", digest=digest, keys=db.array(keys)
+    ):
+        head = EditionHead(
+            id=edition_id(dated, part),
+            digest=digest,
+            date=date.fromisoformat(dated),
+            part=part,
+            number=number,
+            papers=papers,
+        )
+        found[key].append((head, moment(issued_at)))
+    return found
+
+
+def papers_now(db: Database, keys: Sequence[str]) -> dict[str, Now]:
+    """The papers that keys of editions lead to, by key, as they are known now; without keys that lead to none."""
+    rows = db.rows("papers_by_key", keys=db.array(keys))
+    nameless = [row[0] for row in rows if rung(row[0]) in _NAMELESS]
+    found = found_of(db, nameless) if nameless else {}
+    papers = {}
+    for key, number, own, first_seen, content in rows:
+        paper = decode(content)
+        if key in found:
+            paper = completed(paper, found[key])
+        papers[key] = Now(number, own, first_seen, paper if paper.key == key else replace(paper, key=key))
+    return papers
+
+
+def current_papers(
+    db: Database, shown: Sequence[tuple[str, str, str, int]], found: Mapping[str, Now] | None = None
+) -> list[Paper]:
+    """The papers that stand in editions, each given by digest, key and the edition's date and part: as they are known now, or as
+    the edition has them where that is all that is known. In the same order."""
+    if found is None:
+        found = papers_now(db, list(dict.fromkeys(key for _, key, _, _ in shown)))
+    return [
+        found[key].paper if key in found else _as_issued(db, digest, key, dated, part)
+        for digest, key, dated, part in shown
+    ]
+
+
+def _as_issued(db: Database, digest: str, key: str, dated: str, part: int) -> Paper:
+    edition = _decode(db.value("edition", digest=digest, date=dated, part=part))
+    return next(entry.paper for entry in edition.entries if plain(entry.paper.key) == key)

@@ -1,0 +1,306 @@
+"""What readers see: the newest place of each paper in each digest, its labels, and the parts of the index for static hosts.
+
+The index is filled from the editions as they were issued, after them and apart from them: it could be thrown away and filled again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+
+import msgspec
+from msgspec import Struct
+
+from digest.config import OTHER_SLUG
+from digest.labels import labels_of, slug_of
+from digest.model import Edition, Entry, Hit, Label, LabelKind, Place
+from digest.store import wording
+from digest.store.database import Database, Row
+from digest.store.known import plain
+from digest.store.records import current_papers, papers_now
+
+CHUNK = 500  # papers of a part of the index (formats.SearchChunk)
+STEP = 10  # editions, or reworded papers times ten, that one transaction brings into the index
+_DAY_BITS = 20  # of an id below the day: a million papers in one day
+
+_decode = msgspec.json.Decoder(Edition).decode
+
+
+class _New(Struct, frozen=True):
+    """A paper of an edition that is to be indexed: the place it gets, and the row it has if it was shown before."""
+
+    id: int
+    key: str
+    position: int
+    entry: Entry
+    number: int
+    before: Row | None
+
+
+class Shown:
+    """The part of the store that knows where papers are shown, and under which labels."""
+
+    _db: Database
+
+    # --- to fill it
+
+    def index_editions(self, topics_of: Callable[[str], Mapping[str, str]]) -> int:
+        """Brings the index of what is shown up to date; how many editions came in.
+
+        Editions not indexed yet come in the order in which they were issued, a few in each transaction: after a kill the next call
+        goes on. `topics_of` gives the slugs of a digest's topics by name (config.slugs_of), {} for a digest that is no longer
+        there. Papers whose words have changed since are indexed anew, under the labels that their edition gave them.
+        """
+        found = 0
+        while some := self._index_some(topics_of):
+            found += some
+        while self._refresh_some():
+            pass
+        return found
+
+    def _index_some(self, topics_of: Callable[[str], Mapping[str, str]]) -> int:
+        if self._indexed() >= self._newest_edition():
+            return 0
+        with self._db.writing():
+            rows = self._db.rows("editions_to_index", after=self._indexed(), limit=STEP)
+            for number, digest, snapshot in rows:
+                self._index(number, _decode(snapshot), topics_of(digest))
+                self._db.run("set_meta", key="indexed_edition", value=str(number))
+            return len(rows)
+
+    def _indexed(self) -> int:
+        with self._db.reading():
+            return int(self._db.value("meta_value", key="indexed_edition") or 0)
+
+    def _newest_edition(self) -> int:
+        with self._db.reading():
+            return int(self._db.value("newest_edition_id"))
+
+    def _index(self, edition_id: int, edition: Edition, topics: Mapping[str, str]) -> None:
+        news = self._news(edition)
+        if not news:
+            return
+        keys = [new.key for new in news]
+        papers = papers_now(self._db, keys)
+        self._forget([new.before for new in news if new.before is not None])
+        labels = self._put_labels(edition.digest, news, topics)
+        self._db.many(
+            "insert_shown",
+            [
+                {
+                    "id": new.id,
+                    "digest": edition.digest,
+                    "key": new.key,
+                    "paper_id": papers[new.key].id if new.key in papers else None,
+                    "edition_id": edition_id,
+                    "position": new.position,
+                    "number": new.number,
+                    "guid": plain(new.entry.guid),
+                    "topic": plain(new.entry.topic),
+                    "labels": json.dumps(labels[new.id]),
+                }
+                for new in news
+            ],
+        )
+        self._db.many(
+            "insert_labelled",
+            [{"label_id": label, "shown_id": new.id} for new in news for label in labels[new.id]],
+        )
+        wording.put(
+            self._db,
+            {
+                new.id: wording.words_of(
+                    papers[new.key].paper if new.key in papers else new.entry.paper,
+                    edition.digest,
+                    _found_under(new.entry, topics),
+                )
+                for new in news
+            },
+        )
+        self._db.many("put_outdone", [{"paper_id": paper.id} for paper in papers.values()])
+
+    def _news(self, edition: Edition) -> list[_New]:
+        """The papers of an edition, each once, with their new ids: the first has the greatest, that of the newest place."""
+        entries: dict[str, tuple[int, Entry]] = {}
+        for position, entry in enumerate(edition.entries, 1):
+            entries.setdefault(plain(entry.paper.key), (position, entry))
+        rows = self._db.rows("shown_by_key", digest=edition.digest, keys=self._db.array(list(entries)))
+        before = {row[1]: row for row in rows}
+        number = int(self._db.value("last_shown_number", digest=edition.digest))
+        first = _first_id(edition.date)
+        top = int(self._db.value("newest_shown", first=first, last=first + (1 << _DAY_BITS) - 1))
+        news = []
+        for order, (key, (position, entry)) in enumerate(entries.items()):
+            known = before.get(key)
+            number += known is None
+            news.append(
+                _New(top + len(entries) - order, key, position, entry, known[2] if known else number, known)
+            )
+        return news
+
+    def _forget(self, rows: Sequence[Row]) -> None:
+        """Takes earlier places out of the index."""
+        labelled = [(label, row[0]) for row in rows for label in json.loads(row[3])]
+        self._db.many("fewer_papers", [{"id": label} for label, _ in labelled])
+        self._db.many("delete_labelled", [{"label_id": label, "shown_id": row} for label, row in labelled])
+        self._db.many("delete_shown", [{"id": row[0]} for row in rows])
+        wording.forget(self._db, [row[0] for row in rows])
+
+    def _put_labels(
+        self, digest: str, news: Sequence[_New], topics: Mapping[str, str]
+    ) -> dict[int, list[int]]:
+        """The numbers of the labels of each new place, which count it from now on."""
+        counts: dict[tuple[LabelKind, str], dict[str, object]] = {}
+        slugs: dict[int, list[tuple[LabelKind, str]]] = defaultdict(list)
+        for new in sorted(news, key=lambda new: -new.id):  # the newest first: it writes the name
+            for kind, slug, name in labels_of(new.entry, topics):
+                kind_slug = kind, plain(slug)
+                slugs[new.id].append(kind_slug)
+                row = counts.setdefault(
+                    kind_slug,
+                    {
+                        "digest": digest,
+                        "kind": kind,
+                        "slug": plain(slug),
+                        "name": plain(name),
+                        "newest": new.id,
+                        "papers": 0,
+                    },
+                )
+                row["papers"] = int(str(row["papers"])) + 1
+        self._db.many("put_label", list(counts.values()))
+        numbers: dict[tuple[str, str], int] = {}
+        for kind in {kind for kind, _ in counts}:
+            asked = self._db.array([slug for other, slug in counts if other == kind])
+            rows = self._db.rows("labels_by_slug", digest=digest, kind=kind, slugs=asked)
+            numbers |= {(kind, row[0]): row[3] for row in rows}
+        return {new.id: [numbers[one] for one in slugs[new.id]] for new in news}
+
+    def _refresh_some(self) -> int:
+        """Indexes the words of some papers anew that have changed."""
+        with self._db.reading():
+            if not self._db.rows("reworded", limit=1):
+                return 0
+        with self._db.writing():
+            rows = self._db.rows("reworded", limit=10 * STEP)
+            papers = papers_now(self._db, [key for _, key, _ in rows])
+            wording.replace(self._db, {row: papers[key].paper for row, key, _ in rows if key in papers})
+            places = [
+                {"id": row, "paper_id": papers[key].id if key in papers else before}
+                for row, key, before in rows
+            ]
+            self._db.many("put_reworded", places)
+            # Papers may have become one, or two.
+            both = {before for _, _, before in rows} | {place["paper_id"] for place in places}
+            self._db.many("put_outdone", [{"paper_id": paper} for paper in both if paper is not None])
+            return len(rows)
+
+    # --- to read it
+
+    def labels(
+        self, digest: str, kind: LabelKind, *, slugs: Sequence[str] | None = None, least: int = 1
+    ) -> list[Label]:
+        """The labels of a kind that at least `least` papers of a digest have, by slug; only those of `slugs` where given."""
+        with self._db.reading():
+            if slugs is None:
+                rows = self._db.rows("labels_of_kind", digest=digest, kind=kind, least=least)
+            else:
+                asked = self._db.array([plain(slug) for slug in dict.fromkeys(slugs)])
+                rows = self._db.rows("labels_by_slug", digest=digest, kind=kind, slugs=asked)
+        found = [Label(kind=kind, slug=row[0], name=row[1], papers=row[2]) for row in rows if row[2] >= least]
+        return sorted(found, key=lambda label: label.slug)
+
+    def newest_places(
+        self, digest: str, kind: LabelKind, slug: str, *, limit: int, since_days: int | None = None
+    ) -> list[Place]:
+        """Where the newest papers of a label stand, newest first: by date and part, then in the order of their edition.
+
+        `limit` of them, or all of the last `since_days` days (the day of the newest is one of them), whichever is more.
+        """
+        label = {"digest": digest, "kind": kind, "slug": plain(slug)}
+        with self._db.reading():
+            newest = self._db.value("nth_of_label", **label, skipped=0)
+            if newest is None:
+                return []
+            # Where there are fewer than `limit`, the first of all.
+            since = (
+                self._db.value("nth_of_label", **label, skipped=limit - 1) or 0 if limit > 0 else newest + 1
+            )
+            if since_days:
+                since = min(since, ((newest >> _DAY_BITS) - since_days + 1) << _DAY_BITS)
+            rows = self._db.rows("places_of_label", **label, since=since)
+        return [place_of(row) for row in rows]
+
+    def places_of(self, digest: str, keys: Sequence[str]) -> dict[str, Place]:
+        """The newest place of each of these papers in a digest, by key; without those that it has not shown."""
+        asked = {plain(key): key for key in keys}
+        with self._db.reading():
+            rows = self._db.rows("places_by_key", digest=digest, keys=self._db.array(list(asked)))
+        return {asked[row[2]]: place_of(row) for row in rows}
+
+    def chunk_count(self, digest: str) -> int:
+        """How many parts the index of a digest has for static hosts."""
+        with self._db.reading():
+            return -(-int(self._db.value("last_shown_number", digest=digest)) // CHUNK)
+
+    def chunk(self, digest: str, number: int) -> list[Hit]:
+        """One of these parts, counted from 1: up to CHUNK papers in the order in which the digest first showed them, as they are
+        known now, each with its newest place. All parts but the last are full and hold the same papers for good."""
+        first = (number - 1) * CHUNK + 1
+        with self._db.reading():
+            rows = self._db.rows("shown_between", digest=digest, first=first, last=first + CHUNK - 1)
+            return hits_of(self._db, rows)
+
+    def chunk_of(self, digest: str, keys: Sequence[str]) -> set[int]:
+        """The numbers of the parts that hold these papers."""
+        asked = self._db.array([plain(key) for key in dict.fromkeys(keys)])
+        with self._db.reading():
+            rows = self._db.rows("places_by_key", digest=digest, keys=asked)
+        return {(row[7] - 1) // CHUNK + 1 for row in rows}
+
+    def touched(self, digest: str) -> list[str]:
+        """Papers of the digest of which something changed that their pages show, by key, since `forget_touched` was told of them:
+        a source or a way of announcing was the first of its kind, words or facts changed, something was found elsewhere, or papers
+        became one or two."""
+        with self._db.reading():
+            return [key for (key,) in self._db.rows("touched", digest=digest)]
+
+    def forget_touched(self, digest: str, keys: Sequence[str]) -> None:
+        """Their pages were published."""
+        with self._db.writing():
+            self._db.many("forget_touched", [{"digest": digest, "key": plain(key)} for key in keys])
+
+
+def _found_under(entry: Entry, topics: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The labels that a search finds a paper by: a topic also by its name, whatever slug the configuration gives it."""
+    yield "topic", slug_of(entry.topic) or OTHER_SLUG
+    for kind, slug, _ in labels_of(entry, topics):
+        yield kind, plain(slug)
+
+
+def _first_id(day: date) -> int:
+    """Ids below are of earlier days."""
+    return day.toordinal() << _DAY_BITS
+
+
+def id_range(since: date | None, until: date | None) -> tuple[int, int]:
+    """The first and the last id of these days, both with them."""
+    last = (until or date.max).toordinal() + 1
+    return _first_id(since or date.min), (last << _DAY_BITS) - 1
+
+
+def place_of(row: Row) -> Place:
+    """A row that begins with id, paper_id, key, date, part, position."""
+    _, paper_id, key, day, part, position = row[:6]
+    return Place(paper_id=paper_id or 0, key=key, date=date.fromisoformat(day), part=part, position=position)
+
+
+def hits_of(db: Database, rows: Sequence[Row]) -> list[Hit]:
+    """Rows that end in digest and topic as hits, in the same order."""
+    papers = current_papers(db, [(row[6], row[2], row[3], row[4]) for row in rows])
+    return [
+        Hit(digest=row[6], place=place_of(row), paper=paper, topic=row[7])
+        for row, paper in zip(rows, papers, strict=True)
+    ]
