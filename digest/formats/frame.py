@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from digest.formats import Publication
 from digest.model import Page
 from digest.render import Renderer, clean, sender_of
@@ -46,6 +48,14 @@ def frame(publication: Publication) -> dict[str, Any]:
     }
 
 
-def feeds_of(url: str) -> list[dict[str, str]]:
-    """The three feeds below an address (with a final slash), as templates show them: `name`, `url`, `type`."""
-    return [{"name": name, "url": f"{url}{file}", "type": kind} for name, file, kind in FEEDS]
+class FeedLink(Struct, frozen=True):
+    """A feed as templates show it."""
+
+    name: str
+    url: str
+    type: str
+
+
+def feeds_of(url: str) -> list[FeedLink]:
+    """The three feeds below an address (with a final slash)."""
+    return [FeedLink(name, f"{url}{file}", kind) for name, file, kind in FEEDS]
