@@ -243,7 +243,7 @@ def faults_of_json(body: bytes) -> list[str]:
     """
     text = body.decode("utf-8")
     found: list[str] = []
-    found += [f"{letter!r}" for letter in sorted(set(re.findall("[\x00-\x08\x0b-\x1f\x7f]", text)))]
+    found += [f"{letter!r}" for letter in sorted(set(re.findall("[\x00-\x08\x0b-\x1f]", text)))]
 
     def look(name: str, value: Any) -> None:
         if isinstance(value, dict):
