@@ -31,7 +31,7 @@ FLOORS = [
         "matching",
     },
     {"formats", "mail"},
-    {"fetch", "store", "website", "smtp", "process", "journal", "mailbox", "resolver"},
+    {"fetch", "store", "website", "targets", "websub", "smtp", "process", "journal", "mailbox", "resolver"},
     {"pipeline", "subscriptions"},
     {"app"},
     {"scheduler", "web"},
@@ -40,6 +40,7 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
 # names the topics that editions show, and its rules are what readers follow and mute; a search names labels.
+# Floor 5: a folder elsewhere is written as the website is, and a hub is asked as sources are.
 NEIGHBOURS = {
     ("sources", "text"),
     ("render", "words"),
@@ -50,6 +51,8 @@ NEIGHBOURS = {
     ("searching", "labels"),
     ("render", "text"),
     ("text", "tex"),
+    ("targets", "website"),
+    ("websub", "fetch"),
 }
 WIRE = {
     "socket",

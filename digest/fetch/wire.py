@@ -69,8 +69,10 @@ class Wire:
         headers: Mapping[str, str],
         deadline: float,
         read: Callable[[HTTPResponse], bytes],
+        form: bytes | None = None,
     ) -> Answer | NoAnswer:
-        """The answer to one GET; `read` takes its body in before the connection ends. `deadline` is of time.monotonic().
+        """The answer to one GET, or POST of `form`; `read` takes its body in before the connection ends. `deadline` is of
+        time.monotonic().
 
         Raises FetchRefused for an address that is not asked, FetchTimeout at the deadline, FetchError for what is no HTTP,
         and what `read` raises.
@@ -91,7 +93,7 @@ class Wire:
         except OSError as error:  # nobody listens
             return NoAnswer(reason=error.strerror or str(error))
         try:
-            return self._exchange(connection, place, headers, deadline, read)
+            return self._exchange(connection, place, headers, read, form)
         except (TimeoutError, WireTimeout) as error:
             raise too_slow(place.name, source.timeout_s) from error
         except OSError as error:
@@ -108,15 +110,18 @@ class Wire:
         connection: HTTPConnection,
         place: Place,
         headers: Mapping[str, str],
-        deadline: float,
         read: Callable[[HTTPResponse], bytes],
+        form: bytes | None,
     ) -> Answer:
         sent = HTTPHeaderDict(
             {"User-Agent": self._user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
         )
         for name, value in headers.items():
             sent[name] = value
-        connection.request("GET", place.target, headers=sent, preload_content=False, decode_content=False)
+        method = "GET" if form is None else "POST"
+        connection.request(
+            method, place.target, body=form, headers=sent, preload_content=False, decode_content=False
+        )
         sock = cast(_Socket | _TlsSocket, connection.sock)  # the answer takes it away from the connection
         response = connection.getresponse()
         try:
