@@ -224,13 +224,13 @@ class App(Post):
 
     def preview(self, out: Path, *, day: date | None = None) -> tuple[Edition, PublishReport]:
         """Mail, text and pages of an edition (the newest, or that of `day`) written below `out`; nothing else is touched."""
-        from digest.pipeline.publish import digest_pages
+        from digest.pipeline.publish import AllThere, digest_pages, index
 
         edition = self.newest_edition(day)
         digest = self.digest_named(edition.digest)
-        return edition, Website(out).write(
-            digest_pages(digest, self.config, self.store, self.renderer, [edition])
-        )
+        index(self.config, self.store)
+        pages = digest_pages(digest, self.config, self.store, self.renderer, [edition], published=AllThere())
+        return edition, Website(out).write(pages)
 
     def check_templates(self, now: datetime) -> None:
         """Renders every page and mail of the newest edition, or of a sample where there is none, and keeps none of it.
@@ -238,7 +238,7 @@ class App(Post):
         Raises RenderError for the first template that fails.
         """
         from digest.editions import make_edition
-        from digest.pipeline.publish import digest_pages
+        from digest.pipeline.publish import trial_pages
 
         for digest in self.config.digest:
             editions = self.store.latest_editions(digest.name, limit=1) or [
@@ -252,7 +252,7 @@ class App(Post):
                     authority="sample,2026",
                 )
             ]
-            for _ in digest_pages(digest, self.config, self.store, self.renderer, editions):
+            for _ in trial_pages(digest, self.config, self.renderer, editions[0]):
                 pass
             self._try_mail(editions[0], now)
 

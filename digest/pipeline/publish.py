@@ -1,28 +1,34 @@
-"""Publish: editions → files. Pages come before the feeds that link to them."""
+"""Publish: editions → files. Pages come before the feeds that link to them; then they are copied elsewhere, and hubs are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from digest.config import Config, DigestConfig
-from digest.formats import Publication, pages
+from digest.config import Config, DigestConfig, slugs_of
+from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
 from digest.formats.items import FEED_DAYS, FEED_ITEMS
-from digest.identity import rung
 from digest.mail.compose import web_copies
-from digest.matching import completed
-from digest.model import Edition, EditionHead, Entry, Page, PublishReport
+from digest.model import (
+    Edition,
+    EditionHead,
+    Hit,
+    Mention,
+    Page,
+    PaperRecord,
+    Place,
+    PublishReport,
+    Version,
+)
+from digest.pipeline.views import Views, with_found
 from digest.website import Website
 
 if TYPE_CHECKING:
     from digest.render import Renderer
     from digest.store import Store
-
-# Keys of papers that were shown without an id and a page of their own.
-_NAMELESS = frozenset({"title", "abstract", "shown"})
 
 
 def publish(
@@ -30,66 +36,130 @@ def publish(
 ) -> PublishReport:
     """Every digest's newest edition, archive pages and feeds as files; with `everything` the pages of all editions.
 
-    An edition whose page is missing (a run that died before it could publish) is published too.
+    An edition whose page is missing (a run that died before it could publish) is published too. What is noted as changed is
+    forgotten when all of it is written.
     """
+    index(config, store)
     total = PublishReport()
     for digest in config.digest:
+        changed = store.touched(digest.name)
+        heads = store.edition_heads(digest.name)
+        folder = _Folder(website, digest)
+        # Of a site that an older program published, the pages that it did not know are missing.
+        all_of_it = everything or (bool(heads) and not folder.has("editions.xml"))
+        wanted = store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads)
         report = website.write(
-            digest_pages(digest, config, store, renderer, _wanted(digest, store, website, everything))
+            digest_pages(digest, config, store, renderer, wanted, published=folder, everything=all_of_it)
         )
         total = replace(
             total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
         )
+        store.forget_touched(digest.name, changed)
+        store.note_published(digest.name, max((head.number for head in heads), default=0))
     return total
 
 
+def index(config: Config, store: Store) -> None:
+    """Brings what can be found by topic, author, category and words up to date with the editions."""
+    topics = {digest.name: slugs_of(digest.topics) for digest in config.digest}
+
+    def topics_of(digest: str) -> Mapping[str, str]:
+        return topics.get(digest, {})
+
+    store.index_editions(topics_of)
+
+
+class _Folder:
+    """The folder of one digest."""
+
+    def __init__(self, website: Website, digest: DigestConfig) -> None:
+        self._website, self._root = website, f"{digest.path}/" if digest.path else ""
+
+    def has(self, path: str) -> bool:
+        return self._website.has(f"{self._root}{path}")
+
+
+class AllThere:
+    """As if all else was published already: only what the editions touch is made."""
+
+    def has(self, path: str) -> bool:
+        return True
+
+
 def digest_pages(
-    digest: DigestConfig, config: Config, store: Store, renderer: Renderer, editions: Iterable[Edition]
+    digest: DigestConfig,
+    config: Config,
+    store: Store,
+    renderer: Renderer,
+    editions: Iterable[Edition],
+    *,
+    published: _Folder | AllThere,
+    everything: bool = False,
 ) -> Iterator[Page]:
-    """The pages of a digest in writing order: mail copies and pages of `editions`, then months, home and feeds."""
-    latest = recent_editions(digest, store)
+    """The pages of a digest in writing order: of each edition the mail's copies, its pages and those of its papers; then
+    channels; then months, home and feeds."""
     url = config.digest_url(digest.name)
-    wanted = tuple(editions)
-    # The mail's copies show what was sent.
-    for edition in wanted:
-        yield from web_copies(
-            edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
-        )
-    shown = with_found((*latest, *wanted), store)
-    publication = Publication(
+    base = Publication(
         site=config.site,
         digest=digest,
         mail=config.mail,
         web=config.web,
         url=url,
         heads=tuple(store.edition_heads(digest.name)),
-        latest=shown[: len(latest)],
-        editions=shown[len(latest) :],
+        latest=with_found(recent_editions(digest, store), store),
+        chunk_count=0 if config.web.enabled else store.chunk_count(digest.name),
+    )
+    views = Views(digest, store, base, published)
+    for part in views.parts(editions, everything=everything):
+        for edition in part.issued:  # the mail's copies show what was sent
+            yield from web_copies(
+                edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
+            )
+        yield from parts_of(part, renderer)
+    yield from wholes_of(views.base, renderer)
+
+
+def trial_pages(digest: DigestConfig, config: Config, renderer: Renderer, edition: Edition) -> Iterator[Page]:
+    """A page of every template, made of this edition alone."""
+    first = edition.entries[0]
+    head = EditionHead(
+        id=edition.id,
+        digest=digest.name,
+        date=edition.date,
+        part=edition.part,
+        number=edition.number,
+        papers=edition.count,
+    )
+    record = PaperRecord(
+        key=first.paper.key,
+        canonical=first.paper.key,
+        guid=first.guid,
+        versions=(Version(seen_at=edition.issued_at, paper=first.paper),) * 2,
+        mentions=(
+            Mention(source=first.source, announce=None, listed_on=edition.date, seen_at=edition.issued_at),
+        ),
+        editions=(head,),
+    )
+    channel = Channel(kind="topic", slug="other", name="Other", papers=1, shown=(Shown(first, edition),))
+    place = Place(paper_id=0, key=first.paper.key, date=edition.date, part=edition.part, position=1)
+    hit = Hit(digest=digest.name, place=place, paper=first.paper, topic="other")
+    publication = Publication(
+        site=config.site,
+        digest=digest,
+        mail=config.mail,
+        web=config.web,
+        url=config.digest_url(digest.name),
+        heads=(head,),
+        latest=(edition,),
+        editions=(edition,),
+        issued=(edition,),
+        channels=(channel,),
+        catalogue=(channel,),
+        records=(record,),
+        chunks=(SearchChunk(number=1, hits=(hit,)),),
+        chunk_count=1,
     )
     yield from pages(publication, renderer)
-
-
-def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]:
-    """The editions as the archive shows them: with ids, links and authors that were found elsewhere after they were issued."""
-    keys = {e.paper.key for edition in editions for e in edition.entries if rung(e.paper.key) in _NAMELESS}
-    found = store.found_of(sorted(keys)) if keys else {}
-    if not found:
-        return tuple(editions)
-
-    def complete(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-        return tuple(
-            replace(e, paper=completed(e.paper, found[e.paper.key])) if e.paper.key in found else e
-            for e in entries
-        )
-
-    return tuple(
-        replace(
-            edition,
-            picks=complete(edition.picks),
-            sections=tuple(replace(s, entries=complete(s.entries)) for s in edition.sections),
-        )
-        for edition in editions
-    )
 
 
 def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
@@ -108,25 +178,23 @@ def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
     return store.latest_editions(digest.name, limit=enough, since=since)
 
 
-def _wanted(digest: DigestConfig, store: Store, website: Website, everything: bool) -> Iterator[Edition]:
-    if everything:
-        yield from store.all_editions(digest.name)
-        return
-    heads = store.edition_heads(digest.name)
-    root = f"{digest.path}/" if digest.path else ""
-
+def _wanted(
+    digest: DigestConfig, store: Store, folder: _Folder, heads: Sequence[EditionHead]
+) -> Iterator[Edition]:
     def missing(head: EditionHead) -> bool:
         folders = (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")
-        return not all(website.has(f"{root}{folder}index.html") for folder in folders)
+        return not all(folder.has(f"{path}index.html") for path in folders)
 
     newest = max((head.number for head in heads), default=0)
+    # A run that died in the middle has written some of its pages.
+    published = min(store.published(digest.name), newest - 1)
     completed_since = store.editions_completed(digest.name)
     before = False
     for head in heads:
-        # The newest; those whose own page, month or year is missing; and the one after, which links back to it; and those
-        # of whose papers something was found.
+        # Those that are new; those whose own page, month or year is missing; and the one after, which links back to it; and
+        # those of whose papers something was found.
         wanted = missing(head)
-        if wanted or before or head.number == newest or (head.date, head.part) in completed_since:
+        if wanted or before or head.number > published or (head.date, head.part) in completed_since:
             edition = store.edition(digest.name, head.date, head.part)
             if edition is not None:
                 yield edition

@@ -1,0 +1,252 @@
+"""What a publication touches beside its editions: pages of papers, channels, and parts of the search index, as the store has them.
+
+A few at a time are in memory, so that ten years are rebuilt in as much of it as a day takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from digest.config import DigestConfig, search_slugs_of, slugs_of
+from digest.formats import Channel, Publication, SearchChunk, Shown
+from digest.formats.items import FEED_DAYS, FEED_ITEMS
+from digest.identity import rung
+from digest.labels import labels_of, slug_of
+from digest.matching import completed
+from digest.model import Edition, Entry, Hit, Label, LabelKind, PaperRecord, Place
+from digest.searching import Query, matches, parse_query
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+T = TypeVar("T")
+
+# An author has a page from so many papers on.
+AUTHOR_PAPERS = 2
+# No page or feed of a channel shows more, not even of 7 days.
+SHOWN_AT_MOST = 1000
+EDITIONS_AT_ONCE = 10
+RECORDS_AT_ONCE = 200
+CHANNELS_AT_ONCE = 50
+# Keys of papers that were shown without an id and a page of their own.
+_NAMELESS = frozenset({"title", "abstract", "shown"})
+
+
+class Pages(Protocol):
+    """What is published already, by path below the digest's root."""
+
+    def has(self, path: str) -> bool: ...
+
+
+class Views:
+    """The publications, in parts, of one digest. `base` has what all parts share."""
+
+    def __init__(self, digest: DigestConfig, store: Store, base: Publication, published: Pages) -> None:
+        self._digest, self._store, self._published = digest, store, published
+        self._topics = slugs_of(digest.topics)
+        self._followed = {slug_of(name): name for name in digest.authors}
+        slugs = search_slugs_of(digest.searches)
+        self._searches = {slugs[s.name]: (s.name, parse_query(s.query)) for s in digest.searches}
+        self._base = replace(base, catalogue=tuple(self._catalogue()))
+        self._written: set[str] = set()  # keys of papers
+        self._labels: dict[LabelKind, set[str]] = {"topic": set(), "category": set(), "author": set()}
+        self._found: set[str] = set()  # slugs of saved searches of which there is something new
+
+    @property
+    def base(self) -> Publication:
+        return self._base
+
+    def parts(self, editions: Iterable[Edition], *, everything: bool = False) -> Iterator[Publication]:
+        """The editions with the pages of their papers, then all else that they touch or that changed since it was published."""
+        for batch in _batches(editions, EDITIONS_AT_ONCE):
+            self._note(batch)
+            keys = {entry.paper.key for edition in batch for entry in edition.entries}
+            yield replace(
+                self._base,
+                editions=with_found(batch, self._store),
+                issued=tuple(batch),
+                **self._records(keys),
+            )
+        yield from self._other_records()
+        yield from self._channels(everything)
+        yield from self._chunks(everything)
+
+    def _note(self, editions: Sequence[Edition]) -> None:
+        for edition in editions:
+            for position, entry in enumerate(edition.entries, 1):
+                topic = ""
+                for kind, slug, _ in labels_of(entry, self._topics):
+                    self._labels[kind].add(slug)
+                    topic = topic or slug
+                for slug, (_, query) in self._searches.items():
+                    if slug not in self._found and matches(
+                        query, _hit(self._digest, edition, position, entry, topic)
+                    ):
+                        self._found.add(slug)
+
+    # --- papers
+
+    def _records(self, keys: Collection[str]) -> dict[str, tuple[PaperRecord, ...] | frozenset[str]]:
+        self._written.update(keys)
+        records = tuple(self._store.records(self._digest.name, sorted(keys)))
+        slugs = {slug_of(name) for record in records for name in record.paper.authors} - {""}
+        return {"records": records, "author_pages": frozenset(self._author_pages(slugs))}
+
+    def _author_pages(self, slugs: Collection[str]) -> set[str]:
+        found = self._store.labels(self._digest.name, "author", slugs=sorted(slugs), least=AUTHOR_PAPERS)
+        return {label.slug for label in found} | (self._followed.keys() & set(slugs))
+
+    def _other_records(self) -> Iterator[Publication]:
+        """Papers that changed since their page was written, and those whose author has a page only now, which they link to."""
+        keys = set(self._store.touched(self._digest.name))
+        for slug in sorted(self._author_pages(self._labels["author"])):
+            if not self._published.has(f"authors/{slug}/index.html"):
+                places = self._store.newest_places(self._digest.name, "author", slug, limit=SHOWN_AT_MOST)
+                keys.update(place.key for place in places)
+        for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
+            yield replace(self._base, **self._records(batch))
+
+    # --- channels
+
+    def _catalogue(self) -> Iterator[Channel]:
+        """All that has feeds, without its papers: topics in the order of the configuration, saved searches, authors, categories."""
+        name = self._digest.name
+        topics = {label.slug: label for label in self._store.labels(name, "topic")}
+        order = [*self._topics.values(), *sorted(topics)]
+        for slug in dict.fromkeys(slug for slug in order if slug in topics):
+            yield _channel(topics[slug])
+        for slug, (title, query) in self._searches.items():
+            total, _ = self._store.search(query, digests=[name], limit=0)
+            yield Channel(kind="search", slug=slug, name=title, papers=total, query=query.text)
+        authors = {
+            label.slug: label for label in self._store.labels(name, "author", slugs=sorted(self._followed))
+        }
+        for slug, title in self._followed.items():
+            known = authors.get(slug)
+            yield replace(
+                _channel(known) if known else Channel(kind="author", slug=slug, name=title, papers=0),
+                feeds=True,
+            )
+        yield from map(_channel, self._store.labels(name, "category"))
+
+    def _channels(self, everything: bool) -> Iterator[Publication]:
+        touched = [
+            channel
+            for channel in self._base.catalogue
+            if everything or self._is_touched(channel) or not self._published.has(f"{channel.path}index.html")
+        ]
+        slugs = None if everything else sorted(self._labels["author"])
+        touched += [
+            replace(_channel(label), feeds=False)
+            for label in self._store.labels(self._digest.name, "author", slugs=slugs, least=AUTHOR_PAPERS)
+            if label.slug not in self._followed
+        ]
+        for batch in _batches(touched, CHANNELS_AT_ONCE):
+            places = [self._places(channel) for channel in batch]
+            shown = self._shown({place for found in places for place in found})
+            yield replace(
+                self._base,
+                channels=tuple(
+                    replace(channel, shown=tuple(shown[place] for place in found))
+                    for channel, found in zip(batch, places, strict=True)
+                ),
+            )
+
+    def _is_touched(self, channel: Channel) -> bool:
+        if channel.kind == "search":
+            return channel.slug in self._found
+        return channel.slug in self._labels[channel.kind]
+
+    def _places(self, channel: Channel) -> list[Place]:
+        if channel.kind == "search":
+            return self._search_places(self._searches[channel.slug][1])
+        found = self._store.newest_places(
+            self._digest.name, channel.kind, channel.slug, limit=FEED_ITEMS, since_days=FEED_DAYS
+        )
+        return found[:SHOWN_AT_MOST]
+
+    def _search_places(self, query: Query) -> list[Place]:
+        """The newest 50, or all of the 7 days before the newest, whichever is more."""
+        names = [self._digest.name]
+        _, hits = self._store.search(query, digests=names, limit=FEED_ITEMS, order="newest")
+        if hits and len(hits) == FEED_ITEMS and hits[-1].place.date > _week_before(hits[0].place.date):
+            since = _week_before(hits[0].place.date)
+            _, more = self._store.search(query, digests=names, limit=SHOWN_AT_MOST, order="newest")
+            hits = [hit for n, hit in enumerate(more) if n < FEED_ITEMS or hit.place.date > since]
+        return [hit.place for hit in hits]
+
+    def _shown(self, places: Collection[Place]) -> dict[Place, Shown]:
+        """The entries at these places; each edition is read once, and let go of when its entries are taken."""
+        by_edition: dict[tuple[date, int], list[Place]] = {}
+        for place in places:
+            by_edition.setdefault((place.date, place.part), []).append(place)
+        found: dict[Place, Shown] = {}
+        for batch in _batches(sorted(by_edition), EDITIONS_AT_ONCE):
+            editions = [self._store.edition(self._digest.name, day, part) for day, part in batch]
+            for edition in with_found([e for e in editions if e is not None], self._store):
+                head = replace(edition, picks=(), sections=())
+                entries = edition.entries
+                for place in by_edition[edition.date, edition.part]:
+                    found[place] = Shown(entries[place.position - 1], head)
+        return found
+
+    # --- the search index of a static host
+
+    def _chunks(self, everything: bool) -> Iterator[Publication]:
+        name = self._digest.name
+        if self._base.web.enabled or not (count := self._store.chunk_count(name)):
+            return
+        numbers = set(range(1, count + 1))
+        if not everything:
+            touched = self._store.chunk_of(name, sorted(self._written))
+            numbers = {n for n in numbers if n in touched or not self._published.has(f"search/{n:04}.json")}
+        for number in sorted(numbers):
+            chunk = SearchChunk(number=number, hits=tuple(self._store.chunk(name, number)))
+            yield replace(self._base, chunks=(chunk,), chunk_count=count)
+
+
+def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]:
+    """The editions as the archive shows them: with ids, links and authors that were found elsewhere after they were issued."""
+    keys = {e.paper.key for edition in editions for e in edition.entries if rung(e.paper.key) in _NAMELESS}
+    found = store.found_of(sorted(keys)) if keys else {}
+    if not found:
+        return tuple(editions)
+
+    def complete(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+        return tuple(
+            replace(e, paper=completed(e.paper, found[e.paper.key])) if e.paper.key in found else e
+            for e in entries
+        )
+
+    return tuple(
+        replace(
+            edition,
+            picks=complete(edition.picks),
+            sections=tuple(replace(s, entries=complete(s.entries)) for s in edition.sections),
+        )
+        for edition in editions
+    )
+
+
+def _channel(label: Label) -> Channel:
+    return Channel(kind=label.kind, slug=label.slug, name=label.name, papers=label.papers)
+
+
+def _hit(digest: DigestConfig, edition: Edition, position: int, entry: Entry, topic: str) -> Hit:
+    place = Place(paper_id=0, key=entry.paper.key, date=edition.date, part=edition.part, position=position)
+    return Hit(digest=digest.name, place=place, paper=entry.paper, topic=topic)
+
+
+def _week_before(day: date) -> date:
+    return day - timedelta(days=min(FEED_DAYS, day.toordinal() - 1))
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    walk = iter(items)
+    while batch := list(islice(walk, size)):
+        yield batch

@@ -1,0 +1,225 @@
+"""Which pages a run touches beside its edition: papers, authors, topics, categories, saved searches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+from msgspec.structs import replace
+
+from digest.app import open_app
+from digest.config import Config, DigestConfig, SearchConfig, TopicConfig, WebConfig
+from pages import installation, invented
+
+NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
+
+Line = tuple[int, Sequence[str], str]  # number of the paper, its authors, its category
+
+
+def listing(papers: Sequence[Line]) -> bytes:
+    """An RSS 2.0 feed with authors and categories."""
+    items = ""
+    for number, authors, category in papers:
+        ((title, abstract),) = invented(number, 1)
+        creators = "".join(f"<dc:creator>{escape(name)}</dc:creator>" for name in authors)
+        items += (
+            f"<item><title>{title}</title><link>https://journal.example.org/{number}</link>{creators}"
+            f"<category>{category}</category><description>{abstract}</description></item>"
+        )
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>'
+        f"<title>A journal</title><link>https://journal.example.org/</link>{items}</channel></rss>"
+    ).encode()
+
+
+class Site:
+    """An installation whose days are run one by one."""
+
+    def __init__(self, folder: Path, **digest: object) -> None:
+        self.folder, self.day = folder, 0
+        base = installation(folder)
+        made = {
+            "name": "daily",
+            "path": "",
+            "topics": (
+                TopicConfig(name="Otters", any=("otter",)),
+                TopicConfig(name="Herons", any=("heron",)),
+            ),
+        }
+        self.config: Config = replace(base, digest=(DigestConfig(**made | digest),))  # type: ignore[arg-type]
+
+    def run(self, *papers: Line) -> None:
+        (self.folder / "inbox" / "page.xml").write_bytes(listing(papers))
+        with open_app(self.config) as app:
+            app.daily(NOW + timedelta(days=self.day))
+        self.day += 1
+
+    def publish(self) -> int:
+        with open_app(self.config) as app, app.alone():
+            return app.publish().written
+
+    def text(self, path: str) -> str:
+        return (self.folder / "feeds" / path).read_text(encoding="utf-8")
+
+    def has(self, path: str) -> bool:
+        return (self.folder / "feeds" / path).exists()
+
+    def files(self) -> dict[str, bytes]:
+        root = self.folder / "feeds"
+        return {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("*") if f.is_file()}
+
+    def assert_as_rebuilt(self) -> None:
+        before = self.files()
+        with open_app(self.config) as app:
+            app.rebuild()
+        after = self.files()
+        assert sorted(before) == sorted(after)
+        assert [path for path in after if after[path] != before[path]] == []
+
+
+def record_paths(site: Site) -> list[str]:
+    return sorted(path for path in site.files() if re.fullmatch(r"papers/[^/]+/index\.html", path))
+
+
+def test_each_paper_has_a_page_and_each_topic_and_category_a_page_and_three_feeds(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((2, ["Ada Fenwick"], "q-bio.PE"), (12, ["Bo Lind"], "q-bio.PE"), (1, ["Chidi Oke"], "cs.CY"))
+    assert len(record_paths(site)) == 3
+    for folder, count in {
+        "topics/otters": 2, "topics/herons": 1, "categories/q-bio.pe": 2, "categories/cs.cy": 1,
+    }.items():  # fmt: skip
+        assert site.has(f"{folder}/index.html")
+        assert site.has(f"{folder}/atom.xml")
+        assert site.has(f"{folder}/feed.json")
+        assert site.text(f"{folder}/rss.xml").count("<item>") == count
+    site.assert_as_rebuilt()
+
+
+def test_an_author_has_a_page_from_the_second_paper_on_and_the_first_paper_links_to_it(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    site.run((2, ["Ada Fenwick", "Bo Lind"], "q-bio.PE"))
+    (first,) = record_paths(site)
+    assert not site.has("authors/ada-fenwick/index.html")
+    assert "authors/ada-fenwick/" not in site.text(first)
+    site.run((12, ["Ada Fenwick"], "q-bio.PE"))
+    assert site.has("authors/ada-fenwick/index.html")
+    assert not site.has("authors/ada-fenwick/rss.xml")
+    assert not site.has("authors/bo-lind/index.html")
+    assert "authors/ada-fenwick/" in site.text(first)
+    site.assert_as_rebuilt()
+
+
+def test_a_followed_author_has_feeds_from_the_start(tmp_path: Path) -> None:
+    site = Site(tmp_path, authors=("Ada Fenwick", "Nobody Yet"))
+    site.run((2, ["Ada Fenwick"], "q-bio.PE"))
+    assert site.text("authors/ada-fenwick/rss.xml").count("<item>") == 1
+    assert site.text("authors/nobody-yet/rss.xml").count("<item>") == 0
+    site.assert_as_rebuilt()
+
+
+def test_a_saved_search_has_a_page_and_feeds_that_grow_with_what_it_finds(tmp_path: Path) -> None:
+    site = Site(tmp_path, searches=(SearchConfig(name="Tall birds", query="heron -otter"),))
+    site.run((2, [], "a"), (1, [], "a"))
+    assert site.text("searches/tall-birds/rss.xml").count("<item>") == 1
+    before = site.text("searches/tall-birds/atom.xml")
+    site.run((12, [], "a"))
+    assert site.text("searches/tall-birds/atom.xml") == before
+    site.run((11, [], "a"))
+    assert site.text("searches/tall-birds/rss.xml").count("<item>") == 2
+    site.assert_as_rebuilt()
+
+
+def test_a_search_added_later_finds_what_was_there_before(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((2, [], "a"), (1, [], "a"))
+    (digest,) = site.config.digest
+    digest = replace(digest, searches=(SearchConfig(name="Tall birds", query="heron"),))
+    site.config = replace(site.config, digest=(digest,))
+    site.publish()
+    assert site.text("searches/tall-birds/rss.xml").count("<item>") == 1
+
+
+def test_a_paper_seen_at_a_second_source_says_so_on_its_page(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((2, [], "a"))
+    (page,) = record_paths(site)
+    assert "second" not in site.text(page)
+    (tmp_path / "second").mkdir()
+    (source,) = site.config.source
+    site.config = replace(site.config, source=(source, replace(source, name="second", path="second")))
+    (tmp_path / "second" / "page.xml").write_bytes(listing([(2, [], "a")]))
+    site.run((2, [], "a"))
+    assert "second" in site.text(page)
+    site.assert_as_rebuilt()
+
+
+@pytest.mark.parametrize(
+    "missing", ["topics/otters", "categories/a", "searches/tall-birds", "authors/ada-fenwick"]
+)
+def test_a_page_that_was_lost_is_made_again_by_the_next_run(tmp_path: Path, missing: str) -> None:
+    import shutil
+
+    site = Site(
+        tmp_path, authors=("Ada Fenwick",), searches=(SearchConfig(name="Tall birds", query="heron"),)
+    )
+    site.run((2, ["Ada Fenwick"], "a"), (1, [], "a"))
+    before = site.files()
+    shutil.rmtree(tmp_path / "feeds" / missing)
+    site.publish()
+    assert site.files() == before
+
+
+def test_what_an_older_program_published_gets_the_pages_that_it_did_not_know(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((2, [], "a"))
+    site.run((1, [], "a"))
+    before = site.files()
+    for path in before:
+        if path.startswith(("papers/", "topics/", "categories/", "editions")):
+            (tmp_path / "feeds" / path).unlink()
+    site.publish()
+    assert site.files() == before
+
+
+def test_a_run_without_news_writes_nothing(tmp_path: Path) -> None:
+    site = Site(
+        tmp_path, authors=("Ada Fenwick",), searches=(SearchConfig(name="Tall birds", query="heron"),)
+    )
+    site.run((2, ["Ada Fenwick"], "a"), (1, [], "a"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "feeds").rglob("*") if path.is_file()}
+    site.run((2, ["Ada Fenwick"], "a"), (1, [], "a"))
+    assert site.publish() == 0
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "feeds").rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_a_static_host_gets_an_index_to_search_and_a_served_site_none(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((2, [], "a"))
+    assert not site.has("search/0001.json")
+    site.config = replace(site.config, web=WebConfig(enabled=False))
+    site.publish()
+    assert site.has("search/0001.json")
+    site.run((1, [], "a"))
+    site.assert_as_rebuilt()
+
+
+def test_a_publication_that_was_cut_off_is_made_up_for(tmp_path: Path) -> None:
+    """The day's edition is there, the pages that it touches are not: the next day's run writes both days'."""
+    site = Site(tmp_path)
+    site.run((2, [], "a"))
+    with open_app(site.config) as app:
+        app.store.note_published("daily", 0)
+    lost = [path for path in site.files() if path.startswith(("topics/otters", "papers/"))]
+    for path in lost:
+        (tmp_path / "feeds" / path).unlink()
+    site.run((1, [], "a"))
+    for path in lost:
+        assert site.has(path), path
+    site.assert_as_rebuilt()
