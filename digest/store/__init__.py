@@ -28,6 +28,7 @@ from digest.store.publishing import Publishing
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
 from digest.store.records import Records
 from digest.store.replays import Replays
+from digest.store.search import Search
 from digest.store.shown import Shown
 from digest.store.stories import Stories, Story
 from digest.store.subscribers import Subscribers
@@ -74,6 +75,7 @@ class Store(
     Replays,
     Shown,
     Records,
+    Search,
 ):
     """An open store. Threads may share one; processes open one each."""
 

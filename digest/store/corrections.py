@@ -12,6 +12,7 @@ from digest import identity
 from digest.errors import UsageError
 from digest.model import Paper
 from digest.store import known
+from digest.store.changes import touch
 from digest.store.database import Database, stamp
 from digest.store.diff import Diff
 from digest.store.known import KnownPaper, as_known
@@ -97,6 +98,7 @@ class Corrections:
             taken_back = self._take_back("one", diff, row, other, moved)
             diff.write()
             self._move(diff, row, other, moved)
+            touch(self._db, [row.id, other.id], reworded=True)
             self._note(now, "two", row.content.key, [k for k in moved if _is_word(k)] + keys)
             return Corrected(
                 paper=_head(row),

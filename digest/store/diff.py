@@ -11,6 +11,7 @@ from digest import identity
 from digest.model import Paper, Sighting
 from digest.model import SightingStatus as Status
 from digest.store import known
+from digest.store.changes import note_changes, note_sightings
 from digest.store.database import Database, stamp
 from digest.store.known import REPLACED, KnownPaper, as_known
 from digest.store.offers import STREAMS, Offer, Offers
@@ -359,6 +360,8 @@ class Diff:
 
     def write(self) -> None:
         rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}
+        note_changes(self.db, rows.values(), self.joins, self.stamp)
+        note_sightings(self.db, self.source, self.seen)
         self.db.many(
             "insert_paper",
             [_fields(row) | {"first_seen": self.stamp} for row in rows.values() if row.is_new],

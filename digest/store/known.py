@@ -63,12 +63,14 @@ class KnownPaper:
     """One row of `papers`, and which parts of it a call has changed.
 
     `borrowed`: it was split off another paper by hand, its own words were not known, and it has that one's until a listing
-    shows it. Stored as the complement of the revision, which is below 0 then.
+    shows it. Stored as the complement of the revision, which is below 0 then. `before` is its content as it was stored, None where
+    there was none of its own.
     """
 
     __slots__ = (
         "_known",
         "announced_on",
+        "before",
         "borrowed",
         "content",
         "debuted",
@@ -96,6 +98,7 @@ class KnownPaper:
         self.announced_on, self.debuted, self.revision = announced_on, debuted, revision
         self.is_new = self.dirty = is_new
         self.borrowed = borrowed
+        self.before = None if is_new or borrowed else content
         self.titles: list[str] = []  # under which the listing at hand has shown it
         self._known: Known | None = None
 
@@ -272,5 +275,10 @@ def _more_authors(first: Paper, second: Paper) -> bool:
 
 
 def _fuller(abstract: str, other: str) -> str:
+    return other if is_cut_of(abstract, other) else abstract
+
+
+def is_cut_of(abstract: str, other: str) -> bool:
+    """Is this the abstract, or the beginning of it that a page had room for? An empty one is."""
     cut = abstract.rstrip(" .…")
-    return other if len(other) > len(abstract) and other.startswith(cut) else abstract
+    return other == abstract or (len(other) > len(abstract) and other.startswith(cut))

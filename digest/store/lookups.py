@@ -11,6 +11,7 @@ from msgspec import Struct
 from digest import identity
 from digest.model import Paper
 from digest.store import known
+from digest.store.changes import touch
 from digest.store.database import Database, Row, moment, stamp
 
 STEP = 50  # papers that one step of the search for unresolved ones reads
@@ -59,8 +60,10 @@ class Lookups:
         return list(found.values())[:limit]
 
     def record_lookup(self, lookup: Lookup) -> None:
-        """Notes the last search for a paper, in place of the one before."""
+        """Notes the last search for a paper, in place of the one before. Pages that show what was found are to be written again."""
         with self._db.writing():
+            if lookup.found:
+                touch(self._db, [lookup.paper_id], reworded=True)
             self._db.run(
                 "put_lookup",
                 paper_id=lookup.paper_id,

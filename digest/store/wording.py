@@ -18,7 +18,7 @@ _MAX_FIELD = 100_000  # characters of one field; PostgreSQL takes a million byte
 class Words(Struct, frozen=True):
     """The tokens of a title, an abstract and each name, with a space between; `labels` as `label` writes them.
 
-    A token is letters and digits: the colon of a label is in none."""
+    A token is letters and digits: the colons of a label are in none."""
 
     title: str
     abstract: str
@@ -44,7 +44,7 @@ class Words(Struct, frozen=True):
         place = 1
         for field, text in (("title", self.title), ("author", " ".join(self.names)), ("", self.abstract)):
             for token in text.split():
-                for lexeme in (token, f"{field}:{token}") if field else (token,):
+                for lexeme in (token, label(field, token)) if field else (token,):
                     places.setdefault(lexeme, []).append(str(place))
                 place += 1
             place += 1
@@ -63,8 +63,9 @@ def quoted(lexeme: str) -> str:
 
 
 def label(kind: str, value: str) -> str:
-    """The token of a label: "topic:vision", "category:cs.cl"; of a digest "in:" and its name in hexadecimal digits."""
-    return f"{kind}:{value}"
+    """The token of a label: ":topic:vision", ":category:cs.cl", of a digest ":in:" and its name in hexadecimal digits. It begins
+    with a colon, so that no word is the beginning of one."""
+    return f":{kind}:{value}"
 
 
 def of_digest(digest: str) -> str:

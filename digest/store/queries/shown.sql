@@ -84,3 +84,11 @@ DELETE FROM touched WHERE digest = :digest AND key = :key;
 INSERT INTO revisions (paper_id, until, content)
 SELECT id, :until, :content FROM papers WHERE id = :paper_id AND first_seen < :until
 ON CONFLICT (paper_id, until) DO NOTHING;
+
+-- name: shows_others(digest)$
+-- Does a digest with another name show anything?
+SELECT COUNT(*) FROM (
+    SELECT digest FROM (SELECT digest FROM shown WHERE digest < :digest LIMIT 1) AS before
+    UNION ALL
+    SELECT digest FROM (SELECT digest FROM shown WHERE digest > :digest LIMIT 1) AS beyond
+) AS others;

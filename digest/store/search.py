@@ -1,0 +1,197 @@
+"""Searches among what was shown: a Query in the language of each database. Both find the same papers, those of searching.matches.
+
+No word of a query gets into an expression without quotes, so none of it is ever read as an operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from digest.model import Hit
+from digest.searching import Query, Term
+from digest.store import wording
+from digest.store.database import Database
+from digest.store.known import plain
+from digest.store.shown import hits_of, id_range
+
+
+class Language(Struct, frozen=True):
+    """How a database writes an expression: `phrase` takes a field ("", title or author), words that stand in a row, and whether of
+    the last the beginning is enough."""
+
+    phrase: Callable[[str, Sequence[str], bool], str]
+    label: Callable[[str, bool], str]
+    both: str
+    either: str
+    but_not: str
+
+    def all_of(self, parts: Iterable[str]) -> str:
+        return "(" + self.both.join(parts) + ")"
+
+    def without(self, found: str, left_out: Sequence[str]) -> str:
+        return f"({found}{self.but_not}({self.either.join(left_out)}))" if left_out else found
+
+    def term(self, term: Term, field: str | None = None) -> str:
+        """A term, looked for in another field than its own if one is given."""
+        if term.slug:
+            return self.label(wording.label(term.field, plain(term.slug)), False)
+        words = [word[: wording.MAX_TOKEN] for word in term.words]
+        where = term.field if field is None else field
+        if term.field != "author":
+            return self.phrase(where, words, term.prefix)
+        *whole, last = words  # of one name, in any order: _of_one_name sees to that
+        return self.all_of(
+            [*(self.phrase(where, [w], False) for w in whole), self.phrase(where, [last], term.prefix)]
+        )
+
+
+def _fts5_string(token: str, prefix: bool) -> str:
+    return '"' + token.replace('"', '""') + '"' + " *" * prefix
+
+
+def _fts5_phrase(field: str, words: Sequence[str], prefix: bool) -> str:
+    column = {"title": "title : ", "author": "authors : "}.get(field, "")
+    return column + _fts5_string(" ".join(words), prefix)
+
+
+def _tsquery_string(lexeme: str, prefix: bool) -> str:
+    return wording.quoted(lexeme) + ":*" * prefix
+
+
+def _tsquery_phrase(field: str, words: Sequence[str], prefix: bool) -> str:
+    lexemes = [wording.label(field, word) if field else word for word in words]
+    parts = [_tsquery_string(lexeme, False) for lexeme in lexemes[:-1]]
+    return "(" + " <-> ".join([*parts, _tsquery_string(lexemes[-1], prefix)]) + ")"
+
+
+LANGUAGES = {
+    "sqlite": Language(_fts5_phrase, _fts5_string, " AND ", " OR ", " NOT "),
+    "postgres": Language(_tsquery_phrase, _tsquery_string, " & ", " | ", " & !"),
+}
+
+
+class Search:
+    """The part of the store that finds papers by their words."""
+
+    _db: Database
+
+    def search(
+        self,
+        query: Query,
+        *,
+        digests: Sequence[str] = (),
+        limit: int,
+        offset: int = 0,
+        order: Literal["rank", "newest"] = "rank",
+    ) -> tuple[int, list[Hit]]:
+        """How many papers a search finds among what these digests show (none named: all of them), and some of them.
+
+        Each counts once, at its newest place there. In the order "newest" they come by their places, the newest first, and in
+        the order "rank" those before the others that have all words in their titles.
+        """
+        with self._db.reading():
+            return _Searching(self._db, query, tuple(dict.fromkeys(digests))).page(limit, offset, order)
+
+
+class _Searching:
+    """One search, within a transaction."""
+
+    def __init__(self, db: Database, query: Query, digests: tuple[str, ...]) -> None:
+        self._db, self._query, self._language = db, query, LANGUAGES[db.dialect]
+        self._first, self._last = id_range(query.since, query.until)
+        self._only: set[int] | None = None
+        self._but: set[int] = set()
+        self._all = not digests
+        self._words = self._expression(digests)
+        if digests:
+            self._but.update(row for (row,) in db.rows("outdone_within", digests=db.array(digests)))
+        self._heed_names()
+
+    def _expression(self, digests: tuple[str, ...]) -> str:
+        """Everything but that the words of an author are of one name."""
+        language, terms = self._language, self._query.terms
+        found = [language.term(term) for term in terms if not term.negated]
+        if digests and (len(digests) > 1 or self._db.value("shows_others", digest=digests[0])):
+            among = language.either.join(language.label(wording.of_digest(one), False) for one in digests)
+            found.append(f"({among})")
+        if not found:
+            found.append(language.label(wording.label("in", ""), True))
+        left_out = [language.term(term) for term in terms if term.negated and not _names_one(term)]
+        return language.without(language.all_of(found), left_out)
+
+    def _heed_names(self) -> None:
+        """Several words of an author must be of one name: that is looked up in the words themselves."""
+        terms = [term for term in self._query.terms if _names_one(term)]
+        wanted = [term for term in terms if not term.negated]
+        if wanted:
+            found = self._stored(self._words)
+            self._only = {
+                row for row, words in found.items() if all(_of_one_name(words, term) for term in wanted)
+            }
+        for term in terms:
+            if term.negated:
+                found = self._stored(self._language.all_of([self._words, self._language.term(term)]))
+                self._but.update(row for row, words in found.items() if _of_one_name(words, term))
+
+    def _stored(self, words: str) -> dict[int, wording.Words]:
+        return wording.stored(self._db, self._ids(words, -1, 0))
+
+    def page(self, limit: int, offset: int, order: str) -> tuple[int, list[Hit]]:
+        total = self._count(self._words)
+        return total, self._hits(
+            self._ranked(limit, offset) if order == "rank" else self._ids(self._words, limit, offset)
+        )
+
+    def _ranked(self, limit: int, offset: int) -> list[int]:
+        language = self._language
+        free = [t for t in self._query.terms if not (t.negated or t.field)]
+        if not free:
+            return self._ids(self._words, limit, offset)
+        titles = language.all_of(language.term(term, "title") for term in free)
+        first = language.all_of([self._words, titles])
+        ids = self._ids(first, limit, offset)
+        if len(ids) < limit:
+            skipped = max(0, offset - self._count(first))
+            ids += self._ids(language.without(self._words, [titles]), limit - len(ids), skipped)
+        return ids
+
+    def _count(self, words: str) -> int:
+        return int(self._db.value("count_found", **self._asked(words)))
+
+    def _ids(self, words: str, limit: int, offset: int) -> list[int]:
+        """Ids, the newest first; all of them for a limit below 0."""
+        rows = self._db.rows(
+            "found", **self._asked(words), limit=limit if limit >= 0 else 1 << 62, offset=offset
+        )
+        return [row for (row,) in rows]
+
+    def _asked(self, words: str) -> dict[str, object]:
+        return {
+            "words": words,
+            "first": self._first,
+            "last": self._last,
+            "only": None if self._only is None else self._db.array(list(self._only)),
+            "but": self._db.array(list(self._but)) if self._but else None,
+            "twice": int(not self._all),
+        }
+
+    def _hits(self, ids: Sequence[int]) -> list[Hit]:
+        rows = {row[0]: row for row in self._db.rows("shown_by_id", ids=self._db.array(ids))}
+        return hits_of(self._db, [rows[row] for row in ids])
+
+
+def _names_one(term: Term) -> bool:
+    return term.field == "author" and len(term.words) > 1
+
+
+def _of_one_name(words: wording.Words, term: Term) -> bool:
+    *whole, last = (word[: wording.MAX_TOKEN] for word in term.words)
+
+    def has_all(name: Sequence[str]) -> bool:
+        ends = any(token.startswith(last) for token in name) if term.prefix else last in name
+        return ends and all(word in name for word in whole)
+
+    return any(has_all(name.split()) for name in words.names)
