@@ -63,6 +63,7 @@ _SINGLE = re.compile(
     "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
 _ASCII_TOKEN = re.compile("[a-z0-9]+")
+_RUN = re.compile("[A-Za-z0-9\u0080-\U0010ffff]+")
 
 
 class _Folds(dict[int, str]):
@@ -106,9 +107,17 @@ class _Span(Struct, frozen=True):
 
 def _spans(text: str) -> list[_Span]:
     """The tokens of a text, each with its place."""
-    if text.isascii():
-        return [_Span(found[0], found.start(), found.end()) for found in _ASCII_TOKEN.finditer(text.lower())]
     spans: list[_Span] = []
+    for run in _RUN.finditer(text):
+        if run[0].isascii():
+            spans.append(_Span(run[0].lower(), run.start(), run.end()))
+        else:
+            spans += _other_spans(run[0], run.start())
+    return spans
+
+
+def _other_spans(text: str, offset: int) -> Iterator[_Span]:
+    """The tokens of a text, letter by letter; `offset` is where it begins."""
     word, start, end = "", 0, 0
     for begin, stop in _letters(text):
         folded = unicodedata.normalize("NFKC", text[begin:stop]).translate(_FOLDS)
@@ -117,9 +126,10 @@ def _spans(text: str) -> list[_Span]:
                 start = start if word else begin
                 word, end = word + part, stop
             elif word:
-                spans.append(_Span(word, start, end))
+                yield _Span(word, offset + start, offset + end)
                 word = ""
-    return [*spans, _Span(word, start, end)] if word else spans
+    if word:
+        yield _Span(word, offset + start, offset + end)
 
 
 def _letters(text: str) -> Iterator[tuple[int, int]]:

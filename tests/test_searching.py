@@ -35,7 +35,9 @@ def hits() -> dict[str, Hit]:
     """The papers of the table."""
     found = {}
     for name, facts in CASES["papers"].items():
-        rest = {key: tuple(v) if isinstance(v, list) else v for key, v in facts.items() if key != "date"}
+        rest: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k != "date"
+        }
         found[name] = hit_of(day=date.fromisoformat(facts["date"]), **rest)
     return found
 
