@@ -265,7 +265,9 @@ def channels_of(edition: Edition, *kinds: str) -> list[Channel]:
 def sample_channels(edition: Edition) -> tuple[Channel, ...]:
     """All topics and categories of an edition, an author who is followed and one who is not, and a saved search."""
     authors = channels_of(edition, "author")[:2]
-    found = channels_of(edition, "topic", "category")
+    order = [*slugs_of(DIGEST.topics).values(), "other"]
+    found = sorted(channels_of(edition, "topic"), key=lambda channel: order.index(channel.slug))
+    found += channels_of(edition, "category")
     found += [replace(authors[0], papers=214)] if authors else []
     found += [replace(authors[1], feeds=False)] if authors[1:] else []
     search = Channel(

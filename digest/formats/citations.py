@@ -138,10 +138,10 @@ _TEX_SIGNS = re.compile(r"[\\{}~^&%$#_]")
 _KEPT_CAPITALS = re.compile(r"(?<![^\W_])(?!A\b)(?:[^\W_]+[A-Z][^\W_]*|[A-Z])(?![^\W_])")
 
 
-def bibtex(citations: Sequence[Citation]) -> str:
+def bibtex(citations: Sequence[Citation], *, abstracts: bool = True) -> str:
     """A .bib file: one entry for each, with keys of their own; two that would have the same get letters ("…b")."""
     return "\n".join(
-        _bibtex(citation, key) for citation, key in zip(citations, _keys(citations), strict=True)
+        _bibtex(citation, key, abstracts) for citation, key in zip(citations, _keys(citations), strict=True)
     )
 
 
@@ -162,7 +162,7 @@ def _letters(number: int) -> str:
     return (_letters(number // 26) if number >= 26 else "") + chr(ord("a") + number % 26)
 
 
-def _bibtex(citation: Citation, key: str) -> str:
+def _bibtex(citation: Citation, key: str, abstract: bool) -> str:
     eprint = citation.arxiv
     fields = {
         "author": " and ".join([*map(_tex_name, citation.authors), *(["others"] if citation.more else [])]),
@@ -174,7 +174,7 @@ def _bibtex(citation: Citation, key: str) -> str:
         "archivePrefix": "arXiv" if eprint else "",
         "primaryClass": _verbatim(citation.category) if eprint else "",
         "url": _verbatim(citation.url),
-        "abstract": _tex(citation.abstract),
+        "abstract": _tex(citation.abstract) if abstract else "",
     }
     lines = [
         f"  {name} = {value if name == 'month' else f'{{{value}}}'},\n"

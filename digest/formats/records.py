@@ -60,12 +60,11 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for record in publication.records:
         path = record_path(record.key)
         cited = cite.citation_of(record.paper, publication.url + path)
-        bibtex = cite.bibtex([cited])
-        yield publication.page(f"{path}paper.bib", bibtex)
+        yield publication.page(f"{path}paper.bib", cite.bibtex([cited]))
         yield publication.page(f"{path}paper.ris", cite.ris([cited]))
         yield publication.page(f"{path}paper.json", cite.csl_json([cited]))
         variables = _variables(publication, record, topics) | {
-            "bibtex": bibtex,
+            "bibtex": cite.bibtex([cited], abstracts=False),
             "coins": cite.coins(cited),
             "citation": cite.meta(cited, publication.url + path),
         }
