@@ -96,12 +96,16 @@ class App(Post):
 
         return open_store(self.config.store.url, base=self.config.resolve("."))
 
+    @property
+    def user_agent(self) -> str:
+        """Who asks: the program, and where its operator can be found."""
+        contact = self.config.site.contact or parseaddr(self.config.mail.from_)[1]
+        return f"paper-digest/{__version__} (+{self.config.site.url}; {contact})"
+
     @cached_property
     def fetcher(self) -> Fetcher:
-        contact = self.config.site.contact or parseaddr(self.config.mail.from_)[1]
-        agent = f"paper-digest/{__version__} (+{self.config.site.url}; {contact})"
         return Fetcher(
-            user_agent=agent,
+            user_agent=self.user_agent,
             resolve=self.config.resolve,
             turns=self._turns,
             holder=self._holder,
@@ -214,13 +218,28 @@ class App(Post):
             return self.publish(everything=True)
 
     def publish(self, *, everything: bool = False, dry_run: bool = False) -> PublishReport:
+        """Writes what is to be published, copies it to the [[publish]] targets and tells the hub. Raises PublishError and
+        RenderError for our own folder; what fails elsewhere is in the report."""
+        from digest.pipeline.elsewhere import send_elsewhere
         from digest.pipeline.publish import publish
 
-        report = publish(
-            self.config, self.store, self.renderer, self.website(dry_run=dry_run), everything=everything
-        )
+        website = self.website(dry_run=dry_run)
+        report = publish(self.config, self.store, self.renderer, website, everything=everything)
         self.renew()
-        return report
+        if dry_run:
+            return report
+        return send_elsewhere(
+            self.config,
+            website,
+            report,
+            user_agent=self.user_agent,
+            title=self._newest_title(),
+            done=self.renew,
+        )
+
+    def _newest_title(self) -> str:
+        heads = [head for digest in self.config.digest for head in self.store.edition_heads(digest.name)]
+        return f"Edition {max(heads, key=lambda head: head.date).id}" if heads and self.config.publish else ""
 
     def preview(self, out: Path, *, day: date | None = None) -> tuple[Edition, PublishReport]:
         """Mail, text and pages of an edition (the newest, or that of `day`) written below `out`; nothing else is touched."""
