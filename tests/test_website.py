@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from digest.errors import PublishError
+from digest.errors import PublishError, RenderError
 from digest.model import Page
 from digest.website import Website
 
@@ -75,3 +76,88 @@ def test_pages_before_the_one_that_fails_are_written(tmp_path: Path) -> None:
         Website(tmp_path).write([page("a"), page("b/c"), page("feed.xml")])
     assert (tmp_path / "a").exists()
     assert not (tmp_path / "feed.xml").exists()
+
+
+def test_what_was_written_is_told_in_order_and_a_dry_run_tells_what_would_be(tmp_path: Path) -> None:
+    pages = [page("z", "1"), page("b/c", "2"), page("a", "3")]
+    site = Website(tmp_path, dry_run=True)
+    assert (site.write(pages).written, site.changed) == (3, ["z", "b/c", "a"])
+    assert not list(tmp_path.iterdir())
+    site = Website(tmp_path)
+    site.write(pages)
+    assert site.changed == ["z", "b/c", "a"]
+    site.write([page("z", "1"), page("b/c", "new"), page("d", "4")])
+    assert site.changed == ["z", "b/c", "a", "b/c", "d"]
+
+
+def test_a_batch_takes_its_places_in_the_order_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a reader sees of 500 files at any moment is the beginning of the list."""
+    names = [f"{n % 7}/{n * 37 % 500}.html" for n in range(500)]
+    seen: list[str] = []
+    rename = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        at = target.relative_to(tmp_path).as_posix()
+        assert all((tmp_path / name).read_text() == name for name in names[: len(seen)])
+        assert not target.exists()
+        seen.append(at)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    site = Website(tmp_path)
+    assert site.write(page(name, name) for name in names).written == 500
+    assert seen == names == site.changed
+
+
+def test_new_names_are_on_the_disk_before_a_file_that_stood_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Website(tmp_path).write([page("rss.xml", "old"), page("2026/index.html", "old")])
+    done: list[str] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        done.append(f"fsync {os.path.relpath(Path(f'/proc/self/fd/{handle}').readlink(), tmp_path)}")
+        fsync(handle)
+
+    def renamed(self: Path, target: Path) -> Path:
+        done.append(target.relative_to(tmp_path).as_posix())
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    Website(tmp_path).write([page("2026/11/index.html"), page("2026/index.html"), page("rss.xml")])
+    steps = [step for step in done if ".digest-part" not in step]
+    first, second, last = (steps.index(name) for name in ("2026/11/index.html", "2026/index.html", "rss.xml"))
+    assert set(steps[first + 1 : second]) == {"fsync 2026/11", "fsync 2026", "fsync ."}
+    assert last == second + 1
+    assert {"fsync 2026", "fsync ."} <= set(steps[last:])
+    # The bytes of each were on the disk before its name.
+    for name in ("2026/11/index.html", "2026/index.html", "rss.xml"):
+        temporary = Path(name).with_name(f".digest-part-{Path(name).name}")
+        assert done.index(f"fsync {temporary}") < done.index(name)
+
+
+def test_a_path_given_twice_ends_with_the_later_bytes(tmp_path: Path) -> None:
+    report = Website(tmp_path).write([page("a", "1"), page("a", "2"), page("a", "2")])
+    assert (report.written, report.unchanged, (tmp_path / "a").read_text()) == (2, 1, "2")
+
+
+def test_what_came_before_a_fault_of_a_template_is_written(tmp_path: Path) -> None:
+    def pages() -> Iterator[Page]:
+        yield page("a")
+        raise RenderError("a template is broken", template="x", line=1)
+
+    with pytest.raises(RenderError):
+        Website(tmp_path).write(pages())
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_one_file_that_fails_leaves_no_temporaries_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "x").mkdir(parents=True)
+    names = [*(f"{n}.html" for n in range(50)), "folder/x", *(f"{n}.xml" for n in range(50))]
+    site = Website(tmp_path)
+    with pytest.raises(PublishError, match=r"folder/x"):
+        site.write(page(name) for name in names)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(names[:50])
+    assert site.changed == names[:50]
