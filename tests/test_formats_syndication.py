@@ -234,4 +234,4 @@ def test_pages_come_before_what_links_to_them() -> None:
     assert len(order) == len(set(order))
     at = order.index
     assert at("2026/11/19/index.html") < at("2026/11/index.html") < at("rss.xml") < at("index.html")
-    assert list(FORMATS)[-2:] == ["home", "sitemap"]
+    assert list(FORMATS)[-3:] == ["home", "sitemap", "not found"]

@@ -101,14 +101,14 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     def item(self, shown: Shown) -> Item:
         """The item of an entry, built once for all feeds that have it."""
-        known = self._known.setdefault((shown.edition.id, shown.entry.guid), [])
-        for entry, item in known:
+        place = (shown.edition.id, shown.entry.guid)
+        for entry, item in self._known.get(place, ()):
             if entry is shown.entry or entry == shown.entry:
                 return item
         from digest.formats.items import make_item
 
         made = make_item(shown.entry, shown.edition, f"{self.url}{shown.edition.path}")
-        known.append((shown.entry, made))
+        self._known.setdefault(place, []).append((shown.entry, made))
         return made
 
     @cached_property

@@ -12,7 +12,7 @@ from digest.formats import Channel, Publication
 from digest.formats.frame import FEEDS, archive_page
 from digest.formats.items import Feed, Item, channel_feed, edition_feed, editions_feed
 from digest.formats.jsonfeed import feed_json
-from digest.formats.syndication import atom, rss
+from digest.formats.syndication import rss_and_atom
 from digest.labels import FOLDERS
 from digest.model import Page
 from digest.render import Renderer, clean
@@ -53,7 +53,7 @@ def feed_documents(
 
 def documents(feed: Feed) -> dict[str, bytes]:
     """A feed in its three formats, by the names that its files have."""
-    made = (rss(feed), atom(feed), feed_json(feed))
+    made = (*rss_and_atom(feed), feed_json(feed))
     return {file: body for (_, file, _), body in zip(FEEDS, made, strict=True)}
 
 

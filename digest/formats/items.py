@@ -45,6 +45,10 @@ class Item(Struct, frozen=True, kw_only=True, dict=True):
     issued: datetime
 
     @cached_property
+    def escaped(self) -> entries.Escaped:
+        return entries.escaped(self)
+
+    @cached_property
     def rss(self) -> bytes:
         return entries.rss_item(self)
 
@@ -57,7 +61,7 @@ class Item(Struct, frozen=True, kw_only=True, dict=True):
         return entries.json_item(self)
 
 
-class Feed(Struct, frozen=True, kw_only=True):
+class Feed(Struct, frozen=True, kw_only=True, dict=True):
     """A feed in three formats. Tuples of addresses are those of RSS, Atom and JSON Feed, in this order.
 
     `id` is permanent (RFC 4287, 4.2.6), `home` the page that shows the same, `root` the address of the digest, with a final slash.
@@ -79,7 +83,7 @@ class Feed(Struct, frozen=True, kw_only=True):
     def author(self) -> str:
         return clean(self.site.publisher or self.site.title)
 
-    @property
+    @cached_property
     def updated(self) -> datetime:
         """When it last changed: with its newest edition. A feed without one says the beginning of time, never now."""
         return max((item.issued for item in self.items), default=_NEVER)
@@ -113,7 +117,7 @@ def edition_feed(publication: Publication, edition: Edition, before: EditionHead
         "",
         title=f"{title}, {date_words(edition.date)}{part}",
         description=f"The papers of one edition, No. {edition.number}.",
-        items=unique(publication.item(Shown(entry, edition)) for entry in edition.entries),
+        items=[publication.item(Shown(entry, edition)) for entry in edition.entries],
         path=edition.path,
         previous=before,
         archive=True,
@@ -131,7 +135,7 @@ def channel_feed(publication: Publication, channel: Channel) -> Feed:
         description=f"New papers that match the search {clean(channel.query)}"
         if channel.kind == "search"
         else f"New research papers, {words[channel.kind]} {name}.",
-        items=unique(publication.item(shown) for shown in recent(channel.shown)),
+        items=[publication.item(shown) for shown in recent(channel.shown)],
         path=channel.path,
     )
 
@@ -221,8 +225,10 @@ def head_editions(latest: Sequence[Edition]) -> list[Edition]:
     return found
 
 
-def recent(shown: Sequence[Shown]) -> list[Shown]:
+def recent(shown: Sequence[Shown]) -> Sequence[Shown]:
     """The first 50 and all of the newest 7 days, in the order they have: newest first."""
+    if len(shown) <= FEED_ITEMS:
+        return shown
     since = _since(each.edition.date for each in shown)
     return [each for n, each in enumerate(shown) if n < FEED_ITEMS or each.edition.date.toordinal() > since]
 

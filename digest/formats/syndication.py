@@ -8,12 +8,11 @@ stylesheet instruction. It makes each head once, with marks at the places that d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from email.utils import format_datetime
 from functools import cache
 from typing import Any
 
 from digest.formats import Publication
-from digest.formats.entries import hexadecimal, xml_attribute, xml_text
+from digest.formats.entries import hexadecimal, rfc822, xml_attribute
 from digest.formats.frame import FEEDS
 from digest.formats.items import EDITIONS_FILES, Feed, digest_feed, editions_feed
 from digest.model import Page
@@ -26,62 +25,61 @@ _EPOCH_RSS = "Thu, 01 Jan 1970 00:00:00 +0000"
 
 
 def feeds(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`rss.xml` and `atom.xml` of all papers, `editions.xml` and `editions-atom.xml` with one item for each edition."""
-    for feed, files in ((editions_feed(publication), EDITIONS_FILES), (digest_feed(publication), None)):
-        names = files or [file for _, file, _ in FEEDS]
-        yield publication.page(names[0], rss(feed))
-        yield publication.page(names[1], atom(feed))
+    """`editions.xml` and `editions-atom.xml` with one item for each edition, `rss.xml` and `atom.xml` of all papers."""
+    whole = [file for _, file, _ in FEEDS]
+    for feed, files in ((editions_feed(publication), EDITIONS_FILES), (digest_feed(publication), whole)):
+        for file, body in zip(files, rss_and_atom(feed), strict=False):
+            yield publication.page(file, body)
 
 
-def rss(feed: Feed) -> bytes:
-    """RSS 2.0, with atom:link to itself, to its hub and along the chain of archives (RFC 5005, appendix B)."""
+def rss_and_atom(feed: Feed) -> tuple[bytes, bytes]:
+    """RSS 2.0 and Atom 1.0. In RSS too, atom:link leads to the hub and along the chain of archives (RFC 5005, appendix B)."""
     head, tail = _rss_head()
-    title = hexadecimal(feed.title)
-    updated = format_datetime(feed.updated)
-    return b"".join([_filled(head, feed, 0, RSS, title, updated), *[item.rss for item in feed.items], tail])
+    facts = _facts(feed)
+    ours = {
+        "title": hexadecimal(feed.title),
+        "updated": rfc822(feed.updated),
+        "own": xml_attribute(feed.urls[0]),
+    }
+    more = _more(feed, 0, "    ", "atom:link")
+    rss = [(head % (facts | ours | {"more": more})).encode(), *[item.rss for item in feed.items], tail]
+    head, end = _atom_head()
+    ours = {"updated": feed.updated.isoformat(), "own": xml_attribute(feed.urls[1])}
+    more = _more(feed, 1, "  ", "link")
+    atom = [(head % (facts | ours | {"more": more})).encode(), *[item.atom for item in feed.items], end]
+    return b"".join(rss), b"".join(atom)
 
 
-def atom(feed: Feed) -> bytes:
-    """Atom 1.0."""
-    head, tail = _atom_head()
-    title, updated = xml_text(feed.title), feed.updated.isoformat()
-    return b"".join([_filled(head, feed, 1, ATOM, title, updated), *[item.atom for item in feed.items], tail])
-
-
-def _filled(head: str, feed: Feed, number: int, kind: str, title: str, updated: str) -> bytes:
-    """The head with what is this feed's; `number` is that of the format in tuples of addresses, `kind` its media type."""
-    links = [("hub", feed.site.hub, "")] if feed.site.hub else []
-    if feed.current:
-        links.append(("current", feed.current[number], kind))
-    if feed.previous:
-        links.append(("prev-archive", feed.previous[number], kind))
-    tag, indent = ("atom:link", "    ") if number == 0 else ("link", "  ")
-    more = [f"{indent}{_link(tag, *link)}\n" for link in links]
-    if feed.current:
-        more.append(f'{indent}<fh:archive xmlns:fh="{_HISTORY}"/>\n')
+def _facts(feed: Feed) -> dict[str, str]:
+    """What stands in the heads of both formats, escaped."""
     facts = {
-        "title": title,
-        "updated": updated,
-        "more": "".join(more),
+        "title": feed.title,
         "id": feed.id,
         "home": feed.home,
-        "own": feed.urls[number],
         "style": f"{feed.root}feeds/feed.css",
         "language": feed.site.language,
         "about": feed.description,
         "author": feed.author,
     }
-    escaped = {name: xml_attribute(clean(text)) for name, text in facts.items() if name not in _READY}
-    return (head % (facts | escaped)).encode()
+    return {name: xml_attribute(clean(text)) for name, text in facts.items()}
+
+
+def _more(feed: Feed, number: int, indent: str, tag: str) -> str:
+    """The lines of a head that not every feed has; `number` is that of the format in tuples of addresses."""
+    kind = FEEDS[number][2]
+    lines = [_link(tag, "hub", feed.site.hub, "")] if feed.site.hub else []
+    if feed.current:
+        lines.append(_link(tag, "current", feed.current[number], kind))
+    if feed.previous:
+        lines.append(_link(tag, "prev-archive", feed.previous[number], kind))
+    if feed.current:
+        lines.append(f'<fh:archive xmlns:fh="{_HISTORY}"/>')
+    return "".join(f"{indent}{line}\n" for line in lines)
 
 
 def _link(tag: str, rel: str, href: str, kind: str) -> str:
     media = f' type="{kind}"' if kind else ""
     return f'<{tag} href="{xml_attribute(href)}" rel="{rel}"{media}/>'
-
-
-# What is markup already, or escaped in its own way.
-_READY = frozenset({"title", "updated", "more"})
 
 
 @cache
