@@ -45,7 +45,8 @@ class _Branch:
             changed, commit = self._commit(tip)
             if not commit:
                 return changed
-            pushed = self._git("push", "--quiet", "there", f"{commit}:{self._ref}", fails=True)
+            # Not thin: a difference to a file that was left out would have to be asked for first.
+            pushed = self._git("push", "--quiet", "--no-thin", "there", f"{commit}:{self._ref}", fails=True)
             if pushed.code == 0:
                 return changed
             # Somebody was faster, or the answer was lost on the way: the branch itself says which. If it is where it was,

@@ -14,6 +14,7 @@ from digest.errors import PublishError
 from digest.targets.errand import Errand, late
 
 _LANES = 8
+_TRIES = 3
 _TRY_S = 20.0
 
 # By the end of the path, longest first; RSS and Atom by the names that we give them.
@@ -76,9 +77,9 @@ def _client(target: PublishConfig) -> Any:
         aws_access_key_id=target.access_key or None,
         aws_secret_access_key=target.secret_key or None,
         config=Config(
-            connect_timeout=min(_TRY_S, target.timeout_s),
-            read_timeout=min(_TRY_S, target.timeout_s),
-            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=min(_TRY_S, target.timeout_s / _TRIES),
+            read_timeout=min(_TRY_S, target.timeout_s / _TRIES),
+            retries={"mode": "standard", "total_max_attempts": _TRIES},
             max_pool_connections=_LANES,
             # An endpoint of one's own seldom has a name in DNS for each bucket.
             s3={"addressing_style": "path"} if target.endpoint else None,
