@@ -152,6 +152,8 @@ FORMATS: dict[str, str | Format] = {
     "lists": "digest.formats.channels:lists",
     "feeds page": "digest.formats.feeds:page",
     "opml": "digest.formats.opml:subscriptions",
+    "search": "digest.formats.search:chunks",
+    "search page": "digest.formats.search:page",
     "edition feeds": "digest.formats.feeds:editions",
     "channel feeds": "digest.formats.feeds:channels",
     "syndication": "digest.formats.syndication:feeds",
@@ -175,14 +177,14 @@ def parts_of(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """The pages of the editions, papers, channels and chunks of a publication, in writing order, with paths below
     `site.output`. The same publication gives the same bytes at any time. Raises RenderError for a faulty template."""
     for name, entry in FORMATS.items():
-        if name in PARTS and (name != "search" or publication.chunks):
+        if name in PARTS:
             yield from _load(entry)(publication, renderer)
 
 
 def wholes_of(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """The pages that show the digest as a whole, after those of its parts: feeds and home come last."""
     for name, entry in FORMATS.items():
-        if name not in PARTS or name == "search":
+        if name not in PARTS:
             yield from _load(entry)(publication, renderer)
 
 

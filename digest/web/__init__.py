@@ -88,6 +88,7 @@ def _routes(app: App, door: Door) -> list[BaseRoute]:
         routes += [Route(f"/{name}{slash}", endpoint, methods=methods) for slash in ("/", "")]
     leave = _one_click(door)
     routes += [Route(f"/unsubscribe{slash}", leave, methods=["GET", "POST"]) for slash in ("/", "")]
+    routes += _searches(app, door)
     routes.append(Route("/healthz", _endpoint(door, door.health, None, site_url), methods=["GET"]))
     files = Published(app.config.resolve(app.config.site.output), urlsplit(site_url).path)
     prefix = root.rstrip("/")
@@ -98,6 +99,26 @@ def _routes(app: App, door: Door) -> list[BaseRoute]:
         )
     # Files are what is left when no door has the name: a mount for them would also answer for a door's other methods.
     return [*outside, Mount(prefix, app=Router(routes, redirect_slashes=False, default=files))]
+
+
+def _searches(app: App, door: Door) -> list[BaseRoute]:
+    """The search of each digest and its feeds, below the digest's root."""
+    from starlette.routing import Route
+
+    from digest.formats.frame import FEEDS
+    from digest.web.search import SearchDoor
+
+    routes: list[BaseRoute] = []
+    for digest in app.config.digest:
+        searching = SearchDoor(app, digest)
+        root = f"/{digest.path}/search" if digest.path else "/search"
+        places = [(f"{root}/", searching.page), (root, searching.page)]
+        places += [(f"{root}/{file}", searching.feed) for _, file, _ in FEEDS]
+        routes += [
+            Route(path, _endpoint(door, look, None, app.config.site.url), methods=["GET"])
+            for path, look in places
+        ]
+    return routes
 
 
 def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> Endpoint:

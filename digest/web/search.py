@@ -1,0 +1,151 @@
+"""GET /search/ and the feeds of a search. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from digest.app import App
+from digest.app.search import Found, search, shown
+from digest.config import DigestConfig
+from digest.errors import UsageError
+from digest.formats import Publication
+from digest.formats.feeds import feed_documents
+from digest.formats.frame import FEEDS, frame
+from digest.formats.items import FEED_ITEMS, make_item, unique
+from digest.formats.search import PER_PAGE, SearchView, page_variables, view_hit
+from digest.render import clean
+from digest.searching import Query
+from digest.web.pages import ALWAYS, POLICY
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+# Nobody reads further, and each page costs as much as all before it.
+MAX_PAGE = 500
+_HEADERS = {
+    **ALWAYS,
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": POLICY,
+    "X-Robots-Tag": "noindex",
+}
+_TYPES = {file: kind for _, file, kind in FEEDS}
+
+
+class SearchDoor:
+    """The search of one digest, at `search/` below its root."""
+
+    def __init__(self, app: App, digest: DigestConfig) -> None:
+        self._app, self._digest, self._names = app, digest, [digest.name]
+        config = app.config
+        self._url = config.digest_url(digest.name)
+        self._path = f"{urlsplit(self._url).path}search/"
+        # Addresses without scheme and host: they work under whatever name the site was asked for.
+        self._publication = Publication(
+            site=config.site, digest=digest, mail=config.mail, web=config.web, url=urlsplit(self._url).path
+        )
+
+    def page(self, request: Request) -> Response:
+        """A page of results; the box and the help alone where nothing is searched for. 422 for a search that makes no sense."""
+        text = str(request.query_params.get("q", ""))
+        if not text.strip():
+            return self._page()
+        number = _number(str(request.query_params.get("page", "")))
+        try:
+            found = search(
+                self._app, text, digests=self._names, limit=PER_PAGE, offset=(number - 1) * PER_PAGE
+            )
+        except UsageError as error:
+            return self._page(status=422, query=text, error=_sentence(str(error)))
+        return self._page(query=text, found=self._view(found, number))
+
+    def _view(self, found: Found, number: int) -> SearchView:
+        shown_until = (number - 1) * PER_PAGE + len(found.hits)
+        more = found.hits and shown_until < found.total and number < MAX_PAGE
+        return SearchView(
+            query=found.query.text,
+            total=found.total,
+            first=(number - 1) * PER_PAGE + 1,
+            papers=tuple(view_hit(hit, found.query, self._publication.url) for hit in found.hits),
+            previous_url=self._address(found.query, number - 1) if number > 1 else "",
+            next_url=self._address(found.query, number + 1) if more else "",
+            feeds=[
+                {"name": name, "url": f"{self._path}{file}?q={quote(found.query.text)}", "type": kind}
+                for name, file, kind in FEEDS
+            ],
+        )
+
+    def _address(self, query: Query, number: int) -> str:
+        return f"{self._path}?q={quote(query.text)}{f'&page={number}' if number > 1 else ''}"
+
+    def _page(
+        self, *, status: int = 200, query: str = "", error: str = "", found: SearchView | None = None
+    ) -> Response:
+        from starlette.responses import HTMLResponse
+
+        variables = page_variables(self._publication, query=query, error=error, found=found)
+        text = self._app.renderer.render(
+            "archive/search.html",
+            **(
+                frame(self._publication)
+                | {"page_url": f"{self._url}search/", "search_script": ""}
+                | variables
+            ),
+        )
+        return HTMLResponse(text, status_code=status, headers=_HEADERS)
+
+    # ------------------------------------------------------------ feeds
+
+    def feed(self, request: Request) -> Response:
+        """The newest 50 papers of a search as RSS, Atom or JSON Feed, by the last part of the address; 304 for who has them."""
+        from starlette.responses import PlainTextResponse
+        from starlette.responses import Response as Plain
+
+        file = request.url.path.rpartition("/")[2]
+        try:
+            text = str(request.query_params.get("q", ""))
+            found = search(self._app, text, digests=self._names, limit=FEED_ITEMS, order="newest")
+        except UsageError as error:
+            return PlainTextResponse(f"{_sentence(str(error))}\n", status_code=422, headers=_HEADERS)
+        body = self._documents(found)[file]
+        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = {**_HEADERS, "ETag": tag}
+        if _has(request.headers.get("if-none-match", ""), tag):
+            return Plain(status_code=304, headers=headers)
+        # Browsers apply the style sheet of a feed only to this type.
+        kind = "application/xml" if file.endswith(".xml") else _TYPES[file]
+        return Plain(body, media_type=kind, headers=headers)
+
+    def _documents(self, found: Found) -> dict[str, bytes]:
+        said = quote(found.query.text)
+        rss, atom, json = (f"{self._url}search/{file}?q={said}" for _, file, _ in FEEDS)
+        items = [
+            make_item(each.entry, each.edition, f"{self._url}{each.edition.path}")
+            for each in shown(self._app, found.hits)
+        ]
+        title = clean(self._digest.title or self._app.config.site.title)
+        return feed_documents(
+            self._app.config.site,
+            unique(items),
+            title=f"{found.query.text}: {title}",
+            home=f"{self._url}search/?q={said}",
+            urls=(rss, atom, json),
+            root=self._url,
+            description=f"New papers that match the search {found.query.text}",
+        )
+
+
+def _number(text: str) -> int:
+    """The number of a page; 1 for what is none."""
+    return min(max(int(text), 1), MAX_PAGE) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
+
+
+def _sentence(text: str) -> str:
+    return clean(text[:1].upper() + text[1:])
+
+
+def _has(header: str, tag: str) -> bool:
+    """Does If-None-Match name this tag? (RFC 9110, 13.1.2: the weak comparison)"""
+    return header.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in header.split(",")]
