@@ -26,6 +26,7 @@ FLOORS = [
         "choices",
         "labels",
         "searching",
+        "themes",
         "scores",
         "outcomes",
         "matching",
@@ -34,7 +35,7 @@ FLOORS = [
     {"fetch", "store", "website", "targets", "websub", "smtp", "process", "journal", "mailbox", "resolver"},
     {"pipeline", "subscriptions"},
     {"app"},
-    {"scheduler", "web"},
+    {"scheduler", "web", "previewing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

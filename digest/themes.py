@@ -1,0 +1,32 @@
+"""Themes: folders of templates that win over those that come with the program and lose to the operator's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from digest.config import nearest
+from digest.errors import ConfigError
+
+FOLDER = "themes"
+
+
+def theme_folders(theme: str, own: Path, shipped: Path) -> list[Path]:
+    """The folders that templates are taken from, the first that has one wins: the operator's, their theme of that name, the
+    theme that comes with the program, its templates. Those of the operator need not exist.
+
+    Raises ConfigError, with the themes that there are, for a name that is no folder in either place.
+    """
+    there = known_themes(own, shipped)
+    if theme not in there:
+        raise ConfigError(
+            f'[site]: no theme "{theme}" in {own / FOLDER} or among those that come with the program ({", ".join(there)}). '
+            f'{nearest(theme, there)} Write theme = "plain" for the usual look.',
+            key="theme",
+        )
+    return [own, own / FOLDER / theme, shipped / FOLDER / theme, shipped]
+
+
+def known_themes(own: Path, shipped: Path) -> list[str]:
+    """The names of all themes, the operator's and those that come with the program, in alphabetical order."""
+    folders = (folder for root in (own, shipped) for folder in (root / FOLDER).glob("*/"))
+    return sorted({folder.name for folder in folders if not folder.name.startswith(".")})
