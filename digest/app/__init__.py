@@ -121,10 +121,7 @@ class App(Post):
     def renderer(self) -> Renderer:
         from digest.render import Renderer
 
-        return Renderer(
-            [self.config.resolve(self.config.site.templates), shipped("templates")],
-            language=self.config.site.language,
-        )
+        return Renderer(_template_folders(self.config), language=self.config.site.language)
 
     def website(self, *, dry_run: bool = False) -> Website:
         return Website(self.config.resolve(self.config.site.output), dry_run=dry_run)
@@ -374,10 +371,15 @@ class App(Post):
 
 
 def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
-    """An App over a configuration; edges are opened when first used. Raises ConfigError for an unknown source kind."""
+    """An App over a configuration; edges are opened when first used. Raises ConfigError for an unknown source kind or theme, and
+    for a saved search that makes no sense."""
     from digest.sources import check_kind
 
-    problems = []
+    problems = _search_problems(config)
+    try:
+        _template_folders(config)
+    except ConfigError as error:
+        problems.append(f"{config.file}, {error}")
     for source in config.source:
         try:
             check_kind(source.kind)
@@ -386,6 +388,27 @@ def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     if problems:
         raise ConfigError(problems, path=config.file)
     return App(config, clock=clock)
+
+
+def _template_folders(config: Config) -> list[Path]:
+    from digest.themes import theme_folders
+
+    return theme_folders(config.site.theme, config.resolve(config.site.templates), shipped("templates"))
+
+
+def _search_problems(config: Config) -> list[str]:
+    if not any(digest.searches for digest in config.digest):
+        return []
+    from digest.searching import parse_query
+
+    problems = []
+    for digest in config.digest:
+        for saved in digest.searches:
+            try:
+                parse_query(saved.query)
+            except UsageError as error:
+                problems.append(f'{config.file}, [[digest]] "{digest.name}", search "{saved.name}": {error}')
+    return problems
 
 
 def shipped(name: str) -> Path:

@@ -70,7 +70,7 @@ def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 def channels(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`rss.xml`, `atom.xml` and `feed.json` below the path of each channel that has feeds."""
     for channel in publication.channels:
-        if channel.feeds and channel.shown:
+        if channel.feeds:
             yield from _pages(publication, channel.path, channel_feed(publication, channel))
 
 
