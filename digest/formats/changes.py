@@ -11,8 +11,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-# Pairs of equal units that are compared at most. Abstracts have some hundreds; a text of one word repeated has their square.
-MOST_PAIRS = 20_000
+# What is compared at most: units on each side, and pairs of equal ones. difflib looks at all of both again for each run of equal
+# units that it finds; an abstract has some hundreds of words and two thousand pairs.
+MOST_UNITS = 800
+MOST_PAIRS = 8_000
 # Of words that did not change, so many stand on each side of those that did.
 CONTEXT = 12
 
@@ -53,9 +55,9 @@ def _common(old: Sequence[str], new: Sequence[str]) -> int:
 
 
 def _compared(old: list[str], new: list[str]) -> Iterator[tuple[str, list[str]]]:
-    if _pairs(old, new) > MOST_PAIRS:
+    if _is_too_much(old, new):
         old, new = _sentences(old), _sentences(new)
-        if _pairs(old, new) > MOST_PAIRS:
+        if _is_too_much(old, new):
             old, new = [" ".join(old)], [" ".join(new)]
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -65,10 +67,11 @@ def _compared(old: list[str], new: list[str]) -> Iterator[tuple[str, list[str]]]
             yield "added", new[c:d]
 
 
-def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many pairs of equal units there are: what a comparison costs at each of its steps."""
+def _is_too_much(old: Sequence[str], new: Sequence[str]) -> bool:
+    if max(len(old), len(new)) > MOST_UNITS:
+        return True
     ours, theirs = Counter(old), Counter(new)
-    return sum(count * theirs[unit] for unit, count in ours.items())
+    return sum(count * theirs[unit] for unit, count in ours.items()) > MOST_PAIRS
 
 
 def _sentences(words: list[str]) -> list[str]:

@@ -1,0 +1,286 @@
+"""Citations come back as they were: names in parts, text as text, keys of their own; nothing is guessed, nothing is a command."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.formats.citations import (
+    Citation,
+    bibtex,
+    citation_of,
+    coins,
+    csl_json,
+    meta,
+    ris,
+)
+from digest.formats.names import Name, name_of
+from digest.model import Paper
+from digest.render import clean
+from editions import EDITIONS, pages_of, publication_of, shipped
+from references import names_of, of_tex, read_bibtex, read_ris
+
+PAGE = "https://papers.example.org/papers/2611.10421/"
+PAPER = Paper(
+    key="arxiv:2611.10421",
+    title="Quiet GPUs: a 50% saving for $20 & no {magic}",
+    abstract="We wait_for\\it. ~ ^ #1",
+    authors=("Mira van der Berg", "Sow, Ibrahim", "陈思远", "Plato"),
+    ids={"arxiv": "2611.10421"},
+    version=2,
+    categories=("cs.CL", "stat.ML"),
+    published="2026-11-19T09:00:00Z",
+    links={"abstract": "https://arxiv.example/abs/2611.10421", "pdf": "https://arxiv.example/pdf/2611.10421"},
+    tags=("long context",),
+)
+
+
+def cited(**changes: object) -> Citation:
+    return citation_of(
+        Paper(**{name: getattr(PAPER, name) for name in PAPER.__struct_fields__} | changes), PAGE
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Ada Fenwick", Name(given="Ada", family="Fenwick")),
+        ("Fenwick, Ada", Name(given="Ada", family="Fenwick")),
+        ("Jan van der Berg", Name(given="Jan", particle="van der", family="Berg")),
+        ("van der Berg, Jan", Name(given="Jan", particle="van der", family="Berg")),
+        ("María de la Cruz Reyes", Name(given="María", particle="de la", family="Cruz Reyes")),
+        ("Otto von Guericke", Name(given="Otto", particle="von", family="Guericke")),
+        ("Van Nguyen", Name(given="Van", family="Nguyen")),
+        ("A. B. Sow", Name(given="A. B.", family="Sow")),
+        ("Martin King Jr.", Name(given="Martin", family="King", suffix="Jr.")),
+        ("King, Jr., Martin", Name(given="Martin", family="King", suffix="Jr.")),
+        ("Martin King, III", Name(given="Martin", family="King", suffix="III")),
+        ("Plato", Name(literal="Plato")),
+        ("陈思远", Name(literal="陈思远")),
+        ("陈 思远", Name(literal="陈 思远")),
+        ("김 하나", Name(literal="김 하나")),
+        ("The Tidal Collaboration", Name(literal="The Tidal Collaboration")),
+        ("Tidal Collaboration", Name(literal="Tidal Collaboration")),
+        ("one, two, three, four", Name(literal="one, two, three, four")),
+        ("  ", Name()),
+        (", ,", Name()),
+    ],
+)
+def test_a_name_has_the_parts_that_it_is_sorted_by(text: str, name: Name) -> None:
+    assert name_of(text) == name
+
+
+def test_bibtex_prints_what_the_source_says() -> None:
+    (entry,) = read_bibtex(bibtex([cited()]))
+    fields = entry.fields
+    assert (entry.kind, entry.key) == ("misc", "berg-2026-quiet")
+    assert of_tex(fields["title"]) == PAPER.title
+    assert of_tex(fields["abstract"]) == PAPER.abstract
+    assert names_of(fields["author"]) == ["van der Berg, Mira", "Sow, Ibrahim", "{陈思远}", "{Plato}"]
+    assert (fields["year"], fields["month"]) == ("2026", "nov")
+    assert (fields["eprint"], fields["archiveprefix"], fields["primaryclass"]) == (
+        "2611.10421",
+        "arXiv",
+        "cs.CL",
+    )
+    assert fields["url"] == "https://arxiv.example/abs/2611.10421"
+    assert "{GPUs}" in fields["title"]
+    assert "abstract" not in read_bibtex(bibtex([cited()], abstracts=False))[0].fields
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        ("Reading Charts With BERT", ["{BERT}"]),
+        ("An X-ray of iPhone and 3D", ["{X}-ray", "{iPhone}", "{3D}"]),
+        ("A Plain Title, Nothing More", []),
+        ("Tool-Using Models", []),
+    ],
+)
+def test_braces_keep_capitals_that_a_style_would_lower_and_no_others(title: str, kept: list[str]) -> None:
+    (entry,) = read_bibtex(bibtex([cited(title=title)]))
+    assert [part for part in kept if part not in entry.fields["title"]] == []
+    assert entry.fields["title"].count("{") == len(kept)
+
+
+def test_only_a_doi_of_its_own_makes_an_article_and_no_journal_is_named() -> None:
+    doi = {"doi": "10.5555/a.b_c"}
+    links = {"abstract": "https://doi.example/10.5555/a.b_c"}
+    (entry,) = read_bibtex(bibtex([cited(ids=doi, links=links)]))
+    assert (entry.kind, entry.fields["doi"]) == ("article", "10.5555/a.b_c")
+    assert not {"journal", "booktitle", "publisher", "eprint"} & set(entry.fields)
+    for ids in (doi | {"arxiv": "2611.10421"}, {"doi": "10.48550/arXiv.2611.10421"}, {"doi": "10.1/}{"}, {}):
+        (entry,) = read_bibtex(bibtex([cited(ids=ids)]))
+        assert entry.kind == "misc"
+
+
+@pytest.mark.parametrize(
+    ("published", "arxiv", "day"),
+    [
+        ("2026-11-19T09:00:00Z", "2611.10421", "2026/11/19"),
+        ("2026-11-19", "", "2026/11/19"),
+        (None, "2611.10421", "2026/11"),
+        ("2026-13-45", "2611.10421", "2026/11"),
+        (None, "math/0309136", "2003/09"),
+        (None, "hep-th/9901001", "1999/01"),
+        (None, "2699.10421", ""),
+        (None, "", ""),
+    ],
+)
+def test_the_day_is_that_of_the_source_or_what_the_arxiv_id_says(
+    published: str | None, arxiv: str, day: str
+) -> None:
+    assert cited(published=published, ids={"arxiv": arxiv} if arxiv else {}).date == day
+
+
+def test_keys_of_a_file_are_its_own_and_stay_where_papers_are_added_behind() -> None:
+    same = [cited(title=f"Quiet Numbers {n}") for n in range(60)]
+    keys = [entry.key for entry in read_bibtex(bibtex(same))]
+    assert keys[:3] == ["berg-2026-quiet", "berg-2026-quietb", "berg-2026-quietc"]
+    assert len(set(keys)) == 60
+    assert [entry.key for entry in read_bibtex(bibtex(same[:30]))] == keys[:30]
+    assert [item["id"] for item in json.loads(csl_json(same))] == keys
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"authors": ("Tomás Reyes-Lind",)}, "reyeslind-2026-quiet"),
+        ({"authors": ()}, "2026-quiet"),
+        ({"authors": ("陈思远",), "title": "一个标题"}, "arxiv261110421"),
+        ({"title": "On the Art of Waiting"}, "berg-2026-art"),
+        ({"published": None, "ids": {}}, "berg-quiet"),
+    ],
+)
+def test_a_key_says_author_year_and_word_as_far_as_they_are_known(
+    changes: dict[str, object], key: str
+) -> None:
+    assert cited(**changes).key == key
+
+
+def test_authors_whom_the_source_left_out_are_others() -> None:
+    (entry,) = read_bibtex(bibtex([cited(authors_cut=True)]))
+    assert names_of(entry.fields["author"])[-1] == "others"
+
+
+def test_names_that_would_be_two_stay_one() -> None:
+    names = ("Tom and Jerry Smith", "AND", "Sow and Sons")
+    (entry,) = read_bibtex(bibtex([cited(authors=names)]))
+    assert len(names_of(entry.fields["author"])) == 3
+
+
+def test_ris_has_a_line_for_each_fact() -> None:
+    (record,) = read_ris(ris([cited()]))
+    assert record == [
+        ("TY", "UNPB"),
+        ("TI", PAPER.title),
+        ("AU", "van der Berg, Mira"),
+        ("AU", "Sow, Ibrahim"),
+        ("AU", "陈思远"),
+        ("AU", "Plato"),
+        ("PY", "2026"),
+        ("DA", "2026/11/19"),
+        ("AN", "arXiv:2611.10421"),
+        ("UR", "https://arxiv.example/abs/2611.10421"),
+        ("L1", "https://arxiv.example/pdf/2611.10421"),
+        ("KW", "long context"),
+        ("KW", "cs.CL"),
+        ("KW", "stat.ML"),
+        ("AB", PAPER.abstract),
+        ("ER", ""),
+    ]
+    assert len(read_ris(ris([cited(), cited()]))) == 2
+
+
+def test_csl_json_has_the_fields_of_its_schema() -> None:
+    (item,) = json.loads(csl_json([cited()]))
+    assert item == {
+        "id": "berg-2026-quiet",
+        "type": "article",
+        "title": PAPER.title,
+        "author": [
+            {"family": "Berg", "given": "Mira", "non-dropping-particle": "van der"},
+            {"family": "Sow", "given": "Ibrahim"},
+            {"literal": "陈思远"},
+            {"literal": "Plato"},
+        ],
+        "issued": {"date-parts": [[2026, 11, 19]]},
+        "number": "arXiv:2611.10421",
+        "publisher": "arXiv",
+        "version": "2",
+        "URL": "https://arxiv.example/abs/2611.10421",
+        "keyword": "long context, cs.CL, stat.ML",
+        "abstract": PAPER.abstract,
+    }
+
+
+def test_coins_and_meta_elements_say_the_same() -> None:
+    pairs = parse_qsl(coins(cited()), strict_parsing=True)
+    assert ("rft.atitle", PAPER.title) in pairs
+    assert [value for name, value in pairs if name == "rft.au"] == [
+        value for name, value in meta(cited(), PAGE) if name == "citation_author"
+    ]
+    assert ("rft_id", "info:arxiv/2611.10421") in pairs
+    assert ("rft.date", "2026-11-19") in pairs
+    assert dict(meta(cited(), PAGE))["citation_abstract_html_url"] == PAGE
+
+
+def test_a_paper_of_nothing_but_a_title_has_a_citation() -> None:
+    bare = citation_of(Paper(key="title:bare", title="A Title"), PAGE)
+    (entry,) = read_bibtex(bibtex([bare]))
+    assert entry.fields == {"title": "A Title", "url": PAGE}
+    assert json.loads(csl_json([bare])) == [
+        {"id": "title", "type": "article", "title": "A Title", "URL": PAGE}
+    ]
+    assert read_ris(ris([bare])) == [[("TY", "UNPB"), ("TI", "A Title"), ("UR", PAGE), ("ER", "")]]
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_an_edition_has_every_paper_in_both_files(name: str) -> None:
+    edition = EDITIONS[name]()
+    made = pages_of(publication_of(edition), shipped())
+    entries = read_bibtex(made["2026/11/19/papers.bib"].decode())
+    records = read_ris(made["2026/11/19/papers.ris"].decode())
+    titles = [clean(entry.paper.title) or "(untitled)" for entry in edition.entries]
+    assert [of_tex(entry.fields["title"]) for entry in entries] == titles
+    assert [dict(record)["TI"] for record in records] == titles
+    assert len({entry.key for entry in entries}) == edition.count
+
+
+HOSTILE = st.text(
+    alphabet=st.one_of(
+        st.sampled_from("\\{}$%&#_^~,\"@=\n\r\t '-"),
+        st.characters(codec="utf-8"),
+        st.sampled_from("aA andAND"),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(title=HOSTILE, abstract=HOSTILE, authors=st.lists(HOSTILE, max_size=4), doi=HOSTILE, url=HOSTILE)
+def test_whatever_a_source_says_comes_back_as_text(
+    title: str, abstract: str, authors: list[str], doi: str, url: str
+) -> None:
+    paper = Paper(
+        key=f"title:{title}", title=title, abstract=abstract, authors=tuple(authors), ids={"doi": doi},
+        links={"abstract": f"https://papers.example/{url}", "pdf": url},
+    )  # fmt: skip
+    citation = citation_of(paper, PAGE)
+    first, second = read_bibtex(bibtex([citation, citation]))
+    assert first.key != second.key
+    assert of_tex(first.fields["title"]) == (clean(title) or "(untitled)")
+    assert of_tex(first.fields.get("abstract", "")) == clean(abstract)
+    assert len(names_of(first.fields.get("author", ""))) == len(citation.authors)
+    for source in names_of(first.fields.get("author", "")):
+        of_tex(source)
+    (record,) = read_ris(ris([citation]))
+    assert dict(record)["TI"] == citation.title
+    assert [value for tag, value in record if tag == "AU"] == [name.sorted for name in citation.authors]
+    (item,) = json.loads(csl_json([citation]))
+    assert item["title"] == citation.title
+    assert dict(parse_qsl(coins(citation), strict_parsing=True))["rft.atitle"] == citation.title
