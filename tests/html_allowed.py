@@ -270,7 +270,8 @@ def faults_of_json(body: bytes) -> list[str]:
 
 
 def bib_entries(text: str) -> int:
-    """How many entries a BibTeX file has. Raises AssertionError where a value of one breaks out of its braces."""
+    """How many entries a BibTeX file has. Raises AssertionError where a value of one breaks out of its braces, which BibTeX
+    counts behind a backslash too."""
     entries, at = 0, 0
     while at < len(text):
         if text[at].isspace():
@@ -279,12 +280,11 @@ def bib_entries(text: str) -> int:
         head = re.compile(r"@[a-z]+\{[A-Za-z0-9:._/+-]+,\n").match(text, at)
         assert head, f"no entry: {text[at : at + 80]!r}"
         at, entries = head.end(), entries + 1
-        while field := re.compile(r"\s*([a-z]+)\s*=\s*\{").match(text, at):
-            at, depth = field.end(), 1
+        while field := re.compile(r"\s*[A-Za-z]+\s*=\s*(\{|[a-z0-9]+)").match(text, at):
+            at, depth = field.end(), 1 if field[1] == "{" else 0
             while depth:
-                letter = text[at]
-                at += 2 if letter == "\\" else 1
-                depth += {"{": 1, "}": -1}.get(letter, 0)
+                depth += {"{": 1, "}": -1}.get(text[at], 0)
+                at += 1
             at += text[at] == ","
         end = re.compile(r"\s*\}").match(text, at)
         assert end, f"an entry does not end: {text[at : at + 80]!r}"

@@ -328,8 +328,8 @@ def test_the_home_page_leads_every_reader_to_the_three_feeds(tmp_path: Path) -> 
             assert {f"{root}rss.xml", f"{root}atom.xml"} <= told
 
 
-def test_newsboat_follows_every_channel_that_the_list_of_feeds_names(tmp_path: Path) -> None:
-    """feeds.opml, imported, subscribes to each view; every one answers, and each paper is in a topic's feed once."""
+def test_newsboat_follows_every_feed_of_the_list_and_shows_each_paper_once(tmp_path: Path) -> None:
+    """feeds.opml, taken in whole: a paper has one id in every feed, so that it is one item however many of them have it."""
     with days(tmp_path) as archive:
         list(archive)
         answer = archive.site.get("/feeds.opml")
@@ -338,16 +338,21 @@ def test_newsboat_follows_every_channel_that_the_list_of_feeds_names(tmp_path: P
         feeds = [
             str(o["xmlurl"]) for o in BeautifulSoup(answer.body, "html.parser").select("outline[xmlurl]")
         ]
-        assert f"{root}topics/moths/rss.xml" in feeds or f"{root}topics/moths/atom.xml" in feeds
-        boat = Newsboat(tmp_path, *(address.replace(root, f"{archive.url}/") for address in feeds))
-        items = boat.reload()
-        assert {poll.status for poll in archive.polls} == {200}
-        assert len(archive.polls) == len(feeds)
-        topics = [(title, guid) for title, guid, url, _ in items if "/topics/" in url]
-        assert len({guid for _, guid in topics}) == len(topics)
-        assert {title for title, _ in topics} == archive.titles
-        assert {poll.status for poll in archive.polls} == {200}
+        topics = [address for address in feeds if address.startswith(f"{root}topics/")]
+        assert len(topics) == 3
+        for name, some in (("every", feeds), ("topics", topics)):
+            archive.polls.clear()
+            (tmp_path / name).mkdir()
+            boat = Newsboat(tmp_path / name, *(url.replace(root, f"{archive.url}/") for url in some))
+            items = [item for item in boat.reload() if "edition/" not in item[1]]
+            assert sorted(poll.path for poll in archive.polls) == sorted(
+                f"/{url.removeprefix(root)}" for url in some
+            )
+            assert {poll.status for poll in archive.polls} == {200}
+            assert sorted(title for title, _, _, _ in items) == sorted(archive.titles)
+            assert len({guid for _, guid, _, _ in items}) == len(items)
+        boat.reload()  # some versions forget the validators of the first answer
         archive.polls.clear()
         archive.site.app.rebuild()
         assert sorted(boat.reload()) == sorted(items)
-        assert {(poll.conditional, poll.status) for poll in archive.polls} == {(True, 304)}
+        assert [(poll.conditional, poll.status) for poll in archive.polls] == [(True, 304)] * 3
