@@ -128,6 +128,7 @@ def test_a_full_disk_leaves_the_old_files_whole(tmp_path: Path) -> None:
     (root / "rss.xml").write_text("newer")
     report = publish_to(folder(there), root, base=tmp_path)
     assert report.error and "rss.xml" in report.error and "No space left" in report.error
+    assert "the next run sends what is missing" in report.error
     assert (there / "rss.xml").read_text() == "rss.xml of the site"
     assert publish_to(folder(there), root, base=tmp_path).error is None
     assert (there / "rss.xml").read_text() == "newer"
@@ -136,6 +137,11 @@ def test_a_full_disk_leaves_the_old_files_whole(tmp_path: Path) -> None:
 def test_a_published_folder_that_is_missing_is_reported(tmp_path: Path) -> None:
     report = publish_to(folder("there"), tmp_path / "no-site", base=tmp_path)
     assert report.error and "no-site" in report.error
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-this-name/www", "a\0b", "x" * 5000])
+def test_a_path_that_cannot_be_stops_nothing(tmp_path: Path, place: str) -> None:
+    assert publish_to(folder(place), site(tmp_path / "site"), base=tmp_path).error
 
 
 def test_at_the_end_of_its_time_a_target_says_what_to_do(tmp_path: Path) -> None:

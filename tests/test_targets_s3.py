@@ -268,8 +268,11 @@ def test_storage_that_hangs_costs_no_more_than_its_time(tmp_path: Path) -> None:
     assert report.error and endpoint in report.error
 
 
-def test_an_answer_that_is_no_s3_is_reported(tmp_path: Path, httpserver: HTTPServer) -> None:
-    httpserver.expect_request("/papers").respond_with_data("<html>It works!</html>")
+@pytest.mark.parametrize(
+    "answer", ["<html>It works!</html>", "It works!", "", "<a><b></a>", "<ListBucketResult><Contents/>"]
+)
+def test_an_answer_that_is_no_s3_is_reported(tmp_path: Path, httpserver: HTTPServer, answer: str) -> None:
+    httpserver.expect_request("/papers").respond_with_data(answer)
     report = publish("papers", httpserver.url_for("").rstrip("/"), site(tmp_path / "site"))
     assert report.error
 

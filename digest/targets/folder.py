@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from digest.errors import PublishError
 from digest.model import Page
 from digest.targets.errand import Errand, local_path
 from digest.website import Website
@@ -14,4 +15,19 @@ def send(errand: Errand) -> Iterator[bool]:
     there = Website(local_path(errand, errand.target.path))
     for step in errand.steps:
         for path in step:
-            yield there.write([Page(path=path, body=(errand.root / path).read_bytes())]).written == 1
+            try:
+                report = there.write([Page(path=path, body=(errand.root / path).read_bytes())])
+            except PublishError as error:
+                raise _said_of_a_copy(error) from error
+            yield report.written == 1
+
+
+def _said_of_a_copy(error: PublishError) -> PublishError:
+    """What is to be done about a copy, which the next run completes."""
+    if not isinstance(error.__cause__, OSError):
+        return error
+    return PublishError(
+        f"{error.path}: cannot be written: {error.__cause__.strerror}. The old file stands; make room or mend the rights, "
+        "and the next run sends what is missing.",
+        path=error.path,
+    )

@@ -19,6 +19,7 @@ from digest.targets.errand import Errand, is_elsewhere, local_path
 
 _TRIES = 5
 _NO_JEKYLL = ".nojekyll"
+_ADVICE = re.compile("hint:|To |Please make sure you have|and the repository exists")
 # What would have git look at another repository than ours, were we started by a hook of one.
 _INHERITED = re.compile(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE"
@@ -39,7 +40,7 @@ class _Branch:
         self._env = _environment(errand, folder)
 
     def publish(self) -> list[bool]:
-        self._git("init", "--quiet", "--bare", ".")
+        self._git("init", "--quiet", "--bare", "--template=", ".")
         tip = self._tip()
         for _ in range(_TRIES):
             changed, commit = self._commit(tip)
@@ -59,7 +60,7 @@ class _Branch:
             tip = moved
         raise PublishError(
             f"{self._where}: others wrote to the branch {self._errand.target.branch} {_TRIES} times while this was being "
-            "pushed. Run `digest publish` again, or give this target a branch of its own."
+            "pushed. The next run tries again; or give this target a branch of its own."
         )
 
     @property
@@ -125,8 +126,8 @@ class _Branch:
         return ran
 
     def _failed(self, verb: str, ran: Ran) -> PublishError:
-        lines = [line for line in ran.err.splitlines() if line.strip() and not line.startswith("hint:")]
-        reason = " / ".join(lines[-3:]) or f"exit code {ran.code}"
+        lines = [line.strip() for line in ran.err.splitlines() if line.strip() and not _ADVICE.match(line)]
+        reason = " / ".join(lines[:4]) or f"exit code {ran.code}"
         return PublishError(
             f"{self._where}: git {verb} failed ({reason}). Check repository and branch, and that `git push` there works "
             "for this user without a question (docs/publishing.md)."
@@ -144,7 +145,6 @@ def _environment(errand: Errand, folder: Path) -> dict[str, str]:
         "gc.auto": "0",
         "maintenance.auto": "false",
         "core.hooksPath": os.devnull,
-        "commit.gpgSign": "false",
     }
     env = {key: value for key, value in os.environ.items() if not _INHERITED.fullmatch(key)}
     for number, (key, value) in enumerate(settings.items()):
@@ -152,7 +152,6 @@ def _environment(errand: Errand, folder: Path) -> dict[str, str]:
     return env | {
         "GIT_CONFIG_COUNT": str(len(settings)),
         "GIT_DIR": str(folder),
-        "GIT_INDEX_FILE": str(folder / "digest-index"),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_LAZY_FETCH": "1",
         # Not ext::, by which an address would run any command.

@@ -129,7 +129,10 @@ def _listed(errand: Errand, client: Any, prefix: str) -> dict[str, tuple[int, st
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=errand.target.bucket, Prefix=prefix):
         if time.monotonic() > errand.deadline:
             raise late(errand.target)
-        found |= {item["Key"]: (item["Size"], item["ETag"].strip('"')) for item in page.get("Contents", ())}
+        found |= {
+            item["Key"]: (item.get("Size"), item.get("ETag", "").strip('"'))
+            for item in page.get("Contents", ())
+        }
     return found
 
 
