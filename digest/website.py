@@ -69,13 +69,20 @@ class Website:
                 f"{path!r}: not a path below {self.root}. This is a fault of a template or format.", path=path
             )
         target = self.root.joinpath(*parts)
-        if target.parent not in inside:
-            inside[target.parent] = target.parent.resolve().is_relative_to(self.root.resolve())
-        if not inside[target.parent]:
+        if not self._is_inside(target.parent, inside):
             raise PublishError(
                 f"{target}: leads out of {self.root} by a link. Remove that link.", path=str(target)
             )
         return target
+
+    def _is_inside(self, folder: Path, known: dict[Path, bool]) -> bool:
+        """Whether a folder below the root, which need not be there yet, is so on the disk too."""
+        if folder not in known:
+            known[folder] = folder == self.root or (
+                self._is_inside(folder.parent, known)
+                and (not folder.is_symlink() or folder.resolve().is_relative_to(self.root.resolve()))
+            )
+        return known[folder]
 
 
 class _Batch:
