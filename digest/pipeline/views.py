@@ -32,7 +32,7 @@ AUTHOR_PAPERS = 2
 SHOWN_AT_MOST = 1000
 EDITIONS_AT_ONCE = 10
 RECORDS_AT_ONCE = 200
-CHANNELS_AT_ONCE = 50
+PLACES_AT_ONCE = 4000
 # Keys of papers that were shown without an id and a page of their own.
 _NAMELESS = frozenset({"title", "abstract", "shown"})
 
@@ -146,16 +146,29 @@ class Views:
             for label in self._store.labels(self._digest.name, "author", slugs=slugs, least=AUTHOR_PAPERS)
             if label.slug not in self._followed
         ]
-        for batch in _batches(touched, CHANNELS_AT_ONCE):
-            places = [self._places(channel) for channel in batch]
-            shown = self._shown({place for found in places for place in found})
+        for batch in self._by_places(touched):
+            shown = self._shown({place for _, places in batch for place in places})
             yield replace(
                 self._base,
                 channels=tuple(
-                    replace(channel, shown=tuple(shown[place] for place in found))
-                    for channel, found in zip(batch, places, strict=True)
+                    replace(channel, shown=tuple(shown[place] for place in places))
+                    for channel, places in batch
                 ),
             )
+
+    def _by_places(self, channels: Iterable[Channel]) -> Iterator[list[tuple[Channel, list[Place]]]]:
+        """The channels and what they show, as many together as may be in memory: they share rows and items."""
+        batch: list[tuple[Channel, list[Place]]] = []
+        together: set[Place] = set()
+        for channel in channels:
+            places = self._places(channel)
+            if batch and len(together) + len(places) > PLACES_AT_ONCE:
+                yield batch
+                batch, together = [], set()
+            batch.append((channel, places))
+            together.update(places)
+        if batch:
+            yield batch
 
     def _is_touched(self, channel: Channel) -> bool:
         if channel.kind == "search":
