@@ -8,7 +8,7 @@ from datetime import date
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
-from urllib.parse import urldefrag
+from urllib.parse import unquote, urldefrag
 
 import feedparser
 import pytest
@@ -17,6 +17,8 @@ from lxml import etree
 from msgspec.structs import replace
 
 from digest.config import WebConfig
+from digest.formats import sitemaps
+from digest.labels import record_path
 from editions import (
     DIGEST,
     EDITIONS,
@@ -34,6 +36,18 @@ from editions import (
 
 DAY = "2026/11/19/"
 PAGES = ["index.html", "feeds/index.html", "2026/index.html", "2026/11/index.html", f"{DAY}index.html"]
+# Of an edition of any kind; which papers and topics it has differs.
+KINDS = ["papers", "topics", "topics list"]
+
+
+def pages_like(path: str, made: dict[str, bytes]) -> list[str]:
+    """The pages of a kind, at most three, or the page of that path."""
+    patterns = {
+        "papers": r"papers/[^/]+/index\.html",
+        "topics": r"topics/[^/]+/index\.html",
+        "topics list": r"topics/index\.html",
+    }
+    return [name for name in made if re.fullmatch(patterns[path], name)][:3] if path in patterns else [path]
 
 
 def soup(body: bytes) -> BeautifulSoup:
@@ -60,9 +74,16 @@ class Balance(HTMLParser):
 
 
 @pytest.mark.parametrize("name", EDITIONS)
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_keeps_the_frame(name: str, path: str) -> None:
-    body = pages_of(publication_of(EDITIONS[name]()), shipped())[path]
+@pytest.mark.parametrize("kind", [*PAGES, *KINDS])
+def test_every_page_keeps_the_frame(name: str, kind: str) -> None:
+    made = pages_of(publication_of(EDITIONS[name]()), shipped())
+    paths = pages_like(kind, made)
+    assert paths
+    for path in paths:
+        keeps_the_frame(path, made[path])
+
+
+def keeps_the_frame(path: str, body: bytes) -> None:
     page = soup(body)
     address = URL + path.removesuffix("index.html")
     assert page.html is not None
@@ -72,10 +93,9 @@ def test_every_page_keeps_the_frame(name: str, path: str) -> None:
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     assert [link["href"] for link in page.select("link[rel=canonical]")] == [address]
+    folder = path.removesuffix("index.html") if re.match("topics/.+/", path) else ""
     assert [link["href"] for link in page.select("link[rel=alternate]")] == [
-        f"{URL}rss.xml",
-        f"{URL}atom.xml",
-        f"{URL}feed.json",
+        f"{URL}{folder}{file}" for file in ("rss.xml", "atom.xml", "feed.json")
     ]
     assert page.select_one("a.skip[href='#main']") is not None
     assert page.select_one("main#main") is not None
@@ -83,7 +103,7 @@ def test_every_page_keeps_the_frame(name: str, path: str) -> None:
     assert page.title.text.strip()
     assert not page.select("script, img, iframe, object, embed, link[rel=stylesheet]")
     assert [form["action"] for form in page.select("form")] == (
-        ["/subscribe/"] if path == "index.html" else []
+        [f"{URL}search/", "/subscribe/"] if path == "index.html" else []
     )
     assert not re.search(rb"@import|@font-face|url\(", body)
     balance = Balance()
@@ -104,7 +124,7 @@ def test_links_are_absolute_and_lead_to_pages_that_exist(name: str) -> None:
     known |= {f"{URL}{head.date:%Y/%m}/" for head in publication.heads} | {
         f"{URL}{head.date:%Y}/" for head in publication.heads
     }
-    for path in PAGES:
+    for path in [name for kind in [*PAGES, *KINDS, "404.html"] for name in pages_like(kind, made)]:
         page = soup(made[path])
         ids = {tag["id"] for tag in page.find_all(id=True)}
         for link in page.find_all("a"):
@@ -115,7 +135,7 @@ def test_links_are_absolute_and_lead_to_pages_that_exist(name: str) -> None:
             assert re.match(r"https?://[^/]|mailto:[^?]+@", href), href
             target, fragment = urldefrag(href)
             if target.startswith(URL):
-                assert target in known, f"{path} links to {href}"
+                assert unquote(target) in known, f"{path} links to {href}"
             if fragment and target == URL + DAY:
                 assert f'id="{fragment}"'.encode() in made[f"{DAY}index.html"]
 
@@ -170,8 +190,17 @@ def test_a_paper_with_title_and_abstract_only_looks_finished() -> None:
     page = soup(pages_of(publication_of(EDITIONS["bare"]()), shipped())[f"{DAY}index.html"])
     first = page.find("article")
     assert first is not None
-    assert not first.select("a, .act > a")
-    assert [tag.name for tag in first.find_all(True)] == ["h3", "p", "div", "details", "summary", "p"]
+    assert [link.text for link in first.select("a")] == ["Cite it, and its history"]
+    assert [tag.name for tag in first.find_all(True)] == [
+        "h3",
+        "p",
+        "div",
+        "details",
+        "summary",
+        "p",
+        "p",
+        "a",
+    ]
     assert "·" not in first.text
     assert "Unknown" not in page.text
     assert "None" not in page.text
@@ -213,14 +242,14 @@ def test_home_has_the_form_that_subscribes_to_its_digest_with_all_ticked() -> No
 def test_the_form_of_a_site_in_a_folder_is_posted_below_it() -> None:
     site = replace(SITE, url="https://example.org/papers/")
     home = soup(pages_of(publication_of(rich(), site=site, url=site.url), shipped())["index.html"])
-    assert [form["action"] for form in home.select("form")] == ["/papers/subscribe/"]
+    assert [form["action"] for form in home.select("form")] == [f"{site.url}search/", "/papers/subscribe/"]
 
 
 def test_without_a_web_door_home_offers_subscription_by_mail_to_the_contact_or_the_sender() -> None:
     publication = publication_of(rich(), web=WebConfig(enabled=False))
     home = soup(pages_of(publication, shipped())["index.html"])
     assert home.select_one("a[href='mailto:digest@papers.example.org?subject=subscribe']") is not None
-    assert not home.select("form")
+    assert not home.select("form[method=post]")
     asked = replace(publication, site=replace(SITE, contact="ask@papers.example.org"))
     home = soup(pages_of(asked, shipped())["index.html"])
     assert home.select_one("a[href='mailto:ask@papers.example.org?subject=subscribe']") is not None
@@ -286,9 +315,71 @@ def test_topics_never_share_an_id_with_the_page(tmp_path: Any) -> None:
     assert len(balance.ids) == len(set(balance.ids))
 
 
-def test_the_sitemap_lists_every_edition() -> None:
+def locations(body: bytes) -> list[str]:
+    return [str(loc.text) for loc in etree.fromstring(body).iter("{*}loc")]
+
+
+def test_the_sitemaps_list_every_page_and_each_stands_where_the_protocol_lets_it() -> None:
     publication = publication_of(rich())
     made = pages_of(publication, shipped())
-    urls = [loc.text for loc in etree.fromstring(made["sitemap.xml"]).iter("{*}loc")]
-    assert {URL + head.path for head in publication.heads} <= set(urls)
+    parts = locations(made["sitemap.xml"])
+    assert parts == [f"{URL}sitemap-1.xml"] + [
+        f"{URL}papers/sitemap-{head.id}.xml" for head in publication.heads
+    ]
+    pages = locations(made["sitemap-1.xml"])
+    assert len(pages) == len(set(pages))
+    assert {URL + head.path for head in publication.heads} <= set(pages)
+    assert {URL + channel.path for channel in publication.catalogue} <= set(pages)
+    assert {f"{URL}topics/", f"{URL}authors/", f"{URL}searches/"} <= set(pages)
+    (own,) = [name for name in made if name.startswith("papers/sitemap-")]
+    assert all(loc.startswith(f"{URL}papers/") for loc in locations(made[own]))
     assert f"Sitemap: {URL}sitemap.xml" in made["robots.txt"].decode()
+
+
+def test_a_sitemap_holds_no_more_addresses_than_the_protocol_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sitemaps, "MOST", 100)
+    publication = publication_of(rich())
+    made = pages_of(publication, shipped())
+    parts = [locations(made[name]) for name in made if re.fullmatch(r"sitemap-\d+\.xml", name)]
+    assert [len(part) for part in parts[:-1]] == [100] * (len(parts) - 1)
+    assert {URL + head.path for head in publication.heads} <= {loc for part in parts for loc in part}
+    assert len(locations(made["sitemap.xml"])) == 100
+
+
+def test_the_page_for_an_unknown_address_searches_and_leads_to_the_newest_edition_from_anywhere() -> None:
+    page = soup(pages_of(publication_of(rich()), shipped())["404.html"])
+    assert len(page.find_all("h1")) == 1
+    assert page.select_one("meta[name=robots][content=noindex]") is not None
+    assert not page.select("link[rel=canonical]")
+    assert page.find("a", href=f"{URL}{DAY}", string="Read the newest edition") is not None
+    assert [form["action"] for form in page.select("form[role=search]")] == [f"{URL}search/"]
+    for tag in page.find_all(["a", "link", "form"]):
+        address = str(tag.get("href") or tag.get("action"))
+        assert address.startswith(URL) or address == "#main"
+    empty = soup(
+        pages_of(publication_of(rich(), heads=(), latest=(), editions=(), records=()), shipped())["404.html"]
+    )
+    assert empty.find("a", string="Read the newest edition") is None
+
+
+def test_a_static_host_gets_the_script_that_searches_and_a_web_door_none() -> None:
+    for enabled in (True, False):
+        made = pages_of(publication_of(rich(), web=WebConfig(enabled=enabled)), shipped())
+        for path in [*PAGES, "404.html"]:
+            scripts = [script["src"] for script in soup(made[path]).select("script")]
+            assert scripts == ([] if enabled else [f"{URL}search/search.js"])
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_an_edition_links_each_paper_s_own_page_and_its_references(name: str) -> None:
+    edition = EDITIONS[name]()
+    page = soup(pages_of(publication_of(edition), shipped())[f"{DAY}index.html"])
+    own = [
+        str(link["href"])
+        for link in page.select("article a")
+        if str(link["href"]).startswith(f"{URL}papers/")
+    ]
+    assert own == [URL + record_path(entry.paper.key) for entry in edition.entries]
+    assert {f"{URL}{DAY}papers.{kind}" for kind in ("json", "bib", "ris")} <= {
+        str(link["href"]) for link in page.select("a")
+    }
