@@ -155,7 +155,7 @@ def _joins(c: str) -> bool:
 _BLANK = re.compile("[\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟″«»", '"'))
 _TERM = re.compile(
-    r'(-?)(?:(author|category|topic|title|date):)?(?:"([^"]*)(?:"(\*?)|$)|([^ "]*))', re.IGNORECASE
+    r'(-?)(?:(author|category|topic|title|date):)?(?:"([^"]*)(?:"(\*?)|$)|([^ "]*))', re.IGNORECASE | re.ASCII
 )
 _FIELDS: dict[str, Field] = {
     "": "",

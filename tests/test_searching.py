@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest import searching
 from digest.errors import UsageError
 from digest.model import Hit, Paper, Place
 from digest.searching import MAX_CHARS, MAX_TERMS, Query, Term, matches, parse_query, pieces, tokens
@@ -61,6 +62,13 @@ def test_a_token_is_letters_and_digits_and_nothing_that_a_database_could_cut(tex
         assert token
         assert " " not in token
         assert token.isalnum() or not token.isascii()
+
+
+@given(TEXTS)
+def test_the_places_of_tokens_are_those_of_the_same_tokens(text: str) -> None:
+    spans = searching._spans(text)
+    assert [span.token for span in spans] == tokens(text)
+    assert all(span.start < span.end for span in spans)
 
 
 @given(TEXTS)

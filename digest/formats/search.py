@@ -48,11 +48,14 @@ def page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 
     With a web door the file is a page without script, for a copy of the archive: its form leads to that door.
     """
+    variables = page_variables(publication)
     if not publication.web.enabled:
         yield publication.page("search/search.js", renderer.render("archive/search.js"))
         document = {"schema": 1, "chunks": publication.chunk_count}
         yield publication.page("search/index.json", msgspec.json.encode(document) + b"\n")
-    yield archive_page(publication, renderer, "search", "search/", **page_variables(publication))
+        # Beside the page: so a copy of the archive finds its own, wherever it lies.
+        variables["search_script"] = "search.js"
+    yield archive_page(publication, renderer, "search", "search/", **variables)
 
 
 def page_variables(
