@@ -34,17 +34,16 @@ class Language(Struct, frozen=True):
     def without(self, found: str, left_out: Sequence[str]) -> str:
         return f"({found}{self.but_not}({self.either.join(left_out)}))" if left_out else found
 
-    def term(self, term: Term, field: str | None = None) -> str:
-        """A term, looked for in another field than its own if one is given."""
+    def term(self, term: Term, field: str) -> str:
+        """A term, looked for in a field."""
         if term.slug:
             return self.label(wording.label(term.field, plain(term.slug)), False)
         words = [word[: wording.MAX_TOKEN] for word in term.words]
-        where = term.field if field is None else field
         if term.field != "author":
-            return self.phrase(where, words, term.prefix)
+            return self.phrase(field, words, term.prefix)
         *whole, last = words  # of one name, in any order: _of_one_name sees to that
         return self.all_of(
-            [*(self.phrase(where, [w], False) for w in whole), self.phrase(where, [last], term.prefix)]
+            [*(self.phrase(field, [w], False) for w in whole), self.phrase(field, [last], term.prefix)]
         )
 
 
@@ -104,22 +103,24 @@ class _Searching:
         self._first, self._last = id_range(query.since, query.until)
         self._only: set[int] | None = None
         self._but: set[int] = set()
-        self._all = not digests
+        self._digests = digests
         self._words = self._expression(digests)
         if digests:
             self._but.update(row for (row,) in db.rows("outdone_within", digests=db.array(digests)))
         self._heed_names()
 
-    def _expression(self, digests: tuple[str, ...]) -> str:
-        """Everything but that the words of an author are of one name."""
+    def _expression(self, digests: tuple[str, ...], field: str = "") -> str:
+        """Everything but that the words of an author are of one name. What has no field of its own is looked for in `field`."""
         language, terms = self._language, self._query.terms
-        found = [language.term(term) for term in terms if not term.negated]
+        found = [language.term(term, term.field or field) for term in terms if not term.negated]
         if digests and (len(digests) > 1 or self._db.value("shows_others", digest=digests[0])):
             among = language.either.join(language.label(wording.of_digest(one), False) for one in digests)
             found.append(f"({among})")
         if not found:
             found.append(language.label(wording.label("in", ""), True))
-        left_out = [language.term(term) for term in terms if term.negated and not _names_one(term)]
+        left_out = [
+            language.term(term, term.field) for term in terms if term.negated and not _names_one(term)
+        ]
         return language.without(language.all_of(found), left_out)
 
     def _heed_names(self) -> None:
@@ -133,7 +134,9 @@ class _Searching:
             }
         for term in terms:
             if term.negated:
-                found = self._stored(self._language.all_of([self._words, self._language.term(term)]))
+                found = self._stored(
+                    self._language.all_of([self._words, self._language.term(term, term.field)])
+                )
                 self._but.update(row for row, words in found.items() if _of_one_name(words, term))
 
     def _stored(self, words: str) -> dict[int, wording.Words]:
@@ -141,21 +144,18 @@ class _Searching:
 
     def page(self, limit: int, offset: int, order: str) -> tuple[int, list[Hit]]:
         total = self._count(self._words)
-        return total, self._hits(
-            self._ranked(limit, offset) if order == "rank" else self._ids(self._words, limit, offset)
-        )
+        if order == "rank" and any(not (term.negated or term.field) for term in self._query.terms):
+            ids = self._ranked(limit, offset)
+        else:
+            ids = self._ids(self._words, limit, offset)
+        return total, self._hits(ids)
 
     def _ranked(self, limit: int, offset: int) -> list[int]:
-        language = self._language
-        free = [t for t in self._query.terms if not (t.negated or t.field)]
-        if not free:
-            return self._ids(self._words, limit, offset)
-        titles = language.all_of(language.term(term, "title") for term in free)
-        first = language.all_of([self._words, titles])
-        ids = self._ids(first, limit, offset)
+        in_titles = self._expression(self._digests, "title")
+        ids = self._ids(in_titles, limit, offset)
         if len(ids) < limit:
-            skipped = max(0, offset - self._count(first))
-            ids += self._ids(language.without(self._words, [titles]), limit - len(ids), skipped)
+            skipped = max(0, offset - self._count(in_titles)) if offset else 0
+            ids += self._ids(self._language.without(self._words, [in_titles]), limit - len(ids), skipped)
         return ids
 
     def _count(self, words: str) -> int:
@@ -175,7 +175,7 @@ class _Searching:
             "last": self._last,
             "only": None if self._only is None else self._db.array(list(self._only)),
             "but": self._db.array(list(self._but)) if self._but else None,
-            "twice": int(not self._all),
+            "twice": int(bool(self._digests)),
         }
 
     def _hits(self, ids: Sequence[int]) -> list[Hit]:

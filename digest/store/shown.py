@@ -6,8 +6,8 @@ The index is filled from the editions as they were issued, after them and apart 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -19,7 +19,7 @@ from digest.model import Edition, Entry, Hit, Label, LabelKind, Place
 from digest.store import wording
 from digest.store.database import Database, Row
 from digest.store.known import plain
-from digest.store.records import current_papers, papers_now
+from digest.store.records import Now, current_papers, papers_now
 
 CHUNK = 500  # papers of a part of the index (formats.SearchChunk)
 STEP = 10  # editions, or reworded papers times ten, that one transaction brings into the index
@@ -28,13 +28,14 @@ _DAY_BITS = 20  # of an id below the day: a million papers in one day
 _decode = msgspec.json.Decoder(Edition).decode
 
 
-class _New(Struct, frozen=True):
+class _New(Struct, frozen=True, kw_only=True):
     """A paper of an edition that is to be indexed: the place it gets, and the row it has if it was shown before."""
 
     id: int
     key: str
     position: int
     entry: Entry
+    labels: list[tuple[LabelKind, str, str]]
     number: int
     before: Row | None
 
@@ -79,13 +80,10 @@ class Shown:
             return int(self._db.value("newest_edition_id"))
 
     def _index(self, edition_id: int, edition: Edition, topics: Mapping[str, str]) -> None:
-        news = self._news(edition)
-        if not news:
-            return
-        keys = [new.key for new in news]
-        papers = papers_now(self._db, keys)
+        news = self._news(edition, topics)
+        papers = papers_now(self._db, [new.key for new in news])
         self._forget([new.before for new in news if new.before is not None])
-        labels = self._put_labels(edition.digest, news, topics)
+        labels = self._put_labels(edition.digest, news)
         self._db.many(
             "insert_shown",
             [
@@ -108,20 +106,10 @@ class Shown:
             "insert_labelled",
             [{"label_id": label, "shown_id": new.id} for new in news for label in labels[new.id]],
         )
-        wording.put(
-            self._db,
-            {
-                new.id: wording.words_of(
-                    papers[new.key].paper if new.key in papers else new.entry.paper,
-                    edition.digest,
-                    _found_under(new.entry, topics),
-                )
-                for new in news
-            },
-        )
+        wording.put(self._db, {new.id: _words(new, edition.digest, papers.get(new.key)) for new in news})
         self._db.many("put_outdone", [{"paper_id": paper.id} for paper in papers.values()])
 
-    def _news(self, edition: Edition) -> list[_New]:
+    def _news(self, edition: Edition, topics: Mapping[str, str]) -> list[_New]:
         """The papers of an edition, each once, with their new ids: the first has the greatest, that of the newest place."""
         entries: dict[str, tuple[int, Entry]] = {}
         for position, entry in enumerate(edition.entries, 1):
@@ -136,7 +124,17 @@ class Shown:
             known = before.get(key)
             number += known is None
             news.append(
-                _New(top + len(entries) - order, key, position, entry, known[2] if known else number, known)
+                _New(
+                    id=top + len(entries) - order,
+                    key=key,
+                    position=position,
+                    entry=entry,
+                    labels=[
+                        (kind, plain(slug), plain(name)) for kind, slug, name in labels_of(entry, topics)
+                    ],
+                    number=known[2] if known else number,
+                    before=known,
+                )
             )
         return news
 
@@ -148,35 +146,33 @@ class Shown:
         self._db.many("delete_shown", [{"id": row[0]} for row in rows])
         wording.forget(self._db, [row[0] for row in rows])
 
-    def _put_labels(
-        self, digest: str, news: Sequence[_New], topics: Mapping[str, str]
-    ) -> dict[int, list[int]]:
+    def _put_labels(self, digest: str, news: Sequence[_New]) -> dict[int, list[int]]:
         """The numbers of the labels of each new place, which count it from now on."""
-        counts: dict[tuple[LabelKind, str], dict[str, object]] = {}
-        slugs: dict[int, list[tuple[LabelKind, str]]] = defaultdict(list)
-        for new in sorted(news, key=lambda new: -new.id):  # the newest first: it writes the name
-            for kind, slug, name in labels_of(new.entry, topics):
-                kind_slug = kind, plain(slug)
-                slugs[new.id].append(kind_slug)
-                row = counts.setdefault(
-                    kind_slug,
-                    {
-                        "digest": digest,
-                        "kind": kind,
-                        "slug": plain(slug),
-                        "name": plain(name),
-                        "newest": new.id,
-                        "papers": 0,
-                    },
-                )
-                row["papers"] = int(str(row["papers"])) + 1
-        self._db.many("put_label", list(counts.values()))
+        found: dict[tuple[LabelKind, str], tuple[str, int]] = {}
+        for new in news:  # the newest comes first: it writes the name
+            for kind, slug, name in new.labels:
+                found.setdefault((kind, slug), (name, new.id))
+        counts = Counter((kind, slug) for new in news for kind, slug, _ in new.labels)
+        self._db.many(
+            "put_label",
+            [
+                {
+                    "digest": digest,
+                    "kind": kind,
+                    "slug": slug,
+                    "name": name,
+                    "newest": newest,
+                    "papers": counts[kind, slug],
+                }
+                for (kind, slug), (name, newest) in found.items()
+            ],
+        )
         numbers: dict[tuple[str, str], int] = {}
-        for kind in {kind for kind, _ in counts}:
-            asked = self._db.array([slug for other, slug in counts if other == kind])
+        for kind in {kind for kind, _ in found}:
+            asked = self._db.array([slug for other, slug in found if other == kind])
             rows = self._db.rows("labels_by_slug", digest=digest, kind=kind, slugs=asked)
             numbers |= {(kind, row[0]): row[3] for row in rows}
-        return {new.id: [numbers[one] for one in slugs[new.id]] for new in news}
+        return {new.id: [numbers[kind, slug] for kind, slug, _ in new.labels] for new in news}
 
     def _refresh_some(self) -> int:
         """Indexes the words of some papers anew that have changed."""
@@ -273,11 +269,11 @@ class Shown:
             self._db.many("forget_touched", [{"digest": digest, "key": plain(key)} for key in keys])
 
 
-def _found_under(entry: Entry, topics: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The labels that a search finds a paper by: a topic also by its name, whatever slug the configuration gives it."""
-    yield "topic", slug_of(entry.topic) or OTHER_SLUG
-    for kind, slug, _ in labels_of(entry, topics):
-        yield kind, plain(slug)
+def _words(new: _New, digest: str, now: Now | None) -> wording.Words:
+    """A topic is also found by its name, whatever slug the configuration gives it."""
+    by_name = ("topic", plain(slug_of(new.entry.topic)) or OTHER_SLUG)
+    paper = now.paper if now else new.entry.paper
+    return wording.words_of(paper, digest, [by_name, *((kind, slug) for kind, slug, _ in new.labels)])
 
 
 def _first_id(day: date) -> int:

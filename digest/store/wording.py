@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,6 +13,7 @@ from digest.model import Paper
 from digest.store.database import Database
 
 MAX_TOKEN = 200  # characters; PostgreSQL takes 2,046 bytes
+_TOO_LONG = re.compile(rf"(\S{{{MAX_TOKEN}}})\S+")
 _MAX_FIELD = 100_000  # characters of one field; PostgreSQL takes a million bytes for all of them
 
 
@@ -73,7 +75,7 @@ def of_digest(digest: str) -> str:
 
 
 def words_of(paper: Paper, digest: str, labels: Iterable[tuple[str, str]]) -> Words:
-    """The words of a paper. Its topic and categories are labels; its authors are found by their names."""
+    """The words of a paper, with its topic and categories as labels; authors are found by their names."""
     tokens = dict.fromkeys(label(kind, slug) for kind, slug in labels if kind != "author")
     return Words(
         _plain(paper.title),
@@ -84,7 +86,7 @@ def words_of(paper: Paper, digest: str, labels: Iterable[tuple[str, str]]) -> Wo
 
 
 def _plain(text: str) -> str:
-    return " ".join(token[:MAX_TOKEN] for token in searching.tokens(text[:_MAX_FIELD]))
+    return _TOO_LONG.sub(r"\1", " ".join(searching.tokens(text[:_MAX_FIELD])))
 
 
 def put(db: Database, words: Mapping[int, Words]) -> None:

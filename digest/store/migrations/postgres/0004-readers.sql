@@ -28,14 +28,14 @@ CREATE INDEX entries_key ON entries (key, edition_id);
 
 -- `name` is as the newest of its papers writes it, which is shown.id = `newest`; `papers` is how many there are.
 CREATE TABLE labels (
-    id     INTEGER NOT NULL PRIMARY KEY,
     digest TEXT NOT NULL,
     kind   TEXT NOT NULL CHECK (kind IN ('topic', 'category', 'author')),
     slug   TEXT NOT NULL,
+    id     INTEGER NOT NULL UNIQUE,
     name   TEXT NOT NULL,
     newest BIGINT NOT NULL,
     papers INTEGER NOT NULL,
-    UNIQUE (digest, kind, slug)
+    PRIMARY KEY (digest, kind, slug)
 );
 CREATE TABLE labelled (
     label_id INTEGER NOT NULL REFERENCES labels (id),

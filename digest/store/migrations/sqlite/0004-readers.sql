@@ -28,15 +28,15 @@ CREATE INDEX entries_key ON entries (key, edition_id);
 
 -- `name` is as the newest of its papers writes it, which is shown.id = `newest`; `papers` is how many there are.
 CREATE TABLE labels (
-    id     INTEGER NOT NULL PRIMARY KEY,
     digest TEXT NOT NULL,
     kind   TEXT NOT NULL CHECK (kind IN ('topic', 'category', 'author')),
     slug   TEXT NOT NULL,
+    id     INTEGER NOT NULL UNIQUE,
     name   TEXT NOT NULL,
     newest INTEGER NOT NULL,
     papers INTEGER NOT NULL,
-    UNIQUE (digest, kind, slug)
-);
+    PRIMARY KEY (digest, kind, slug)
+) WITHOUT ROWID;
 CREATE TABLE labelled (
     label_id INTEGER NOT NULL REFERENCES labels (id),
     shown_id INTEGER NOT NULL REFERENCES shown (id),
