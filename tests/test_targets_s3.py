@@ -271,8 +271,11 @@ def test_storage_that_hangs_costs_no_more_than_its_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer", ["<html>It works!</html>", "It works!", "", "<a><b></a>", "<ListBucketResult><Contents/>"]
 )
-def test_an_answer_that_is_no_s3_is_reported(tmp_path: Path, httpserver: HTTPServer, answer: str) -> None:
-    httpserver.expect_request("/papers").respond_with_data(answer)
+@pytest.mark.parametrize("status", [200, 403, 404, 301])
+def test_an_answer_that_is_no_s3_is_reported(
+    tmp_path: Path, httpserver: HTTPServer, answer: str, status: int
+) -> None:
+    httpserver.expect_request("/papers").respond_with_data(answer, status=status)
     report = publish("papers", httpserver.url_for("").rstrip("/"), site(tmp_path / "site"))
     assert report.error
 

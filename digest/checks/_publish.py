@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from digest.config import PublishConfig
@@ -60,8 +61,9 @@ def _problems(target: PublishConfig) -> list[str]:
     found = []
     if not place.strip():
         found.append(f'kind "{target.kind}" and no "{main}". Add {main} = "{example}".')
-    elif place.startswith("-") or re.search(r"[\x00-\x1f\x7f]", place):
-        found.append(f'"{main}" is {place!r}, a place that cannot be. Write {main} = "{example}".')
+    elif place.startswith("-") or re.search(r"[\x00-\x1f\x7f]", place) or not _has_home(place):
+        shown = re.sub("//.*@", "//…@", place)
+        found.append(f'"{main}" is {shown!r}, a place that cannot be. Write {main} = "{example}".')
     plain = PublishConfig(name="", kind=target.kind)
     found += [
         f'"{key}" is of kind "{kind}", and this is "{target.kind}". Take it out, or write kind = "{kind}".'
@@ -100,7 +102,7 @@ def _s3_problems(target: PublishConfig) -> list[str]:
         found.append(
             '"endpoint" is no http or https address. Write endpoint = "https://s3.example.org", or none for Amazon.'
         )
-    if re.search(r"[\x00-\x1f\x7f\\]|(^|/)\.{0,2}/|(^|/)\.{1,2}$", target.prefix):
+    if re.search(r"[\x00-\x1f\x7f\\]|(^|/)\.{0,2}/|(^|/)\.{1,2}$", target.prefix.strip("/")):
         found.append(f'"prefix" is {target.prefix!r}. Write the folder in the bucket, prefix = "papers/".')
     if bool(target.access_key) != bool(target.secret_key):
         given, lacking = _SECRET if target.access_key else _SECRET[::-1]
@@ -108,6 +110,15 @@ def _s3_problems(target: PublishConfig) -> list[str]:
             f'a "{given}" and no "{lacking}". Add {lacking} = "…", or leave both to the environment.'
         )
     return found
+
+
+def _has_home(path: str) -> bool:
+    """Not `~user` of a user who is unknown here."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _address(url: str) -> SplitResult | None:

@@ -54,13 +54,14 @@ def send(errand: Errand) -> Iterator[bool]:
     """For each file whether it was sent. An object's ETag is the MD5 of its bytes, where it was sent in one piece."""
     try:
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
     except ImportError:
         raise PublishError(
             'S3 needs the package boto3, which is not installed: pip install "paper-digest[s3]".'
         ) from None
     try:
         yield from _send(errand, _client(errand.target))
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
         raise _failed(errand.target, error) from error
 
 
