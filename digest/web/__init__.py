@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from digest.web.door import Door
+    from digest.web.files import Files
     from digest.web.forms import Fields
 
     Look = Callable[[Request], Response]
@@ -37,7 +38,8 @@ _GRACE_S = 10
 
 
 def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
-    """The application, over one App that its threads share. `web.state.letters` is the worker that sends its letters.
+    """The application, over one App that its threads share. `web.state.letters` is the worker that sends its letters,
+    `web.state.files` the published files.
 
     Raises ConfigError for [web] "proxies" that are no networks, and StoreError where the store cannot be opened.
     """
@@ -45,13 +47,15 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     from starlette.exceptions import HTTPException
 
     from digest.web.door import Door
+    from digest.web.files import Files
     from digest.web.worker import LetterWorker
 
     letters = LetterWorker(app)
+    files = Files(app.config.resolve(app.config.site.output))
     door = Door(app, clock, letters)
     answers = _Answers(door)
     web = Starlette(
-        routes=_routes(app, door),
+        routes=_routes(app, door, files),
         exception_handlers={
             HTTPException: answers.refused,
             DigestError: answers.failed,
@@ -60,10 +64,11 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     )
     web.router.redirect_slashes = False
     web.state.letters = letters
+    web.state.files = files
     return web
 
 
-def _routes(app: App, door: Door) -> list[BaseRoute]:
+def _routes(app: App, door: Door, files: Files) -> list[BaseRoute]:
     from starlette.responses import RedirectResponse
     from starlette.routing import Mount, Route, Router
 
@@ -90,7 +95,7 @@ def _routes(app: App, door: Door) -> list[BaseRoute]:
     routes += [Route(f"/unsubscribe{slash}", leave, methods=["GET", "POST"]) for slash in ("/", "")]
     routes += _searches(app, door)
     routes.append(Route("/healthz", _endpoint(door, door.health, None, site_url), methods=["GET"]))
-    files = Published(app.config.resolve(app.config.site.output), urlsplit(site_url).path)
+    published = Published(files, urlsplit(site_url).path, [digest.path or "" for digest in app.config.digest])
     prefix = root.rstrip("/")
     outside: list[BaseRoute] = []
     if prefix:
@@ -98,7 +103,7 @@ def _routes(app: App, door: Door) -> list[BaseRoute]:
             Route(prefix, lambda request: RedirectResponse(urlsplit(site_url).path), methods=["GET"])
         )
     # Files are what is left when no door has the name: a mount for them would also answer for a door's other methods.
-    return [*outside, Mount(prefix, app=Router(routes, redirect_slashes=False, default=files))]
+    return [*outside, Mount(prefix, app=Router(routes, redirect_slashes=False, default=published))]
 
 
 def _searches(app: App, door: Door) -> list[BaseRoute]:
@@ -254,6 +259,8 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
     """
     import uvicorn
 
+    from digest.web.fastlane import make_protocol
+
     web = make_web(app, clock=app.clock)
 
     class Server(uvicorn.Server):
@@ -263,6 +270,7 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
     server = Server(
         uvicorn.Config(
             web,
+            http=make_protocol(web.state.files),
             lifespan="off",
             ws="none",
             # Tokens stand in addresses: no access log. Proxies are ours to judge (limits.py).

@@ -1,70 +1,97 @@
-"""The published files: what is below site.output, and nothing else."""
+"""The published files: what is below site.output, and nothing else. fastlane.py answers for those known here already."""
 
 from __future__ import annotations
 
 import os
-import stat
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 from urllib.parse import quote
 
-import anyio.to_thread
+from anyio import open_file, to_thread
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.responses import RedirectResponse
+from starlette.types import Receive, Scope, Send
 
-from digest.web.pages import ALWAYS, FILE_POLICY
+from digest.web.conditions import read_asked
+from digest.web.files import Answer, File, Files, press, signature
+from digest.web.pages import ALWAYS
 
-if TYPE_CHECKING:
-    from starlette.staticfiles import PathLike
-
-# Feeds bring a style sheet, which browsers apply only to this type.
-_XML = "application/xml"
+_CHUNK = 256 << 10
 
 
-class Published(StaticFiles):
-    """Files of a folder that may not be there yet, `index.html` for a folder; `root` is the path of site.url."""
+class Published:
+    """The files of a site, `index.html` for a folder; `root` is the path of site.url. `digests` are the folders of its digests:
+    each may have a 404.html of its own."""
 
-    def __init__(self, directory: PathLike, root: str) -> None:
-        super().__init__(directory=directory, html=True, check_dir=False)
+    def __init__(self, files: Files, root: str, digests: Sequence[str] = ()) -> None:
+        self._files = files
         self._root = root
+        self._digests = sorted({"", *(f"{path}/" if path else "" for path in digests)}, key=len, reverse=True)
 
-    async def check_config(self) -> None:
-        """Before the first run there is no folder: then nothing is found in it, and that is no fault."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises HTTPException for what is no file, where no 404.html is published, and for other methods."""
+        if scope["type"] != "http":
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        path = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix("/")
+        # A slash in disguise is in no address of ours.
+        place = self._files.place(path) if b"%2f" not in scope.get("raw_path", b"").lower() else None
+        file = await self._file(place) if place else None
+        if file is not None:
+            target = scope.get("raw_path")
+            if target:
+                self._files.learn(bytes(target), file.path)
+            await self._answer(file, scope, send)
+        elif path and await to_thread.run_sync(self._files.is_folder, path):
+            # By its own path, so that it leads nowhere else.
+            await RedirectResponse(f"{self._root}{quote(path)}/", headers=ALWAYS)(scope, receive, send)
+        else:
+            await self._missing(path, scope, send)
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["method"] in ("GET", "HEAD") and not scope["path"].endswith("/"):
-            redirect = await anyio.to_thread.run_sync(self._folder, path)
-            if redirect is not None:
-                return redirect
-        try:
-            return await super().get_response(path, scope)
-        except OSError as error:
-            raise HTTPException(status_code=404) from error
-        except HTTPException as error:
-            # A file that this user may not read is as good as none.
-            raise HTTPException(
-                404 if error.status_code == 401 else error.status_code, headers=error.headers
-            ) from None
+    async def _file(self, place: str) -> File | None:
+        file = self._files.fresh(place)
+        if file is None:
+            file = await to_thread.run_sync(self._files.load, place)
+            if file is None:
+                self._files.forget(place)
+            else:
+                self._files.keep(file)
+        return file
 
-    def _folder(self, path: str) -> Response | None:
-        """The redirect to a folder asked for without its final slash: by its own path, so that it leads nowhere else."""
-        try:
-            _, found = self.lookup_path(path)
-        except (OSError, ValueError):
-            return None
-        if found is None or not stat.S_ISDIR(found.st_mode):
-            return None
-        below = "" if path == "." else f"{quote(path)}/"
-        return RedirectResponse(f"{self._root}{below}", headers=ALWAYS)
+    async def _answer(self, file: File, scope: Scope, send: Send, status: int = 200) -> None:
+        asked = read_asked(scope["headers"])
+        form = file.representation(asked.gzip)
+        if form is None:
+            self._files.add_pressed(file, await to_thread.run_sync(press, file))
+            form = file.representation(asked.gzip) or file.plain
+        answer = form.missing if status == 404 else form.answer(asked)
+        if scope["method"] == "GET" and answer.body is None:
+            await self._from_disk(file, answer, send)
+        else:
+            await _send(answer, b"" if scope["method"] == "HEAD" else answer.body or b"", send)
 
-    def file_response(
-        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers.update(
-            {**ALWAYS, "Content-Security-Policy": FILE_POLICY, "Cache-Control": "no-cache"}
-        )
-        if str(full_path).endswith(".xml") and "content-type" in response.headers:
-            response.headers["content-type"] = _XML
-        return response
+    async def _from_disk(self, file: File, answer: Answer, send: Send) -> None:
+        """A large file in parts. Whatever takes its place meanwhile, these are the bytes of the one that was opened.
+        Raises HTTPException where that is no more the one that the headers are of."""
+        async with await open_file(file.path, "rb") as stream:
+            if signature(os.fstat(stream.wrapped.fileno())) != file.signature:
+                raise HTTPException(503, headers={"Retry-After": "1"})
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            while chunk := await stream.read(_CHUNK):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _missing(self, path: str, scope: Scope, send: Send) -> None:
+        folder = next(folder for folder in self._digests if path.startswith(folder))
+        for page in dict.fromkeys((f"{folder}404.html", "404.html")):
+            place = self._files.place(page)
+            file = await self._file(place) if place else None
+            if file is not None:
+                await self._answer(file, scope, send, status=404)
+                return
+        raise HTTPException(404)
+
+
+async def _send(answer: Answer, body: bytes, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
