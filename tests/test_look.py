@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import need
+from digest.labels import record_path
 from editions import EDITIONS, copies_of, pages_of, publication_of, shipped
 
 if TYPE_CHECKING:
@@ -19,11 +20,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DAY = "2026/11/19/"
-PAGES = ["index.html", f"{DAY}index.html", "2026/11/index.html", "2026/index.html", "feeds/index.html"]
+PAPER, VERSIONS = "papers/2611.10002/index.html", "papers/2611.10012/index.html"
+TOPIC = "topics/other/index.html"
+PAGES = [
+    *("index.html", f"{DAY}index.html", "2026/11/index.html", "2026/index.html", "feeds/index.html"),
+    *(TOPIC, "topics/index.html", "404.html"),
+]
 MAIL = f"{DAY}email.html"
+ODD_PAPER = f"{record_path(EDITIONS['odd']().entries[8].paper.key)}index.html"
 NAMES = ["rich", "bare", "odd", "single"]
 EVERYTHING = [(name, path) for name in ("rich", "odd") for path in [*PAGES, MAIL]]
 EVERYTHING += [(name, path) for name in ("bare", "single") for path in (f"{DAY}index.html", MAIL)]
+EVERYTHING += [("rich", PAPER), ("rich", VERSIONS), ("rich", "authors/marit-solheim/index.html")]
+# Of an odd edition every paper: all titles that people and machines have put there.
+EVERYTHING += [("odd", f"{record_path(entry.paper.key)}index.html") for entry in EDITIONS["odd"]().entries]
+EVERYTHING += [("bare", f"{record_path(EDITIONS['bare']().entries[0].paper.key)}index.html")]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +117,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", [*PAGES, MAIL])
+@pytest.mark.parametrize("path", [*PAGES, VERSIONS, MAIL])
 def test_text_stands_out_in_both_schemes(page: Page, site: Path, path: str, scheme: str) -> None:
     show(page, site / "rich" / path, width=1200, scheme=scheme)
     pairs = page.evaluate(CONTRAST)
@@ -124,7 +135,7 @@ def test_dark_mode_darkens(page: Page, site: Path, path: str, light: str, dark: 
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colour
 
 
-@pytest.mark.parametrize("path", [*PAGES, MAIL])
+@pytest.mark.parametrize("path", [*PAGES, ODD_PAPER, MAIL])
 def test_nothing_is_loaded_from_elsewhere(page: Page, site: Path, path: str) -> None:
     asked: list[str] = []
 
@@ -137,7 +148,7 @@ def test_nothing_is_loaded_from_elsewhere(page: Page, site: Path, path: str) -> 
     assert asked == [(site / "odd" / path).as_uri()]
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, PAPER])
 def test_the_skip_link_comes_first_and_is_seen_when_focused(page: Page, site: Path, path: str) -> None:
     show(page, site / "rich" / path, width=375)
     page.keyboard.press("Tab")
