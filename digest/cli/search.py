@@ -1,0 +1,79 @@
+"""`digest search WORDS`: what the archive has about something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.console import Console, plural
+
+if TYPE_CHECKING:
+    from digest.config import Config
+    from digest.model import Hit
+
+TITLE, NAMES = 70, 24  # columns of the table
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many papers to show."
+)
+@click.option("--digest", "digests", multiple=True, metavar="NAME", help="Only what this digest has shown.")
+@click.pass_obj
+def search(console: Console, words: Sequence[str], limit: int, digests: Sequence[str]) -> None:
+    """Search everything that was shown: words, "phrases", begin*, -without, author:, title:, category:, topic:, date:.
+
+    Quotes are for the shell too: digest search 'author:"Ada Fenwick" chart* date:2026-11..'
+    """
+    from digest.app import search as searching
+
+    with console.app() as app:
+        searching.refresh(app)
+        found = searching.search(app, " ".join(words), digests=digests, limit=limit)
+        papers = [_paper(hit, app.config) for hit in found.hits]
+    console.answer({"query": found.query.text, "total": found.total, "papers": papers})
+    if not papers:
+        console.result("No paper found. Try fewer words, or a beginning with a star: 'transform*'")
+        return
+    _show(console, papers)
+    more = f", {len(papers)} shown; --limit shows more." if found.total > len(papers) else "."
+    console.result(f"{plural(found.total, 'paper')} found{more}")
+
+
+def _paper(hit: Hit, config: Config) -> dict[str, Any]:
+    """A paper as --json has it: its address at its source, and that of its own page."""
+    from digest.formats.search import source_url
+    from digest.labels import record_path
+
+    place, paper = hit.place, hit.paper
+    day = place.date.isoformat()
+    known = hit.digest in [digest.name for digest in config.digest]
+    return {
+        "key": place.key,
+        "title": paper.title,
+        "authors": paper.authors,
+        "date": day,
+        "edition": day if place.part == 1 else f"{day}/{place.part}",
+        "digest": hit.digest,
+        "topic": hit.topic,
+        "url": source_url(hit),
+        "page": f"{config.digest_url(hit.digest)}{record_path(place.key)}" if known else "",
+    }
+
+
+def _show(console: Console, papers: Sequence[dict[str, Any]]) -> None:
+    from digest.text import truncate
+
+    def names(authors: Sequence[str]) -> str:
+        return f"{authors[0]} and {len(authors) - 1} more" if len(authors) > 1 else "".join(authors)
+
+    console.table(
+        ["shown", "title", "authors", "page"],
+        [
+            (p["edition"], truncate(p["title"], TITLE), truncate(names(p["authors"]), NAMES), p["page"])
+            for p in papers
+        ],
+    )
