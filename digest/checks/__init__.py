@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
+from digest.checks._publish import hub_problems, publish_problems
 from digest.checks._readers import theme_problems, view_problems
 from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
 from digest.config import (
@@ -43,7 +44,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
-    """One message for each fault of the tables of a Config (site, store, source, digest, mail, web; those that could be
+    """One message for each fault of the tables of a Config (site, store, source, digest, mail, web …; those that could be
     made): file, table, key and mend."""
     found = []
     if "site" in tables:
@@ -56,6 +57,7 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += _web_problems(tables["web"])
     if "lookup" in tables:
         found += _lookup_problems(tables["lookup"])
+    found += publish_problems(tables.get("publish", ()))
     sources, digests = tables.get("source", ()), tables.get("digest", ())
     names = [source.name for source in sources]
     for table, items in (("source", sources), ("digest", digests)):
@@ -180,7 +182,7 @@ def _site_problems(site: SiteConfig) -> list[str]:
             f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
         )
     found += _path_problems("[site]: ", output=site.output, templates=site.templates)
-    found += theme_problems(site)
+    found += theme_problems(site) + hub_problems(site.hub)
     try:
         ZoneInfo(site.timezone)
     except (ValueError, OSError, KeyError):
