@@ -1,43 +1,13 @@
-"""`digest preview`, `digest send`, `digest rebuild`: what is done with editions that exist."""
+"""`digest send`, `digest rebuild`: what is done with editions that exist."""
 
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import click
 
 from digest.cli.console import Console, plural, shown
 from digest.cli.run import delivery_words, parse_date
-
-
-@click.command()
-@click.option(
-    "--date",
-    "day",
-    callback=parse_date,
-    metavar="YYYY-MM-DD",
-    help="The edition of that day; default: the newest.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("var/preview"),
-    help="Folder to write to.",
-)
-@click.pass_obj
-def preview(console: Console, day: date | None, out: Path) -> None:
-    """Write mail, text and pages of an edition to a folder, without publishing or sending anything."""
-    with console.app() as app:
-        edition, report = app.preview(Path.cwd() / out, day=day)
-        root = Path.cwd() / out / (app.digest_named(edition.digest).path or "") / edition.path
-    files = [root / name for name in ("index.html", "email.html", "email.txt")]
-    console.answer(
-        {"edition": edition.id, "folder": str(root), "written": report.written, "unchanged": report.unchanged}
-    )
-    console.result(f"Edition {edition.id}, {plural(edition.count, 'paper')}:")
-    for file in files:
-        console.result(f"  {shown(file)}")
 
 
 @click.command()
