@@ -35,10 +35,8 @@ def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         parts.append(f"sitemap-{number}.xml")
         yield publication.page(parts[-1], _urls(renderer, urls[start : start + MOST]))
     parts += [_part_of(head) for head in publication.heads]
-    index = renderer.render(
-        "archive/sitemap.xml", urls=[], parts=[publication.url + part for part in parts[-MOST:]]
-    )
-    yield publication.page("sitemap.xml", index)
+    files = [publication.url + part for part in parts[-MOST:]]
+    yield publication.page("sitemap.xml", renderer.render("archive/sitemap-index.xml", urls=files))
     if not publication.folder:
         yield publication.page(
             "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {publication.url}sitemap.xml\n"
@@ -50,7 +48,7 @@ def _part_of(edition: Edition | EditionHead) -> str:
 
 
 def _urls(renderer: Renderer, urls: Sequence[str]) -> str:
-    return renderer.render("archive/sitemap.xml", urls=urls, parts=[])
+    return renderer.render("archive/sitemap.xml", urls=urls)
 
 
 def _pages(publication: Publication) -> Iterator[str]:
