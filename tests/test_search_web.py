@@ -54,6 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             ),
             work("أين ذهبت الحركات kestrel", authors=("ليلى, منصور",)),
             work("机器学习入门", links={"abstract": "https://papers.example/abs/1?a=1&b=2"}),
+            work("Many and more", authors=("A One", "B Two", "C Three", "D Four", "Yes Late", "F Six")),
             work("Long", "word " * 200 + "needle " + "word " * 200),
         ]
         show(site, *odd, days=1)
@@ -91,6 +92,13 @@ def test_each_result_leads_to_its_source_its_edition_and_its_own_page(site: Site
         f"/papers/{key_of(site, '机器')}/",
     ]
     assert row.select_one(".act").get_text(" ", strip=True).startswith("Friday, 20 November 2026")  # type: ignore[union-attr]
+
+
+def test_names_that_were_looked_for_are_shown_though_they_come_late(site: Site) -> None:
+    answer = site.get("/search/?q=" + quote('author:"yes late" and'))
+    (line,) = answer.page.select("article p.m")
+    assert line.get_text() == "A One, B Two, C Three, Yes Late and 2 more"
+    assert [mark.get_text() for mark in line.select("mark")] == ["Yes", "Late"]
 
 
 def key_of(site: Site, query: str) -> str:

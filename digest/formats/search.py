@@ -119,7 +119,7 @@ def view_hit(hit: Hit, query: Query, url: str) -> HitView:
     return HitView(
         title=pieces(clean(paper.title) or "(untitled)", query, field="title"),
         snippet=snippet(clean(gist(paper.abstract, paper.gist)), clean(paper.abstract), query),
-        authors=pieces(_authors(hit, query), query, field="author"),
+        authors=_authors(hit, query),
         organization=truncate(clean(paper.organization or ""), 80),
         url=source_url(hit) or place,
         page_url=place,
@@ -138,15 +138,15 @@ def snippet(summary: str, abstract: str, query: Query) -> tuple[tuple[str, bool]
     return found
 
 
-def _authors(hit: Hit, query: Query) -> str:
+def _authors(hit: Hit, query: Query) -> tuple[tuple[str, bool], ...]:
     """The first names; and those that were looked for, so that one sees why the paper was found."""
     names = [isolate(truncate(clean(name), 60)) for name in author_names(hit.paper)]
     shown, rest = names[:SHOWN_AUTHORS], names[SHOWN_AUTHORS:]
     wanted = [name for name in rest if any(marked for _, marked in pieces(name, query, field="author"))]
     shown += wanted[:SHOWN_AUTHORS]
     more = len(names) - len(shown)
-    joined = ", ".join(shown)
-    return f"{joined} and {more} more" if more else joined
+    tail: tuple[tuple[str, bool], ...] = ((f" and {more} more", False),) if more else ()
+    return (*pieces(", ".join(shown), query, field="author"), *tail)
 
 
 def source_url(hit: Hit) -> str:

@@ -263,7 +263,7 @@ function authors(paper, query) {
   const wanted = names.slice(SHOWN_AUTHORS).filter(name => pieces(name, query, "author").some(([, mark]) => mark));
   shown.push(...wanted.slice(0, SHOWN_AUTHORS));
   const more = names.length - shown.length;
-  return pieces(shown.join(", ") + (more ? ` and ${more} more` : ""), query, "author");
+  return [...pieces(shown.join(", "), query, "author"), ...(more ? [[` and ${more} more`, false]] : [])];
 }
 
 globalThis.digestSearch = {tokens, parse, matches, pieces};
