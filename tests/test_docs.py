@@ -369,10 +369,10 @@ def test_the_other_commands_have_the_documented_keys(sample: Path, tmp_path: Pat
                  "sources enable": ["sample"], "sources disable": ["sample"], "replay": ["2026-11-20"],
                  "why": keys_of[:1], "merge": keys_of[:2], "subscribers import": [str(tmp_path / "readers.csv")],
                  "subscribers erase": ["b@example.org"], "subscribers allow": ["b@example.org"],
-                 "bounce": [str(tmp_path / "note.eml")]}  # fmt: skip
+                 "search": ["language"], "bounce": [str(tmp_path / "note.eml")]}  # fmt: skip
     (tmp_path / "readers.csv").write_text("address,consented_at\nc@example.org,2026-11-01\n")
     (tmp_path / "note.eml").write_text("Subject: a note\n\nGood morning.\n")
-    assert len(table) == 20
+    assert len(table) == 21
     for line, keys in table.items():
         words = line.split()[1:-1]
         _, out = call(sample, *words, *arguments.get(" ".join(w for w in words if w[0] != "-"), []), "--json")
@@ -392,7 +392,14 @@ def test_the_published_files_are_those_of_the_table(sample: Path) -> None:
     table = rows(section(read("docs/interface.md"), "## What is published"))
     named = {path for row in table for path in re.findall(r"`([^`]+)`", row[0])}
     real = {p.relative_to(sample / "feeds").as_posix() for p in (sample / "feeds").rglob("*") if p.is_file()}
-    assert real - {"feeds/feed.css"} == named
+    real = {re.sub(r"^(papers|topics|authors|searches)/[^/]+/", r"\1/NAME/", path) for path in real}
+    real = {re.sub(r"^categories/[^/]+/(?!index)", "topics/NAME/", path) for path in real}
+    real = {re.sub(r"^categories/[^/]+/", "categories/NAME/", path) for path in real}
+    assert real - {"feeds/feed.css"} <= named
+    # The sample has no followed author and no saved search.
+    assert named - real <= {
+        f"{folder}/{of}index.html" for folder in ("authors", "searches") for of in ("", "NAME/")
+    }
 
 
 def test_the_tutorial_shows_the_summary_of_the_first_run(tmp_path: Path) -> None:
