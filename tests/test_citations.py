@@ -54,6 +54,8 @@ def cited(**changes: object) -> Citation:
         ("van der Berg, Jan", Name(given="Jan", particle="van der", family="Berg")),
         ("María de la Cruz Reyes", Name(given="María", particle="de la", family="Cruz Reyes")),
         ("Otto von Guericke", Name(given="Otto", particle="von", family="Guericke")),
+        ("Tomás Ó Ruairc", Name(given="Tomás", family="Ó Ruairc")),
+        ("Ó Ruairc, Tomás", Name(given="Tomás", family="Ó Ruairc")),
         ("Van Nguyen", Name(given="Van", family="Nguyen")),
         ("A. B. Sow", Name(given="A. B.", family="Sow")),
         ("Martin King Jr.", Name(given="Martin", family="King", suffix="Jr.")),

@@ -14,6 +14,8 @@ _PARTICLE = re.compile(
     "af|al|auf|av|bin|bint|ibn|d'|dal?|dall[aeo]|das|de|degli|dei|del|dela|dell[aeo]|den|der|des|di|do|dos|du|el|i|la|las|les?|li|los?"
     "|'t|te|ten|ter|to|und|v|van|vom|von|vor|y|ze?|zum?|zur|à"
 )
+# Written with a capital, and a part of the family name all the same.
+_FIRST_OF_FAMILY = re.compile("Ó|Ní|Nic|Uí|Mac|St\\.?")
 _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV|VI{0,3}")
 # Letters of names whose parts have no space between them, or stand in another order.
 _WHOLE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
@@ -60,7 +62,14 @@ def _in_order(text: str, suffix: str) -> Name:
         suffix = words.pop()
     if len(words) < 2 or _GROUP.fullmatch(words[-1]) or words[0].casefold() == "the":
         return Name(literal=f"{' '.join(words)} {suffix}".strip())
-    first = next((n for n, word in enumerate(words[1:-1], 1) if _PARTICLE.fullmatch(word)), len(words) - 1)
+    first = next(
+        (
+            n
+            for n, word in enumerate(words[1:-1], 1)
+            if _PARTICLE.fullmatch(word) or _FIRST_OF_FAMILY.fullmatch(word)
+        ),
+        len(words) - 1,
+    )
     return _divided(" ".join(words[:first]), " ".join(words[first:]), suffix)
 
 
