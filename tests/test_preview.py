@@ -185,7 +185,7 @@ def test_the_configuration_is_followed_and_its_faults_are_explained(site: Path) 
 
 
 def test_what_is_published_and_stored_stays_as_it_is(site: Path) -> None:
-    def elsewhere() -> dict[str, bytes]:
+    def elsewhere() -> dict[str, tuple[bytes, int]]:
         return {
             name: body
             for name, body in tree(site).items()
