@@ -135,7 +135,8 @@ def _group(
         "name": name,
         "about": about,
         "channels": [
-            FeedsView(clean(channel.name), feed.home, channel.papers, _views(feed)) for channel, feed in feeds
+            FeedsView(clean(channel.name) or channel.slug, feed.home, channel.papers, _views(feed))
+            for channel, feed in feeds
         ],
     }
 

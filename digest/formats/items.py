@@ -127,7 +127,7 @@ def edition_feed(publication: Publication, edition: Edition, before: EditionHead
 def channel_feed(publication: Publication, channel: Channel) -> Feed:
     """The feed of a topic, category, author or saved search: its newest 50 papers or those of 7 days, whichever is more."""
     words = {"topic": "the topic", "category": "the category", "author": "papers by"}
-    name = clean(channel.name)
+    name = clean(channel.name) or channel.slug
     return _feed(
         publication,
         f"/{channel.path.rstrip('/')}",

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from digest.formats import Publication
-from digest.formats.entries import hexadecimal, rfc822, xml_attribute
+from digest.formats.entries import hexadecimal, rfc822, xml_attribute, xml_text
 from digest.formats.frame import FEEDS
 from digest.formats.items import EDITIONS_FILES, Feed, digest_feed, editions_feed
 from digest.model import Page
@@ -52,16 +52,15 @@ def rss_and_atom(feed: Feed) -> tuple[bytes, bytes]:
 
 def _facts(feed: Feed) -> dict[str, str]:
     """What stands in the heads of both formats, escaped."""
-    facts = {
+    texts = {
         "title": feed.title,
         "id": feed.id,
-        "home": feed.home,
-        "style": f"{feed.root}feeds/feed.css",
         "language": feed.site.language,
         "about": feed.description,
         "author": feed.author,
     }
-    return {name: xml_attribute(clean(text)) for name, text in facts.items()}
+    facts = {name: xml_text(clean(text)) for name, text in texts.items()}
+    return facts | {"home": xml_attribute(feed.home), "style": xml_attribute(f"{feed.root}feeds/feed.css")}
 
 
 def _more(feed: Feed, number: int, indent: str, tag: str) -> str:
