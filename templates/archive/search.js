@@ -39,7 +39,8 @@ function joins(c) {
 }
 
 const isAscii = text => /^[\x00-\x7f]*$/.test(text);
-const tokens = text => isAscii(text) ? text.toLowerCase().match(/[a-z0-9]+/g) ?? [] : spans([...text]).map(span => span.token);
+const tokens = text => (text.match(/[A-Za-z0-9\u0080-\uffff]+/g) ?? []).flatMap(run =>
+  isAscii(run) ? [run.toLowerCase()] : spans([...run]).map(span => span.token));
 
 // The tokens of a text, given as its characters, and where they stand in it.
 function spans(letters) {
@@ -167,12 +168,18 @@ function day(text, isLast) {
 // Does the search find this paper of the index?
 function matches(query, paper) {
   if ((query.since && paper.date < query.since) || (query.until && paper.date > query.until)) return false;
-  const names = (paper.authors ?? []).map(tokens), title = tokens(paper.title ?? "");
-  const texts = [title, tokens(paper.abstract ?? ""), names.flat()];
-  return query.terms.every(term => has(term, paper, names, title, texts) !== term.negated);
+  const names = once(() => (paper.authors ?? []).map(tokens));
+  const texts = [() => tokens(paper.title ?? ""), () => names().flat(), () => tokens(paper.abstract ?? "")].map(once);
+  return query.terms.every(term => has(term, paper, names, texts) !== term.negated);
 }
 
-function has(term, paper, names, title, texts) {
+// Made when it is first needed: most papers are ruled out by less.
+function once(make) {
+  let made;
+  return () => made ??= make();
+}
+
+function has(term, paper, names, texts) {
   if (term.slug) {
     const slugs = (term.field === "topic" ? paper.topics : paper.categories) ?? [];
     if ([...term.slug].length <= 60) return slugs.includes(term.slug);
@@ -180,9 +187,9 @@ function has(term, paper, names, title, texts) {
     return slugs.some(slug => [...slug].length > 60 && slug.startsWith(`${start}-`));
   }
   if (term.field === "author")
-    return names.some(name => term.words.every((word, n) =>
+    return names().some(name => term.words.every((word, n) =>
       term.prefix && n === term.words.length - 1 ? name.some(token => token.startsWith(word)) : name.includes(word)));
-  return (term.field === "title" ? [title] : texts).some(text => places(text, term, 1).length);
+  return texts.slice(0, term.field === "title" ? 1 : 3).some(text => places(text(), term, 1).length);
 }
 
 // Where the words of a term stand in a row; at most so many places.
