@@ -170,6 +170,32 @@ def test_who_never_answers_is_forgotten(store: Store) -> None:
     assert store.expire_pending(older_than=NOW + HOUR) == 0
 
 
+def test_who_left_before_any_mail_and_is_asked_by_a_stranger_has_left_still(store: Store) -> None:
+    number = pending(store).id
+    store.confirm_subscriber(number, now=NOW)
+    store.leave(number, now=NOW)
+    for days in range(2):
+        pending(store, now=NOW + days * DAY)
+        assert store.expire_pending(older_than=NOW + (days + 1) * DAY) == 1
+        assert status(store, number) == "unsubscribed"
+
+
+def test_who_agreed_after_they_had_left_and_is_on_the_list_has_not_left(store: Store) -> None:
+    for come_back in (
+        lambda number: store.confirm_subscriber(pending(store).id, now=NOW),
+        lambda number: store.return_subscriber(number, now=NOW),
+        lambda number: reader(store),
+    ):
+        number = reader(store).id
+        store.leave(number, now=NOW)
+        come_back(number)
+        assert status(store, number) == "confirmed"
+        with store._db.writing():
+            store._db.execute("UPDATE subscribers SET status = 'pending'", {})
+        store.expire_pending(older_than=NOW + DAY)
+        assert status(store, number) == "gone"
+
+
 def test_an_operator_adds_with_choices_and_the_time_of_consent(store: Store) -> None:
     added = reader(store, digests=("daily",), preferences=CHOSEN, since=NOW - 9 * DAY, consent="import")
     assert (added.preferences, added.since, added.consent, added.changed_at) == (

@@ -73,13 +73,14 @@ class Leaving:
 
     def expire_pending(self, *, older_than: datetime) -> int:
         """How many subscribers were forgotten because they were asked before `older_than` and did not answer, with the letters
-        to them. Who had been a reader before is unsubscribed again instead. How often an address was asked stays known."""
+        to them. Who had been a reader before, or had left, is unsubscribed again instead: to be asked, by whomever, does not undo
+        that. How often an address was asked stays known."""
         with self._db.writing():
             found = self._db.rows("pending_before", older_than=stamp(older_than))
-            for number, had_mail in found:
-                if had_mail:
+            for number, had_left in found:
+                if had_left:
                     self._db.run("set_status", id=number, status="unsubscribed", now=stamp(older_than))
-            self._delete([number for number, had_mail in found if not had_mail])
+            self._delete([number for number, had_left in found if not had_left])
             if self._db.value("meta_value", key="to_wipe") is not None:
                 self._db.wipe_afterwards()  # also what an earlier process could not finish
             return len(found)

@@ -22,17 +22,17 @@ SELECT id, address, status, digests, preferences, since, changed_at, nonce, cons
 FROM subscribers WHERE status = :status ORDER BY id;
 
 -- name: restart_subscriber(id, address, status, digests, preferences, since, consent, now)!
--- One who was not on the list is so again, or is to be asked.
+-- One who was not on the list is so again, or is to be asked: that they had left is forgotten when they agree, not before.
 UPDATE subscribers SET
     address = :address, status = :status, digests = :digests, preferences = :preferences, since = :since, consent = :consent,
-    paused_until = '', changed_at = :now
+    paused_until = '', changed_at = :now, left_at = CASE WHEN :status = 'pending' THEN left_at ELSE '' END
 WHERE id = :id;
 
 -- name: set_digests(id, digests)!
 UPDATE subscribers SET digests = :digests WHERE id = :id;
 
 -- name: confirm_subscriber(id, now)!
-UPDATE subscribers SET status = 'confirmed', since = :now, changed_at = :now, score = 0, scored_at = ''
+UPDATE subscribers SET status = 'confirmed', since = :now, changed_at = :now, left_at = '', score = 0, scored_at = ''
 WHERE id = :id AND status = 'pending';
 
 -- name: set_choices(id, digests, preferences, status, paused_until, now)!
@@ -46,10 +46,13 @@ UPDATE subscribers SET status = 'confirmed', paused_until = '', changed_at = :no
 WHERE status = 'paused' AND paused_until <= :today;
 
 -- name: set_status(id, status, now)!
-UPDATE subscribers SET status = :status, paused_until = '', changed_at = :now WHERE id = :id;
+UPDATE subscribers SET
+    status = :status, paused_until = '', changed_at = :now,
+    left_at = CASE WHEN :status = 'unsubscribed' THEN :now ELSE left_at END
+WHERE id = :id;
 
 -- name: return_subscriber(id, now)!
-UPDATE subscribers SET status = 'confirmed', changed_at = :now WHERE id = :id AND status = 'unsubscribed';
+UPDATE subscribers SET status = 'confirmed', changed_at = :now, left_at = '' WHERE id = :id AND status = 'unsubscribed';
 
 -- name: score(id)^
 SELECT score, scored_at FROM subscribers WHERE id = :id;
@@ -58,8 +61,8 @@ SELECT score, scored_at FROM subscribers WHERE id = :id;
 UPDATE subscribers SET score = :score, scored_at = :scored_at WHERE id = :id;
 
 -- name: pending_before(older_than)
--- Who was asked and did not answer, and whether they had been readers before.
-SELECT s.id, EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id)
+-- Who was asked and did not answer, and whether they had left, or had been readers, before.
+SELECT s.id, s.left_at <> '' OR EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id)
 FROM subscribers s
 WHERE s.status = 'pending' AND s.since < :older_than;
 
