@@ -7,7 +7,6 @@ import random
 import shutil
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,51 +17,22 @@ import pytest
 from msgspec.structs import replace
 
 from conftest import need
-from digest.config import TopicConfig, WebConfig, slugs_of
+from digest.config import TopicConfig, slugs_of
 from digest.errors import UsageError
-from digest.formats import SearchChunk
 from digest.formats.search import _document
-from digest.model import Hit, Paper, Place
+from digest.model import Paper
 from digest.searching import matches, parse_query, pieces, tokens
 from editions import DAY, SITE, odd, pages_of, publication_of, rich, shipped
+from test_search_pages import STATIC, chunks, hit_of
 from test_searching import CASES, hits
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Request
 
+TOPICS = slugs_of([TopicConfig(name="Language models", slug="lm")])
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-STATIC = WebConfig(enabled=False)
-TOPICS = slugs_of([TopicConfig(name="Language models", slug="lm")])
-
-
-def hit_of(paper: Paper, day: date, position: int, topic: str = "") -> Hit:
-    place = Place(paper_id=position, key=paper.key, date=day, part=1, position=position)
-    return Hit(digest="daily", place=place, paper=paper, topic=topic)
-
-
-def owl(number: int, text: str = "They see in the dark.") -> Paper:
-    return Paper(
-        key=f"arxiv:2611.{number:05}",
-        title=f"Owls of night {number}",
-        abstract=text,
-        authors=("Ada Fenwick", "Bo Tide"),
-        links={"abstract": f"https://arxiv.example/abs/2611.{number:05}"},
-    )
-
-
-def chunks() -> tuple[SearchChunk, ...]:
-    """A first part of 100 papers about owls, a second of 30, and a third of what people and machines put into titles."""
-    parts = [
-        [hit_of(owl(n), DAY - timedelta(days=30 - n // 10), n % 10 + 1) for n in range(100)],
-        [hit_of(owl(n), DAY - timedelta(days=1), n - 99) for n in range(100, 130)],
-        [
-            *[hit_of(e.paper, DAY, n, e.topic) for n, e in enumerate(odd().entries, 1)],
-            *[hit_of(e.paper, DAY, n + 20, e.topic) for n, e in enumerate(rich().entries, 1)],
-        ],
-    ]
-    return tuple(SearchChunk(number=n, hits=tuple(part)) for n, part in enumerate(parts, 1))
 
 
 def write(root: Path, url: str, **changes: Any) -> None:
@@ -134,59 +104,6 @@ def search(page: Page, url: str, query: str) -> list[str]:
 def titles(page: Page) -> list[str]:
     found: list[str] = page.eval_on_selector_all("#results h3", "all => all.map(e => e.textContent)")
     return found
-
-
-# ---------------------------------------------------------------- files
-
-
-def test_a_static_host_gets_an_index_in_parts_and_a_web_door_none() -> None:
-    static = pages_of(publication_of(rich(), web=STATIC, chunks=chunks(), chunk_count=3), shipped())
-    ours = {path for path in static if path.startswith("search/")}
-    assert ours == {
-        *("search/index.html", "search/search.js", "search/index.json"),
-        *("search/0001.json", "search/0002.json", "search/0003.json"),
-    }
-    assert json.loads(static["search/index.json"]) == {"schema": 1, "chunks": 3}
-    door = pages_of(publication_of(rich(), chunks=chunks(), chunk_count=3), shipped())
-    assert {path for path in door if path.startswith("search/")} == {"search/index.html"}
-    assert b"<script" not in door["search/index.html"]
-    assert b"hidden" not in door["search/index.html"].partition(b"<form")[2].partition(b">")[0]
-
-
-def test_a_part_of_the_index_has_what_a_search_needs_and_no_address_that_runs() -> None:
-    static = pages_of(publication_of(rich(), web=STATIC, chunks=chunks(), chunk_count=3), shipped())
-    first = json.loads(static["search/0001.json"])["papers"][0]
-    assert first == {
-        "title": "Owls of night 0",
-        "authors": ["Ada Fenwick", "Bo Tide"],
-        "abstract": "They see in the dark.",
-        "gist": "They see in the dark.",
-        "topics": ["other"],
-        "date": "2026-10-20",
-        "url": "https://arxiv.example/abs/2611.00000",
-        "place": "2026/10/20/#p-2611.00000",
-        "record": "papers/2611.00000/",
-    }
-    for number in (1, 2, 3):
-        for paper in json.loads(static[f"search/000{number}.json"])["papers"]:
-            assert paper.get("url", "https://").startswith(("https://", "http://"))
-            assert not paper["record"].startswith("/")
-
-
-def test_the_script_is_small_and_runs_no_text() -> None:
-    script = pages_of(publication_of(rich(), web=STATIC), shipped())["search/search.js"]
-    assert len(script) < 20_000
-    for word in (
-        b"innerHTML",
-        b"outerHTML",
-        b"insertAdjacent",
-        b"document.write",
-        b"eval(",
-        b"Function(",
-        b"import(",
-        b"http:",
-    ):
-        assert word not in script
 
 
 # ---------------------------------------------------------------- the same answers as searching.py
