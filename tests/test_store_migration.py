@@ -21,6 +21,7 @@ from yoyo.backends.base import DatabaseBackend
 
 from digest.errors import SchemaTooNew, StoreError
 from digest.model import Edition, Preferences, Receipt
+from digest.searching import parse_query
 from digest.store import Store, database, open_store
 from digest.store.postgres import Postgres
 from digest.store.sqlite import Sqlite
@@ -146,6 +147,16 @@ def second_sqlite(tmp_path_factory: pytest.TempPathFactory, first: tuple[Rows, E
     return path
 
 
+@pytest.fixture(scope="session")
+def third_sqlite(tmp_path_factory: pytest.TempPathFactory, first: tuple[Rows, Edition]) -> Path:
+    """A store of schema 3 that holds the same."""
+    path = tmp_path_factory.mktemp("third") / "digest.db"
+    make_old(f"sqlite:///{path}", "sqlite", first[0], schema=3)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
 def postgres_database(url: str, name: str, template: str) -> str:
     """The address of a new database on this server."""
     import psycopg
@@ -170,6 +181,13 @@ def second_postgres(postgres_url: str, first: tuple[Rows, Edition]) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def third_postgres(postgres_url: str, first: tuple[Rows, Edition]) -> str:
+    url = postgres_database(postgres_url, "third", "template0")
+    make_old(re.sub("^postgresql:", "postgresql+psycopg:", url), "postgres", first[0], schema=3)
+    return url
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def first_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a filled store of schema 1, on each of the two databases."""
@@ -180,6 +198,12 @@ def first_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def second_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a filled store of schema 2, on each of the two databases."""
     return fresh(request, request.param, tmp_path, "second")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def third_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a filled store of schema 3, on each of the two databases."""
+    return fresh(request, request.param, tmp_path, "third")
 
 
 def fresh(request: pytest.FixtureRequest, dialect: str, folder: Path, version: str = "first") -> str:
@@ -272,10 +296,50 @@ def test_a_store_of_the_second_version_goes_on_with_its_mail(second_url: str) ->
         assert store.check() == []
 
 
+def test_a_store_of_the_third_version_loses_nothing_and_its_index_is_filled(
+    third_url: str, first: tuple[Rows, Edition]
+) -> None:
+    rows, issued = first
+    with open_store(third_url) as store:
+        assert store._db.schema() == database.SCHEMA  # type: ignore[attr-defined]
+        assert holds_all(store, rows)
+        assert store.search(parse_query("topic:other"), limit=9) == (0, [])
+        assert store.index_editions(lambda digest: {}) == 1
+        assert store.index_editions(lambda digest: {}) == 0
+        shown = [entry.paper.key for entry in issued.entries]
+        assert [hit.place.key for hit in store.chunk("daily", 1)] == shown
+        total, hits = store.search(parse_query("kilns"), limit=9)
+        assert (total, hits[0].paper.title) == (1, "Dating Kilns")
+        records = store.records("daily", shown)
+        assert [(r.key, r.mentions[0].source, len(r.versions)) for r in records] == [
+            (key, "list", 1) for key in shown
+        ]
+        assert holds_all(store, rows)
+
+
+def test_who_had_left_before_the_schema_knew_is_not_forgotten(third_url: str) -> None:
+    with closing(
+        Sqlite(Path(third_url.removeprefix("sqlite:///"))) if "sqlite" in third_url else Postgres(third_url)
+    ) as db:
+        db.execute("DELETE FROM deliveries", {})
+        db.execute("UPDATE subscribers SET status = 'unsubscribed' WHERE id = 1", {})
+    with open_store(third_url) as store:
+        one, two = store.subscribers()
+        for reader in (one, two):
+            store.add_pending(reader.address, digests=(), preferences=Preferences(), consent="form", now=NOW)
+        with store._db.writing():
+            store._db.execute("UPDATE subscribers SET status = 'pending', since = '2026'", {})
+        assert store.expire_pending(older_than=NOW) == 2
+        assert [(reader.id, reader.status) for reader in store.subscribers()] == [(1, "unsubscribed")]
+
+
 def test_both_databases_have_the_same_tables(second_url: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
         open_store(f"sqlite:///{tmp_path / 'new.db'}").close()
-        for table in ("subscribers", "deliveries", "letters", "suppressions", "askings"):
+        for table in (
+            *("subscribers", "deliveries", "letters", "suppressions", "askings"),
+            *("shown", "labels", "labelled", "shown_words", "revisions", "touched"),
+        ):
             names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             with open_store(second_url) as store, store._db.reading():
                 cursor = store._db.execute(f"SELECT * FROM {table}", {})
@@ -300,13 +364,13 @@ def test_nothing_refers_to_the_tables_that_are_built_anew(tmp_path: Path) -> Non
 def test_a_copy_from_before_is_kept_beside_the_store(
     first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, copy = tmp_path / "digest.db", tmp_path / "digest.db.before-3"
+    path, copy = tmp_path / "digest.db", tmp_path / "digest.db.before-4"
     shutil.copy(first_sqlite, path)
     path.chmod(0o640)
     copy.write_bytes(b"of an earlier attempt")
-    (tmp_path / "digest.db.before-3.part").write_bytes(b"of one that was killed")
+    (tmp_path / "digest.db.before-4.part").write_bytes(b"of one that was killed")
     open_store(f"sqlite:///{path}").close()
-    assert not (tmp_path / "digest.db.before-3.part").exists()
+    assert not (tmp_path / "digest.db.before-4.part").exists()
     assert [record.args[-1] for record in caplog.records if "kept at" in record.msg] == [copy]  # type: ignore[index]
     assert copy.stat().st_mode & 0o777 == 0o640
     with closing(sqlite3.connect(copy)) as connection:
@@ -322,7 +386,7 @@ def test_a_copy_goes_back_to_work_when_it_is_put_back(
 ) -> None:
     shutil.copy(first_sqlite, tmp_path / "digest.db")
     open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
-    (tmp_path / "digest.db.before-3").replace(tmp_path / "digest.db")
+    (tmp_path / "digest.db.before-4").replace(tmp_path / "digest.db")
     with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store:
         assert holds_all(store, first[0])
 
@@ -337,10 +401,10 @@ def test_without_a_copy_the_schema_is_left_as_it_was(
     first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path
 ) -> None:
     shutil.copy(first_sqlite, tmp_path / "digest.db")
-    (tmp_path / "digest.db.before-3").mkdir()  # what cannot be written over
-    with pytest.raises(StoreError, match=r"copied to .*before-3.*Nothing was changed.*Free some space"):
+    (tmp_path / "digest.db.before-4").mkdir()  # what cannot be written over
+    with pytest.raises(StoreError, match=r"copied to .*before-4.*Nothing was changed.*Free some space"):
         open_store(f"sqlite:///{tmp_path / 'digest.db'}")
-    assert not (tmp_path / "digest.db.before-3.part").exists()
+    assert not (tmp_path / "digest.db.before-4.part").exists()
     with closing(sqlite3.connect(tmp_path / "digest.db")) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("1",)
         assert rows_of(connection) == first[0]
@@ -417,14 +481,18 @@ def killed(
 @pytest.mark.parametrize(
     ("version", "dialect", "every"),
     [
-        ("first", "sqlite", 7),
-        ("second", "sqlite", 4),
-        pytest.param("first", "postgres", 13, marks=pytest.mark.postgres),
-        pytest.param("second", "postgres", 9, marks=pytest.mark.postgres),
+        ("first", "sqlite", 11),
+        ("second", "sqlite", 9),
+        ("third", "sqlite", 4),
+        pytest.param("first", "postgres", 23, marks=pytest.mark.postgres),
+        pytest.param("second", "postgres", 17, marks=pytest.mark.postgres),
+        pytest.param("third", "postgres", 7, marks=pytest.mark.postgres),
         pytest.param("first", "sqlite", 1, marks=pytest.mark.torture),
         pytest.param("second", "sqlite", 1, marks=pytest.mark.torture),
+        pytest.param("third", "sqlite", 1, marks=pytest.mark.torture),
         pytest.param("first", "postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
         pytest.param("second", "postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
+        pytest.param("third", "postgres", 1, marks=[pytest.mark.postgres, pytest.mark.torture]),
     ],
 )
 def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
@@ -446,6 +514,8 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
             assert sight(store, paper("Tidal Memory"), days=1) == ["seen"]
             assert all(len(reader.nonce) == 16 for reader in store.subscribers())
             assert store.next_letter() is None
+            assert store.index_editions(lambda digest: {}) == 1
         with open_store(url) as store:
             assert store.check() == []
-    assert versions == ({1, 2, 3} if version == "first" else {2, 3})
+    oldest = {"first": 1, "second": 2, "third": 3}[version]
+    assert versions == set(range(oldest, database.SCHEMA + 1))
