@@ -236,7 +236,7 @@ class App(Post):
 
     def _newest_title(self) -> str:
         heads = [head for digest in self.config.digest for head in self.store.edition_heads(digest.name)]
-        return f"Edition {max(heads, key=lambda head: head.date).id}" if heads and self.config.publish else ""
+        return f"edition {max(heads, key=lambda head: head.date).id}" if heads and self.config.publish else ""
 
     def preview(self, out: Path, *, day: date | None = None) -> tuple[Edition, PublishReport]:
         """Mail, text and pages of an edition (the newest, or that of `day`) written below `out`; nothing else is touched."""

@@ -55,7 +55,7 @@ def send_elsewhere(
         pinged, unpinged = ping(config.site.hub, feeds, user_agent=user_agent)
     for told in targets:
         if told.error:
-            log.warning("%s: %s", told.name, told.error)
+            log.info("%s: %s", told.name, told.error)
     return replace(report, targets=tuple(targets), pinged=pinged, unpinged=unpinged)
 
 
