@@ -11,6 +11,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -328,8 +329,8 @@ def test_who_had_left_before_the_schema_knew_is_not_forgotten(third_url: str) ->
         for reader in (one, two):
             store.add_pending(reader.address, digests=(), preferences=Preferences(), consent="form", now=NOW)
         with store._db.writing():
-            store._db.execute("UPDATE subscribers SET status = 'pending', since = '2026'", {})
-        assert store.expire_pending(older_than=NOW) == 2
+            store._db.execute("UPDATE subscribers SET status = 'pending'", {})
+        assert store.expire_pending(older_than=NOW + timedelta(1)) == 2
         assert [(reader.id, reader.status) for reader in store.subscribers()] == [(1, "unsubscribed")]
 
 
