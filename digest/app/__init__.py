@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
@@ -45,6 +46,8 @@ LEASE = "run"
 # Longer than any pause between two renewals; a dead holder on this machine is noticed at once (process.py).
 LEASE_TTL_S = 15 * 60.0
 _LEASE_POLL_S = 5.0
+# It is held for longer after so much time, while much is read or written.
+RENEW_S = 60.0
 # The lease keeps processes apart, this the threads of one: they follow each other.
 _AT_WORK = threading.RLock()
 
@@ -77,6 +80,7 @@ class App(Post):
         self.arxiv_interval_s = ARXIV_INTERVAL_S
         self._holder = this_process()
         self._turns: _StoreTurns | None = None
+        self._renewed = time.monotonic()
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> App:
@@ -221,7 +225,9 @@ class App(Post):
         from digest.pipeline.publish import publish
 
         website = self.website(dry_run=dry_run)
-        report = publish(self.config, self.store, self.renderer, website, everything=everything)
+        report = publish(
+            self.config, self.store, self.renderer, website, everything=everything, done=self.renew_in_time
+        )
         self.renew()
         if dry_run:
             return report
@@ -365,8 +371,15 @@ class App(Post):
                 return False
         return True
 
+    def renew_in_time(self) -> None:
+        """Holds the lease for longer, where that was not done for a minute: to read many pages or write ten years takes longer
+        than it lasts. Raises LeaseHeld."""
+        if time.monotonic() - self._renewed > RENEW_S:
+            self.renew()
+
     def renew(self) -> None:
         """Holds the lease for longer. Raises LeaseHeld when another one has taken it over."""
+        self._renewed = time.monotonic()
         self.store.renew_lease(LEASE, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S)
 
 

@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 # While a run waits for a batch, its source is asked again so often.
 POLL_S = 600.0
-# The lease is held for longer after so much time, while sources are read.
-RENEW_S = 60.0
 PENDING = timedelta(days=7)
 
 
@@ -164,11 +162,9 @@ class DayRun:
 
     def _renewing(self, taken: Iterable[Taken]) -> Iterator[Taken]:
         """A source of many pages and long rests may take longer than the lease lasts."""
-        renewed = time.monotonic()
         for item in taken:
-            if not self._order.dry_run and time.monotonic() - renewed > RENEW_S:
-                self._app.renew()
-                renewed = time.monotonic()
+            if not self._order.dry_run:
+                self._app.renew_in_time()
             yield item
 
     def _collect(self, readers: Sequence[Reader]) -> list[SourceReport]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,16 @@ if TYPE_CHECKING:
 
 
 def publish(
-    config: Config, store: Store, renderer: Renderer, website: Website, *, everything: bool = False
+    config: Config,
+    store: Store,
+    renderer: Renderer,
+    website: Website,
+    *,
+    everything: bool = False,
+    done: Callable[[], None] = lambda: None,
 ) -> PublishReport:
-    """Every digest's newest edition, archive pages and feeds as files; with `everything` the pages of all editions.
+    """Every digest's newest edition, archive pages and feeds as files; with `everything` the pages of all editions. `done` is
+    called after each part of them.
 
     An edition whose page is missing (a run that died before it could publish) is published too. What is noted as changed is
     forgotten when all of it is written.
@@ -48,9 +55,10 @@ def publish(
         # Of a site that an older program published, the pages that it did not know are missing.
         all_of_it = everything or (bool(heads) and not folder.has("editions.xml"))
         wanted = store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads)
-        report = website.write(
-            digest_pages(digest, config, store, renderer, wanted, published=folder, everything=all_of_it)
+        made = digest_pages(
+            digest, config, store, renderer, wanted, published=folder, everything=all_of_it, done=done
         )
+        report = website.write(made)
         total = replace(
             total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
         )
@@ -95,6 +103,7 @@ def digest_pages(
     *,
     published: _Folder | AllThere,
     everything: bool = False,
+    done: Callable[[], None] = lambda: None,
 ) -> Iterator[Page]:
     """The pages of a digest in writing order: of each edition the mail's copies, its pages and those of its papers; then
     channels; then months, home and feeds."""
@@ -116,6 +125,7 @@ def digest_pages(
                 edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
             )
         yield from parts_of(part, renderer)
+        done()
     yield from wholes_of(views.base, renderer)
 
 
