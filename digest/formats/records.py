@@ -76,7 +76,6 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 def _variables(publication: Publication, record: PaperRecord, topics: dict[str, str]) -> dict[str, Any]:
     root, address = publication.url, publication.url + record_path(record.key)
     paper = view_record(record, root)
-    last = record.editions[-1] if record.editions else None
     return {
         "title": f"{paper.short_title}: {clean(publication.digest.title or publication.site.title)}",
         "description": paper.gist or truncate(paper.abstract, 200) or paper.short_title,
@@ -92,7 +91,6 @@ def _variables(publication: Publication, record: PaperRecord, topics: dict[str, 
             {"url": f"{root}{head.path}#{anchor_of(record.key)}", "date": head.date, "part": head.part}
             for head in reversed(record.editions)
         ],
-        "edition_url": f"{root}{last.path}" if last else root,
     }
 
 
