@@ -63,10 +63,11 @@ def signature(found: os.stat_result) -> Signature:
 
 
 def media_type(name: str) -> str:
-    """The media type of a published file, by its name: one table, the same on every machine."""
-    if name in _JSON_FEEDS:
+    """The media type of a published file, by its path: one table, the same on every machine."""
+    path = PurePosixPath(name)
+    if path.name in _JSON_FEEDS:
         return "application/feed+json"
-    return _TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+    return _TYPES.get(path.suffix, "application/octet-stream")
 
 
 class Answer(Struct, frozen=True):
@@ -176,7 +177,7 @@ class Files:
     def __init__(self, folder: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._folder = os.path.abspath(folder)  # noqa: PTH100 (a link stays a link, and may be turned to another folder)
         self._limit = cache_bytes
-        self._held = 0
+        self.held = 0
         self._kept: OrderedDict[str, File] = OrderedDict()
         self._targets: dict[bytes, str] = {}
 
@@ -200,21 +201,21 @@ class Files:
         """In memory from now on, and what was not asked for longest goes, if there is no more room."""
         self.forget(file.path)
         self._kept[file.path] = file
-        self._held += _weight(file)
-        while self._held > self._limit:
+        self.held += _weight(file)
+        while self.held > self._limit:
             self.forget(next(iter(self._kept)))
 
     def forget(self, path: str) -> None:
         old = self._kept.pop(path, None)
         if old is not None:
-            self._held -= _weight(old)
+            self.held -= _weight(old)
 
     def add_pressed(self, file: File, pressed: Representation | None) -> None:
         kept = self._kept.get(file.path) is file
-        self._held -= _weight(file) if kept else 0
+        self.held -= _weight(file) if kept else 0
         file.pressed, file.tried = pressed, True
         if kept:
-            self._held += _weight(file)
+            self.held += _weight(file)
             self.keep(file)
 
     # ------------------------------------------------------------ targets of requests

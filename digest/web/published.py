@@ -41,7 +41,8 @@ class Published:
             target = scope.get("raw_path")
             if target:
                 self._files.learn(bytes(target), file.path)
-            await self._answer(file, scope, send)
+            if not await self._answer(file, scope, send):
+                await self(scope, receive, send)
         elif path and await to_thread.run_sync(self._files.is_folder, path):
             # By its own path, so that it leads nowhere else.
             await RedirectResponse(f"{self._root}{quote(path)}/", headers=ALWAYS)(scope, receive, send)
@@ -58,7 +59,8 @@ class Published:
                 self._files.keep(file)
         return file
 
-    async def _answer(self, file: File, scope: Scope, send: Send, status: int = 200) -> None:
+    async def _answer(self, file: File, scope: Scope, send: Send, status: int = 200) -> bool:
+        """False, and nothing sent, for a large file that was replaced in this moment."""
         asked = read_asked(scope["headers"])
         form = file.representation(asked.gzip)
         if form is None:
@@ -66,32 +68,41 @@ class Published:
             form = file.representation(asked.gzip) or file.plain
         answer = form.missing if status == 404 else form.answer(asked)
         if scope["method"] == "GET" and answer.body is None:
-            await self._from_disk(file, answer, send)
-        else:
-            await _send(answer, b"" if scope["method"] == "HEAD" else answer.body or b"", send)
-
-    async def _from_disk(self, file: File, answer: Answer, send: Send) -> None:
-        """A large file in parts. Whatever takes its place meanwhile, these are the bytes of the one that was opened.
-        Raises HTTPException where that is no more the one that the headers are of."""
-        async with await open_file(file.path, "rb") as stream:
-            if signature(os.fstat(stream.wrapped.fileno())) != file.signature:
-                raise HTTPException(503, headers={"Retry-After": "1"})
-            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            while chunk := await stream.read(_CHUNK):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return await _send_large(file, answer, send)
+        await _start(answer, send)
+        await _send(b"" if scope["method"] == "HEAD" else answer.body or b"", send)
+        return True
 
     async def _missing(self, path: str, scope: Scope, send: Send) -> None:
         folder = next(folder for folder in self._digests if path.startswith(folder))
         for page in dict.fromkeys((f"{folder}404.html", "404.html")):
             place = self._files.place(page)
             file = await self._file(place) if place else None
-            if file is not None:
-                await self._answer(file, scope, send, status=404)
+            if file is not None and await self._answer(file, scope, send, status=404):
                 return
         raise HTTPException(404)
 
 
-async def _send(answer: Answer, body: bytes, send: Send) -> None:
+async def _send_large(file: File, answer: Answer, send: Send) -> bool:
+    """From the disk, in parts. Whatever takes the file's place meanwhile, these are the bytes of the one that was opened;
+    False if that is no more the one that the answer is of."""
+    try:
+        stream = await open_file(file.path, "rb")
+    except OSError:
+        return False
+    async with stream:
+        if signature(os.fstat(stream.wrapped.fileno())) != file.signature:
+            return False
+        await _start(answer, send)
+        while chunk := await stream.read(_CHUNK):
+            await _send(chunk, send, more=True)
+        await _send(b"", send)
+    return True
+
+
+async def _start(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _send(body: bytes, send: Send, *, more: bool = False) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})
