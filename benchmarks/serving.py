@@ -2,8 +2,8 @@
 
 Run by `make bench`; nginx is Debian's (`apt-get install nginx-light`). P13: the feed is the same file for all, each server is one
 process on 127.0.0.1, and the same client asks each in turn with the server's own ETag (304), then without (200). Counted is the
-CPU time of the server's process (utime + stime of /proc), so the client is no limit; medians of rounds. On a machine that others use
-too, only the ratios within one table count.
+CPU time of the server's process (utime + stime of /proc), so the client is no limit; medians of rounds. On a machine that others
+use too, only the ratios within one table count.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _first(connection: socket.socket, request: bytes, starts: bytes) -> int:
     """The length of an answer: all are alike."""
     connection.send(request)
     answer = connection.recv(1 << 20)
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, _ = answer.partition(b"\r\n\r\n")
     length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     size = (
         len(head)
