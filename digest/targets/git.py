@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parseaddr
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,15 +80,15 @@ class _Branch:
     def _commit(self, tip: str) -> tuple[list[bool], str]:
         """Which files differ from those of `tip`, and a commit on it with them all; "" where none does."""
         there = self._tree(tip)
-        here = self._blobs()
+        here = self._blobs([path for step in self._errand.steps for path in step])
         changed = [there.get(path) != blob for path, blob in here.items()]
+        new = self._blobs([path for path, blob in here.items() if there.get(path) != blob], "-w")
         if _NO_JEKYLL not in there:
-            here[_NO_JEKYLL] = self._git("hash-object", "-w", "--stdin").out.decode().strip()
-        new = [(path, blob) for path, blob in here.items() if there.get(path) != blob]
+            new[_NO_JEKYLL] = self._git("hash-object", "-w", "--stdin").out.decode().strip()
         if not new:
             return changed, ""
         self._git("read-tree", *([tip] if tip else ["--empty"]))
-        lines = b"".join(f"100644 {blob}\t{path}".encode() + b"\0" for path, blob in new)
+        lines = b"".join(f"100644 {blob}\t{path}".encode() + b"\0" for path, blob in new.items())
         self._git("update-index", "-z", "--index-info", given=lines)
         tree = self._git("write-tree", "--missing-ok").out.decode().strip()
         parent = ["-p", tip] if tip else []
@@ -109,13 +109,12 @@ class _Branch:
                 found[path.decode(errors="replace")] = about.split()[2].decode()
         return found
 
-    def _blobs(self) -> dict[str, str]:
-        """The object names of the files to publish, by path; all are in the repository after this."""
-        paths = [path for step in self._errand.steps for path in step]
+    def _blobs(self, paths: Sequence[str], *options: str) -> dict[str, str]:
+        """The object names of files to publish, by path; with "-w" they are in the repository after this."""
         # "./" before a name: one that begins with a quotation mark would be read as a quoted one.
         lines = "".join(f"./{path}\n" for path in paths).encode()
         names = self._git(
-            "hash-object", "-w", "--no-filters", "--stdin-paths", given=lines, cwd=self._errand.root
+            "hash-object", *options, "--no-filters", "--stdin-paths", given=lines, cwd=self._errand.root
         )
         return dict(zip(paths, names.out.decode().split(), strict=True))
 
@@ -142,6 +141,8 @@ def _environment(errand: Errand, folder: Path) -> dict[str, str]:
     name, address = parseaddr(errand.author)
     settings = {
         "remote.there.url": repository,
+        # Nothing of this repository is to last.
+        "core.fsync": "none",
         "gc.auto": "0",
         "maintenance.auto": "false",
         "core.hooksPath": os.devnull,
