@@ -160,6 +160,14 @@ def test_versions_say_what_changed_from_the_one_before() -> None:
     assert [p.text for p in newest.select("p")] == ["The authors stand in another order."]
 
 
+def test_a_correction_without_a_new_number_is_called_a_change() -> None:
+    corrected = replace(PAPER, title="Slow Readers: Letting Models Read Again")
+    heads = [
+        section.h3.text for section in page_of(record(PAPER, corrected)).select(".version") if section.h3
+    ]
+    assert heads == ["Version 1, changed 20 November 2026", "Version 1, seen 19 November 2026"]
+
+
 def test_an_abstract_that_came_later_is_not_repeated_as_a_change() -> None:
     bare = replace(PAPER, abstract="", version=None)
     newest, first = page_of(record(bare, PAPER)).select(".version")

@@ -141,13 +141,15 @@ def _versions(publication: Publication, versions: tuple[Version, ...]) -> list[V
     first = versions[0]
     views = [VersionView(name=_version_name(publication, first), notes=("The first that was seen here.",))]
     for before, after in pairwise(versions):
-        views.append(_changes(before.paper, after.paper, _version_name(publication, after)))
+        same = after.paper.version is not None and before.paper.version == after.paper.version
+        name = _version_name(publication, after, "changed" if same else "seen")
+        views.append(_changes(before.paper, after.paper, name))
     return views[::-1]
 
 
-def _version_name(publication: Publication, version: Version) -> str:
-    day = _day(publication, version.seen_at)
-    return f"Version {version.paper.version}, seen {day}" if version.paper.version else f"As seen {day}"
+def _version_name(publication: Publication, version: Version, word: str = "seen") -> str:
+    day, number = _day(publication, version.seen_at), version.paper.version
+    return f"Version {number}, {word} {day}" if number else f"As {word} {day}"
 
 
 def _changes(before: Paper, after: Paper, name: str) -> VersionView:
