@@ -329,3 +329,17 @@ def test_every_link_of_a_result_leads_to_a_published_page(tmp_path: Path) -> Non
             answer = site.get(path)
             assert answer.status == 200, link
             assert not anchor or answer.page.find(id=anchor), link
+
+
+def test_a_site_below_a_path_has_its_search_there(tmp_path: Path) -> None:
+    with serving(config_of(tmp_path, url="https://host.example/papers/")) as site:
+        show(site, work("Owls of night", links={"abstract": "https://papers.example/abs/1"}))
+        page = site.get("/papers/search/?q=owls").page
+        form = page.select_one("form[role=search]")
+        assert form is not None
+        assert form["action"] == "/papers/search/"
+        assert all(str(a["href"]).startswith("/papers/") for a in page.select("article .act a, header a"))
+        feed = site.get(str(page.select('link[rel="alternate"]')[1]["href"]))
+        tree = etree.fromstring(feed.body)
+        links = [str(link.get("href")) for link in tree.findall(f"{ATOM}link")]
+        assert all(link.startswith("https://host.example/papers/search/") for link in links)
