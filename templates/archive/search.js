@@ -15,6 +15,7 @@ const folds = new Map(), joined = new Map();
 
 const withoutMarks = (text, kept) => [...text].filter(c => kept.includes(c) || !/\p{M}/u.test(c)).join("");
 const spaced = c => !/[\p{L}\p{N}]/u.test(c) ? " " : SINGLE.test(c) ? ` ${c} ` : c;
+const casefold = text => [...text].map(c => c === "ı" ? c : cased(c)).join("");
 const cased = text => text.toLowerCase().toUpperCase().toLowerCase();
 
 function fold(c) {
@@ -76,7 +77,7 @@ function otherSpans(letters, from, to, found) {
 
 // The name of a topic or category in addresses; of a long one without the hash at its end.
 function slugOf(name) {
-  const folded = [...name.normalize("NFKC")].map(c => c === "ı" ? c : cased(c)).join("").normalize("NFC");
+  const folded = casefold(name.normalize("NFKC")).normalize("NFC");
   const bare = folded.replace(/[^\p{L}\p{N}_.]+/gu, "-").replace(/-*\.+(?=-|$)|(?<![^-])\.+/g, "-");
   return bare.replace(/-{2,}/g, "-").replace(/^[-._]+|[-._]+$/g, "");
 }
@@ -123,7 +124,7 @@ function termOf(field, value, prefix, negated) {
   const words = tokens(value), named = field === "category" || field === "topic";
   const slug = named ? slugOf(value) : "";
   if (!words.length || (named && !slug)) return null;
-  const bare = [...slug].length > 60 ? value.toLowerCase().split(" ").filter(Boolean).join(" ") : slug;
+  const bare = [...slug].length > 60 ? casefold(value).split(" ").filter(Boolean).join(" ") : slug;
   const said = named ? `"${bare}"` : words.length > 1 ? `"${words.join(" ")}"` : words[0];
   const key = `${negated ? "-" : ""}${field ? `${field}:` : ""}${said}${prefix && !named ? "*" : ""}`;
   return {field, words, prefix: prefix && !named, negated, slug, key};
