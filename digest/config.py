@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 OTHER_SLUG = "other"
+_SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
 
 
 class SiteConfig(Struct, frozen=True, kw_only=True):
@@ -250,7 +251,7 @@ def slugs_of(topics: Sequence[TopicConfig]) -> dict[str, str]:
     taken = {OTHER_SLUG, *(topic.slug for topic in topics)}
     slugs = {}
     for topic in topics:
-        bare = re.sub(r"[^\w]+", "-", topic.name.casefold()).strip("-") or "topic"
+        bare = re.sub(r"[^\w]+", "-", topic.name.casefold()).strip("-")[:_SLUG_CHARS].strip("-") or "topic"
         numbered = (bare if n == 1 else f"{bare}-{n}" for n in count(1))
         slugs[topic.name] = topic.slug or next(slug for slug in numbered if slug not in taken)
         taken.add(slugs[topic.name])

@@ -27,14 +27,14 @@ _SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
 def slug_of(name: str) -> str:
     """ "Ada Fenwick" → "ada-fenwick", "cs.CL" → "cs.cl", "李 明" → "李-明"; "" for a name without a letter or digit.
 
-    Safe as the name of a folder: letters and digits of any script, `.`, `_` and `-`, never `.` or `-` at an end. A long name ends
-    in a hash, so that two of them differ.
+    Safe as the name of a folder: letters and digits of any script, `.`, `_` and `-`, never `.` or `-` at an end, and never
+    `index.html`, which stands beside it. A long name ends in a hash, so that two of them differ.
     """
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
     bare = re.sub(r"-*\.+(?=-|$)|(?<![^-])\.+", "-", re.sub(r"[^\w.]+", "-", folded))
     slug = re.sub(r"-{2,}", "-", bare).strip("-._")
     if len(slug) <= _SLUG_CHARS:
-        return slug
+        return slug if slug != "index.html" else "index-html"
     return f"{slug[:_SLUG_CHARS].strip('-._')}-{_hash(slug)}"
 
 
