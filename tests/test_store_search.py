@@ -77,6 +77,33 @@ def shelf(store: Store) -> Store:
     return store
 
 
+CROWD = "Collaboration of the Ada Lindqvist Observatory for Mud and Kilns and the Moon and the Tide Beyond"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'author:"ada lindqvist"', 'author:"lindqvist ada"', 'author:"ada ada"', 'author:"ada okafor"',
+        'author:"ada maria lindqvist"', 'author:"maria okafor lindqvist"', 'author:"ada lind"*', 'author:"mud moon"',
+        'author:"mud okafor"', '-author:"ada lindqvist" clay', '-author:"mud moon" clay', '-author:"ada maria okafor" clay',
+        'author:"ada lindqvist" author:"bo okafor"', 'author:"ada lindqvist" -author:"mud moon"',
+    ],
+)  # fmt: skip
+def test_the_words_of_an_author_are_of_one_name_however_long_it_is(store: Store, text: str) -> None:
+    papers = [
+        work("One", "Clay.", authors=("Ada Lindqvist", "Bo Okafor")),
+        work("Two", "Clay.", authors=("Ada Okafor", "Bo Lindqvist")),
+        work("Three", "Clay.", authors=("Ada Maria Lindqvist",)),
+        work("Four", "Clay.", authors=("Ada Maria", "Maria Lindqvist", "Lindqvist Ada Okafor")),
+        work("Five", "Clay.", authors=(CROWD,)),
+        work("Six", "Clay.", authors=(CROWD, "Bo Okafor")),
+    ]
+    show(store, *papers)
+    query = parse_query(text)
+    _, hits = store.search(parse_query("clay"), limit=9)
+    assert sorted(titles(store, text)) == sorted(hit.paper.title for hit in hits if matches(query, hit))
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -6,6 +6,7 @@ No word of a query gets into an expression without quotes, so none of it is ever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import Literal
 
 from msgspec import Struct
@@ -41,9 +42,21 @@ class Language(Struct, frozen=True):
         words = [word[: wording.MAX_TOKEN] for word in term.words]
         if term.field != "author":
             return self.phrase(field, words, term.prefix)
-        *whole, last = words  # of one name, in any order: _of_one_name sees to that
+        together = self.words_of_names(words, field, term.prefix)
+        if term.prefix or not _names_one(term):
+            return together
+        return f"({self.pairs(words)}{self.either}{self.all_of([self.label(wording.LONG, False), together])})"
+
+    def pairs(self, words: Sequence[str]) -> str:
+        """Each two of these words stand in one name: for two words that is exact, but for long names (wording.LONG)."""
+        two = combinations(sorted({word[: wording.MAX_TOKEN] for word in words}), 2)
+        return self.all_of(self.label(wording.pair(one, other), False) for one, other in two)
+
+    def words_of_names(self, words: Sequence[str], field: str, prefix: bool) -> str:
+        """All of these words, in whatever names."""
+        *whole, last = (word[: wording.MAX_TOKEN] for word in words)
         return self.all_of(
-            [*(self.phrase(field, [w], False) for w in whole), self.phrase(field, [last], term.prefix)]
+            [*(self.phrase(field, [w], False) for w in whole), self.phrase(field, [last], prefix)]
         )
 
 
@@ -119,25 +132,28 @@ class _Searching:
         if not found:
             found.append(language.label(wording.label("in", ""), True))
         left_out = [
-            language.term(term, term.field) for term in terms if term.negated and not _names_one(term)
+            language.pairs(term.words) if _names_one(term) else language.term(term, term.field)
+            for term in terms
+            if term.negated and (_is_pair(term) or not _names_one(term))
         ]
         return language.without(language.all_of(found), left_out)
 
     def _heed_names(self) -> None:
-        """Several words of an author must be of one name: that is looked up in the words themselves."""
-        terms = [term for term in self._query.terms if _names_one(term)]
-        wanted = [term for term in terms if not term.negated]
-        if wanted:
-            found = self._stored(self._words)
-            self._only = {
-                row for row, words in found.items() if all(_of_one_name(words, term) for term in wanted)
-            }
-        for term in terms:
+        """Several words of an author must be of one name. Of two, the index knows that; of more, of beginnings and of long names
+        it is looked up in the words themselves."""
+        for term in (term for term in self._query.terms if _names_one(term)):
+            language = self._language
+            asked = [self._words, language.words_of_names(term.words, term.field, term.prefix)]
+            if _is_pair(term):
+                asked.append(language.label(wording.LONG, False))
+            found = self._stored(language.all_of(asked))
+            true = {row for row, words in found.items() if _of_one_name(words, term)}
             if term.negated:
-                found = self._stored(
-                    self._language.all_of([self._words, self._language.term(term, term.field)])
-                )
-                self._but.update(row for row, words in found.items() if _of_one_name(words, term))
+                self._but |= true
+            elif _is_pair(term):
+                self._but |= found.keys() - true
+            else:
+                self._only = true if self._only is None else self._only & true
 
     def _stored(self, words: str) -> dict[int, wording.Words]:
         return wording.stored(self._db, self._ids(words, -1, 0))
@@ -184,7 +200,11 @@ class _Searching:
 
 
 def _names_one(term: Term) -> bool:
-    return term.field == "author" and len(term.words) > 1
+    return term.field == "author" and len(set(term.words)) > 1
+
+
+def _is_pair(term: Term) -> bool:
+    return _names_one(term) and len(set(term.words)) == 2 and not term.prefix
 
 
 def _of_one_name(words: wording.Words, term: Term) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, starmap
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from digest import searching
 from digest.model import Paper
 from digest.store.database import Database
 
+PAIRED = 12  # tokens: of a longer name, which is a collaboration's, no pairs are indexed
 MAX_TOKEN = 200  # characters; PostgreSQL takes 2,046 bytes
 _TOO_LONG = re.compile(rf"(\S{{{MAX_TOKEN}}})\S+")
 _MAX_FIELD = 100_000  # characters of one field; PostgreSQL takes a million bytes for all of them
@@ -36,8 +38,20 @@ class Words(Struct, frozen=True):
             "title": self.title,
             "authors": " ".join(self.names),
             "abstract": self.abstract,
-            "labels": self.labels,
+            "labels": " ".join((self.labels, *self.pairs())),
         }
+
+    def pairs(self) -> Iterator[str]:
+        """A label for every two words of one name, so that a name is found without a look at each that has its words; of a long
+        name one label for all."""
+        found: dict[str, None] = {}
+        for name in self.names:
+            tokens = sorted(set(name.split()))
+            if len(tokens) > PAIRED:
+                found[LONG] = None
+            else:
+                found.update(dict.fromkeys(starmap(pair, combinations(tokens, 2))))
+        yield from found
 
     def lexemes(self) -> str:
         """What PostgreSQL indexes: each token as it stands and, of titles and names, under its field too, with its places. Between
@@ -50,7 +64,7 @@ class Words(Struct, frozen=True):
                     places.setdefault(lexeme, []).append(str(place))
                 place += 1
             place += 1
-        labels = [quoted(one) for one in self.labels.split()]
+        labels = [quoted(one) for one in (*self.labels.split(), *self.pairs())]
         return " ".join([*(f"{quoted(one)}:{','.join(at)}" for one, at in places.items()), *labels])
 
 
@@ -68,6 +82,14 @@ def label(kind: str, value: str) -> str:
     """The token of a label: ":topic:vision", ":category:cs.cl", of a digest ":in:" and its name in hexadecimal digits. It begins
     with a colon, so that no word is the beginning of one."""
     return f":{kind}:{value}"
+
+
+LONG = label("name", "")
+
+
+def pair(one: str, other: str) -> str:
+    """The token that says that two words, in the order of the alphabet, stand in one name."""
+    return label("name", f"{one}.{other}")
 
 
 def of_digest(digest: str) -> str:
