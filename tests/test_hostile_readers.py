@@ -152,13 +152,15 @@ def json_feed(words: Sequence[str], first: int) -> str:
     )
 
 
-def put(folder: Path, words: Sequence[str], first: int) -> None:
+def put(folder: Path, words: Sequence[str], first: int, *, each: bool = True) -> None:
+    """Three listings; `each` has all of the strings, or else a third of them."""
     inbox = folder / "inbox"
     for old in inbox.iterdir():
         old.unlink()
-    (inbox / "daily.json").write_text(daily_papers(words, first))
-    (inbox / "arxiv.xml").write_text(arxiv_answer(words, first), encoding="utf-8")
-    (inbox / "notes.json").write_text(json_feed(words, first))
+    one, two, three = [words] * 3 if each else [words[n::3] for n in range(3)]
+    (inbox / "daily.json").write_text(daily_papers(one, first))
+    (inbox / "arxiv.xml").write_text(arxiv_answer(two, first), encoding="utf-8")
+    (inbox / "notes.json").write_text(json_feed(three, first))
 
 
 def run(config: Config, now: datetime) -> RunReport:
@@ -228,7 +230,7 @@ _NAME = re.compile(r"\w[\w.-]*")
 def names_below(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         for name in folders + files:
-            if not _NAME.fullmatch(name) or ".." in name or len(name.encode()) > 255:
+            if not _NAME.fullmatch(name) or len(name.encode()) > 255:
                 yield f"{root}/{name}"
 
 
@@ -259,7 +261,15 @@ def assert_titles_are_literal(output: Path) -> None:
 # ---------------------------------------------------------------- through the whole program
 
 
-def torment(tmp_path: Path, words: Sequence[str], theme: str, *, web: bool = True, per_day: int = 30) -> str:
+def torment(
+    tmp_path: Path,
+    words: Sequence[str],
+    theme: str,
+    *,
+    web: bool = True,
+    per_day: int = 50,
+    each: bool = False,
+) -> str:
     """Runs a program over all strings, some of them each day, and judges everything that it wrote and sent."""
     outside = tmp_path / "outside"
     folder = outside / "a" / "b" / "c" / "d" / "here"
@@ -277,14 +287,14 @@ def torment(tmp_path: Path, words: Sequence[str], theme: str, *, web: bool = Tru
     }
     papers = 0
     for day, at in enumerate(range(0, len(words), per_day), 1):
-        put(folder, words[at : at + per_day], at)
+        put(folder, words[at : at + per_day], at, each=each)
         report = run(config, NOW + day * DAY)
         assert not [(s.name, s.outcome, s.error) for s in report.sources if s.error], report.sources
         assert report.deliveries.accepted == 2
         edition = report.digests[0].edition
         assert edition is not None
         papers += edition.papers
-    assert papers >= 2 * len(words)
+    assert papers >= (2 if each else 0.8) * len(words)
     judge(folder, output)
     assert_titles_are_literal(output)
     assert {name: body for name, (body, _) in tree(output).items() if name in before} == before
@@ -318,7 +328,7 @@ def test_1500_strings_come_alive_nowhere(
 ) -> None:
     words = hostile_words(1500)
     assert len(set(words)) >= 1492
-    said = torment(tmp_path, words, theme, per_day=50)
+    said = torment(tmp_path, words, theme, each=True)
     with capsys.disabled():
         sys.stdout.write(f"\n{theme}: {said}\n")
 
@@ -484,7 +494,7 @@ def assert_answers(tmp_path: Path, words: Sequence[str]) -> None:
             query = quote(word.encode("utf-8", "surrogatepass"))
             for path in ("/search/", "/search/rss.xml", "/search/atom.xml", "/search/feed.json"):
                 answer = site.get(f"{path}?q={query}"[:60_000])
-                assert answer.status in (200, 400, 404, 414), (path, answer.status, word[:80])
+                assert answer.status in (200, 400, 404, 414, 422), (path, answer.status, word[:80])
                 assert set(answer.headers) <= headers | {"link", "etag", "last-modified", "vary"}, (
                     answer.headers
                 )
@@ -533,7 +543,7 @@ def test_other_fields_of_a_search_are_refused_or_ignored(tmp_path: Path) -> None
         for value in odd:
             for field in ("page", "digest", "order", "p", "offset", "limit", "utf8"):
                 answer = site.get(f"/search/?q=moth&{field}={quote(value, safe='&=%')}")
-                assert answer.status in (200, 400, 404), (field, value)
+                assert answer.status in (200, 400, 404, 422), (field, value)
                 assert faults_of_html(answer.body) == []
 
 
