@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from digest.config import nearest, slugs_of
+from digest.config import nearest
 from digest.errors import UsageError
 from digest.formats import Shown
 from digest.model import Edition, Entry, Hit
@@ -49,8 +49,9 @@ def search(
 
 def refresh(app: App) -> None:
     """Brings the index up to date with all editions; a run does so too. For a store that comes from an older version."""
-    topics = {digest.name: slugs_of(digest.topics) for digest in app.config.digest}
-    app.store.index_editions(lambda name: topics.get(name, {}))
+    from digest.pipeline.publish import index
+
+    index(app.config, app.store)
 
 
 def shown(app: App, hits: Sequence[Hit]) -> list[Shown]:

@@ -259,9 +259,12 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
     """
     import uvicorn
 
+    from digest.app.search import refresh
     from digest.web.fastlane import make_protocol
 
     web = make_web(app, clock=app.clock)
+    # Of a store that comes from an older version nothing could be found before the next run.
+    refresh(app)
 
     class Server(uvicorn.Server):
         async def on_tick(self, counter: int) -> bool:
