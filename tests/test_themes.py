@@ -1,0 +1,151 @@
+"""Themes: which folder wins, and a second look that changes the looks and no word."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from digest.app import open_app
+from digest.config import SiteConfig
+from digest.configfile import load_config
+from digest.errors import ConfigError
+from digest.render import Renderer
+from digest.themes import known_themes, theme_folders
+from editions import (
+    EDITIONS,
+    composed_of,
+    copies_of,
+    delivery_to,
+    letter_of,
+    pages_of,
+    publication_of,
+    shipped,
+)
+from pages import ROOT, invented, rss
+from test_look import MAIL, NAMES
+from test_preview import NOW
+
+TEMPLATES = ROOT / "templates"
+
+
+def themed(theme: str, own: Path = Path("nowhere")) -> Renderer:
+    return Renderer(theme_folders(theme, own, TEMPLATES))
+
+
+# ---------------------------------------------------------------- folders
+
+
+def put(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_the_operators_file_wins_then_the_theme_then_what_comes_with_the_program(tmp_path: Path) -> None:
+    own, program = tmp_path / "own", tmp_path / "program"
+    names = ["a.txt", "b.txt", "c.txt", "d.txt"]
+    places = [own, own / "themes/sea", program / "themes/sea", program]
+    for n, place in enumerate(places):
+        for name in names[: n + 1]:
+            put(place / name, f"{name} of {place.relative_to(tmp_path)}")
+    assert theme_folders("sea", own, program) == places
+    renderer = Renderer(theme_folders("sea", own, program))
+    assert [renderer.render(name) for name in names] == [
+        "a.txt of own",
+        "b.txt of own/themes/sea",
+        "c.txt of program/themes/sea",
+        "d.txt of program",
+    ]
+
+
+def test_a_theme_of_another_name_has_no_say(tmp_path: Path) -> None:
+    put(tmp_path / "own/themes/sea/subject.txt", "from the sea")
+    put(tmp_path / "own/themes/hill/subject.txt", "from the hill")
+    assert themed("hill", tmp_path / "own").render("subject.txt") == "from the hill"
+
+
+def test_an_unknown_theme_is_a_fault_of_the_configuration_that_names_those_there_are(tmp_path: Path) -> None:
+    put(tmp_path / "themes/sea/subject.txt", "")
+    with pytest.raises(ConfigError) as caught:
+        theme_folders("papr", tmp_path, TEMPLATES)
+    assert 'no theme "papr"' in str(caught.value)
+    assert "paper, plain, sea" in str(caught.value)
+    assert 'Did you mean "paper"?' in str(caught.value)
+    assert known_themes(tmp_path, TEMPLATES) == ["paper", "plain", "sea"]
+
+
+def test_the_themes_that_are_checked_are_all_that_come_with_the_program() -> None:
+    assert known_themes(Path("nowhere"), TEMPLATES) == ["paper", "plain"]
+    assert SiteConfig(url="https://papers.example.org/").theme == "plain"
+
+
+def test_plain_is_the_look_of_the_templates_themselves() -> None:
+    publication = publication_of(EDITIONS["single"]())
+    assert pages_of(publication, themed("plain")) == pages_of(publication, shipped())
+
+
+def test_the_theme_of_the_configuration_is_that_of_what_is_published(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    text = (
+        '[site]\nurl = "https://papers.example.org/"\ntheme = "{}"\n[store]\nurl = "sqlite:///digest.db"\n'
+        '[[source]]\nname = "inbox"\npath = "inbox"\n[[digest]]\nname = "daily"\n[mail]\nfolder = "outbox"\n'
+    )
+    put(tmp_path / "inbox/a.xml", rss(invented(0, 2)).decode())
+    for theme, ground in (("plain", "--bg:#faf9f6"), ("paper", "--bg:#f7f3ea")):
+        config.write_text(text.format(theme))
+        with open_app(load_config(config, {})) as app:
+            app.daily(NOW)
+            app.rebuild()
+        assert ground in (tmp_path / "feeds/index.html").read_text()
+    config.write_text(text.format("papr"))
+    with pytest.raises(ConfigError, match='no theme "papr"'):
+        open_app(load_config(config, {}))
+
+
+# ---------------------------------------------------------------- what a theme must keep
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_paper_theme_changes_the_looks_and_no_word(name: str) -> None:
+    def words(body: bytes) -> str:
+        return re.sub(rb"(?s)<style>.*?</style>", b"", body).decode()
+
+    publication = publication_of(EDITIONS[name]())
+    plain, paper = (pages_of(publication, renderer) for renderer in (shipped(), themed("paper")))
+    assert list(plain) == list(paper)
+    for path in plain:
+        if path != "feeds/feed.css":
+            assert words(plain[path]) == words(paper[path]), path
+    assert plain["index.html"] != paper["index.html"]
+    assert plain["feeds/feed.css"] != paper["feeds/feed.css"]
+
+
+def test_the_paper_theme_loads_nothing() -> None:
+    for file in (TEMPLATES / "themes").rglob("*.*"):
+        assert not re.search(r"@import|@font-face|url\(|src=", file.read_text()), file
+
+
+@pytest.mark.parametrize("name", [*NAMES, "many"])
+def test_the_mail_of_the_paper_theme_keeps_the_rules_of_mail(name: str) -> None:
+    edition = EDITIONS[name]()
+    composed = composed_of(edition, themed("paper"))
+    data = composed.message(delivery_to()).data
+    html = copies_of(edition, themed("paper"))[MAIL].decode()
+    styles = re.findall(r"(?s)<style>(.*?)</style>", html.partition("<body")[0])
+    assert sum(len(style.encode()) for style in styles) <= 8 * 1024
+    assert "<style" not in html.partition("<body")[2]
+    assert not re.search(
+        r"var\(|@import|@font-face|url\(|flex|grid|<img|<svg|margin:[^;\"]*-\d", html.partition("<body")[2]
+    )
+    assert not re.search(r"var\(|@import|@font-face|url\(", html)
+    part = data.partition(b"text/html")[2]
+    assert len(part) <= (60_000 if name != "many" else 85_000)
+    assert not re.search(r"(?<!&)#[0-9a-f]{3}(?![0-9a-f])(?=[;\"])", html)
+
+
+def test_letters_have_the_colours_of_the_theme_too() -> None:
+    for kind in ("confirm", "known"):
+        letter = letter_of(kind, renderer=themed("paper")).data.decode()
+        assert "#fffdf8" in letter
+        assert "#0b5a73" not in letter
