@@ -9,6 +9,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import count
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
@@ -104,7 +106,10 @@ class Shown:
         )
         self._db.many(
             "insert_labelled",
-            [{"label_id": label, "shown_id": new.id} for new in news for label in labels[new.id]],
+            sorted(
+                ({"label_id": label, "shown_id": new.id} for new in news for label in labels[new.id]),
+                key=itemgetter("label_id"),
+            ),
         )
         wording.put(self._db, {new.id: _words(new, edition.digest, papers.get(new.key)) for new in news})
         self._db.many("put_outdone", [{"paper_id": paper.id} for paper in papers.values()])
@@ -153,25 +158,28 @@ class Shown:
             for kind, slug, name in new.labels:
                 found.setdefault((kind, slug), (name, new.id))
         counts = Counter((kind, slug) for new in news for kind, slug, _ in new.labels)
-        self._db.many(
-            "put_label",
-            [
-                {
-                    "digest": digest,
-                    "kind": kind,
-                    "slug": slug,
-                    "name": name,
-                    "newest": newest,
-                    "papers": counts[kind, slug],
-                }
-                for (kind, slug), (name, newest) in found.items()
-            ],
-        )
-        numbers: dict[tuple[str, str], int] = {}
-        for kind in {kind for kind, _ in found}:
+        numbers: dict[tuple[LabelKind, str], int] = {}
+        for kind in ("topic", "category", "author"):
             asked = self._db.array([slug for other, slug in found if other == kind])
-            rows = self._db.rows("labels_by_slug", digest=digest, kind=kind, slugs=asked)
-            numbers |= {(kind, row[0]): row[3] for row in rows}
+            for row in self._db.rows("labels_by_slug", digest=digest, kind=kind, slugs=asked):
+                numbers[kind, row[0]] = row[3]
+        known = numbers.keys() & found.keys()
+        unknown = sorted(found.keys() - known)
+        numbers |= zip(unknown, count(int(self._db.value("next_label_id"))), strict=False)
+        fields = {
+            one: {
+                "id": numbers[one],
+                "digest": digest,
+                "kind": one[0],
+                "slug": one[1],
+                "name": name,
+                "newest": newest,
+                "papers": counts[one],
+            }
+            for one, (name, newest) in found.items()
+        }
+        self._db.many("insert_label", [fields[one] for one in unknown])
+        self._db.many("count_label", [fields[one] for one in known])
         return {new.id: [numbers[kind, slug] for kind, slug, _ in new.labels] for new in news}
 
     def _refresh_some(self) -> int:

@@ -18,13 +18,19 @@ VALUES (:id, :digest, :key, :paper_id, :edition_id, :position, :number, 0, 0, :g
 -- name: delete_shown(id)*!
 DELETE FROM shown WHERE id = :id;
 
--- name: put_label(digest, kind, slug, name, newest, papers)*!
+-- name: next_label_id()$
+SELECT COALESCE(MAX(id), 0) + 1 FROM labels;
+
+-- name: insert_label(id, digest, kind, slug, name, newest, papers)*!
 INSERT INTO labels (id, digest, kind, slug, name, newest, papers)
-VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM labels), :digest, :kind, :slug, :name, :newest, :papers)
-ON CONFLICT (digest, kind, slug) DO UPDATE SET
-    papers = labels.papers + excluded.papers,
-    name = CASE WHEN excluded.newest > labels.newest THEN excluded.name ELSE labels.name END,
-    newest = CASE WHEN excluded.newest > labels.newest THEN excluded.newest ELSE labels.newest END;
+VALUES (:id, :digest, :kind, :slug, :name, :newest, :papers);
+
+-- name: count_label(digest, kind, slug, name, newest, papers)*!
+UPDATE labels SET
+    papers = papers + :papers,
+    name = CASE WHEN :newest > newest THEN :name ELSE name END,
+    newest = CASE WHEN :newest > newest THEN :newest ELSE newest END
+WHERE digest = :digest AND kind = :kind AND slug = :slug;
 
 -- name: fewer_papers(id)*!
 UPDATE labels SET papers = papers - 1 WHERE id = :id;
