@@ -241,6 +241,12 @@ def test_a_wrong_key_is_reported_and_no_key_is_shown(
         assert secret not in caplog.text
 
 
+def test_half_a_key_is_reported_and_not_shown(tmp_path: Path, storage: str) -> None:
+    report = publish("papers", storage, site(tmp_path / "site"), secret_key="")
+    assert report.error and "Partial credentials" in report.error
+    assert KEYS["access_key"] not in report.error
+
+
 def test_without_any_key_it_says_so(tmp_path: Path, storage: str) -> None:
     report = publish("papers", storage, site(tmp_path / "site"), access_key="", secret_key="")
     assert report.error and "Unable to locate credentials" in report.error

@@ -24,7 +24,6 @@ _KEYS = {
         "secret_key": "",
     },
 }
-_SECRET = ("access_key", "secret_key")
 
 
 def publish_problems(targets: Sequence[PublishConfig]) -> list[str]:
@@ -104,10 +103,10 @@ def _s3_problems(target: PublishConfig) -> list[str]:
         )
     if re.search(r"[\x00-\x1f\x7f\\]|(^|/)\.{0,2}/|(^|/)\.{1,2}$", target.prefix.strip("/")):
         found.append(f'"prefix" is {target.prefix!r}. Write the folder in the bucket, prefix = "papers/".')
-    if bool(target.access_key) != bool(target.secret_key):
-        given, lacking = _SECRET if target.access_key else _SECRET[::-1]
+    # Not the other way round: a file that is shown to others leaves the secret to the environment.
+    if target.secret_key and not target.access_key:
         found.append(
-            f'a "{given}" and no "{lacking}". Add {lacking} = "…", or leave both to the environment.'
+            'a "secret_key" and no "access_key". Add access_key = "…", or leave both to the environment.'
         )
     return found
 
