@@ -264,16 +264,17 @@ def test_an_entry_is_built_and_written_once_for_all_feeds_that_have_it() -> None
     items = {id(publication.item(shown)) for channel in publication.channels for shown in channel.shown}
     assert items == {id(item) for item in publication.items}
     for item in publication.items:
-        assert item.rss is item.rss
+        assert item.written is item.written
         assert all(
-            item.rss in made[path] for path in ("rss.xml", "topics/vision/rss.xml", f"{edition.path}rss.xml")
+            item.written.rss in made[path]
+            for path in ("rss.xml", "topics/vision/rss.xml", f"{edition.path}rss.xml")
         )
         assert all(
-            item.atom in made[path]
+            item.written.atom in made[path]
             for path in ("atom.xml", "topics/vision/atom.xml", f"{edition.path}atom.xml")
         )
         assert all(
-            item.json in made[path]
+            item.written.json in made[path]
             for path in ("feed.json", "topics/vision/feed.json", f"{edition.path}feed.json")
         )
 

@@ -45,20 +45,9 @@ class Item(Struct, frozen=True, kw_only=True, dict=True):
     issued: datetime
 
     @cached_property
-    def escaped(self) -> entries.Escaped:
-        return entries.escaped(self)
-
-    @cached_property
-    def rss(self) -> bytes:
-        return entries.rss_item(self)
-
-    @cached_property
-    def atom(self) -> bytes:
-        return entries.atom_entry(self)
-
-    @cached_property
-    def json(self) -> bytes:
-        return entries.json_item(self)
+    def written(self) -> entries.Written:
+        """Its bytes, shared by all feeds that have it."""
+        return entries.written(self)
 
 
 class Feed(Struct, frozen=True, kw_only=True, dict=True):
@@ -128,15 +117,16 @@ def channel_feed(publication: Publication, channel: Channel) -> Feed:
     """The feed of a topic, category, author or saved search: its newest 50 papers or those of 7 days, whichever is more."""
     words = {"topic": "the topic", "category": "the category", "author": "papers by"}
     name = clean(channel.name) or channel.slug
+    path = quote(channel.path)
     return _feed(
         publication,
-        f"/{channel.path.rstrip('/')}",
+        f"/{path[:-1]}",
         title=f"{name}: {clean(publication.digest.title or publication.site.title)}",
         description=f"New papers that match the search {clean(channel.query)}"
         if channel.kind == "search"
         else f"New research papers, {words[channel.kind]} {name}.",
         items=[publication.item(shown) for shown in recent(channel.shown)],
-        path=channel.path,
+        path=path,
     )
 
 
@@ -167,7 +157,7 @@ def _feed(
     previous: EditionHead | None = None,
     archive: bool = False,
 ) -> Feed:
-    home = publication.url + quote(path)
+    home = publication.url + path
     return Feed(
         site=publication.site,
         root=publication.url,
@@ -196,8 +186,8 @@ def feed_id(publication: Publication, name: str) -> str:
     """The permanent id of a feed: a tag URI with the authority of its editions, which outlives a change of address."""
     authority = publication.latest[0].guid.split(":")[1:2] if publication.latest else []
     if not authority:
-        return f"{publication.url}{quote(name.lstrip('/'))}"
-    return clean(f"tag:{authority[0]}:feed/{quote(publication.digest.name)}{quote(name)}")
+        return f"{publication.url}{name.lstrip('/')}"
+    return clean(f"tag:{authority[0]}:feed/{quote(publication.digest.name)}{name}")
 
 
 # ---------------------------------------------------------------- which items

@@ -38,5 +38,5 @@ def feed_json(feed: Feed) -> bytes:
     head = msgspec.json.format(
         msgspec.json.encode({name: value for name, value in facts.items() if value}), indent=1
     )
-    items = b",".join([item.json for item in feed.items])
+    items = b",".join([item.written.json for item in feed.items])
     return head.removesuffix(b"\n}") + b',\n "items": [' + items + (b"\n ]\n}\n" if items else b"]\n}\n")

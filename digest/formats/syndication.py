@@ -42,11 +42,19 @@ def rss_and_atom(feed: Feed) -> tuple[bytes, bytes]:
         "own": xml_attribute(feed.urls[0]),
     }
     more = _more(feed, 0, "    ", "atom:link")
-    rss = [(head % (facts | ours | {"more": more})).encode(), *[item.rss for item in feed.items], tail]
+    rss = [
+        (head % (facts | ours | {"more": more})).encode(),
+        *[item.written.rss for item in feed.items],
+        tail,
+    ]
     head, end = _atom_head()
     ours = {"updated": feed.updated.isoformat(), "own": xml_attribute(feed.urls[1])}
     more = _more(feed, 1, "  ", "link")
-    atom = [(head % (facts | ours | {"more": more})).encode(), *[item.atom for item in feed.items], end]
+    atom = [
+        (head % (facts | ours | {"more": more})).encode(),
+        *[item.written.atom for item in feed.items],
+        end,
+    ]
     return b"".join(rss), b"".join(atom)
 
 
