@@ -25,7 +25,18 @@ from digest.formats.opml import subscriptions
 from digest.formats.syndication import feeds as syndication
 from digest.model import Edition, Paper
 from digest.render import clean, safe_url
-from editions import SITE, URL, edition_of, head_of, paper_of, publication_of, rich, shipped
+from editions import (
+    SITE,
+    URL,
+    assert_golden,
+    edition_of,
+    head_of,
+    paper_of,
+    publication_of,
+    rich,
+    shipped,
+    single,
+)
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HISTORY = "{http://purl.org/syndication/history/1.0}"
@@ -504,3 +515,26 @@ def test_the_list_of_feeds_has_each_once_grouped_by_kind() -> None:
     ]
     assert body[2][1].get("title") == "Maps & satellites: Paper Digest"
     assert body[4][0].get("htmlUrl") == f"{URL}categories/cs.cl/"
+
+
+# ---------------------------------------------------------------- byte for byte
+
+REVIEWED = (
+    "2026/11/19/rss.xml",
+    "2026/11/19/atom.xml",
+    "2026/11/19/feed.json",
+    "editions.xml",
+    "editions-atom.xml",
+    "editions.json",
+)
+
+
+def test_archives_the_feed_of_editions_and_the_list_are_as_reviewed() -> None:
+    publication = publication_of(
+        single(), site=replace(SITE, hub="https://hub.example.org/"), issued=(single(),)
+    )
+    made = feeds_of(publication)
+    for path in REVIEWED:
+        assert_golden(f"single/{path.replace('2026/11/19/', 'archive-')}", made[path])
+    for page in subscriptions(publication, shipped()):
+        assert_golden(f"single/{page.path}", page.body)

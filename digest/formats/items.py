@@ -115,16 +115,16 @@ def edition_feed(publication: Publication, edition: Edition, before: EditionHead
 
 def channel_feed(publication: Publication, channel: Channel) -> Feed:
     """The feed of a topic, category, author or saved search: its newest 50 papers or those of 7 days, whichever is more."""
-    words = {"topic": "the topic", "category": "the category", "author": "papers by"}
+    words = {"topic": "in the topic", "category": "in the category", "author": "by"}
     name = clean(channel.name) or channel.slug
     path = quote(channel.path)
     return _feed(
         publication,
         f"/{path[:-1]}",
         title=f"{name}: {clean(publication.digest.title or publication.site.title)}",
-        description=f"New papers that match the search {clean(channel.query)}"
+        description=f"New research papers that match the search {clean(channel.query)}"
         if channel.kind == "search"
-        else f"New research papers, {words[channel.kind]} {name}.",
+        else f"New research papers {words[channel.kind]} {name}.",
         items=[publication.item(shown) for shown in recent(channel.shown)],
         path=path,
     )
