@@ -164,10 +164,23 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
             for kind in ("confirm", "known")
             for form in ("html", "txt")
         },
-        "archive/sitemap.xml": documented("`archive/sitemap.xml`"),
+        "archive/sitemap.xml": documented("`archive/sitemap.xml`, `archive/sitemap-index.xml`"),
+        "archive/sitemap-index.xml": documented("`archive/sitemap.xml`, `archive/sitemap-index.xml`"),
         "archive/feed.css": set(),
     }
-    for page in ("edition", "month", "year", "home", "feeds"):
+    pages = (
+        "edition",
+        "month",
+        "year",
+        "home",
+        "feeds",
+        "record",
+        "channel",
+        "channels",
+        "search",
+        "notfound",
+    )
+    for page in pages:
         expected[f"archive/{page}.html"] = every_page | documented(f"`archive/{page}.html`")
     assert recorder.given == expected
 
