@@ -125,6 +125,28 @@ def test_another_machine_is_reached_by_ssh_and_no_shell_reads_names(
     assert publish(f"user@www.example.org:{there}/", root).unchanged == len(SITE) + 1
 
 
+def test_a_key_that_may_only_write_to_one_folder_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(shutil.which("rrsync"), "needs rrsync (Debian: comes with rsync and python3-braceexpand)")
+    root, there = site(tmp_path / "site"), tmp_path / "there"
+    there.mkdir()
+    # What sshd does where authorized_keys names a command.
+    instead_of(
+        tmp_path,
+        monkeypatch,
+        "ssh",
+        f"""
+        while [ "${{1#-}}" != "$1" ]; do [ "$1" = -l ] && shift; shift; done
+        shift; SSH_ORIGINAL_COMMAND="$*" exec rrsync -wo {there}
+        """,
+    )
+    monkeypatch.delenv("RSYNC_RSH", raising=False)
+    report = publish("digest@www.example.org:/", root)
+    assert (report.written, report.error) == (len(SITE), None)
+    assert files_below(there) == files_below(root)
+
+
 @pytest.mark.parametrize("destination", ["--rsh=touch ran", "-e touch ran", "-v"])
 def test_a_destination_that_looks_like_an_option_is_a_path(tmp_path: Path, destination: str) -> None:
     report = publish(destination, site(tmp_path / "site"))

@@ -14,8 +14,6 @@ _OPTIONS = (
     "--checksum",
     "--delay-updates",
     "--times",
-    # Names go by the protocol and are not read by a shell over there.
-    "--protect-args",
     # The very files that were found, so that no link is followed and nothing else goes along.
     "--files-from=-",
     "--from0",
