@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from bs4 import BeautifulSoup
+from lxml import etree
 from msgspec.structs import replace
 
 from conftest import need
@@ -336,7 +336,7 @@ def test_newsboat_follows_every_feed_of_the_list_and_shows_each_paper_once(tmp_p
         assert answer.status == 200
         root = archive.site.app.config.site.url
         feeds = [
-            str(o["xmlurl"]) for o in BeautifulSoup(answer.body, "html.parser").select("outline[xmlurl]")
+            str(o.get("xmlUrl")) for o in etree.fromstring(answer.body).iter("outline") if o.get("xmlUrl")
         ]
         topics = [address for address in feeds if address.startswith(f"{root}topics/")]
         assert len(topics) == 3
