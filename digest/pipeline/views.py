@@ -18,8 +18,8 @@ from digest.formats.items import FEED_DAYS, FEED_ITEMS
 from digest.identity import rung
 from digest.labels import labels_of, slug_of
 from digest.matching import completed
-from digest.model import Edition, Entry, Hit, Label, LabelKind, PaperRecord, Place
-from digest.searching import Query, matches, parse_query
+from digest.model import Edition, Entry, Label, LabelKind, PaperRecord, Place
+from digest.searching import Query, parse_query
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -55,7 +55,7 @@ class Views:
         self._base = replace(base, catalogue=tuple(self._catalogue()))
         self._written: set[str] = set()  # keys of papers
         self._labels: dict[LabelKind, set[str]] = {"topic": set(), "category": set(), "author": set()}
-        self._found: set[str] = set()  # slugs of saved searches of which there is something new
+        self._days: set[date] = set()
 
     @property
     def base(self) -> Publication:
@@ -78,16 +78,10 @@ class Views:
 
     def _note(self, editions: Sequence[Edition]) -> None:
         for edition in editions:
-            for position, entry in enumerate(edition.entries, 1):
-                topic = ""
+            self._days.add(edition.date)
+            for entry in edition.entries:
                 for kind, slug, _ in labels_of(entry, self._topics):
                     self._labels[kind].add(slug)
-                    topic = topic or slug
-                for slug, (_, query) in self._searches.items():
-                    if slug not in self._found and matches(
-                        query, _hit(self._digest, edition, position, entry, topic)
-                    ):
-                        self._found.add(slug)
 
     # --- papers
 
@@ -171,9 +165,18 @@ class Views:
             yield batch
 
     def _is_touched(self, channel: Channel) -> bool:
-        if channel.kind == "search":
-            return channel.slug in self._found
-        return channel.slug in self._labels[channel.kind]
+        if channel.kind != "search":
+            return channel.slug in self._labels[channel.kind]
+        query = self._searches[channel.slug][1]
+        return any(self._finds_something_of(day, query) for day in sorted(self._days))
+
+    def _finds_something_of(self, day: date, query: Query) -> bool:
+        if not (query.since or day) <= day <= (query.until or day):
+            return False
+        total, _ = self._store.search(
+            replace(query, since=day, until=day), digests=[self._digest.name], limit=0
+        )
+        return total > 0
 
     def _places(self, channel: Channel) -> list[Place]:
         if channel.kind == "search":
@@ -248,11 +251,6 @@ def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]
 
 def _channel(label: Label) -> Channel:
     return Channel(kind=label.kind, slug=label.slug, name=label.name, papers=label.papers)
-
-
-def _hit(digest: DigestConfig, edition: Edition, position: int, entry: Entry, topic: str) -> Hit:
-    place = Place(paper_id=0, key=entry.paper.key, date=edition.date, part=edition.part, position=position)
-    return Hit(digest=digest.name, place=place, paper=entry.paper, topic=topic)
 
 
 def _week_before(day: date) -> date:
