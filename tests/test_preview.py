@@ -157,6 +157,15 @@ def test_a_template_that_is_broken_from_the_start_is_explained_too(site: Path) -
         assert get(preview, "/")[0] == 200
 
 
+def test_a_letter_that_is_broken_is_explained_too(site: Path) -> None:
+    with previewed(site) as preview:
+        (site / "templates/confirm.txt").write_text("{{ nothing_like_it }}")
+        build = preview.look()
+        assert build is not None
+        assert isinstance(build.error, RenderError)
+        assert f"{site}/templates/confirm.txt, line 1" in get(preview, "/")[2]
+
+
 def test_nothing_is_built_while_nothing_changes(site: Path) -> None:
     with previewed(site) as preview:
         assert preview.look() is None

@@ -108,6 +108,8 @@ class Preview:
             with open_app(_at(self._config, self.address)) as app:
                 made, _ = app.preview(self._stage.folder, day=self._day)
                 edition, self.pages = made.id, _pages(app.config.digest_url(made.digest), made)
+                # Letters have no page in the preview; a fault in them is told all the same.
+                app.check_templates(app.clock())
         except DigestError as caught:
             error = caught
         self._stage.turn(fault_page(error, self._folders()) if error else "")
