@@ -96,6 +96,7 @@ def test_each_paper_has_a_page_and_each_topic_and_category_a_page_and_three_feed
         assert site.has(f"{folder}/atom.xml")
         assert site.has(f"{folder}/feed.json")
         assert site.text(f"{folder}/rss.xml").count("<item>") == count
+    assert sum("topics/otters/" in site.text(path) for path in record_paths(site)) == 2
     site.assert_as_rebuilt()
 
 

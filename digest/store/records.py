@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from digest.identity import rung
-from digest.matching import completed
 from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version
 from digest.store.database import Database, Row, day, moment
 from digest.store.editions import edition_id
@@ -63,6 +62,7 @@ def _records(db: Database, digest: str, keys: Sequence[str]) -> list[PaperRecord
                 key=key,
                 canonical=now.key if now and now.key in own else key,
                 guid=places[key][6],
+                topic=places[key][8],
                 versions=_versions(now, paper, revisions.get(now.id, []) if now else [], editions[key]),
                 mentions=tuple(mentions.get(now.id, ())) if now else (),
                 editions=tuple(head for head, _ in editions[key]),
@@ -133,6 +133,8 @@ def papers_now(db: Database, keys: Sequence[str]) -> dict[str, Now]:
     for key, number, own, first_seen, content in rows:
         paper = decode(content)
         if key in found:
+            from digest.matching import completed
+
             paper = completed(paper, found[key])
         papers[key] = Now(number, own, first_seen, paper if paper.key == key else replace(paper, key=key))
     return papers

@@ -9,7 +9,7 @@ SELECT a.slug, a.name, a.papers, a.id
 FROM unnest(CAST(:slugs AS text[])) AS asked (value) JOIN labels a ON a.digest = :digest AND a.kind = :kind AND a.slug = asked.value;
 
 -- name: places_by_key(digest, keys)
-SELECT s.id, s.paper_id, s.key, e.date, e.part, s.position, s.guid, s.number
+SELECT s.id, s.paper_id, s.key, e.date, e.part, s.position, s.guid, s.number, s.topic
 FROM unnest(CAST(:keys AS text[])) AS asked (value) JOIN shown s ON s.digest = :digest AND s.key = asked.value
 JOIN editions e ON e.id = s.edition_id;
 
