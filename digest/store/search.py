@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from digest.model import Hit
-from digest.searching import Query, Term
 from digest.store import wording
 from digest.store.database import Database
 from digest.store.known import plain
 from digest.store.shown import hits_of, id_range
+
+if TYPE_CHECKING:
+    from digest.searching import Query, Term
 
 
 class Language(Struct, frozen=True):

@@ -9,7 +9,6 @@ from itertools import combinations, starmap
 
 from msgspec import Struct
 
-from digest import searching
 from digest.model import Paper
 from digest.store.database import Database
 
@@ -98,17 +97,18 @@ def of_digest(digest: str) -> str:
 
 def words_of(paper: Paper, digest: str, labels: Iterable[tuple[str, str]]) -> Words:
     """The words of a paper, with its topic and categories as labels; authors are found by their names."""
+    from digest import searching  # a run that only reads listings does without its expressions
+
+    def plain(text: str) -> str:
+        return _TOO_LONG.sub(r"\1", " ".join(searching.tokens(text[:_MAX_FIELD])))
+
     tokens = dict.fromkeys(label(kind, slug) for kind, slug in labels if kind != "author")
     return Words(
-        _plain(paper.title),
-        _plain(paper.abstract),
+        plain(paper.title),
+        plain(paper.abstract),
         " ".join((of_digest(digest), *tokens)),
-        tuple(name for name in map(_plain, searching.author_names(paper)) if name),
+        tuple(name for name in map(plain, searching.author_names(paper)) if name),
     )
-
-
-def _plain(text: str) -> str:
-    return _TOO_LONG.sub(r"\1", " ".join(searching.tokens(text[:_MAX_FIELD])))
 
 
 def put(db: Database, words: Mapping[int, Words]) -> None:
