@@ -69,13 +69,11 @@ class _Branch:
 
     def _tip(self) -> str:
         """The last commit of the branch as the repository has it now; "" where there is no such branch yet."""
-        listed = self._git("ls-remote", "there", self._ref).out.split()
-        if not listed:
+        if not self._git("ls-remote", "there", self._ref).out:
             return ""
-        tip = listed[0].decode()
         # A commit and its folders; the files come along only from servers that cannot leave them out.
         self._git("fetch", "--quiet", "--no-tags", "--depth=1", "--filter=blob:none", "there", self._ref)
-        return self._git("rev-parse", "FETCH_HEAD").out.decode().strip() or tip
+        return self._git("rev-parse", "FETCH_HEAD").out.decode().strip()
 
     def _commit(self, tip: str) -> tuple[list[bool], str]:
         """Which files differ from those of `tip`, and a commit on it with them all; "" where none does."""
@@ -92,7 +90,7 @@ class _Branch:
         self._git("update-index", "-z", "--index-info", given=lines)
         tree = self._git("write-tree", "--missing-ok").out.decode().strip()
         parent = ["-p", tip] if tip else []
-        message = f"Publish {self._errand.title}".strip() if self._errand.title else "Publish"
+        message = f"Publish {self._errand.title}".strip()
         commit = (
             self._git("commit-tree", tree, *parent, "-F", "-", given=message.encode()).out.decode().strip()
         )
