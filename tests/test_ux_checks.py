@@ -363,15 +363,20 @@ def test_feeds_keep_their_ids_and_bytes(built: Built) -> None:
         if name.endswith(".json"):
             assert json.loads(body)["version"] == "https://jsonfeed.org/version/1.1"
             continue
-        parsed = feedparser.parse(body)
-        assert not parsed.bozo, name
-        assert len({entry.id for entry in parsed.entries}) == len(parsed.entries), name
+        feed = etree.fromstring(body)
+        ids = [e.text for e in feed.iter("guid")] or [e.findtext("{*}id") for e in feed.iter("{*}entry")]
+        assert len(set(ids)) == len(ids), name
+        if "/" not in name:  # a slow parser; it reads all feeds in test_formats_syndication
+            parsed = feedparser.parse(body)
+            assert not parsed.bozo, name
+            assert [entry.id for entry in parsed.entries] == ids, name
         if name.endswith("rss.xml"):
-            for item in etree.fromstring(body).iter("item"):
+            for item in feed.iter("item"):
                 assert item.findtext("{http://purl.org/dc/elements/1.1/}creator"), name
+    for path in feeds:
+        (built.output / path).unlink()
     with open_app(built.config) as app:
-        shutil.rmtree(built.output)
-        app.rebuild()
+        assert app.rebuild().written == len(feeds)
     after = {path: (built.output / path).read_bytes() for path in feeds}
     assert after == feeds
 
