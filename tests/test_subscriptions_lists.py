@@ -40,6 +40,19 @@ def reasons(done: Imported) -> dict[int, str]:
     return {row.line: row.reason for row in done.refused}
 
 
+def test_who_left_and_is_asked_by_a_stranger_is_not_imported_meanwhile(store: Store) -> None:
+    def ask(address: str) -> Subscriber:
+        return store.add_pending(address, digests=(), preferences=Preferences(), consent="form", now=NOW)
+
+    left, _ = store.add_subscriber("left@example.org", digests=(), now=NOW)
+    store.leave(left.id, now=NOW)
+    assert ask("left@example.org").status == ask("new@example.org").status == "pending"
+    done = read(store, "address,consented_at\nleft@example.org,2025-01-01\nnew@example.org,2025-01-01\n")
+    assert done.added == 1
+    assert list(reasons(done)) == [2]
+    assert "unsubscribed" in reasons(done)[2]
+
+
 def test_people_come_with_the_time_of_their_consent_and_their_choices(store: Store) -> None:
     done = read(
         store,

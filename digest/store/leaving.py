@@ -71,6 +71,11 @@ class Leaving:
                 lifted = True
             return lifted
 
+    def had_left(self, number: int) -> bool:
+        """Whether somebody who is asked now had left before, or been a reader: only they can take that back."""
+        with self._db.reading():
+            return bool(self._db.value("had_left", id=number))
+
     def expire_pending(self, *, older_than: datetime) -> int:
         """How many subscribers were forgotten because they were asked before `older_than` and did not answer, with the letters
         to them. Who had been a reader before, or had left, is unsubscribed again instead: to be asked, by whomever, does not undo

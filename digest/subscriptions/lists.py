@@ -153,7 +153,10 @@ def _refuse(store: Store, address: str, lines: dict[int, int]) -> None:
     known = store.subscriber(address)
     if known is not None and known.id in lines:
         raise UsageError(f"stands in line {lines[known.id]} already")
-    if known is not None and known.status == "unsubscribed":
+    # Who left and is asked again, by a stranger perhaps, has left for as long as no answer came.
+    if known is not None and (
+        known.status == "unsubscribed" or (known.status == "pending" and store.had_left(known.id))
+    ):
         raise UsageError("unsubscribed; who asked for mail again is added by `digest subscribers add`")
     if known is not None and known.status in ("confirmed", "paused"):
         raise UsageError("is on the list already")

@@ -60,6 +60,10 @@ SELECT score, scored_at FROM subscribers WHERE id = :id;
 -- name: set_score(id, score, scored_at)!
 UPDATE subscribers SET score = :score, scored_at = :scored_at WHERE id = :id;
 
+-- name: had_left(id)$
+-- Who is asked now, and had left before or been a reader.
+SELECT s.left_at <> '' OR EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id) FROM subscribers s WHERE s.id = :id;
+
 -- name: pending_before(older_than)
 -- Who was asked and did not answer, and whether they had left, or had been readers, before.
 SELECT s.id, s.left_at <> '' OR EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id)
