@@ -82,7 +82,7 @@ def _variables(publication: Publication, record: PaperRecord, topics: dict[str, 
         "page_url": address,
         "canonical_url": root + record_path(record.canonical),
         "paper": paper,
-        "authors": [_author(publication, name) for name in record.paper.authors],
+        "authors": [_author(publication, record, name) for name in record.paper.authors],
         "others": record.paper.authors_cut,
         "topic": _topic(publication, record, topics),
         "mentions": [_mention(publication, mention) for mention in record.mentions],
@@ -102,9 +102,9 @@ def view_record(record: PaperRecord, root: str) -> PaperView:
     return view_paper(entry, page, root=root)
 
 
-def _author(publication: Publication, name: str) -> LinkedName:
+def _author(publication: Publication, record: PaperRecord, name: str) -> LinkedName:
     slug = slug_of(name)
-    known = slug in publication.author_pages
+    known = slug in publication.author_pages and (record.authors is None or slug in record.authors)
     return LinkedName(clean(name), f"{publication.url}{FOLDERS['author']}/{quote(slug)}/" if known else "")
 
 

@@ -291,7 +291,8 @@ class Version(Struct, frozen=True, kw_only=True):
 class PaperRecord(Struct, frozen=True, kw_only=True):
     """What the page of a paper shows. `key` is the one that editions know it by, `canonical` that of the paper it turned out to
     be (the same for most). `versions` are oldest first, the last is the paper as it is known now; `editions` those of one digest
-    that show it, oldest first; `topic` the name of its topic in the last of them."""
+    that show it, oldest first; `topic` the name of its topic in the last of them, `authors` the
+    slugs of the authors that it is listed under there (None for all that it has)."""
 
     key: str
     canonical: str
@@ -300,6 +301,7 @@ class PaperRecord(Struct, frozen=True, kw_only=True):
     mentions: tuple[Mention, ...]
     editions: tuple[EditionHead, ...]
     topic: str = ""
+    authors: frozenset[str] | None = None
 
     @property
     def paper(self) -> Paper:

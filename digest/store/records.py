@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -54,6 +55,7 @@ def _records(db: Database, digest: str, keys: Sequence[str]) -> list[PaperRecord
     mentions, revisions, editions = _mentions(db, ids), _revisions(db, ids), _editions(db, digest, shown)
     asked = db.array(sorted({now.key for now in found.values()}))
     own = {row[1] for row in db.rows("shown_by_key", digest=digest, keys=asked)}
+    listed = _authors_listed(db, {key: json.loads(places[key][9]) for key in shown})
     records = []
     for key, paper in zip(shown, papers, strict=True):
         now = found.get(key)
@@ -63,6 +65,7 @@ def _records(db: Database, digest: str, keys: Sequence[str]) -> list[PaperRecord
                 canonical=now.key if now and now.key in own else key,
                 guid=places[key][6],
                 topic=places[key][8],
+                authors=listed[key],
                 versions=_versions(now, paper, revisions.get(now.id, []) if now else [], editions[key]),
                 mentions=tuple(mentions.get(now.id, ())) if now else (),
                 editions=tuple(head for head, _ in editions[key]),
@@ -80,6 +83,13 @@ def _versions(
     papers = [*(replace(decode(content), key=paper.key) for _, _, content in before), paper]
     starts = [now.first_seen, *(until for _, until, _ in before)]
     return tuple(Version(seen_at=moment(start), paper=one) for start, one in zip(starts, papers, strict=True))
+
+
+def _authors_listed(db: Database, labels: Mapping[str, Sequence[int]]) -> dict[str, frozenset[str]]:
+    """By key the slugs of the authors that a paper, whose labels have these numbers, stands under."""
+    numbers = sorted({number for found in labels.values() for number in found})
+    slugs: dict[int, str] = dict(db.rows("authors_by_id", ids=db.array(numbers)))
+    return {key: frozenset(slugs[n] for n in found if n in slugs) for key, found in labels.items()}
 
 
 def _mentions(db: Database, ids: Sequence[int]) -> dict[int, list[Mention]]:

@@ -8,8 +8,13 @@ FROM json_each(:keys) AS asked CROSS JOIN shown s ON s.digest = :digest AND s.ke
 SELECT a.slug, a.name, a.papers, a.id
 FROM json_each(:slugs) AS asked CROSS JOIN labels a ON a.digest = :digest AND a.kind = :kind AND a.slug = asked.value;
 
+-- name: authors_by_id(ids)
+SELECT a.id, a.slug
+FROM json_each(:ids) AS asked CROSS JOIN labels a ON a.id = asked.value
+WHERE a.kind = 'author';
+
 -- name: places_by_key(digest, keys)
-SELECT s.id, s.paper_id, s.key, e.date, e.part, s.position, s.guid, s.number, s.topic
+SELECT s.id, s.paper_id, s.key, e.date, e.part, s.position, s.guid, s.number, s.topic, s.labels
 FROM json_each(:keys) AS asked CROSS JOIN shown s ON s.digest = :digest AND s.key = asked.value
 JOIN editions e ON e.id = s.edition_id;
 
