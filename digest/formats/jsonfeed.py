@@ -33,7 +33,7 @@ def feed_json(feed: Feed) -> bytes:
         "description": feed.description,
         "authors": [{"name": feed.author, "url": feed.root}],
         "language": feed.site.language,
-        "hubs": [{"type": "WebSub", "url": feed.site.hub}] if feed.site.hub else [],
+        "hubs": [{"type": "WebSub", "url": feed.site.hub}] if feed.site.hub and not feed.current else [],
     }
     head = msgspec.json.format(
         msgspec.json.encode({name: value for name, value in facts.items() if value}), indent=1

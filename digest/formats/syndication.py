@@ -74,7 +74,8 @@ def _facts(feed: Feed) -> dict[str, str]:
 def _more(feed: Feed, number: int, indent: str, tag: str) -> str:
     """The lines of a head that not every feed has; `number` is that of the format in tuples of addresses."""
     kind = FEEDS[number][2]
-    lines = [_link(tag, "hub", feed.site.hub, "")] if feed.site.hub else []
+    # An archive never changes, so nobody need be told of it.
+    lines = [_link(tag, "hub", feed.site.hub, "")] if feed.site.hub and not feed.current else []
     if feed.current:
         lines.append(_link(tag, "current", feed.current[number], kind))
     if feed.previous:

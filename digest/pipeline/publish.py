@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from digest.config import Config, DigestConfig, slugs_of
 from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
-from digest.formats.items import FEED_DAYS, FEED_ITEMS
+from digest.formats.items import EDITIONS, FEED_DAYS, FEED_ITEMS
 from digest.mail.compose import web_copies
 from digest.model import (
     Edition,
@@ -29,6 +29,10 @@ from digest.website import Website
 if TYPE_CHECKING:
     from digest.render import Renderer
     from digest.store import Store
+
+
+# So many are in memory for the feed of editions.
+EDITIONS_PAPERS = 2000
 
 
 def publish(
@@ -173,17 +177,19 @@ def trial_pages(digest: DigestConfig, config: Config, renderer: Renderer, editio
 
 
 def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
-    """The editions that feeds and home page show, newest first: enough for 50 papers, and all of the last 7 days."""
+    """The editions that feeds and home page show, newest first: enough for 50 papers, all of the last 7 days, and for the feed of
+    editions up to 50, while they have no more than 2,000 papers."""
     heads = store.edition_heads(digest.name)
     if not heads:
         return []
     newest_first = sorted(heads, key=lambda head: -head.number)
     papers, enough = 0, 0
     for head in newest_first:
-        if papers >= FEED_ITEMS:
+        papers += head.papers
+        if papers - head.papers >= FEED_ITEMS and (papers > EDITIONS_PAPERS or enough == EDITIONS):
             break
-        papers, enough = papers + head.papers, enough + 1
-    newest = newest_first[0].date
+        enough += 1
+    newest = max(head.date for head in heads)
     since = newest - timedelta(days=min(FEED_DAYS - 1, newest.toordinal() - 1))
     return store.latest_editions(digest.name, limit=enough, since=since)
 
