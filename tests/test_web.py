@@ -38,7 +38,12 @@ def tables(site: Site) -> dict[str, list[Any]]:
     """Every row of the store, as it is in the file."""
     with sqlite3.connect(site.app.config.store.url.removeprefix("sqlite:///")) as connection:
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {name: list(connection.execute(f'SELECT * FROM "{name}"')) for name in names}
+        # The index of words is without text of its own: the words are in another table.
+        rows = {
+            name: list(connection.execute(f'SELECT * FROM "{name}"'))
+            for name in names
+            if name != "shown_text"
+        }
     connection.close()
     return rows
 
@@ -397,7 +402,7 @@ def test_looking_changes_nothing(site: Site, times: int) -> None:
     assert settled(site) == before
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
 def test_other_methods_are_refused_with_those_that_are_allowed(site: Site, method: str) -> None:
     reader = site.reader()
     before = people(site)["subscribers"]
@@ -513,7 +518,7 @@ def raw(site: Site, path: str, header: bytes, body: bytes) -> object:
             400,
         ),
         ("", b"", 422),
-        ("text/\x7f", b"a", 415),
+        ("text/plain", b"a", 415),
     ],
 )
 def test_a_body_that_is_no_form_is_refused_in_words(site: Site, kind: str, body: bytes, status: int) -> None:

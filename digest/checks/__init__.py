@@ -417,8 +417,12 @@ def _topic_problems(topics: Sequence[TopicConfig]) -> list[str]:
             found.append('a topic has an empty "name". Write the heading of its section.')
         if not topic.any and not topic.categories:
             found.append(f'topic "{topic.name}" has neither "any" nor "categories". Add any = ["a word"].')
-        if topic.slug and not re.fullmatch(r"[a-z0-9-]+", topic.slug):
-            found.append(f'topic "{topic.name}": slug = "{topic.slug}". Write a-z, 0-9 and hyphens only.')
+        if topic.slug and not re.fullmatch(r"[a-z0-9-]{1,60}", topic.slug):
+            found.append(
+                f'topic "{topic.name}": slug = "{topic.slug}". Write a-z, 0-9 and hyphens only, at most 60.'
+            )
+        if re.search(r"[\x00-\x1f\x7f]", topic.name):
+            found.append(f'topic {topic.name!r}: its "name" has a control letter. Take it out.')
         if topic.slug == OTHER_SLUG:
             found.append(
                 f'topic "{topic.name}": slug = "{OTHER_SLUG}" is for what fits no topic. Write another.'

@@ -29,6 +29,10 @@ def view_problems(digest: DigestConfig) -> list[str]:
     for search in digest.searches:
         if not re.search(r"\w", search.name):
             found.append('a search has an empty "name". Write the heading of its page.')
-        if search.slug and not re.fullmatch(r"[a-z0-9-]+", search.slug):
-            found.append(f'search "{search.name}": slug = "{search.slug}". Write a-z, 0-9 and hyphens only.')
+        if search.slug and not re.fullmatch(r"[a-z0-9-]{1,60}", search.slug):
+            found.append(
+                f'search "{search.name}": slug = "{search.slug}". Write a-z, 0-9 and hyphens only, at most 60.'
+            )
+        if re.search(r"[\x00-\x1f\x7f]", search.name):
+            found.append(f'search {search.name!r}: its "name" has a control letter. Take it out.')
     return found
