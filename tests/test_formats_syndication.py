@@ -75,7 +75,9 @@ def test_the_channel_leads_home_and_names_itself() -> None:
     assert channel is not None
     assert channel.findtext("link") == URL
     kind = "application/rss+xml"
-    assert [(link.get("rel"), link.get("href"), link.get("type")) for link in channel.findall(f"{ATOM}link")] == [
+    assert [
+        (link.get("rel"), link.get("href"), link.get("type")) for link in channel.findall(f"{ATOM}link")
+    ] == [
         ("self", f"{URL}rss.xml", kind),
         ("prev-archive", f"{URL}2026/11/18/rss.xml", kind),
     ]
