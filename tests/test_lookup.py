@@ -407,15 +407,6 @@ def test_all_services_that_can_be_configured_can_be_asked() -> None:
     assert set(LookupConfig().services) == set(matching.BASES)
 
 
-def test_what_is_to_be_shown_anew_is_found_without_reading_all_editions(empty_sqlite: Path) -> None:
-    # By the plan of the database: from the finds since the last run to the editions, not the other way round.
-    with open_store(f"sqlite:///{empty_sqlite}") as store, store._db.reading():
-        sql = f"EXPLAIN QUERY PLAN {store._db._queries['editions_completed']}"
-        plan = " ".join(str(line) for line in store._db.execute(sql, {"digest": "daily"}).fetchall())
-    assert "lookups_time" in plan
-    assert "entries_nameless" in plan
-
-
 # --- in a whole run
 
 

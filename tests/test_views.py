@@ -36,6 +36,17 @@ def listing(papers: Sequence[Line]) -> bytes:
     ).encode()
 
 
+def arxiv(version: int, title: str, author: str, category: str) -> bytes:
+    """A feed with one version of one paper on arXiv."""
+    return (
+        '<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>J</title>'
+        f"<link>https://j.example.org/</link><item><title>{title}</title>"
+        f"<link>https://arxiv.org/abs/2611.04217v{version}</link>"
+        f"<dc:creator>{author}</dc:creator><category>{category}</category><description>{title}: version {version} says "
+        f"{'that they sleep all day' if version == 1 else 'how a flood moved each nest, and why'}.</description></item></channel></rss>"
+    ).encode()
+
+
 class Site:
     """An installation whose days are run one by one."""
 
@@ -54,6 +65,9 @@ class Site:
 
     def run(self, *papers: Line) -> None:
         (self.folder / "inbox" / "page.xml").write_bytes(listing(papers))
+        self.run_again()
+
+    def run_again(self) -> None:
         with open_app(self.config) as app:
             app.daily(NOW + timedelta(days=self.day))
         self.day += 1
@@ -163,6 +177,34 @@ def test_a_paper_seen_at_a_second_source_says_so_on_its_page(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "missing", ["topics/otters", "categories/a", "searches/tall-birds", "authors/ada-fenwick"]
 )
+def test_an_author_who_is_followed_only_later_gets_feeds(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((2, ["Ada Fenwick"], "a"), (12, ["Ada Fenwick"], "a"))
+    assert not site.has("authors/ada-fenwick/rss.xml")
+    (digest,) = site.config.digest
+    site.config = replace(site.config, digest=(replace(digest, authors=("Ada Fenwick",)),))
+    site.publish()
+    assert site.text("authors/ada-fenwick/rss.xml").count("<item>") == 2
+
+
+def test_what_is_shown_again_elsewhere_leaves_the_pages_where_it_was(tmp_path: Path) -> None:
+    """A new version has another category, author and topic, and other words."""
+    searches = (
+        SearchConfig(name="Otters", query="otter"),
+        SearchConfig(name="Early", query="date:..2026-11-16"),
+    )
+    site = Site(tmp_path, updates=True, searches=searches)
+    (tmp_path / "inbox" / "page.xml").write_bytes(arxiv(1, "Otters of the marsh", "Ada Fenwick", "q-bio.PE"))
+    site.run_again()
+    assert site.text("categories/q-bio.pe/rss.xml").count("<item>") == 1
+    (tmp_path / "inbox" / "page.xml").write_bytes(arxiv(2, "Herons of the marsh", "Bo Lind", "cs.CY"))
+    site.run_again()
+    for path in ("categories/q-bio.pe", "topics/otters", "searches/otters", "searches/early"):
+        assert site.text(f"{path}/rss.xml").count("<item>") == 0, path
+    assert site.text("topics/herons/rss.xml").count("<item>") == 1
+    site.assert_as_rebuilt()
+
+
 def test_a_page_that_was_lost_is_made_again_by_the_next_run(tmp_path: Path, missing: str) -> None:
     import shutil
 

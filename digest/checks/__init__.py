@@ -348,10 +348,11 @@ def _reading_problems(source: SourceConfig) -> list[str]:
     return found
 
 
-# What a digest writes into its own folder, beside the years.
+# What a digest writes into its own folder, beside the years, and what the web door answers for.
 _PAGES = frozenset(
     {
         *("feeds", "topics", "categories", "authors", "searches", "papers", "search"),
+        *("subscribe", "confirm", "again", "manage", "unsubscribe", "undo", "export", "erase", "healthz"),
         *("editions.xml", "editions-atom.xml", "editions.json", "feeds.opml", "404.html"),
         "index.html",
         "rss.xml",

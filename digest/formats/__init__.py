@@ -82,6 +82,16 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     chunks: tuple[SearchChunk, ...] = ()
     chunk_count: int = 0
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of channels that the digest has."""
+        return frozenset(channel.kind for channel in self.catalogue)
+
+    @cached_property
+    def topic_pages(self) -> frozenset[str]:
+        """The slugs of the topics that have a page."""
+        return frozenset(channel.slug for channel in self.catalogue if channel.kind == "topic")
+
     @property
     def folder(self) -> str:
         """The digest's folder below `site.output`: "" or with a final slash."""

@@ -188,7 +188,7 @@ def not_found(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         "404.html",
         title=f"No such page: {clean(publication.digest.title or publication.site.title)}",
         description="There is no page at this address.",
-        newest_url=publication.url + publication.heads[-1].path if publication.heads else "",
+        newest_url=publication.url + publication.latest[0].path if publication.latest else "",
     )
 
 

@@ -63,7 +63,7 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
     name, address = clean(channel.name) or channel.slug, publication.url + path_of(channel)
     kind, kinds = KINDS[channel.kind]
-    listed = channel.kind in _kinds_of(publication)
+    listed = channel.kind in publication.kinds
     return {
         "title": f"{name}: {clean(publication.digest.title or publication.site.title)}",
         "description": f"{kind}: {name}. {counted(channel.papers, 'paper')}, the newest first.",
@@ -121,10 +121,6 @@ def _days(publication: Publication, shown: Sequence[Shown], row: Callable[[Shown
 # ---------------------------------------------------------------- lists
 
 
-def _kinds_of(publication: Publication) -> set[str]:
-    return {channel.kind for channel in publication.catalogue}
-
-
 def links_of(publication: Publication, kind: str) -> list[ChannelLink]:
     """All channels of a kind that have feeds, in the order of the catalogue."""
     return [
@@ -136,7 +132,7 @@ def links_of(publication: Publication, kind: str) -> list[ChannelLink]:
 
 def lists_of(publication: Publication) -> list[ListLink]:
     """The lists that a digest has: of topics, categories, authors, saved searches, as far as it has any."""
-    kinds = _kinds_of(publication)
+    kinds = publication.kinds
     return [
         ListLink(names, f"{publication.url}{FOLDERS[kind]}/")
         for kind, (_, names) in KINDS.items()

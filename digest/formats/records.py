@@ -113,7 +113,11 @@ def _topic(publication: Publication, record: PaperRecord, topics: dict[str, str]
     if not record.topic:
         return None
     slug = topics.get(record.topic) or slug_of(record.topic)
-    return LinkedName(clean(record.topic), f"{publication.url}{FOLDERS['topic']}/{quote(slug)}/")
+    # A topic that has another name by now may have kept its address, which the old name does not lead to.
+    known = slug in publication.topic_pages
+    return LinkedName(
+        clean(record.topic), f"{publication.url}{FOLDERS['topic']}/{quote(slug)}/" if known else ""
+    )
 
 
 # ---------------------------------------------------------------- where it was seen

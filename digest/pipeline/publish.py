@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from digest.config import Config, DigestConfig, slugs_of
 from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
 from digest.formats.items import EDITIONS, FEED_DAYS, FEED_ITEMS
+from digest.identity import rung
 from digest.mail.compose import web_copies
 from digest.model import (
     Edition,
@@ -23,7 +24,7 @@ from digest.model import (
     PublishReport,
     Version,
 )
-from digest.pipeline.views import Views, with_found
+from digest.pipeline.views import NAMELESS, Views, with_found
 from digest.website import Website
 
 if TYPE_CHECKING:
@@ -204,7 +205,11 @@ def _wanted(
     newest = max((head.number for head in heads), default=0)
     # A run that died in the middle has written some of its pages.
     published = min(store.published(digest.name), newest - 1)
-    completed_since = store.editions_completed(digest.name)
+    # Of papers without an id an edition shows what was found elsewhere, until a correction by hand takes it away.
+    nameless = [key for key in store.touched(digest.name) if rung(key) in NAMELESS]
+    completed_since = {
+        (head.date, head.part) for record in store.records(digest.name, nameless) for head in record.editions
+    }
     before = False
     for head in heads:
         # Those that are new; those whose own page, month or year is missing; and the one after, which links back to it; and

@@ -34,7 +34,7 @@ EDITIONS_AT_ONCE = 10
 RECORDS_AT_ONCE = 200
 PLACES_AT_ONCE = 4000
 # Keys of papers that were shown without an id and a page of their own.
-_NAMELESS = frozenset({"title", "abstract", "shown"})
+NAMELESS = frozenset({"title", "abstract", "shown"})
 
 
 class Pages(Protocol):
@@ -56,6 +56,7 @@ class Views:
         self._written: set[str] = set()  # keys of papers
         self._labels: dict[LabelKind, set[str]] = {"topic": set(), "category": set(), "author": set()}
         self._days: set[date] = set()
+        self._moved = bool(store.touched(digest.name))  # papers changed, or are shown in another place
 
     @property
     def base(self) -> Publication:
@@ -65,6 +66,8 @@ class Views:
         """The editions with the pages of their papers, then all else that they touch or that changed since it was published."""
         for batch in _batches(editions, EDITIONS_AT_ONCE):
             self._note(batch)
+            if not everything:
+                self._note_earlier(batch)
             keys = {entry.paper.key for edition in batch for entry in edition.entries}
             yield replace(
                 self._base,
@@ -83,6 +86,24 @@ class Views:
                 for kind, slug, _ in labels_of(entry, self._topics):
                     self._labels[kind].add(slug)
 
+    def _note_earlier(self, editions: Sequence[Edition]) -> None:
+        """What is shown again is no longer shown where it was: the pages of its earlier topic, categories and authors lose it."""
+        name = self._digest.name
+        new = {(edition.date, edition.part) for edition in editions}
+        keys = sorted({entry.paper.key for edition in editions for entry in edition.entries})
+        earlier: dict[tuple[date, int], set[str]] = {}
+        for record in self._store.records(name, keys):
+            self._moved = self._moved or len(record.editions) > 1
+            for head in record.editions:
+                if (head.date, head.part) not in new:
+                    earlier.setdefault((head.date, head.part), set()).add(record.key)
+        for (day, part), again in sorted(earlier.items()):
+            edition = self._store.edition(name, day, part)
+            for entry in edition.entries if edition else ():
+                if entry.paper.key in again:
+                    for kind, slug, _ in labels_of(entry, self._topics):
+                        self._labels[kind].add(slug)
+
     # --- papers
 
     def _records(self, keys: Collection[str]) -> dict[str, tuple[PaperRecord, ...] | frozenset[str]]:
@@ -96,10 +117,12 @@ class Views:
         return {label.slug for label in found} | (self._followed.keys() & set(slugs))
 
     def _other_records(self) -> Iterator[Publication]:
-        """Papers that changed since their page was written, and those whose author has a page only now, which they link to."""
+        """Papers that changed since their page was written, and those whose author has a page only now, which they link
+        to, or none any more."""
         keys = set(self._store.touched(self._digest.name))
-        for slug in sorted(self._author_pages(self._labels["author"])):
-            if not self._published.has(f"authors/{slug}/index.html"):
+        pages = self._author_pages(self._labels["author"])
+        for slug in sorted(self._labels["author"]):
+            if self._published.has(f"authors/{slug}/index.html") != (slug in pages):
                 places = self._store.newest_places(self._digest.name, "author", slug, limit=SHOWN_AT_MOST)
                 keys.update(place.key for place in places)
         for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
@@ -110,7 +133,8 @@ class Views:
     def _catalogue(self) -> Iterator[Channel]:
         """All that has feeds, without its papers: topics in the order of the configuration, saved searches, authors, categories."""
         name = self._digest.name
-        topics = {label.slug: label for label in self._store.labels(name, "topic")}
+        # One whose papers have all moved elsewhere keeps its page and feeds: no address ends.
+        topics = {label.slug: label for label in self._store.labels(name, "topic", least=0)}
         order = [*self._topics.values(), *sorted(topics)]
         for slug in dict.fromkeys(slug for slug in order if slug in topics):
             yield _channel(topics[slug])
@@ -126,13 +150,13 @@ class Views:
                 _channel(known) if known else Channel(kind="author", slug=slug, name=title, papers=0),
                 feeds=True,
             )
-        yield from map(_channel, self._store.labels(name, "category"))
+        yield from map(_channel, self._store.labels(name, "category", least=0))
 
     def _channels(self, everything: bool) -> Iterator[Publication]:
         touched = [
             channel
             for channel in self._base.catalogue
-            if everything or self._is_touched(channel) or not self._published.has(f"{channel.path}index.html")
+            if everything or self._is_touched(channel) or not self._has_all(channel)
         ]
         slugs = None if everything else sorted(self._labels["author"])
         touched += [
@@ -164,9 +188,15 @@ class Views:
         if batch:
             yield batch
 
+    def _has_all(self, channel: Channel) -> bool:
+        """An author who is followed only now has a page already, and no feeds."""
+        return all(self._published.has(channel.path + name) for name in ("index.html", "rss.xml"))
+
     def _is_touched(self, channel: Channel) -> bool:
         if channel.kind != "search":
             return channel.slug in self._labels[channel.kind]
+        if self._moved:  # a search may find no longer what it found
+            return True
         query = self._searches[channel.slug][1]
         return any(self._finds_something_of(day, query) for day in sorted(self._days))
 
@@ -228,7 +258,7 @@ class Views:
 
 def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]:
     """The editions as the archive shows them: with ids, links and authors that were found elsewhere after they were issued."""
-    keys = {e.paper.key for edition in editions for e in edition.entries if rung(e.paper.key) in _NAMELESS}
+    keys = {e.paper.key for edition in editions for e in edition.entries if rung(e.paper.key) in NAMELESS}
     found = store.found_of(sorted(keys)) if keys else {}
     if not found:
         return tuple(editions)

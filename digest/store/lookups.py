@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -94,12 +94,6 @@ class Lookups:
         """
         with self._db.reading():
             return found_of(self._db, keys)
-
-    def editions_completed(self, digest: str) -> set[tuple[date, int]]:
-        """Date and part of the editions with papers of which something was found after the last run that ended well."""
-        with self._db.reading():
-            rows = self._db.rows("editions_completed", digest=digest)
-        return {(date.fromisoformat(dated), part) for dated, part in rows}
 
 
 def found_of(db: Database, keys: Sequence[str]) -> dict[str, Paper]:

@@ -29,20 +29,3 @@ SELECT paper_id, looked_up_at, outcome, attempts, retry_at, service, found
 FROM lookups
 WHERE looked_up_at > :after AND looked_up_at <= :until
 ORDER BY looked_up_at, paper_id;
-
--- name: editions_completed(digest)
--- Editions that show a paper of which something was found after the last run that ended well: the pages of hits before that
--- were written by it. A paper and those joined to it count as one.
-SELECT d.date, d.part
-FROM editions d
-WHERE d.digest = :digest AND d.id IN (
-    SELECT e.edition_id
-    FROM lookups l
-    JOIN papers f ON f.id = l.paper_id
-    JOIN papers p ON p.id = COALESCE(f.joined_to, f.id) OR p.joined_to = COALESCE(f.joined_to, f.id)
-    JOIN entries e ON e.paper_id = p.id
-        AND (e.key LIKE 'title:%' OR e.key LIKE 'abstract:%' OR e.key LIKE 'shown:%')
-    WHERE l.found <> '' AND l.looked_up_at > COALESCE(
-        (SELECT r.finished_at FROM runs r WHERE r.status IN ('done', 'degraded') ORDER BY r.id DESC LIMIT 1), ''
-    )
-);
