@@ -355,7 +355,10 @@ class Renderer:
         try:
             yield
         # Jinja's own faults, and what plain Python says to an expression such as {{ 1 + "a" }}.
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        # A template that includes itself, directly or by another, ends in a RecursionError.
+        except (
+            TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError,
+        ) as error:  # fmt: skip
             raise self._explained(template, error) from error
 
     def _explained(self, template: str, error: Exception) -> RenderError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from contextlib import suppress
 from html import escape
@@ -184,4 +185,10 @@ def _file(folder: Path, path: str) -> Path | None:
     parts = PurePosixPath(path.lstrip("/")).parts
     if ".." in parts or "\0" in path or "\\" in path:
         return None
-    return folder.joinpath(*parts)
+    found = folder.joinpath(*parts)
+    try:
+        found.stat()
+    except OSError as error:
+        # No such file is the answer of do_GET; a name that no file can have is none either.
+        return None if error.errno == errno.ENAMETOOLONG else found
+    return found

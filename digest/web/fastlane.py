@@ -9,6 +9,7 @@ tests/test_web_lane.py compares them byte for byte.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from http import HTTPStatus
 
@@ -29,6 +30,10 @@ _NOT_HERE = frozenset(
 _STATUS = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode() for status in (200, 304, 412)
 }
+
+
+# A connection that says nothing, or has not said a whole head by then, is closed: each costs a file descriptor of the process.
+_HEAD_S = 20.0
 
 
 class Request:
@@ -106,6 +111,13 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
         # Whether all that uvicorn's parser was given were whole requests: then it is between two of them.
         _whole = True
         _answered_at = 0.0
+        # When what the connection now waits for must be there; 0.0: nothing but the next request after an answer.
+        _head_until = 0.0
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._head_until = self.loop.time() + _HEAD_S
+            self._wait(_HEAD_S)
 
         def data_received(self, data: bytes) -> None:
             if self._whole:
@@ -118,6 +130,14 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
                         self._answer(answer, request.head)
                         return
             super().data_received(data)
+            if self.timeout_keep_alive_task is None and self._waiting():
+                # No answer is being made: these bytes are a part of a head. uvicorn has taken the timer away.
+                self._head_until = self._head_until or self.loop.time() + _HEAD_S
+                self._wait(max(0.0, self._head_until - self.loop.time()))
+
+        def on_headers_complete(self) -> None:
+            self._head_until = 0.0
+            super().on_headers_complete()
 
         def _waiting(self) -> bool:
             """Is every request before answered, and the client taking what it is sent?"""
@@ -133,7 +153,7 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
             if body:
                 self.transport.write(body)
             self.server_state.total_requests += 1
-            self._answered_at = self.loop.time()
+            self._answered_at, self._head_until = self.loop.time(), 0.0
             if self.timeout_keep_alive_task is None:
                 self._wait(self.timeout_keep_alive)
 
@@ -142,7 +162,7 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
 
         def timeout_keep_alive_handler(self) -> None:
             """A timer for each answer would cost more than the answer: the one there is looks when the last was."""
-            left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+            left = (self._head_until or self._answered_at + self.timeout_keep_alive) - self.loop.time()
             if left > 0:
                 self._wait(left)
             else:

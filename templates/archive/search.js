@@ -338,6 +338,9 @@ async function read(file) {
   return answer.json();
 }
 
+// A part that cannot be read now (a copy that is not complete yet) keeps nobody from the others.
+const readPart = number => read(`${String(number).padStart(4, "0")}.json`).catch(() => null);
+
 // The newest parts first. Papers that were found and not shown yet wait in `found`.
 class Search {
   constructor(query, parts) {
@@ -345,6 +348,7 @@ class Search {
     this.next = parts;
     this.found = [];
     this.shown = 0;
+    this.missing = 0;
   }
 
   async more() {
@@ -354,10 +358,11 @@ class Search {
     while (this.next > until && this.shown < last) {
       say(`${this.shown ? `${counted(this.shown)} so far. ` : ""}Searching…`);
       const numbers = Array.from({length: Math.min(AT_ONCE, this.next - until)}, (_, n) => this.next - n);
-      const parts = await Promise.all(numbers.map(number => read(`${String(number).padStart(4, "0")}.json`)));
+      const parts = await Promise.all(numbers.map(readPart));
       this.next -= numbers.length;
       for (const part of parts) {
-        const newest = part.papers.filter(paper => matches(this.query, paper));
+        if (!part) this.missing += 1;
+        const newest = (part?.papers ?? []).filter(paper => matches(this.query, paper));
         newest.sort((a, b) => a.date < b.date ? 1 : a.date > b.date ? -1 : 0);
         this.found.push(...newest);
         this.show(last);
@@ -367,6 +372,8 @@ class Search {
     earlier.hidden = !rest;
     say(rest ? `${this.shown ? counted(this.shown) : "No paper"} so far, in the newer part of the archive.`
       : this.shown ? `${counted(this.shown)}.` : "No paper found. Try fewer words, or a beginning with a star: transform*");
+    if (this.missing)
+      status.textContent += ` ${this.missing} part${this.missing === 1 ? "" : "s"} of the archive could not be read; try again later.`;
   }
 
   show(last) {
