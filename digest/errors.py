@@ -1,7 +1,7 @@
 """Everything that can go wrong, in one tree. Messages are for the operator: what happened, where, what to do.
 
     DigestError
-     ├ ConfigError      .problems .path .key    ├ StoreError       StoreBusy · SchemaTooNew
+     ├ ConfigError      .problems .path .key    ├ StoreError       StoreBusy · StoreSlow · SchemaTooNew
      ├ FetchError       .url .status            ├ RenderError      .template .line
      │   └ FetchTimeout · FetchTooLarge         ├ PublishError     .path
      │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
@@ -80,6 +80,10 @@ class StoreError(DigestError):
 
 class StoreBusy(StoreError):
     """Another process kept the store locked for longer than we wait."""
+
+
+class StoreSlow(StoreError):
+    """What was asked took longer than it may, and was ended."""
 
 
 class SchemaTooNew(StoreError):

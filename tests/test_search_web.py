@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +14,16 @@ from urllib.parse import quote
 
 import pytest
 from lxml import etree
+from starlette.requests import Request
+from starlette.responses import Response
 
 from digest.app.search import refresh
 from digest.model import Paper
 from digest.render import clean
+from digest.web.search import AT_ONCE, WAITING, SearchDoor
 from store_contract import TODAY, issue, paper, sight
 from test_store_search import work
-from webs import NOW, Site, config_of, serving, two_digests
+from webs import NOW, Answer, Site, config_of, serving, two_digests
 
 HARM = "<script>alert(1)</script>"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -343,3 +348,57 @@ def test_a_site_below_a_path_has_its_search_there(tmp_path: Path) -> None:
         tree = etree.fromstring(feed.body)
         links = [str(link.get("href")) for link in tree.findall(f"{ATOM}link")]
         assert all(link.startswith("https://host.example/papers/search/") for link in links)
+
+
+# ---------------------------------------------------------------- a search that takes too long
+
+
+def test_a_search_that_takes_too_long_is_ended_and_the_next_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(config_of(tmp_path)) as site:
+        show(site, work("Owls of night"))
+        with monkeypatch.context() as short:
+            short.setattr("digest.web.search.LIMIT_S", 0.0)
+            short.setattr("digest.store.sqlite.STEPS", 1)
+            answer = site.get("/search/?q=owl*")
+            assert answer.status == 503
+            assert b"took too long" in answer.body
+            assert site.get("/search/atom.xml?q=owl*").status == 503
+            assert site.get("/healthz").status == 200
+        assert b"of night" in site.get("/search/?q=owl*").body
+
+
+def test_many_searches_at_once_wait_their_turn_or_are_told_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, gone_on = threading.Semaphore(0), threading.Event()
+    page = SearchDoor.page
+
+    def slow(self: SearchDoor, request: Request) -> Response:
+        busy.release()
+        assert gone_on.wait(60)
+        return page(self, request)
+
+    monkeypatch.setattr(SearchDoor, "page", slow)
+    count = AT_ONCE + WAITING + 5
+    with serving(config_of(tmp_path)) as site, ThreadPoolExecutor(count) as people:
+
+        def ask(number: int) -> Answer:
+            one = Site(site.app, site.clock, site.port)
+            try:
+                return one.get(f"/search/?q=owl{number}")
+            finally:
+                one.hang_up()
+
+        asked = [people.submit(ask, number) for number in range(count)]
+        for _ in range(AT_ONCE):
+            assert busy.acquire(timeout=60)
+        first = next(as_completed(asked, 60))  # while two search, and others wait, one is told to come back
+        assert site.get("/healthz").status == 200
+        gone_on.set()
+        answers = [one.result(60) for one in asked]
+    assert first.result().status == 503
+    assert {answer.status for answer in answers} == {200, 503}
+    assert sum(answer.status == 200 for answer in answers) >= AT_ONCE + WAITING
+    assert all("retry-after" in answer.headers for answer in answers if answer.status == 503)

@@ -38,12 +38,12 @@ def listing(papers: Sequence[Line]) -> bytes:
 
 def arxiv(version: int, title: str, author: str, category: str) -> bytes:
     """A feed with one version of one paper on arXiv."""
+    said = "that they sleep all day" if version == 1 else "how a flood moved each nest, and why"
     return (
         '<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>J</title>'
         f"<link>https://j.example.org/</link><item><title>{title}</title>"
-        f"<link>https://arxiv.org/abs/2611.04217v{version}</link>"
-        f"<dc:creator>{author}</dc:creator><category>{category}</category><description>{title}: version {version} says "
-        f"{'that they sleep all day' if version == 1 else 'how a flood moved each nest, and why'}.</description></item></channel></rss>"
+        f"<link>https://arxiv.org/abs/2611.04217v{version}</link><dc:creator>{author}</dc:creator>"
+        f"<category>{category}</category><description>{title}: we say {said}.</description></item></channel></rss>"
     ).encode()
 
 

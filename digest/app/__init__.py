@@ -87,6 +87,10 @@ class App(Post):
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of what was opened."""
         if "store" in self.__dict__:
             self.store.close()
         if self._scratch is not None:

@@ -98,6 +98,10 @@ class Store(
         """What is written in this block is durable at its end, all of it or none."""
         return self._db.writing()
 
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """What is asked in this block raises StoreSlow after so many seconds. Other threads that use this store wait for it."""
+        return self._db.within(seconds)
+
     def rehearsal(self) -> AbstractContextManager[None]:
         """For a dry run: what is done in this block can be read back in it and is undone at its end. Other writers wait."""
         return self._db.rehearsal()

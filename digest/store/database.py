@@ -6,7 +6,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -92,6 +92,10 @@ class Database(ABC):
     @abstractmethod
     def rollback(self) -> None:
         """Ends the transaction, where there is one; raises nothing."""
+
+    @abstractmethod
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """What is asked in this block ends with StoreSlow after so many seconds; other threads wait for its end."""
 
     @abstractmethod
     def faults(self) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from digest.errors import StoreBusy, StoreError
+from digest.errors import StoreBusy, StoreError, StoreSlow
 from digest.store.database import BUSY_TIMEOUT_S, Database
 
 try:
@@ -92,6 +92,17 @@ class Postgres(Database):
             if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 self._connection.execute("ROLLBACK")
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        with self._lock:
+            with suppress(psycopg.Error):  # a connection that was lost is made anew by what is asked
+                self._connection.execute(cast(Any, f"SET statement_timeout = {int(seconds * 1000)}"))
+            try:
+                yield
+            finally:
+                with suppress(psycopg.Error):
+                    self._connection.execute("SET statement_timeout = 0")
+
     def explain(self, error: Exception) -> StoreError:
         said = str(error).strip().partition("\n")[0]
         errors = psycopg.errors
@@ -100,6 +111,8 @@ class Postgres(Database):
                 f"The store {self.where} is kept locked by another process ({said}). Nothing was changed. "
                 "Wait until it is done, then run again."
             )
+        if isinstance(error, errors.QueryCanceled):
+            return StoreSlow(f"The store {self.where} took too long to answer, and was stopped ({said}).")
         if isinstance(error, errors.DiskFull):
             return StoreError(
                 f"The disk of the server of {self.where} is full ({said}). Free some space, then run again."

@@ -6,16 +6,19 @@ import json
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from glob import escape as glob_escape
 from pathlib import Path
 from urllib.parse import quote
 
-from digest.errors import StoreBusy, StoreError
+from digest.errors import StoreBusy, StoreError, StoreSlow
 from digest.store.database import BUSY_TIMEOUT_S, Database
 
 log = logging.getLogger(__name__)
+# Of the database's virtual machine: after so many, some tenths of a millisecond, it is asked whether time is up.
+STEPS = 10_000
 
 
 class Sqlite(Database):
@@ -90,8 +93,20 @@ class Sqlite(Database):
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        with self._lock:
+            end = time.monotonic() + seconds
+            self._connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+            try:
+                yield
+            finally:
+                self._connection.set_progress_handler(None, 0)
+
     def explain(self, error: Exception) -> StoreError:
         name = getattr(error, "sqlite_errorname", "") or ""
+        if name == "SQLITE_INTERRUPT":
+            return StoreSlow(f"The store {self.path} took too long to answer, and was stopped.")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StoreBusy(
                 f"The store {self.path} is kept locked by another process. Nothing was changed. "

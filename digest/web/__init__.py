@@ -39,7 +39,7 @@ _GRACE_S = 10
 
 def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     """The application, over one App that its threads share. `web.state.letters` is the worker that sends its letters,
-    `web.state.files` the published files.
+    `web.state.files` the published files, `web.state.searching` an App of its own for searches, to be closed at the end.
 
     Raises ConfigError for [web] "proxies" that are no networks, and StoreError where the store cannot be opened.
     """
@@ -54,8 +54,9 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     files = Files(app.config.resolve(app.config.site.output))
     door = Door(app, clock, letters)
     answers = _Answers(door)
+    searching = App(app.config, clock=clock)
     web = Starlette(
-        routes=_routes(app, door, files),
+        routes=_routes(app, door, files, searching),
         exception_handlers={
             HTTPException: answers.refused,
             DigestError: answers.failed,
@@ -65,10 +66,11 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     web.router.redirect_slashes = False
     web.state.letters = letters
     web.state.files = files
+    web.state.searching = searching
     return web
 
 
-def _routes(app: App, door: Door, files: Files) -> list[BaseRoute]:
+def _routes(app: App, door: Door, files: Files, searching: App) -> list[BaseRoute]:
     from starlette.responses import RedirectResponse
     from starlette.routing import Mount, Route, Router
 
@@ -93,7 +95,7 @@ def _routes(app: App, door: Door, files: Files) -> list[BaseRoute]:
         routes += [Route(f"/{name}{slash}", endpoint, methods=methods) for slash in ("/", "")]
     leave = _one_click(door)
     routes += [Route(f"/unsubscribe{slash}", leave, methods=["GET", "POST"]) for slash in ("/", "")]
-    routes += _searches(app, door)
+    routes += _searches(app, door, searching)
     routes.append(Route("/healthz", _endpoint(door, door.health, None, site_url), methods=["GET"]))
     published = Published(files, urlsplit(site_url).path, [digest.path or "" for digest in app.config.digest])
     prefix = root.rstrip("/")
@@ -106,24 +108,50 @@ def _routes(app: App, door: Door, files: Files) -> list[BaseRoute]:
     return [*outside, Mount(prefix, app=Router(routes, redirect_slashes=False, default=published))]
 
 
-def _searches(app: App, door: Door) -> list[BaseRoute]:
+def _searches(app: App, door: Door, searching: App) -> list[BaseRoute]:
     """The search of each digest and its feeds, below the digest's root."""
     from starlette.routing import Route
 
     from digest.formats.frame import FEEDS
     from digest.web.search import SearchDoor
 
+    endpoint = _in_turn(door)
+
     routes: list[BaseRoute] = []
     for digest in app.config.digest:
-        searching = SearchDoor(app, digest)
+        look = SearchDoor(searching, digest)
         root = f"/{digest.path}/search" if digest.path else "/search"
-        places = [(f"{root}/", searching.page), (root, searching.page)]
-        places += [(f"{root}/{file}", searching.feed) for _, file, _ in FEEDS]
-        routes += [
-            Route(path, _endpoint(door, look, None, app.config.site.url), methods=["GET"])
-            for path, look in places
-        ]
+        places = [(f"{root}/", look.page), (root, look.page)]
+        places += [(f"{root}/{file}", look.feed) for _, file, _ in FEEDS]
+        routes += [Route(path, endpoint(answer), methods=["GET"]) for path, answer in places]
     return routes
+
+
+def _in_turn(door: Door) -> Callable[[Look], Endpoint]:
+    """Endpoints of which a few answer at a time and a few wait: all others are told to come back, and no other door notices."""
+    from functools import partial
+
+    import anyio
+
+    from digest.web.search import AT_ONCE, WAITING
+
+    turns: list[anyio.CapacityLimiter] = []
+
+    def endpoint(look: Look) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            if not turns:
+                turns.append(anyio.CapacityLimiter(AT_ONCE))
+            if turns[0].statistics().tasks_waiting >= WAITING:
+                response = _refusal(
+                    door, 503, "Too many searches", "Many people search at this moment. Please try again."
+                )
+                response.headers["Retry-After"] = "5"
+                return response
+            return await anyio.to_thread.run_sync(partial(look, request), limiter=turns[0])
+
+        return answer
+
+    return endpoint
 
 
 def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> Endpoint:
@@ -289,3 +317,4 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
         server.run(sockets=[listener])
     finally:
         web.state.letters.end()
+        web.state.searching.close()

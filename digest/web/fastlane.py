@@ -34,6 +34,8 @@ _STATUS = {
 
 # A connection that says nothing, or has not said a whole head by then, is closed: each costs a file descriptor of the process.
 _HEAD_S = 20.0
+_HEAD_BYTES = 1 << 20
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Request:
@@ -113,6 +115,9 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
         _answered_at = 0.0
         # When what the connection now waits for must be there; 0.0: nothing but the next request after an answer.
         _head_until = 0.0
+        # What of it has come, with what came of a body in the same breath; and whether it is whole.
+        _head_bytes = 0
+        _in_body = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -129,6 +134,11 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
                     if answer is not None:
                         self._answer(answer, request.head)
                         return
+            self._head_bytes += 0 if self._in_body else len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+                return
             super().data_received(data)
             if self.timeout_keep_alive_task is None and self._waiting():
                 # No answer is being made: these bytes are a part of a head. uvicorn has taken the timer away.
@@ -136,8 +146,12 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
                 self._wait(max(0.0, self._head_until - self.loop.time()))
 
         def on_headers_complete(self) -> None:
-            self._head_until = 0.0
+            self._head_until, self._head_bytes, self._in_body = 0.0, 0, True
             super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._in_body = False
+            super().on_message_complete()
 
         def _waiting(self) -> bool:
             """Is every request before answered, and the client taking what it is sent?"""
@@ -153,6 +167,8 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
             if body:
                 self.transport.write(body)
             self.server_state.total_requests += 1
+            if self._head_until:  # the timer there is was for the head
+                self._unset_keepalive_if_required()
             self._answered_at, self._head_until = self.loop.time(), 0.0
             if self.timeout_keep_alive_task is None:
                 self._wait(self.timeout_keep_alive)

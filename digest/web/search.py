@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from digest.app import App
 from digest.app.search import Found, search, shown
 from digest.config import DigestConfig
-from digest.errors import UsageError
+from digest.errors import StoreSlow, UsageError
 from digest.formats import Publication
 from digest.formats.feeds import feed_documents
 from digest.formats.frame import FEEDS, frame
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+# A search that takes longer is ended. Strangers may ask for anything.
+LIMIT_S = 1.0
+AT_ONCE = 2
+WAITING = 20
 # Nobody reads further, and each page costs as much as all before it.
 MAX_PAGE = 500
 _HEADERS = {
@@ -34,8 +38,14 @@ _HEADERS = {
 _TYPES = {file: kind for _, file, kind in FEEDS}
 
 
+SLOW = (
+    "This search took too long. Leave out some of the words with a star, or search for more letters of them."
+)
+
+
 class SearchDoor:
-    """The search of one digest, at `search/` below its root."""
+    """The search of one digest, at `search/` below its root. `app` is one that nothing else uses: a search, however long, keeps
+    no other door waiting."""
 
     def __init__(self, app: App, digest: DigestConfig) -> None:
         self._app, self._digest, self._names = app, digest, [digest.name]
@@ -54,11 +64,14 @@ class SearchDoor:
             return self._page()
         number = _number(str(request.query_params.get("page", "")))
         try:
-            found = search(
-                self._app, text, digests=self._names, limit=PER_PAGE, offset=(number - 1) * PER_PAGE
-            )
+            with self._app.store.within(LIMIT_S):
+                found = search(
+                    self._app, text, digests=self._names, limit=PER_PAGE, offset=(number - 1) * PER_PAGE
+                )
         except UsageError as error:
             return self._page(status=422, query=text, error=_sentence(str(error)))
+        except StoreSlow:
+            return self._page(status=503, query=text, error=SLOW)
         return self._page(query=text, found=self._view(found, number))
 
     def _view(self, found: Found, number: int) -> SearchView:
@@ -106,9 +119,12 @@ class SearchDoor:
         file = request.url.path.rpartition("/")[2]
         try:
             text = str(request.query_params.get("q", ""))
-            found = search(self._app, text, digests=self._names, limit=FEED_ITEMS, order="newest")
+            with self._app.store.within(LIMIT_S):
+                found = search(self._app, text, digests=self._names, limit=FEED_ITEMS, order="newest")
         except UsageError as error:
             return PlainTextResponse(f"{_sentence(str(error))}\n", status_code=422, headers=_HEADERS)
+        except StoreSlow:
+            return PlainTextResponse(f"{SLOW}\n", status_code=503, headers=_HEADERS)
         body = self._documents(found)[file]
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {**_HEADERS, "ETag": tag}
