@@ -71,6 +71,37 @@ def test_a_connection_ends_when_nothing_was_asked_for_five_seconds(feeds: Path) 
     asyncio.run(poll())
 
 
+def test_a_connection_that_says_nothing_or_half_a_head_ends_after_twenty_seconds(feeds: Path) -> None:
+    async def poll() -> None:
+        connections = Connections(Files(feeds), lane=True)
+        loop = asyncio.get_running_loop()
+        for said in (b"", b"GET /rss.xml HTTP/1.1\r\nHost: x"):
+            protocol, wire = connections.connect()
+            if said:
+                protocol.data_received(said)
+            timer = protocol.timeout_keep_alive_task
+            assert timer is not None
+            assert timer.when() == pytest.approx(loop.time() + 20, abs=1)
+            protocol._head_until = loop.time() - 1  # type: ignore[attr-defined]
+            protocol.timeout_keep_alive_handler()
+            assert wire.closed
+            timer.cancel()
+
+    asyncio.run(poll())
+
+
+def test_a_head_without_end_is_refused(feeds: Path) -> None:
+    async def poll() -> None:
+        protocol, wire = Connections(Files(feeds), lane=True).connect()
+        protocol.data_received(b"GET /rss.xml HTTP/1.1\r\n")
+        for n in range(40):
+            if not wire.closed:
+                protocol.data_received(b"X-%d: %s\r\n" % (n, b"a" * 65_000))
+        assert wire.closed
+
+    asyncio.run(poll())
+
+
 def test_a_client_that_takes_nothing_is_not_sent_more_by_the_lane(feeds: Path) -> None:
     async def poll() -> None:
         connections = Connections(Files(feeds), lane=True)
