@@ -528,6 +528,13 @@ def test_a_body_that_is_no_form_is_refused_in_words(site: Site, kind: str, body:
     assert answer.title
 
 
+def test_a_form_that_never_comes_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.web.forms.BODY_S", 0.1)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
+        connection.sendall(b"POST /subscribe/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nemail")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
 def test_a_multipart_form_subscribes_too(site: Site) -> None:
     body = MULTIPART.replace(b"List-Unsubscribe", b"email").replace(
         b"One-Click", "a@münchen.example".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import date, timedelta
 from functools import cache
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 BODY_BYTES = 64 * 1024
+BODY_S = 20.0
 _MAX_FIELDS = 1000
 MOST = (10, 30, 50)
 LONGEST_PAUSE = timedelta(days=366)
@@ -43,16 +45,21 @@ class BadForm(DigestError):
 
 
 async def read_body(request: Request) -> bytes:
-    """The body of a request. Raises BadForm (413) once it is longer than BODY_BYTES, without reading the rest."""
+    """The body of a request. Raises BadForm (413) once it is longer than BODY_BYTES, without reading the rest, and (408) when
+    it is not there in BODY_S seconds."""
     too_long = BadForm("A form here is never this long.", status=413)
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > BODY_BYTES:
         raise too_long
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise too_long
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES:
+                    raise too_long
+    except TimeoutError:
+        raise BadForm("The form did not come in time.", status=408) from None
     return bytes(body)
 
 
