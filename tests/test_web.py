@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
