@@ -174,9 +174,6 @@ def test_a_paper_seen_at_a_second_source_says_so_on_its_page(tmp_path: Path) -> 
     site.assert_as_rebuilt()
 
 
-@pytest.mark.parametrize(
-    "missing", ["topics/otters", "categories/a", "searches/tall-birds", "authors/ada-fenwick"]
-)
 def test_an_author_who_is_followed_only_later_gets_feeds(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.run((2, ["Ada Fenwick"], "a"), (12, ["Ada Fenwick"], "a"))
@@ -205,6 +202,9 @@ def test_what_is_shown_again_elsewhere_leaves_the_pages_where_it_was(tmp_path: P
     site.assert_as_rebuilt()
 
 
+@pytest.mark.parametrize(
+    "missing", ["topics/otters", "categories/a", "searches/tall-birds", "authors/ada-fenwick"]
+)
 def test_a_page_that_was_lost_is_made_again_by_the_next_run(tmp_path: Path, missing: str) -> None:
     import shutil
 

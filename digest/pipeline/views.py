@@ -82,9 +82,7 @@ class Views:
     def _note(self, editions: Sequence[Edition]) -> None:
         for edition in editions:
             self._days.add(edition.date)
-            for entry in edition.entries:
-                for kind, slug, _ in labels_of(entry, self._topics):
-                    self._labels[kind].add(slug)
+            self._note_labels(edition.entries)
 
     def _note_earlier(self, editions: Sequence[Edition]) -> None:
         """What is shown again is no longer shown where it was: the pages of its earlier topic, categories and authors lose it."""
@@ -99,10 +97,13 @@ class Views:
                     earlier.setdefault((head.date, head.part), set()).add(record.key)
         for (day, part), again in sorted(earlier.items()):
             edition = self._store.edition(name, day, part)
-            for entry in edition.entries if edition else ():
-                if entry.paper.key in again:
-                    for kind, slug, _ in labels_of(entry, self._topics):
-                        self._labels[kind].add(slug)
+            entries = edition.entries if edition else ()
+            self._note_labels(entry for entry in entries if entry.paper.key in again)
+
+    def _note_labels(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            for kind, slug, _ in labels_of(entry, self._topics):
+                self._labels[kind].add(slug)
 
     # --- papers
 
