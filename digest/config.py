@@ -212,6 +212,31 @@ class PublishConfig(Struct, frozen=True, kw_only=True):
     timeout_s: float = 300.0
 
 
+class EngineConfig(Struct, frozen=True, kw_only=True):
+    """Who does the work. "in-process": the run itself, in one process. "procrastinate": jobs in the PostgreSQL of [store], done by
+    `digest worker` processes on any number of machines; a job carries up to `batch` deliveries."""
+
+    kind: Literal["in-process", "procrastinate"] = "in-process"
+    batch: int = 400
+
+
+class MonitorConfig(Struct, frozen=True, kw_only=True):
+    """What the operator hears. `heartbeat_url` is asked after each run that did well ("" asks nothing); `mail_to` gets a mail when
+    a digest with a schedule had no successful run for `silent_after_h` hours ("" for none). `metrics_from` are the networks that
+    may read /metrics."""
+
+    heartbeat_url: str = ""
+    mail_to: str = ""
+    silent_after_h: float = 26.0
+    metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+
+
+class LogConfig(Struct, frozen=True, kw_only=True):
+    """How log lines of `digest serve` and `digest worker` are written: for people, or one JSON object a line."""
+
+    format: Literal["text", "json"] = "text"
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """The whole configuration. `file` is where it was read; relative paths in it count from that file's folder."""
 
@@ -223,6 +248,9 @@ class Config(Struct, frozen=True, kw_only=True):
     web: WebConfig = WebConfig()
     lookup: LookupConfig = LookupConfig()
     publish: tuple[PublishConfig, ...] = ()
+    engine: EngineConfig = EngineConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    log: LogConfig = LogConfig()
     file: str = "config.toml"
 
     def resolve(self, path: str) -> Path:

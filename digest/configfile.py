@@ -21,8 +21,11 @@ from digest.checks import problems_of
 from digest.config import (
     Config,
     DigestConfig,
+    EngineConfig,
+    LogConfig,
     LookupConfig,
     MailConfig,
+    MonitorConfig,
     PublishConfig,
     SiteConfig,
     SourceConfig,
@@ -40,6 +43,9 @@ _TABLES: dict[str, type[Struct]] = {
     "store": StoreConfig,
     "mail": MailConfig,
     "lookup": LookupConfig,
+    "engine": EngineConfig,
+    "monitor": MonitorConfig,
+    "log": LogConfig,
     "web": WebConfig,
 }
 _LISTS: dict[str, type[Struct]] = {

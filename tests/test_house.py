@@ -35,7 +35,7 @@ FLOORS = [
     {"fetch", "store", "website", "targets", "websub", "smtp", "process", "journal", "mailbox", "resolver"},
     {"pipeline", "subscriptions"},
     {"app"},
-    {"scheduler", "web", "previewing"},
+    {"scheduler", "web", "previewing", "worker"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

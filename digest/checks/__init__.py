@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
+from digest.checks._operation import engine_problems, monitor_problems
 from digest.checks._publish import hub_problems, publish_problems
 from digest.checks._readers import theme_problems, view_problems
 from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
@@ -57,6 +58,7 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
         found += _web_problems(tables["web"])
     if "lookup" in tables:
         found += _lookup_problems(tables["lookup"])
+    found += engine_problems(tables) + monitor_problems(tables)
     found += publish_problems(tables.get("publish", ()))
     sources, digests = tables.get("source", ()), tables.get("digest", ())
     names = [source.name for source in sources]

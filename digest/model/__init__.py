@@ -391,6 +391,15 @@ class Delivery(Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
 
 
+class Span(Struct, frozen=True, kw_only=True):
+    """Deliveries that one job carries: those of one edition that were queued for the moment `due_at`, ids `first` to `last`."""
+
+    edition_id: int
+    due_at: datetime
+    first: int
+    last: int
+
+
 class Letter(Struct, frozen=True, kw_only=True):
     """A mail that is no edition: the question whether an address wants to subscribe ("confirm"), or, to who is subscribed
     already and asked again, the link to their choices ("known")."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from digest.errors import StoreError
 
 HERE = Path(__file__).parent
-SCHEMA = 4  # the newest file in migrations/
+SCHEMA = 5  # the newest file in migrations/
 BUSY_TIMEOUT_S = 30.0
 
 Row = tuple[Any, ...]
