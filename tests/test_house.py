@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
     {"model", "config", "utf8", "addresses"},
-    {"identity", "checks", "calendar"},
+    {"identity", "checks", "calendar", "cron"},
     {
         "configfile",
         "asks",
@@ -32,7 +32,20 @@ FLOORS = [
         "matching",
     },
     {"formats", "mail"},
-    {"fetch", "store", "website", "targets", "websub", "smtp", "process", "journal", "mailbox", "resolver"},
+    {
+        "fetch",
+        "store",
+        "website",
+        "targets",
+        "websub",
+        "heartbeat",
+        "logs",
+        "smtp",
+        "process",
+        "journal",
+        "mailbox",
+        "resolver",
+    },
     {"pipeline", "subscriptions"},
     {"app"},
     {"scheduler", "web", "previewing", "worker"},
@@ -41,7 +54,8 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
 # names the topics that editions show, and its rules are what readers follow and mute; a search names labels.
-# Floor 5: a folder elsewhere is written as the website is, and a hub is asked as sources are.
+# Floor 5: a folder elsewhere is written as the website is, and a hub and the operator's heartbeat are asked as
+# sources are.
 NEIGHBOURS = {
     ("sources", "text"),
     ("render", "words"),
@@ -54,6 +68,7 @@ NEIGHBOURS = {
     ("text", "tex"),
     ("targets", "website"),
     ("websub", "fetch"),
+    ("heartbeat", "fetch"),
 }
 WIRE = {
     "socket",

@@ -10,8 +10,9 @@ import pytest
 
 from digest.app import open_app
 from digest.config import Config, DigestConfig, LookupConfig, SiteConfig, SourceConfig, StoreConfig
+from digest.cron import cron, due_times
 from digest.errors import ConfigError, Stopped
-from digest.scheduler import Service, cron, due_times
+from digest.scheduler import Service
 
 ROOT = Path(__file__).parent.parent
 

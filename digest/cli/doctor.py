@@ -83,7 +83,7 @@ def _configuration(app: App, now: datetime) -> Iterator[Finding]:
         )
     for digest in config.digest:
         if digest.schedule:
-            from digest.scheduler import cron
+            from digest.cron import cron
 
             due = cron(digest, config).get_next_fire_time(None, now)
             yield (
