@@ -18,6 +18,7 @@ from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
 from digest.store.days import Day, Days
 from digest.store.deliveries import Deliveries
 from digest.store.editions import Editions, Planned
+from digest.store.health import Health, RunMark
 from digest.store.hosts import Hosts
 from digest.store.leaving import Leaving
 from digest.store.ledger import Ledger, RunRow
@@ -46,6 +47,7 @@ __all__ = [
     "Lookup",
     "Planned",
     "ReadingRow",
+    "RunMark",
     "RunRow",
     "SourceRun",
     "Store",
@@ -68,6 +70,7 @@ class Store(
     Deliveries,
     Letters,
     Ledger,
+    Health,
     Readings,
     Days,
     Hosts,
