@@ -1,7 +1,8 @@
 """Everything that can go wrong, in one tree. Messages are for the operator: what happened, where, what to do.
 
     DigestError
-     ├ ConfigError      .problems .path .key    ├ StoreError       StoreBusy · StoreSlow · SchemaTooNew
+     ├ ConfigError      .problems .path .key    ├ StoreError       StoreBusy · StoreSlow · StoreUndone ·
+     │                                          │                  SchemaTooNew
      ├ FetchError       .url .status            ├ RenderError      .template .line
      │   └ FetchTimeout · FetchTooLarge         ├ PublishError     .path
      │     FetchRefused                         ├ MailError        .reply_code .permanent .in_doubt
@@ -84,6 +85,10 @@ class StoreBusy(StoreError):
 
 class StoreSlow(StoreError):
     """What was asked took longer than it may, and was ended."""
+
+
+class StoreUndone(StoreError):
+    """The database ended the transaction (a deadlock, a lost connection) and kept nothing of it: it may be done again."""
 
 
 class SchemaTooNew(StoreError):

@@ -22,6 +22,7 @@ _TABLES = (
     *("source_runs", "readings", "pages", "answers", "days", "hosts", "corrections", "lookups"),
     *("paper_keys", "abstracts", "sightings", "offers", "entries", "deliveries", "letters"),
     *("suppressions", "askings"),
+    *("workers", "run_parts", "rates"),
     *("subscribers", "editions", "papers", "leases", "runs"),
 )
 

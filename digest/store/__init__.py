@@ -18,6 +18,7 @@ from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
 from digest.store.days import Day, Days
 from digest.store.deliveries import Deliveries
 from digest.store.editions import Editions, Planned
+from digest.store.fleet import FailedJob, Fleet, PartRow, WorkerRow
 from digest.store.health import Health, RunMark
 from digest.store.hosts import Hosts
 from digest.store.leaving import Leaving
@@ -43,8 +44,10 @@ __all__ = [
     "Answer",
     "Corrected",
     "Day",
+    "FailedJob",
     "Head",
     "Lookup",
+    "PartRow",
     "Planned",
     "ReadingRow",
     "RunMark",
@@ -53,6 +56,7 @@ __all__ = [
     "Store",
     "Story",
     "Unresolved",
+    "WorkerRow",
     "open_store",
     "page_hash",
 ]
@@ -80,7 +84,7 @@ class Store(
     Records,
     Search,
 ):
-    """An open store. Threads may share one; processes open one each."""
+    """An open store. Threads may share one (on PostgreSQL they work side by side, on SQLite in turn); processes open one each."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -97,12 +101,12 @@ class Store(
         """Lets go of the database. Once is enough, twice does no harm."""
         self._db.close()
 
-    def together(self) -> AbstractContextManager[None]:
-        """What is written in this block is durable at its end, all of it or none."""
-        return self._db.writing()
+    def together(self, *, alone: bool = True) -> AbstractContextManager[None]:
+        """What is written in this block is durable at its end, all of it or none. `alone` as for Database.writing."""
+        return self._db.writing(alone=alone)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """What is asked in this block raises StoreSlow after so many seconds. Other threads that use this store wait for it."""
+        """What is asked in this block raises StoreSlow after so many seconds. On SQLite other threads wait for its end."""
         return self._db.within(seconds)
 
     def rehearsal(self) -> AbstractContextManager[None]:

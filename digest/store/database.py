@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, ParamSpec, TypeVar
 
-from digest.errors import StoreError
+from digest.errors import StoreError, StoreUndone
 
 HERE = Path(__file__).parent
 SCHEMA = 5  # the newest file in migrations/
 BUSY_TIMEOUT_S = 30.0
+TRIES = 5  # of a transaction that the database ended
 
 Row = tuple[Any, ...]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @cache
@@ -52,17 +56,30 @@ def day(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
+class Turn(threading.local):
+    """What a thread is in the midst of."""
+
+    inside = False  # of a transaction
+    alone = False  # which is the only one that writes
+    rehearsing = False
+    to_wipe = False
+
+
 class Database(ABC):
-    """One connection. `reading` and `writing` bracket every use; inside of them the named queries can be called."""
+    """Connections to one database. `reading` and `writing` bracket every use; inside of them the named queries can be called.
+
+    On SQLite threads take turns with one connection; on PostgreSQL each that is inside a bracket has one of its own.
+    """
 
     dialect: ClassVar[Literal["sqlite", "postgres"]]
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._rehearsing = False
-        self._inside = False
-        self._to_wipe = False
+        self._turn = Turn()
         self._queries: Mapping[str, str] = load_queries(self.dialect)
+
+    @abstractmethod
+    def held(self) -> AbstractContextManager[object]:
+        """This thread has a connection until the end of the block, and no other thread has that one. May be nested."""
 
     @abstractmethod
     def execute(self, sql: str, params: Mapping[str, object]) -> Any:
@@ -84,7 +101,7 @@ class Database(ABC):
         """A list as the database wants it as one parameter."""
 
     @abstractmethod
-    def begin(self, *, write: bool) -> None: ...
+    def begin(self, *, write: bool, alone: bool = True) -> None: ...
 
     @abstractmethod
     def commit(self) -> None: ...
@@ -95,7 +112,7 @@ class Database(ABC):
 
     @abstractmethod
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """What is asked in this block ends with StoreSlow after so many seconds; other threads wait for its end."""
+        """What is asked in this block ends with StoreSlow after so many seconds. On SQLite other threads wait for its end."""
 
     @abstractmethod
     def faults(self) -> list[str]:
@@ -113,80 +130,102 @@ class Database(ABC):
     def close(self) -> None: ...
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, alone: bool = True) -> Iterator[None]:
         """One transaction, the only writer at this time. All of it is durable after the block, or none of it.
 
-        What is begun inside of another one of the same thread is part of that one.
+        What is begun inside of another one of the same thread is part of that one. `alone=False` lets it go beside other
+        writers, where the database can (PostgreSQL): for what changes only rows that it has locked itself, and takes no
+        number from a sequence of ours (max + 1). Nothing that must be alone may be begun inside of it.
         """
-        with self._transaction(write=True):
+        with self._transaction(write=True, alone=alone):
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """One view of the store."""
-        with self._transaction(write=False):
+        with self._transaction(write=False, alone=False):
             yield
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Everything in this block works, can be read back, and is undone at its end. Other writers wait for as long."""
-        with self._lock:
-            self._begin(write=True)
-            self._rehearsing = True
+        with self.held():
+            self._begin(write=True, alone=True)
+            self._turn.rehearsing = True
             try:
                 yield
             finally:
-                self._rehearsing = self._to_wipe = False
+                self._turn.rehearsing = self._turn.to_wipe = False
                 self.rollback()
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[None]:
-        with self._lock:
-            if self._inside:
+    def _transaction(self, *, write: bool, alone: bool) -> Iterator[None]:
+        turn = self._turn
+        with self.held():
+            if turn.inside:
+                if write and alone and not turn.alone:
+                    raise RuntimeError("a transaction that must be alone was begun inside of one that is not")
                 yield
                 return
-            self._begin(write=write)
-            self._inside = True
+            self._begin(write=write, alone=alone)
+            turn.inside, turn.alone = True, alone
             try:
                 yield
                 self._end()
             except self.driver_error as error:
+                explained = self.explain(error)
                 self._undo()
-                raise self.explain(error) from error
+                raise explained from error
             except BaseException:
                 self._undo()
                 raise
             finally:
-                self._inside = False
-            if self._to_wipe and not self._rehearsing:
-                self._to_wipe = False
+                turn.inside = turn.alone = False
+            if turn.to_wipe and not turn.rehearsing:
+                turn.to_wipe = False
                 self.wipe()
+
+    def repeated(self, work: Callable[[], T]) -> T:
+        """What `work` returns, which is one transaction. Where the database ends it and keeps nothing of it (StoreUndone), it is
+        done again, TRIES times in all; inside of a transaction it is not, since the whole of that is lost."""
+        if self._turn.inside or self._turn.rehearsing:
+            return work()
+        for tried in range(1, TRIES):
+            try:
+                return work()
+            except StoreUndone:
+                time.sleep(0.01 * 2**tried)  # whoever was in the way has gone on by then
+        return work()
 
     def wipe_afterwards(self) -> None:
         """What is deleted in this transaction is to leave no byte behind (wipe) once it is committed. It is noted, for who comes
         after a process that dies before that."""
         self.run("set_meta", key="to_wipe", value="")
-        self._to_wipe = True
+        self._turn.to_wipe = True
 
-    def _begin(self, *, write: bool) -> None:
+    def _begin(self, *, write: bool, alone: bool) -> None:
         try:
-            if self._rehearsing:
+            if self._turn.rehearsing:
                 self.execute("SAVEPOINT step", {})
             else:
-                self.begin(write=write)
+                self.begin(write=write, alone=alone)
         except self.driver_error as error:
+            explained = self.explain(error)
             self.rollback()
-            raise self.explain(error) from error
+            raise explained from error
+        except BaseException:  # Ctrl-C while it waits for its turn
+            self.rollback()
+            raise
 
     def _end(self) -> None:
-        if self._rehearsing:
+        if self._turn.rehearsing:
             self.execute("RELEASE SAVEPOINT step", {})
         else:
             self.commit()
 
     def _undo(self) -> None:
-        self._to_wipe = False
-        if not self._rehearsing:
+        self._turn.to_wipe = False
+        if not self._turn.rehearsing:
             self.rollback()
             return
         with suppress(self.driver_error):
@@ -212,3 +251,16 @@ class Database(ABC):
     def many(self, name: str, params: Sequence[Mapping[str, object]]) -> None:
         if params:
             self.execute_many(self._queries[name], params)
+
+
+def whole(method: Callable[P, T]) -> Callable[P, T]:
+    """For a method of a part of the store that is one transaction, and the same again when it is called again: it is done again
+    where the database ended it, and a caller never hears of it (Database.repeated)."""
+
+    @wraps(method)
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        store: Any = args[0]
+        database: Database = store._db
+        return database.repeated(lambda: method(*args, **kwargs))
+
+    return again

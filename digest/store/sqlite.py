@@ -6,9 +6,10 @@ import json
 import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from glob import escape as glob_escape
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +28,7 @@ class Sqlite(Database):
     def __init__(self, path: Path, *, create: bool = True, timeout_s: float = BUSY_TIMEOUT_S) -> None:
         super().__init__()
         self.path = path
+        self._lock = threading.RLock()
         self._connection = self._connect(create, timeout_s)
 
     def _connect(self, create: bool, timeout_s: float) -> sqlite3.Connection:
@@ -36,7 +38,7 @@ class Sqlite(Database):
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # isolation_level None: we begin and commit ourselves. Threads take turns (Database._lock).
+            # isolation_level None: we begin and commit ourselves. Threads take turns (held).
             connection = sqlite3.connect(
                 self.path,
                 timeout=timeout_s,
@@ -72,6 +74,9 @@ class Sqlite(Database):
     def driver_error(self) -> type[Exception]:
         return sqlite3.Error
 
+    def held(self) -> AbstractContextManager[object]:
+        return self._lock
+
     def execute(self, sql: str, params: Mapping[str, object]) -> sqlite3.Cursor:
         return self._connection.execute(sql, params)
 
@@ -81,7 +86,7 @@ class Sqlite(Database):
     def array(self, values: Sequence[str] | Sequence[int]) -> object:
         return json.dumps(values)
 
-    def begin(self, *, write: bool) -> None:
+    def begin(self, *, write: bool, alone: bool = True) -> None:
         # IMMEDIATE: a transaction that reads first and writes later could not be upgraded while another one writes.
         self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
@@ -95,7 +100,7 @@ class Sqlite(Database):
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        with self._lock:
+        with self.held():
             end = time.monotonic() + seconds
             self._connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             try:
