@@ -54,25 +54,29 @@ def collect(
             raise Stopped(
                 f"told to stop before {reader.source.name} was read. What was read is kept; the next run goes on."
             )
-        reports.append(_collected(reader, take(reader), store, place, positions, keep_pages))
+        reports.append(collected(reader, take(reader), store, place, positions, keep_pages))
         done(reports[-1])
     return reports
 
 
-def _collected(
+def collected(
     reader: Reader,
     taken: Iterable[Taken],
     store: Store,
     place: int,
     positions: Iterator[int],
     keep_pages: bool,
+    *,
+    spent_s: float = 0.0,
 ) -> SourceReport:
+    """The report of one source, all that it gives put on record as it comes. `spent_s` seconds of work went before."""
     tally = Tally(
         reader.wanted,
         store,
         followers=[digest.name for digest in reader.digests],
         updates_for=frozenset(digest.name for digest in reader.digests if digest.updates),
         keep_pages=keep_pages,
+        spent_s=spent_s,
     )
     promise_days(reader.wanted, store)
     shown = []

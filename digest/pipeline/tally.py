@@ -66,10 +66,11 @@ class Tally:
         followers: Sequence[str],
         updates_for: frozenset[str],
         keep_pages: bool,
+        spent_s: float = 0.0,
     ) -> None:
         self._wanted, self._source, self._store = wanted, wanted.source, store
         self._followers, self._updates_for, self._keep = followers, updates_for, keep_pages
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - spent_s
         self._counts: Counter[str] = Counter()
         self._kinds: set[str] = set()
         self._stated: dict[str, int] = {}

@@ -36,17 +36,17 @@ class Ledger:
     ) -> int:
         """The fencing number of the lease, now held: it grows by one with each new holder.
 
+        A name with a stroke is a part: while "run" is held nobody gets "run/issue", and nobody "run" while a part of it is held.
         Raises LeaseHeld while another one holds it, has not let it expire, and is not dead.
         """
         with self._db.writing():
+            for other, held_by, expires_at in self._db.rows("leases_beside", name=name):
+                if stamp(now) < expires_at and not is_dead(held_by):
+                    raise _held(other, held_by, expires_at)
             row = self._db.one("lease", name=name)
             held_by, fence, expires_at = row or ("", 0, "")
             if held_by not in ("", holder) and stamp(now) < expires_at and not is_dead(held_by):
-                raise LeaseHeld(
-                    f'"{name}" is being done by another process ({held_by}) until {expires_at}. '
-                    "Wait for it to end; if it hangs, stop it, and run again.",
-                    holder=held_by,
-                )
+                raise _held(name, held_by, expires_at)
             fence += held_by != holder
             self._db.run("put_lease", name=name, holder=holder, fence=fence, expires_at=_expiry(now, ttl_s))
             return int(fence)
@@ -64,6 +64,12 @@ class Ledger:
                 )
             self._db.run("put_lease", name=name, holder=holder, fence=fence, expires_at=_expiry(now, ttl_s))
 
+    def lease_holder(self, name: str, *, now: datetime) -> str:
+        """Who holds a lease now; "" for nobody."""
+        with self._db.reading():
+            held_by, _, expires_at = self._db.one("lease", name=name) or ("", 0, "")
+        return str(held_by) if stamp(now) < expires_at else ""
+
     def release_lease(self, name: str, holder: str) -> None:
         """Gives the lease back; nothing happens when another one holds it."""
         with self._db.writing():
@@ -72,7 +78,8 @@ class Ledger:
     def start_run(self, digest: str, day: date, *, now: datetime, setup: bytes = b"") -> int:
         """The number of a new row of the ledger, its status `running`.
 
-        To be called under the lease: runs that started before and are `running` still were killed, and become `failed`.
+        To be called under the lease: runs that started before and are `running` still were killed, and become `failed`; but
+        not those that workers share, which nobody's death ends.
         """
         with self._db.writing():
             self._db.run("fail_killed_runs", now=stamp(now))
@@ -98,18 +105,18 @@ class Ledger:
         """The last runs, newest first."""
         with self._db.reading():
             rows = self._db.rows("last_runs", limit=limit)
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     def runs_since(self, started_at: datetime | None) -> list[RunRow]:
         """The runs that started at this moment or later (None: all), oldest first."""
         since = stamp(started_at) if started_at else ""
         with self._db.reading():
-            return [_run(row) for row in self._db.rows("runs_since", started_at=since)]
+            return [run_of(row) for row in self._db.rows("runs_since", started_at=since)]
 
     def runs_of(self, digest: str, day: date) -> list[RunRow]:
         """The runs for this digest and local date, oldest first."""
         with self._db.reading():
-            return [_run(row) for row in self._db.rows("runs_of", digest=digest, date=day.isoformat())]
+            return [run_of(row) for row in self._db.rows("runs_of", digest=digest, date=day.isoformat())]
 
     def run_done(self, digest: str, day: date, *, since: datetime | None = None) -> bool:
         """Has a run for this digest and local date, started at `since` or later, ended done or degraded?"""
@@ -118,7 +125,7 @@ class Ledger:
             return bool(self._db.value("run_done", digest=digest, date=day.isoformat(), since=after))
 
 
-def _run(row: Row) -> RunRow:
+def run_of(row: Row) -> RunRow:
     number, digest, day, started_at, finished_at, status, report, setup = row
     return RunRow(
         id=number,
@@ -129,6 +136,14 @@ def _run(row: Row) -> RunRow:
         status=status,
         report=report.encode(),
         setup=setup.encode(),
+    )
+
+
+def _held(name: str, holder: str, until: str) -> LeaseHeld:
+    return LeaseHeld(
+        f'"{name}" is being done by another process ({holder}) until {until}. '
+        "Wait for it to end; if it hangs, stop it, and run again.",
+        holder=holder,
     )
 
 

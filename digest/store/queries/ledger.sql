@@ -1,6 +1,12 @@
 -- name: lease(name)^
 SELECT holder, fence, expires_at FROM leases WHERE name = :name;
 
+-- name: leases_beside(name)
+-- Those that exclude this one by their name: the whole excludes its parts, and each of them the whole.
+SELECT name, holder, expires_at FROM leases
+WHERE holder <> '' AND (substr(name, 1, length(CAST(:name AS TEXT)) + 1) = CAST(:name AS TEXT) || '/'
+    OR substr(CAST(:name AS TEXT), 1, length(name) + 1) = name || '/');
+
 -- name: put_lease(name, holder, fence, expires_at)!
 INSERT INTO leases (name, holder, fence, expires_at) VALUES (:name, :holder, :fence, :expires_at)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = excluded.fence, expires_at = excluded.expires_at;
@@ -17,8 +23,8 @@ INSERT INTO runs (id, digest, date, started_at, status, report, setup)
 VALUES (:id, :digest, :date, :now, 'running', '', :setup);
 
 -- name: fail_killed_runs(now)!
--- Only one process at a time makes runs; those of several digests start at one moment.
-UPDATE runs SET status = 'failed', finished_at = :now WHERE status = 'running' AND started_at < :now;
+-- Only one process at a time makes runs; those of several digests start at one moment. Shared ones have many processes.
+UPDATE runs SET status = 'failed', finished_at = :now WHERE status = 'running' AND shared = 0 AND started_at < :now;
 
 -- name: finish_run(id, status, report, now)!
 UPDATE runs SET status = :status, report = :report, finished_at = :now WHERE id = :id;
