@@ -24,6 +24,7 @@ log = logging.getLogger("digest.scheduler")
 # Mails have their hour, and deferred ones are due again; looking is cheap.
 _MAIL_S = 60
 _MAILBOX_S = 300
+_WATCH_S = 300
 _RETRY_LEASE_S = 60
 _RETRY_RUN_S = 900
 
@@ -61,6 +62,7 @@ class Service:
         self._every(_MAIL_S, self.send_due_mail)
         if self._config.mail.mailbox.host:
             self._every(_MAILBOX_S, self.read_mailbox)
+        self._every(_WATCH_S, self.watch)
         self._scheduler.start()
         try:
             self._stop.wait()
@@ -148,6 +150,10 @@ class Service:
     def read_mailbox(self) -> None:
         """Takes the reports of failed mail, and requests to leave, that have come."""
         self._post("mailbox", _read_mailbox)
+
+    def watch(self) -> None:
+        """Mails the operator when a digest is silent for too long."""
+        self._post("watch", lambda app: app.watch(self._clock()))
 
     def _post(self, what: str, work: Callable[[App], None]) -> None:
         """Work with mail on an App of its own. Every failure is logged and ends here: the service lives on."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec.structs import replace
 
 from digest import __version__
+from digest.app.health import Watch
 from digest.app.post import Post, Progress
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
@@ -70,7 +71,7 @@ class _StoreTurns:
         return self._store.take_turn(host, holder=holder, now=now, ttl_s=ttl_s, is_dead=is_dead)
 
 
-class App(Post):
+class App(Post, Watch):
     """What the three doors share: plain methods with plain arguments. Use as a context manager."""
 
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -189,7 +190,10 @@ class App(Post):
         run = DayRun(self, order)
         run.prepare()
         with self.alone(), self.store.rehearsal() if dry_run else nullcontext():
-            return run.on_record()
+            report = run.on_record()
+        if not adhoc:  # what was read by hand says nothing of the digests' own runs
+            self.report_run(report)
+        return report
 
     def _rehearse_without_a_store(self) -> None:
         """A dry run of a program that never ran leaves no store behind either."""
