@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec.structs import replace
 
 from digest import __version__
+from digest.app.fleet import Fleet
 from digest.app.health import Watch
 from digest.app.post import Post, Progress
 from digest.asks import on_day
@@ -49,8 +50,10 @@ LEASE_TTL_S = 15 * 60.0
 _LEASE_POLL_S = 5.0
 # It is held for longer after so much time, while much is read or written.
 RENEW_S = 60.0
-# The lease keeps processes apart, this the threads of one: they follow each other.
+# The lease keeps processes apart, this the threads of one: they follow each other, and no two do the same part of a run.
 _AT_WORK = threading.RLock()
+_PARTS: set[str] = set()
+_PARTS_LOCK = threading.Lock()
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -71,7 +74,7 @@ class _StoreTurns:
         return self._store.take_turn(host, holder=holder, now=now, ttl_s=ttl_s, is_dead=is_dead)
 
 
-class App(Post, Watch):
+class App(Post, Watch, Fleet):
     """What the three doors share: plain methods with plain arguments. Use as a context manager."""
 
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -82,6 +85,7 @@ class App(Post, Watch):
         self._holder = this_process()
         self._turns: _StoreTurns | None = None
         self._renewed = time.monotonic()
+        self._lease = LEASE
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> App:
@@ -350,17 +354,25 @@ class App(Post, Watch):
     # ------------------------------------------------------------ the lease
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps every other run, on this machine and others, out of the store. Raises LeaseHeld."""
-        with _AT_WORK:
-            self._take_lease()
+    def alone(self, part: str = "") -> Iterator[None]:
+        """Keeps every other run, on this machine and others, out of the store; with the name of a `part` whole runs, and who does
+        the same part. Raises LeaseHeld."""
+        name = f"{LEASE}/{part}" if part else LEASE
+        with _only_here(f"{name} {self.config.store.url}") if part else _AT_WORK:
+            before, self._lease = self._lease, name
             try:
-                yield
+                self._take_lease()
+                try:
+                    yield
+                finally:
+                    self.store.release_lease(name, self._holder)
             finally:
-                self.store.release_lease(LEASE, self._holder)
+                self._lease = before
 
     def _take_lease(self) -> None:
-        self.store.acquire_lease(LEASE, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead)
+        self.store.acquire_lease(
+            self._lease, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead
+        )
 
     def rest(self, seconds: float) -> bool:
         """Lets other runs work for so long, in the middle of one of ours; True when told to stop meanwhile."""
@@ -388,7 +400,20 @@ class App(Post, Watch):
     def renew(self) -> None:
         """Holds the lease for longer. Raises LeaseHeld when another one has taken it over."""
         self._renewed = time.monotonic()
-        self.store.renew_lease(LEASE, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S)
+        self.store.renew_lease(self._lease, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S)
+
+
+@contextmanager
+def _only_here(name: str) -> Iterator[None]:
+    with _PARTS_LOCK:
+        if name in _PARTS:
+            raise LeaseHeld(f'"{name.split()[0]}" is being done by another thread of this process.')
+        _PARTS.add(name)
+    try:
+        yield
+    finally:
+        with _PARTS_LOCK:
+            _PARTS.discard(name)
 
 
 def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:

@@ -49,6 +49,20 @@ class Order(Struct, frozen=True, kw_only=True):
     progress: Progress
 
 
+def setup_of(order: Order) -> Setup:
+    """What decides a run beside the pages that it reads."""
+    followers = {source.name: tuple(d.name for d in digests) for source, digests in order.sources}
+    everyone = {d.name: d for _, digests in order.sources for d in digests}
+    return Setup(
+        again=order.again,
+        digests=tuple(order.digests),
+        # A header is a key, perhaps: it is of no use to a replay, and stays out of the store.
+        sources=tuple(replace(source, headers={}) for source, _ in order.sources),
+        followers=followers,
+        updates_for=tuple(name for name, digest in everyone.items() if digest.updates),
+    )
+
+
 class DayRun:
     """One run of the day on the edges of an App."""
 
@@ -59,7 +73,7 @@ class DayRun:
     def prepare(self) -> None:
         """A dry run fetches before its rehearsal begins, which keeps every other writer out of the store until its end."""
         if self._order.dry_run:
-            self._taken = {reader.source.name: list(self._take(reader)) for reader in self._readers()}
+            self._taken = {reader.source.name: list(self._take(reader)) for reader in self.readers()}
 
     def on_record(self) -> RunReport:
         """The day, with its beginning and its end in the run ledger."""
@@ -67,7 +81,7 @@ class DayRun:
         started = time.perf_counter()
         # What was read by hand does not stand for a digest's own run of the day.
         names = [""] if order.adhoc else [digest.name for digest in order.digests]
-        setup = msgspec.json.encode(self._setup())
+        setup = msgspec.json.encode(setup_of(order))
         runs = [app.store.start_run(name, order.day, now=order.now, setup=setup) for name in names]
         try:
             report = replace(self._day(), seconds=round(time.perf_counter() - started, 3))
@@ -85,43 +99,35 @@ class DayRun:
         for run in runs:
             self._app.store.finish_run(run, now=self._app.clock(), status=status, report=report)
 
-    def _setup(self) -> Setup:
-        order = self._order
-        followers = {source.name: tuple(d.name for d in digests) for source, digests in order.sources}
-        everyone = {d.name: d for _, digests in order.sources for d in digests}
-        return Setup(
-            again=order.again,
-            digests=tuple(order.digests),
-            # A header is a key, perhaps: it is of no use to a replay, and stays out of the store.
-            sources=tuple(replace(source, headers={}) for source, _ in order.sources),
-            followers=followers,
-            updates_for=tuple(name for name, digest in everyone.items() if digest.updates),
-        )
-
     # --- the steps
 
     def _day(self) -> RunReport:
         from digest.pipeline.issue import issue
 
         app, order = self._app, self._order
-        reports = self._collect(self._readers())
+        reports = self._collect(self.readers())
         if order.wait and not order.dry_run:
             reports = self._wait(reports)
         app.wake()
+        batch = app.batch
         issued = [
-            issue(digest, app.config, app.store, day=order.day, now=order.now, again=order.again)
+            issue(digest, app.config, app.store, day=order.day, now=order.now, again=order.again, batch=batch)
             for digest in order.digests
         ]
         dropped: Counter[str] = sum((i.dropped for i in issued), Counter())
         order.progress("publish", 0, 0)
         published = app.publish(dry_run=order.dry_run)
-        if order.dry_run:
+        if order.dry_run or app.is_shared:
             deliveries = DeliveryReport(queued=sum(i.queued for i in issued))
-            lookups = LookupReport()
         else:
             deliveries = app.deliver(lambda done, total: order.progress("deliver", done, total))
-            lookups = self._look_up()
-            self._tidy()
+        lookups = LookupReport()
+        if not order.dry_run:
+            app.let_go(i.report for i in issued)
+            lookups = look_up(app, order.now)
+            if lookups.hits:
+                app.publish()
+            tidy(app, order.now)
         return RunReport(
             date=order.day,
             seconds=0.0,
@@ -133,7 +139,8 @@ class DayRun:
             dry_run=order.dry_run,
         )
 
-    def _readers(self, now: datetime | None = None, only: Iterable[str] | None = None) -> list[Reader]:
+    def readers(self, now: datetime | None = None, only: Iterable[str] | None = None) -> list[Reader]:
+        """What is wanted of each source of the run, or of those named; asked for at `now`, or when the run began."""
         order = self._order
         now = now or order.now
         today = now.astimezone(UTC).date()
@@ -186,19 +193,19 @@ class DayRun:
 
     def _wait(self, reports: list[SourceReport]) -> list[SourceReport]:
         """The reports, after the sources whose batch was not out have been asked again until it was, or until their hour."""
-        ends = {source.name: self._wait_end(source) for source, _ in self._order.sources if source.wait_until}
-        waited: set[str] = set()
+        ends = {source.name: self.wait_end(source) for source, _ in self._order.sources if source.wait_until}
+        asked_again: set[str] = set()
         while True:
             now = self._app.clock()
             late = {r.name: ends[r.name] for r in reports if r.outcome in WAITABLE and r.name in ends}
             pending = {name: end for name, end in late.items() if end > now}
             if not pending:
                 return [
-                    _waited(r, self._local(late[r.name])) if r.name in waited & late.keys() else r
+                    waited(r, self._local(late[r.name])) if r.name in asked_again & late.keys() else r
                     for r in reports
                 ]
-            waited |= pending.keys()
-            pause = min(POLL_S, max(1.0, (min(pending.values()) - now).total_seconds()))
+            asked_again |= pending.keys()
+            pause = pause_until(min(pending.values()), now)
             for name, end in pending.items():
                 log.info("%s: its batch is not out; waiting until %s at most", name, self._local(end))
             self._order.progress("wait", 0, int(pause))
@@ -206,54 +213,63 @@ class DayRun:
                 raise Stopped(
                     "told to stop while waiting for a batch. What was read is kept; the next run goes on."
                 )
-            fresh = {r.name: r for r in self._collect(self._readers(self._app.clock(), pending))}
-            reports = [_added(r, fresh[r.name]) if r.name in fresh else r for r in reports]
+            fresh = {r.name: r for r in self._collect(self.readers(self._app.clock(), pending))}
+            reports = [added(r, fresh[r.name]) if r.name in fresh else r for r in reports]
 
-    def _wait_end(self, source: SourceConfig) -> datetime:
+    def wait_end(self, source: SourceConfig) -> datetime:
+        """Until when the run waits for a source with a `wait_until`."""
         zone = self._app.config.site.zone
         return datetime.combine(self._order.day, clock_time.fromisoformat(source.wait_until), zone)
 
     def _local(self, moment: datetime) -> str:
         return f"{moment.astimezone(self._app.config.site.zone):%H:%M}"
 
-    # --- afterwards
 
-    def _look_up(self) -> LookupReport:
-        """What is found of papers known by their title alone shows in the archive at once."""
-        from digest.pipeline.lookup import look_up
-
-        app, now = self._app, self._order.now
-        report = look_up(
-            app.store,
-            app.config.lookup,
-            lambda source: app.fetcher.visit(source, now=now),
-            now=now,
-            clock=app.clock,
-            stopped=app.stop.is_set,
-            contact=app.config.site.contact,
-            arxiv_interval_s=app.arxiv_interval_s,
-            done=app.renew,
-        )
-        if report.hits:
-            app.publish()
-        return report
-
-    def _tidy(self) -> None:
-        config = self._app.config.store
-        self._app.store.prune_pages(
-            older_than=self._order.now - timedelta(days=config.keep_pages_days),
-            max_bytes=config.keep_pages_mb * 1024 * 1024,
-        )
-        # Who never confirmed is forgotten after a week.
-        self._app.store.expire_pending(older_than=self._order.now - PENDING)
+# --- afterwards
 
 
-def _waited(report: SourceReport, until: str) -> SourceReport:
+def look_up(app: App, now: datetime) -> LookupReport:
+    """Looks up papers that are known by their title alone. What is found shows in the archive when it is published again."""
+    from digest.pipeline.lookup import look_up
+
+    return look_up(
+        app.store,
+        app.config.lookup,
+        lambda source: app.fetcher.visit(source, now=now),
+        now=now,
+        clock=app.clock,
+        stopped=app.stop.is_set,
+        contact=app.config.site.contact,
+        arxiv_interval_s=app.arxiv_interval_s,
+        done=app.renew,
+    )
+
+
+def tidy(app: App, now: datetime) -> None:
+    """Forgets pages that are old, and who never confirmed in a week."""
+    config = app.config.store
+    app.store.prune_pages(
+        older_than=now - timedelta(days=config.keep_pages_days),
+        max_bytes=config.keep_pages_mb * 1024 * 1024,
+    )
+    app.store.expire_pending(older_than=now - PENDING)
+
+
+# --- waiting
+
+
+def pause_until(end: datetime, now: datetime) -> float:
+    """The seconds after which to ask again for a batch that is waited for until `end`."""
+    return min(POLL_S, max(1.0, (end - now).total_seconds()))
+
+
+def waited(report: SourceReport, until: str) -> SourceReport:
+    """The report of a source whose batch did not come."""
     note = f"waited until {until}; the edition goes out without it, and what comes later is in the next one"
     return replace(report, why=f"{report.why}; {note}", notes=(*report.notes, note))
 
 
-def _added(first: SourceReport, second: SourceReport) -> SourceReport:
+def added(first: SourceReport, second: SourceReport) -> SourceReport:
     """Two readings of one source in one run: the outcome of the second, and what both brought."""
     return replace(
         second,

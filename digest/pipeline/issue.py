@@ -34,12 +34,20 @@ class Issued(Struct, frozen=True, kw_only=True):
 
 
 def issue(
-    digest: DigestConfig, config: Config, store: Store, *, day: date, now: datetime, again: bool = False
+    digest: DigestConfig,
+    config: Config,
+    store: Store,
+    *,
+    day: date,
+    now: datetime,
+    again: bool = False,
+    batch: int = 0,
 ) -> Issued:
     """The digest's edition of `day`, if papers wait and none was issued for that day yet (or `again`).
 
     One transaction holds the edition, its entries and the queued deliveries, so a run that dies here has either issued
-    or not. Papers that come after the day's edition wait for the next one.
+    or not. Papers that come after the day's edition wait for the next one. With `batch` the deliveries are the work of others:
+    jobs of up to so many, in the same transaction.
     """
     waiting = store.waiting(digest.name)
     part = store.next_part(digest.name, day)
@@ -61,7 +69,12 @@ def issue(
         authority=store.feed_authority(f"{urlsplit(config.site.url).hostname},{day.year}"),
         previous=store.previous_day(digest.name, day),
     )
-    queued = store.issue(edition, selection.decisions, _envelope(edition, config))
+    planned = _envelope(edition, config)
+    queued = (
+        store.issue(edition, selection.decisions, planned, batch=batch)
+        if batch
+        else store.issue(edition, selection.decisions, planned)
+    )
     return Issued(
         report=DigestReport(
             name=digest.name,

@@ -37,6 +37,7 @@ from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
 
 if TYPE_CHECKING:
+    from digest.store.copying import Copied, Done
     from digest.store.postgres import Postgres
     from digest.store.sqlite import Sqlite
 
@@ -74,6 +75,7 @@ class Store(
     Deliveries,
     Letters,
     Ledger,
+    Fleet,
     Health,
     Readings,
     Days,
@@ -86,7 +88,7 @@ class Store(
 ):
     """An open store. Threads may share one (on PostgreSQL they work side by side, on SQLite in turn); processes open one each."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Sqlite | Postgres) -> None:
         self._db = database
 
     def __enter__(self) -> Store:
@@ -116,6 +118,39 @@ class Store(
     def copies(self) -> list[Path]:
         """Copies of a store in a file that were kept when its schema was changed: whoever was erased may still be in them."""
         return self._db.copies()
+
+    def holds(self) -> dict[str, int]:
+        """How many rows there are, by table; {} for an empty store."""
+        from digest.store.copying import held
+
+        with self._db.reading():
+            return held(self._db)
+
+    def copy_into(self, target: Store, *, done: Done = lambda table, rows: None) -> Copied:
+        """Copies everything into an empty store, in one transaction there. Meanwhile nobody writes here: who would, waits.
+
+        Raises StoreError when the target is not empty; it is left as it was then.
+        """
+        from digest.store.copying import copy
+
+        with self._db.frozen(), target._db.writing():
+            return copy(self._db, target._db, done=done)
+
+    def back_up(self, file: Path, *, done: Done = lambda table, rows: None) -> int:
+        """Writes all of the store, as it is at this moment, into one SQLite file, in place of an older one; its size in bytes.
+
+        Others may read and write meanwhile. Raises StoreError and UsageError, and leaves no half of a file.
+        """
+        from digest.store.backups import back_up
+
+        return back_up(self._db, file, done)
+
+    def restore(self, file: Path, *, done: Done = lambda table, rows: None) -> None:
+        """Puts what is in a file of `back_up` in place of everything here: all of it or nothing. The store is to be opened anew
+        then, which brings an older schema up to date. Raises UsageError for a file that is no whole backup, and StoreError."""
+        from digest.store.backups import restore
+
+        restore(self._db, file, done)
 
     def check(self) -> list[str]:
         """What is wrong with the store, in words; empty when it is healthy."""

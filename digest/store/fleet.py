@@ -238,7 +238,9 @@ class Fleet:
         """How many jobs were forgotten that ended before `older_than`; with them go the parts of runs that did."""
         with self._db.writing():
             self._db.run("forget_parts", older_than=stamp(older_than))
-            return self._db.run("delete_ended_jobs", older_than=stamp(older_than)) if self._engine_there() else 0
+            return (
+                self._db.run("delete_ended_jobs", older_than=stamp(older_than)) if self._engine_there() else 0
+            )
 
 
 def _worker(row: Row) -> WorkerRow:
