@@ -110,8 +110,9 @@ def _silent(silences: Sequence[Silence], config: Config) -> list[str]:
         "  digest run               makes the edition now; safe at any time",
         "If no run began: is what calls it still at work (`digest serve`, `digest worker`, a timer)?",
         "",
-        f"The configuration is {config.file}. This mail comes again each day until a run succeeds, and then one more. "
-        "[monitor] says where they go, and after how many hours.",
+        "This mail comes again each day until a run succeeds, and then one more. [monitor] says where they go, and after how "
+        "many hours. The configuration:",
+        config.file,
     ]
     return lines
 
@@ -138,17 +139,17 @@ def _more(silences: Sequence[Silence]) -> list[str]:
 
 def _facts(silence: Silence, site: SiteConfig) -> list[str]:
     lines = [
-        f"  last successful run: {_moment(silence.last_success, site)}",
-        f"  missed since: {_moment(silence.missed, site)}",
-        f"  next due: {_moment(silence.next_due, site)}",
+        f"- last successful run: {_moment(silence.last_success, site)}",
+        f"- missed since: {_moment(silence.missed, site)}",
+        f"- next due: {_moment(silence.next_due, site)}",
     ]
     run = silence.last_run
     if run is None or (silence.missed and run.started_at < silence.missed):
-        lines.append("  No run began since then.")
+        lines.append("- No run began since then.")
     if run is None:
         return lines
-    lines.append(f"  last run: {_moment(run.started_at, site)}, {run.status}{_because(run.error)}")
-    lines += [f"    {name}: {outcome}{_because(reason)}" for name, outcome, reason in run.sources]
+    lines.append(f"- last run: {_moment(run.started_at, site)}, {run.status}{_because(run.error)}")
+    lines += [f"- source {name}: {outcome}{_because(reason)}" for name, outcome, reason in run.sources]
     return lines
 
 
