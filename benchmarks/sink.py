@@ -1,5 +1,5 @@
 """An SMTP server that does as little as can be done, so that a benchmark shows the sender: `python -m benchmarks.sink` prints
-its port and serves until it is killed.
+its port and serves until it is killed. `--keep FILE` adds what is sent to it to a file, for a look at what was mailed.
 
 smtp-sink looks at each byte of a message, which takes it longer than a good sender needs to send it. This one looks for the
 final dot where it can be: at the end of what has arrived, before the few commands that a pipelining client sends along.
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import selectors
 import socket
+import sys
+from typing import BinaryIO
 
 _END = b"\r\n.\r\n"
 _ENVELOPE = 1200  # the most that stands behind a final dot: RSET, MAIL, RCPT, DATA
@@ -16,8 +18,8 @@ _OFFERED = b"250-sink.example.org\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 
 
 
 class Client:
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
+    def __init__(self, sock: socket.socket, kept: BinaryIO | None = None) -> None:
+        self.sock, self.kept = sock, kept
         self.rest = b""
         self.in_message = False
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -28,6 +30,8 @@ class Client:
         if not data:
             return False
         replies = []
+        if self.kept:
+            self.kept.write(data)
         if self.in_message:
             tail = self.rest + bytes(data[-_ENVELOPE:])
             end = tail.find(_END)
@@ -52,6 +56,7 @@ class Client:
 
 
 def main() -> None:
+    kept = open(sys.argv[2], "ab", buffering=0) if sys.argv[1:2] == ["--keep"] else None  # noqa: SIM115
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
     buffer = memoryview(bytearray(1 << 20))
@@ -61,7 +66,7 @@ def main() -> None:
             for key, _ in selector.select():
                 if key.data is None:
                     sock, _ = listener.accept()
-                    selector.register(sock, selectors.EVENT_READ, Client(sock))
+                    selector.register(sock, selectors.EVENT_READ, Client(sock, kept))
                 elif not _serve(key.data, buffer):
                     selector.unregister(key.data.sock)
                     key.data.sock.close()

@@ -1,0 +1,163 @@
+"""The daily run, beside programs that do a part of it: rss2email, feed2exec, urlwatch, and a bare yardstick.
+
+P1: 1,000 papers listed, 100 of them new, one mail, feeds and archive written. P2: 5,000 listed. P3: 1,000 listed, a million seen.
+Each program is a process of its own, day after day in its own folder, in turns with the others on the same feeds, and has told
+of exactly the new papers before its time counts. Medians of wall and CPU seconds, the most memory of any day.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import daily
+from benchmarks.costs import Cost, compile_ours, middle
+from benchmarks.daily import Bare, Digest, Feed2exec, Papers, Program, Rss2email, Urlwatch
+from benchmarks.installed import NotInstalledError, peers
+from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
+
+Make = Callable[[Path, Papers], Program]
+
+
+class Sizes(NamedTuple):
+    few: int = 200
+    listed: int = 1_000
+    many: int = 5_000
+    seen: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    subscribers: tuple[int, ...] = (1, 100, 1_000)
+    new: int = daily.NEW
+    rounds: int = 5
+    slow_rounds: int = 3
+
+
+QUICK = Sizes(20, 40, 60, (100, 200, 400), (1, 2, 3), 10, 1, 1)
+
+
+def contest(papers: Papers, players: dict[str, Make], rounds: dict[str, int]) -> dict[str, Cost]:
+    """The medians of each player, which take turns day by day; day 0 is for preparing them."""
+    costs: dict[str, list[Cost]] = {name: [] for name in players}
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        programs = {}
+        for at, (name, make) in enumerate(players.items()):
+            programs[name] = make(Path(temporary, f"site{at}"), papers)
+            programs[name].prepare(stack.enter_context(daily.sink(programs[name].kept)))
+        for day in range(1, max(rounds.values()) + 1):
+            for name, program in programs.items():
+                if day <= rounds[name]:
+                    costs[name].append(program.day(day))
+    return {name: middle(each) for name, each in costs.items()}
+
+
+def _digest(seen: int = 0, subscribers: int = 1) -> Make:
+    return lambda folder, papers: Digest(folder, papers, seen=seen, subscribers=subscribers)
+
+
+def _rss2email(bin_: Path, seen: int = 0) -> Make:
+    return lambda folder, papers: Rss2email(folder, papers, bin_=bin_, seen=seen)
+
+
+def run_of(listed: int, sizes: Sizes, players: dict[str, Make]) -> dict[str, Cost]:
+    rounds = dict.fromkeys(players, sizes.rounds) | dict.fromkeys(
+        {"feed2exec", "urlwatch"} & players.keys(), sizes.slow_rounds
+    )
+    return contest(daily.announced(listed, sizes.rounds, sizes.new), players, rounds)
+
+
+# ---------------------------------------------------------------- the rows
+
+
+def row(
+    name: str, what: str, costs: dict[str, Cost], ours: str, checks: Iterable[Check], missing: str
+) -> Row:
+    beside = "; ".join(
+        f"{each} {said(cost)}" for each, cost in costs.items() if not each.startswith("digest")
+    )
+    return Row(name, what, said(costs[ours]), beside, tuple(checks), costs[ours].peak_mib, missing)
+
+
+def said(cost: Cost) -> str:
+    return f"{figure(cost.wall)} s ({figure(cost.cpu)} cpu, {cost.peak_mib:.0f} MiB)"
+
+
+def against(
+    costs: dict[str, Cost], ours: str, limit: float, stretch: float, *, cpu: bool = False
+) -> list[Check]:
+    """How many times as fast as rss2email; nothing where it is not here."""
+    if "rss2email" not in costs:
+        return []
+    theirs, mine = costs["rss2email"], costs[ours]
+    ratio = theirs.cpu / mine.cpu if cpu else theirs.wall / mine.wall
+    return [Check(f"rss2email's {'cpu' if cpu else 'wall'}", ratio, limit, stretch=stretch)]
+
+
+def peak(cost: Cost, limit: int) -> Check:
+    return Check("peak", cost.peak_mib, limit, more=False, unit=" MiB")
+
+
+def measure(quick: bool = False) -> Found:
+    sizes = QUICK if quick else Sizes()
+    compile_ours()
+    missing, notes, others, slow = "", [], {}, {}
+    try:
+        bin_ = peers()
+    except NotInstalledError as error:
+        missing, notes = "rss2email", [f"The peers cannot be had here: {error}"]
+    else:
+        others = {"rss2email": _rss2email(bin_)}
+        slow = {
+            "feed2exec": lambda folder, papers: Feed2exec(folder, papers, bin_=bin_),
+            "urlwatch": lambda folder, papers: Urlwatch(folder, papers, bin_=bin_),
+        }
+    few = run_of(sizes.few, sizes, {"digest": _digest()})
+    more = {f"digest, {n} subscribers": _digest(subscribers=n) for n in sizes.subscribers[1:]}
+    first = run_of(sizes.listed, sizes, {"digest": _digest(), "bare yardstick": Bare} | others | slow | more)
+    many = run_of(sizes.many, sizes, {"digest": _digest(), "bare yardstick": Bare} | others)
+    full = {"rss2email": _rss2email(bin_, sizes.seen[-1])} if others else {}
+    seen = run_of(sizes.listed, sizes, {f"digest {n}": _digest(n) for n in sizes.seen} | full)
+    last, least = f"digest {sizes.seen[-1]}", f"digest {sizes.seen[0]}"
+    rows = (
+        row(
+            "P1", f"daily run, {sizes.listed:,} listed, {sizes.new} new", first, "digest",
+            [*against(first, "digest", 2, 4), peak(first["digest"], 70)], missing,
+        ),
+        row(
+            "P2", f"the same, {sizes.many:,} listed", many, "digest",
+            [*against(many, "digest", 5, 8, cpu=True), peak(many["digest"], 90)], missing,
+        ),
+        row(
+            "P3", f"the same, {sizes.listed:,} listed, {sizes.seen[-1]:,} seen", seen, last,
+            [
+                *against(seen, last, 30, 45), peak(seen[last], 70),
+                Check(f"our own wall at {sizes.seen[0]:,} seen", seen[last].wall / seen[least].wall, 1.3, more=False),
+            ], missing,
+        ),
+    )  # fmt: skip
+    headings = ("size", "wall s", "cpu s", "peak MiB")
+    listed = {sizes.few: few["digest"], sizes.listed: first["digest"], sizes.many: many["digest"]}
+    readers = {n: first["digest" if n == 1 else f"digest, {n} subscribers"] for n in sizes.subscribers}
+    growth = (
+        Growth("Daily run, by papers listed", headings, _lines(listed)),
+        Growth(f"Daily run of {sizes.listed:,} listed, by papers seen", headings, _lines({n: seen[f"digest {n}"] for n in sizes.seen})),
+        Growth(f"Daily run of {sizes.listed:,} listed, by subscribers", headings, _lines(readers)),
+    )  # fmt: skip
+    return Found("run", rows, growth, (*notes, *_NOTES))
+
+
+_NOTES = (
+    "rss2email mails what is new; it writes no page and no feed. feed2exec writes a file for each new paper and sends nothing; "
+    "urlwatch mails the lines by which the page differs. The bare yardstick neither cleans nor knows papers again nor recovers.",
+)
+
+
+def _lines(costs: dict[int, Cost]) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (f"{size:,}", figure(cost.wall), figure(cost.cpu), f"{cost.peak_mib:.0f}")
+        for size, cost in costs.items()
+    )
+
+
+if __name__ == "__main__":
+    run_alone("run", __doc__, measure)
