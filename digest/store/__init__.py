@@ -21,12 +21,15 @@ from digest.store.editions import Editions, Planned
 from digest.store.fleet import FailedJob, Fleet, PartRow, WorkerRow
 from digest.store.health import Health, RunMark
 from digest.store.hosts import Hosts
+from digest.store.jobs import Job
 from digest.store.leaving import Leaving
 from digest.store.ledger import Ledger, RunRow
 from digest.store.letters import Letters
 from digest.store.lookups import Lookup, Lookups, Unresolved
+from digest.store.marks import Claimed, Marks, Rest
 from digest.store.papers import Papers
 from digest.store.publishing import Publishing
+from digest.store.rates import Rates
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
 from digest.store.records import Records
 from digest.store.replays import Replays
@@ -43,14 +46,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Claimed",
     "Corrected",
     "Day",
     "FailedJob",
     "Head",
+    "Job",
     "Lookup",
     "PartRow",
     "Planned",
     "ReadingRow",
+    "Rest",
     "RunMark",
     "RunRow",
     "SourceRun",
@@ -73,6 +79,8 @@ class Store(
     Suppressions,
     Leaving,
     Deliveries,
+    Marks,
+    Rates,
     Letters,
     Ledger,
     Fleet,
@@ -88,7 +96,7 @@ class Store(
 ):
     """An open store. Threads may share one (on PostgreSQL they work side by side, on SQLite in turn); processes open one each."""
 
-    def __init__(self, database: Sqlite | Postgres) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def __enter__(self) -> Store:
@@ -126,7 +134,7 @@ class Store(
         with self._db.reading():
             return held(self._db)
 
-    def copy_into(self, target: Store, *, done: Done = lambda table, rows: None) -> Copied:
+    def copy_into(self, target: Store, *, done: Done = lambda rows: None) -> Copied:
         """Copies everything into an empty store, in one transaction there. Meanwhile nobody writes here: who would, waits.
 
         Raises StoreError when the target is not empty; it is left as it was then.
@@ -136,7 +144,7 @@ class Store(
         with self._db.frozen(), target._db.writing():
             return copy(self._db, target._db, done=done)
 
-    def back_up(self, file: Path, *, done: Done = lambda table, rows: None) -> int:
+    def back_up(self, file: Path, *, done: Done = lambda rows: None) -> int:
         """Writes all of the store, as it is at this moment, into one SQLite file, in place of an older one; its size in bytes.
 
         Others may read and write meanwhile. Raises StoreError and UsageError, and leaves no half of a file.
@@ -145,7 +153,7 @@ class Store(
 
         return back_up(self._db, file, done)
 
-    def restore(self, file: Path, *, done: Done = lambda table, rows: None) -> None:
+    def restore(self, file: Path, *, done: Done = lambda rows: None) -> None:
         """Puts what is in a file of `back_up` in place of everything here: all of it or nothing. The store is to be opened anew
         then, which brings an older schema up to date. Raises UsageError for a file that is no whole backup, and StoreError."""
         from digest.store.backups import restore
@@ -192,6 +200,13 @@ def open_store(
         database.close()
         raise
     return Store(database)
+
+
+def check_backup(file: Path) -> None:
+    """Raises UsageError for a file that is no whole backup, StoreError for one that cannot be read, SchemaTooNew."""
+    from digest.store.backups import check
+
+    check(file)
 
 
 def sqlite_file(url: str, base: Path | None = None) -> Path | None:

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import cache, wraps
@@ -94,6 +94,11 @@ class Database(ABC):
 
     @property
     @abstractmethod
+    def where(self) -> str:
+        """The database's address without its password, for messages."""
+
+    @property
+    @abstractmethod
     def driver_error(self) -> type[Exception]: ...
 
     @abstractmethod
@@ -128,6 +133,26 @@ class Database(ABC):
 
     @abstractmethod
     def close(self) -> None: ...
+
+    @abstractmethod
+    def frozen(self) -> AbstractContextManager[None]:
+        """A transaction that reads, while nobody writes: others wait for its end as for another writer's."""
+
+    @abstractmethod
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's columns, in their order."""
+
+    @abstractmethod
+    def stream(self, sql: str, batch: int) -> Iterator[Row]:
+        """The rows of a query without parameters, however many: no more than `batch` are in memory. Inside of a transaction."""
+
+    @abstractmethod
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Inserts rows, however many, as they come. Inside of a transaction."""
+
+    @abstractmethod
+    def loaded(self) -> None:
+        """Lets the database look at what was loaded. Inside of a transaction."""
 
     @contextmanager
     def writing(self, *, alone: bool = True) -> Iterator[None]:

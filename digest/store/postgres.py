@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
@@ -25,7 +25,8 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from digest.errors import StoreBusy, StoreError, StoreSlow, StoreUndone
-from digest.store.database import BUSY_TIMEOUT_S, Database
+from digest.store.copying import TABLES
+from digest.store.database import BUSY_TIMEOUT_S, Database, Row
 
 try:
     import psycopg
@@ -91,6 +92,7 @@ class _Mine(threading.local):
     """What a thread has."""
 
     connection: Connection | None = None
+    freezes = False
     writes = False  # in the transaction that it is in
     commits = False  # it has asked for the end of that
     until = inf  # by time.monotonic(): when what it asks takes too long
@@ -197,6 +199,10 @@ class Postgres(Database):
             steps.append(f"SET LOCAL statement_timeout = {left}")
         if write and alone:
             steps.append(f"SELECT {_LOCK.format(1)}")
+        if self._mine.freezes:
+            # Without READ ONLY, which has no such locks. They come before the first view of the data.
+            steps[0] = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+            steps.append(f"LOCK TABLE {', '.join(TABLES)} IN SHARE MODE")
         self._connection.execute(cast(Any, "; ".join(steps)))
 
     def commit(self) -> None:
@@ -266,6 +272,37 @@ class Postgres(Database):
 
     def close(self) -> None:
         self._pool.close()
+
+    # --- for copying.py and backups.py
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        self._mine.freezes = True
+        try:
+            with self.reading():
+                yield
+        finally:
+            self._mine.freezes = False
+
+    def columns(self, table: str) -> list[str]:
+        cursor = self._connection.execute(cast(Any, f"SELECT * FROM {table} LIMIT 0"))  # noqa: S608 - a name of TABLES
+        return [column.name for column in cursor.description or ()]
+
+    def stream(self, sql: str, batch: int) -> Iterator[Row]:
+        with self._connection.cursor(name="digest_stream") as cursor:
+            cursor.itersize = batch
+            cursor.execute(cast(Any, sql))
+            yield from cursor
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        sql = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        with self._connection.cursor() as cursor, cursor.copy(cast(Any, sql)) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def loaded(self) -> None:
+        """Lets the server look at what was loaded: until it has, it plans as if the tables were empty."""
+        self._connection.execute(cast(Any, f"ANALYZE {', '.join(TABLES)}, shown_text"))
 
     # --- for migrate.py
 

@@ -8,14 +8,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from glob import escape as glob_escape
 from pathlib import Path
 from urllib.parse import quote
 
 from digest.errors import StoreBusy, StoreError, StoreSlow
-from digest.store.database import BUSY_TIMEOUT_S, Database
+from digest.store.database import BUSY_TIMEOUT_S, Database, Row
 
 log = logging.getLogger(__name__)
 # Of the database's virtual machine: after so many, some tenths of a millisecond, it is asked whether time is up.
@@ -176,6 +176,36 @@ class Sqlite(Database):
     def close(self) -> None:
         self._connection.close()
 
+    # --- for copying.py and backups.py
+
+    def frozen(self) -> AbstractContextManager[None]:
+        return self.writing()
+
+    def columns(self, table: str) -> list[str]:
+        return [str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({table})")]
+
+    def stream(self, sql: str, batch: int) -> Iterator[Row]:
+        yield from self._connection.execute(sql)
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of TABLES
+        self._connection.executemany(sql, rows)
+
+    def loaded(self) -> None:
+        """Nothing: SQLite plans by what it knows of the indexes."""
+
+    def overwrite(self, target: sqlite3.Connection) -> None:
+        """Puts this whole database, as it is now, in place of what another one holds."""
+        self._connection.backup(target)
+
+    def take_from(self, other: sqlite3.Connection, step: Callable[[int, int, int], object]) -> None:
+        """Puts another whole database in place of what this one holds: all of it or nothing. `step` is called now and then
+        while others keep the file; what it raises ends that."""
+        with self.held():
+            other.backup(self._connection, progress=step)
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # --- for migrate.py
 
     def schema(self) -> int:
@@ -211,7 +241,7 @@ class Sqlite(Database):
             # The addresses of readers are in it: open to nobody to whom the store is not.
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, self.path.stat().st_mode & 0o777))
             with closing(sqlite3.connect(part)) as target:
-                self._connection.backup(target)
+                self.overwrite(target)
             part.replace(copy)
         except (sqlite3.Error, OSError) as error:
             with suppress(OSError):

@@ -114,6 +114,11 @@ def words_of(paper: Paper, digest: str, labels: Iterable[tuple[str, str]]) -> Wo
 def put(db: Database, words: Mapping[int, Words]) -> None:
     """Indexes the words of new places, by their ids."""
     db.many("insert_words", [{"id": row, "words": found.pack()} for row, found in words.items()])
+    index(db, words)
+
+
+def index(db: Database, words: Mapping[int, Words]) -> None:
+    """Indexes words that are kept already."""
     db.many("insert_text", [_text(db, row, found) for row, found in words.items()])
 
 

@@ -1,0 +1,133 @@
+"""An installation as a whole: moved to another store, kept in a file, put back from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from digest.app import LEASE, LEASE_TTL_S
+from digest.config import Config
+from digest.errors import UsageError
+from digest.process import is_dead, this_process
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+Done = Callable[[int], None]
+_TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """What a store holds after it was put back, where that which it held before is kept (None: it held nothing), and how many mails
+    it believes to be waiting: some may have gone out since the backup was made."""
+
+    editions: int
+    subscribers: int
+    kept: Path | None
+    waiting: int
+
+
+def copy_store(config: Config, source: str, target: str, *, now: datetime, done: Done) -> dict[str, int]:
+    """Copies the installation in the store `source` into the empty store `target`, two addresses as in [store] url; how many rows
+    of each table. While it does, no run begins on the source, and who would write there waits.
+
+    Raises UsageError, LeaseHeld when a run is at work, and StoreError. The target is empty then.
+    """
+    from digest.store import open_store
+
+    base = config.resolve(".")
+    with open_store(source, base=base, create=False) as old, _leased(old, now):
+        if config.mail.in_doubt == "resend" and old.in_hand():
+            raise UsageError(
+                f"a run on {source} ended while mails were in flight, and what became of them is noted beside that store only. "
+                "Run `digest send` on it first, so that none is sent twice"
+            )
+        with open_store(target, base=base) as new:
+            if found := new.holds():
+                raise UsageError(
+                    f"the store {_told(target)} is not empty ({_said(found)}). {_how_to_empty(target)}"
+                )
+            return old.copy_into(new, done=done).rows
+
+
+def back_up(config: Config, file: Path, *, done: Done) -> int:
+    """Writes the whole store into one file, while others use it; its size in bytes. Raises UsageError and StoreError."""
+    from digest.store import open_store
+
+    with open_store(config.store.url, base=config.resolve("."), create=False) as store:
+        return store.back_up(file, done=done)
+
+
+def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: Done) -> Restored:
+    """Puts a backup in place of what the store holds. With `replace` that may be an installation: it is kept in a file then.
+
+    Raises UsageError, LeaseHeld when a run is at work, and StoreError; nothing is changed then.
+    """
+    from digest.store import check_backup, open_store
+
+    check_backup(file)
+    base, url = config.resolve("."), config.store.url
+    with open_store(url, base=base) as store, _leased(store, now):
+        found = store.holds()
+        if found and not replace:
+            raise UsageError(
+                f"the store {config.store.shown} holds {_said(found)}. With --replace the backup takes their place, "
+                "and what is there now is kept in a file"
+            )
+        kept = _keeping_place(config, now) if found else None
+        if kept is not None:
+            store.back_up(kept, done=done)
+        store.restore(file, done=done)
+    with open_store(url, base=base) as store:
+        counts, held = store.delivery_counts(), store.holds()
+    return Restored(
+        editions=held.get("editions", 0),
+        subscribers=held.get("subscribers", 0),
+        kept=kept,
+        waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
+    )
+
+
+@contextmanager
+def _leased(store: Store, now: datetime) -> Iterator[None]:
+    holder = this_process()
+    store.acquire_lease(LEASE, holder, now=now, ttl_s=LEASE_TTL_S, is_dead=is_dead)
+    try:
+        yield
+    finally:
+        store.release_lease(LEASE, holder)
+
+
+def _keeping_place(config: Config, now: datetime) -> Path:
+    """A name of its own each time: who puts back the wrong file and tries another one must not lose the first."""
+    from digest.store import sqlite_file
+
+    file = sqlite_file(config.store.url, config.resolve(".")) or config.resolve("digest.db")
+    return file.with_name(f"{file.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+
+
+def _said(found: dict[str, int]) -> str:
+    told = [table for table in _TOLD if table in found] or list(found)
+    return ", ".join(
+        f"{found[table]:,} {table if found[table] != 1 else table.removesuffix('s')}" for table in told
+    )
+
+
+def _told(url: str) -> str:
+    from digest.config import StoreConfig
+
+    return StoreConfig(url=url).shown
+
+
+def _how_to_empty(url: str) -> str:
+    if url.startswith("sqlite:"):
+        return "Name a file that is not there yet, or move this one away"
+    return (
+        "Name another database, or empty this one: "
+        '`psql -c "DROP SCHEMA public CASCADE; CREATE SCHEMA public"` deletes all that it holds'
+    )

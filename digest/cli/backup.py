@@ -1,0 +1,59 @@
+"""`digest backup`, `digest restore`: the store in one file, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from digest.cli.console import Console, plural, shown
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def backup(console: Console, file: Path) -> None:
+    """Write the whole store into FILE, also while it is in use. An older FILE is replaced when the new one is whole.
+
+    It holds the addresses of readers and the secret of their links: it is readable by this user alone.
+    """
+    from digest.app.keeping import back_up
+
+    with console.bar("Copying") as bar:
+        size = back_up(console.config(), file.absolute(), done=lambda rows: bar(rows, None))
+    console.answer({"file": str(file.absolute()), "bytes": size})
+    console.result(f"{shown(file.absolute())}: {plural(size, 'byte')}.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Also when the store holds something: that is kept in a file.")
+@click.pass_obj
+def restore(console: Console, file: Path, replace: bool) -> None:
+    """Put what FILE holds in place of the store's content.
+
+    What happened since the backup is forgotten: who left since then is a reader again, and mails that waited then wait again.
+    """
+    from digest.app import utc_now
+    from digest.app.keeping import restore as put_back
+
+    config = console.config()
+    with console.bar("Copying") as bar:
+        found = put_back(
+            config, file.absolute(), replace=replace, now=utc_now(), done=lambda rows: bar(rows, None)
+        )
+    kept = str(found.kept) if found.kept else None
+    console.answer(
+        {"editions": found.editions, "subscribers": found.subscribers, "waiting": found.waiting, "kept": kept}
+    )
+    console.result(
+        f"{config.store.shown}: {plural(found.editions, 'edition')}, {plural(found.subscribers, 'subscriber')}."
+    )
+    if found.kept:
+        console.note(f"What was there before is kept in {shown(found.kept)}.")
+    if found.waiting:
+        console.note(
+            f"{plural(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "
+            "also what was sent since."
+        )
+    console.note("The pages follow with `digest rebuild`.")

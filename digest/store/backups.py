@@ -1,0 +1,172 @@
+"""A store in one file, to be kept elsewhere: a SQLite database, whichever kind the store is. And back again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
+from digest.store.copying import Done, copy, empty
+from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
+from digest.store.sqlite import Sqlite
+
+_BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
+
+
+def back_up(database: Database, file: Path, done: Done) -> int:
+    """See Store.back_up."""
+    _check_place(database, file)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        # The addresses of readers and the secret of their links are in it: for this user alone.
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if isinstance(database, Sqlite):
+            with closing(sqlite3.connect(part)) as target:
+                database.overwrite(target)
+        else:
+            _copy_out(database, part, done)
+        _make_plain(part)
+        part.replace(file)
+        _sync(file.parent)
+        return file.stat().st_size
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"The backup {file} could not be written ({error}). What was there is untouched. "
+            "Free some space, or give this user the right to write the folder, then run again."
+        ) from error
+    finally:
+        _remove(part)
+
+
+def _check_place(database: Database, file: Path) -> None:
+    if not file.parent.is_dir():
+        raise UsageError(f"there is no folder {file.parent}. Make it, or name a file in another one")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder. Name a file in it")
+    if isinstance(database, Sqlite) and file.exists() and file.samefile(database.path):
+        raise UsageError(f"{file} is the store itself. Name another file")
+
+
+def _copy_out(database: Database, part: Path, done: Done) -> None:
+    from digest.store.migrate import migrate
+
+    with closing(Sqlite(part)) as target:
+        migrate(target)
+        with database.reading(), target.writing():
+            copy(database, target, done=done)
+
+
+def _make_plain(part: Path) -> None:
+    """One file without a log beside it, and without what is of the processes of this moment. It is on the disk then."""
+    with closing(sqlite3.connect(part, isolation_level=None)) as target:
+        target.execute("PRAGMA journal_mode = DELETE")
+        target.execute("DELETE FROM leases")
+        target.execute("DELETE FROM workers")
+    _sync(part)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(part: Path) -> None:
+    for ending in _BESIDE:
+        with suppress(OSError):
+            part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def check(file: Path) -> None:
+    """Raises UsageError for a file that is no whole backup, and SchemaTooNew for one of a newer program."""
+    with _opened(file):
+        pass
+
+
+def restore(database: Database, file: Path, done: Done) -> None:
+    """See Store.restore."""
+    with _opened(file) as backup:
+        if isinstance(database, Sqlite):
+            _put_back(backup, database, file)
+        else:
+            _copy_in(backup, database, done)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A backup that was found to be whole. Raises UsageError."""
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}. Name one that `digest backup` wrote")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True)) as backup:
+            schema = _schema(backup)
+            if schema is None:
+                raise UsageError(f"{file} is no backup: it is a database of another program")
+            if schema > SCHEMA:
+                raise SchemaTooNew(
+                    f"{file} has schema {schema}, this program knows up to {SCHEMA}: it was written by a newer version. "
+                    "Install that version, then run again."
+                )
+            faults = [row[0] for row in backup.execute("PRAGMA quick_check(5)") if row[0] != "ok"]
+            faults += [
+                f"a row of {row[0]} refers to nothing" for row in backup.execute("PRAGMA foreign_key_check")
+            ][:5]
+            if faults:
+                raise UsageError(f"{file} is damaged ({'; '.join(faults)}). Take an older backup")
+            yield backup
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith("SQLITE_NOTADB"):
+            raise UsageError(f"{file} is no backup ({error}). Name one that `digest backup` wrote") from error
+        if name.startswith("SQLITE_CORRUPT"):
+            raise UsageError(f"{file} is damaged ({error}). Take an older backup") from error
+        raise StoreError(
+            f"The backup {file} cannot be read ({error}). Check that this user may read it."
+        ) from error
+
+
+def _schema(backup: sqlite3.Connection) -> int | None:
+    if not backup.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").fetchone():
+        return None
+    found = backup.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return int(found[0]) if found and str(found[0]).isdigit() else None
+
+
+def _put_back(backup: sqlite3.Connection, database: Sqlite, file: Path) -> None:
+    """Page by page into the file as it is, in one transaction, so that whoever has it open sees the one or the other."""
+    end = time.monotonic() + BUSY_TIMEOUT_S
+
+    def waiting(status: int, remaining: int, total: int) -> None:
+        if remaining and time.monotonic() > end:
+            raise StoreBusy(
+                f"The store {database.path} is in use. Nothing was changed. Stop who uses it, then run again."
+            )
+
+    try:
+        database.take_from(backup, waiting)
+    except sqlite3.Error as error:
+        raise database.explain(error) from error
+
+
+def _copy_in(backup: sqlite3.Connection, database: Database, done: Done) -> None:
+    """By way of a copy that may be brought to the schema of this program."""
+    from digest.store.migrate import migrate
+
+    with (
+        tempfile.TemporaryDirectory(prefix="digest-restore-") as folder,
+        closing(Sqlite(Path(folder) / "store.db")) as source,
+    ):
+        source.take_from(backup, lambda status, remaining, total: None)
+        if source.schema() < SCHEMA:
+            migrate(source)
+        with source.reading(), database.writing():
+            empty(database)
+            copy(source, database, done=done)
