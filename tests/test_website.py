@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from digest import website
 from digest.errors import PublishError, RenderError
 from digest.model import Page
 from digest.website import Website
@@ -94,48 +95,87 @@ def test_a_batch_takes_its_places_in_the_order_given(tmp_path: Path, monkeypatch
     """What a reader sees of 500 files at any moment is the beginning of the list."""
     names = [f"{n % 7}/{n * 37 % 500}.html" for n in range(500)]
     seen: list[str] = []
-    rename = Path.replace
+    rename = os.replace
 
-    def watched(self: Path, target: Path) -> Path:
-        at = target.relative_to(tmp_path).as_posix()
+    def watched(temporary: str, target: str) -> None:
         assert all((tmp_path / name).read_text() == name for name in names[: len(seen)])
-        assert not target.exists()
-        seen.append(at)
-        return rename(self, target)
+        assert not Path(target).exists()
+        seen.append(Path(target).relative_to(tmp_path).as_posix())
+        rename(temporary, target)
 
-    monkeypatch.setattr(Path, "replace", watched)
+    monkeypatch.setattr(os, "replace", watched)
     site = Website(tmp_path)
     assert site.write(page(name, name) for name in names).written == 500
     assert seen == names == site.changed
 
 
+def steps_of_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is brought to the disk and what is renamed, in order, while two new files and new bytes of two old ones are written."""
+    Website(tmp_path).write([page("rss.xml", "old"), page("2026/index.html", "old")])
+    done: list[str] = []
+    fsync, rename = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        done.append(f"sync {os.path.relpath(Path(f'/proc/self/fd/{handle}').readlink(), tmp_path)}")
+        fsync(handle)
+
+    def renamed(temporary: str, target: str) -> None:
+        done.append(Path(target).relative_to(tmp_path).as_posix())
+        rename(temporary, target)
+
+    if website._syncfs() is None:
+        monkeypatch.setattr(os, "fsync", synced)
+    else:
+        monkeypatch.setattr(website, "_syncfs", lambda: synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    site = Website(tmp_path)
+    site.write([page("2026/11/index.html"), page("2026/index.html"), page("2026/11/z.html"), page("rss.xml")])
+    assert site.changed == ["2026/11/index.html", "2026/index.html", "2026/11/z.html", "rss.xml"]
+    return done
+
+
 def test_new_names_are_on_the_disk_before_a_file_that_stood_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Website(tmp_path).write([page("rss.xml", "old"), page("2026/index.html", "old")])
-    done: list[str] = []
-    fsync, rename = os.fsync, Path.replace
+    if website._syncfs() is None:
+        pytest.skip("this system brings files to the disk one by one")
+    new, old = ["2026/11/index.html", "2026/11/z.html"], ["2026/index.html", "rss.xml"]
+    assert steps_of_a_write(tmp_path, monkeypatch) == ["sync .", *new, "sync .", *old, "sync ."]
 
-    def synced(handle: int) -> None:
-        done.append(f"fsync {os.path.relpath(Path(f'/proc/self/fd/{handle}').readlink(), tmp_path)}")
-        fsync(handle)
 
-    def renamed(self: Path, target: Path) -> Path:
-        done.append(target.relative_to(tmp_path).as_posix())
-        return rename(self, target)
+def test_files_are_brought_to_the_disk_one_by_one_where_the_system_cannot_do_so_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(website, "_syncfs", lambda: None)
+    done = steps_of_a_write(tmp_path, monkeypatch)
+    temporaries, new = done[:4], done[4:6]
+    assert temporaries == [
+        f"sync {folder}.digest-part-{name}"
+        for folder, name in (
+            ("2026/11/", "index.html"), ("2026/", "index.html"), ("2026/11/", "z.html"), ("", "rss.xml"),
+        )
+    ]  # fmt: skip
+    assert new == ["2026/11/index.html", "2026/11/z.html"]
+    assert done[6:9] == ["sync 2026/11", "sync 2026", "sync ."]
+    assert done[9:11] == ["2026/index.html", "rss.xml"]
+    assert done[11:] == ["sync 2026", "sync ."]
 
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", renamed)
-    Website(tmp_path).write([page("2026/11/index.html"), page("2026/index.html"), page("rss.xml")])
-    steps = [step for step in done if ".digest-part" not in step]
-    first, second, last = (steps.index(name) for name in ("2026/11/index.html", "2026/index.html", "rss.xml"))
-    assert set(steps[first + 1 : second]) == {"fsync 2026/11", "fsync 2026", "fsync ."}
-    assert last == second + 1
-    assert {"fsync 2026", "fsync ."} <= set(steps[last:])
-    # The bytes of each were on the disk before its name.
-    for name in ("2026/11/index.html", "2026/index.html", "rss.xml"):
-        temporary = Path(name).with_name(f".digest-part-{Path(name).name}")
-        assert done.index(f"fsync {temporary}") < done.index(name)
+
+def test_a_system_that_says_that_not_all_was_written_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Website(tmp_path)
+    site.write([page("a", "old")])
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(website, "_syncfs", lambda: full)
+    with pytest.raises(PublishError, match="No space left"):
+        site.write([page("a", "new"), page("b")])
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+    assert site.changed == ["a"]
 
 
 def test_a_path_given_twice_ends_with_the_later_bytes(tmp_path: Path) -> None:
@@ -161,3 +201,24 @@ def test_one_file_that_fails_leaves_no_temporaries_of_the_others(tmp_path: Path)
         site.write(page(name) for name in names)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(names[:50])
     assert site.changed == names[:50]
+
+
+def test_an_old_file_that_cannot_be_replaced_keeps_those_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Website(tmp_path)
+    site.write([page("a", "old"), page("b", "old"), page("c", "old")])
+    rename = os.replace
+
+    def refused(temporary: str, target: str) -> None:
+        if target.endswith("/b"):
+            raise PermissionError(1, "Operation not permitted")
+        rename(temporary, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(PublishError, match="/b: cannot be written"):
+        site.write([page("a", "new"), page("b", "new"), page("c", "new"), page("d", "new")])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "a": "new", "b": "old", "c": "old", "d": "new",
+    }  # fmt: skip
+    assert site.changed == ["a", "b", "c", "a", "d"]
