@@ -14,15 +14,15 @@ from datetime import datetime
 import msgspec
 
 from digest.mail.envelope import without_addresses
-from digest.model import Delivery, Receipt
-from digest.store.database import Database, Row, moment, stamp
+from digest.model import Delivery, Receipt, Span
+from digest.store.database import Database, Row, moment, stamp, whole
 from digest.store.editions import edition_id
 from digest.store.known import plain
 from digest.store.subscribers import digests_of, fold, subscriber_of
 
 # Where these stand in the rows of the queries for what is due.
 DIGEST, DUE_AT, STATUS, DIGESTS = 2, 7, 11, 12
-_SAID = ("id", "reply_code", "enhanced_code", "reply", "status", "retry_at", "now")
+_SAID = ("id", "reply_code", "enhanced_code", "reply", "status", "retry_at", "now", "holder")
 
 
 def _delivery_of(row: Row, joined: tuple[str, ...]) -> Delivery:
@@ -56,6 +56,7 @@ class Deliveries:
 
     _db: Database
 
+    @whole
     def claim(
         self,
         *,
@@ -64,15 +65,19 @@ class Deliveries:
         limit: int,
         address: str | None = None,
         older_than: datetime | None = None,
+        span: Span | None = None,
     ) -> list[Delivery]:
         """Up to `limit` deliveries to send now, marked as being sent by `holder`: queued ones whose time has come, earliest
         first, then deferred ones that are due again.
 
         Whoever is not confirmed any more at this moment, or reads this digest no more, gets nothing: the row becomes suppressed
         in the same transaction. What was due before `older_than` becomes expired. Either takes along what was joined to it.
+
+        With a `span` only its deliveries are claimed, and on PostgreSQL beside other writers; those that one of them has in
+        hand at this moment are passed over.
         """
-        with self._db.writing():
-            return self._claim(now, holder, limit, address, older_than)
+        with self._db.writing(alone=span is None):
+            return self._claim(now, holder, limit, address, older_than, span)
 
     def _claim(
         self,
@@ -81,12 +86,13 @@ class Deliveries:
         limit: int,
         address: str | None = None,
         older_than: datetime | None = None,
+        span: Span | None = None,
     ) -> list[Delivery]:
         claimed: list[Delivery] = []
         at, too_old = stamp(now), stamp(older_than) if older_than else ""
         while len(claimed) < limit:
             good, ended = [], []
-            for row in self._due(at, limit - len(claimed), address):
+            for row in self._due(at, limit - len(claimed), address, span):
                 if row[DUE_AT] < too_old:
                     ended.append({"id": row[0], "status": "expired", "now": at})
                 elif _may_be_sent(row):
@@ -99,13 +105,25 @@ class Deliveries:
                 break
         return claimed
 
-    def _due(self, now: str, limit: int, address: str | None) -> list[Row]:
+    def _due(self, now: str, limit: int, address: str | None, span: Span | None) -> list[Row]:
         if address is not None:
             return self._db.rows("due_deliveries_to", folded=fold(address), now=now, limit=limit)
+        if span is not None:
+            return self._due_of(span, now, limit)
         rows = self._db.rows("queued_deliveries", now=now, limit=limit)
         if len(rows) < limit:
             rows += self._db.rows("due_deliveries", now=now, limit=limit - len(rows))
         return rows
+
+    def _due_of(self, span: Span, now: str, limit: int) -> list[Row]:
+        """First the rows are ours, then their readers are read: whoever has left by then is not among the readers any more."""
+        found: list[Row] = []
+        if stamp(span.due_at) <= now:
+            found = self._db.rows("queued_of_span", limit=limit, **within(span))
+        if len(found) < limit:
+            found += self._db.rows("due_of_span", now=now, limit=limit - len(found), **within(span))
+        ids = [row[0] for row in found]
+        return self._db.rows("deliveries_by_id", ids=self._db.array(ids)) if ids else []
 
     def _hand_out(self, rows: Sequence[Row], holder: str, now: str) -> list[Delivery]:
         if not rows:
@@ -117,6 +135,7 @@ class Deliveries:
             joined[lead] += (edition_id(day, part),)
         return [_delivery_of(row, joined.get(row[0], ())) for row in rows]
 
+    @whole
     def record_receipts(
         self,
         receipts: Sequence[tuple[Delivery, Receipt, datetime | None]],
@@ -125,11 +144,13 @@ class Deliveries:
         claim: int = 0,
         holder: str = "",
         older_than: datetime | None = None,
+        span: Span | None = None,
     ) -> list[Delivery]:
-        """Records what the receiving side said (third value: when to try a deferred one again) and claims up to `claim` more.
+        """Records what the receiving side said (third value: when to try a deferred one again) and claims up to `claim` more,
+        those of the `span` where one is given.
 
         One transaction for both, so that sending costs one commit per batch. Returns the deliveries claimed. Addresses in
-        what a server said are not kept.
+        what a server said are not kept. Of a `holder` an answer other than accepted counts only while it holds the delivery.
         """
         at = stamp(now)
         accepted, refused = [], []
@@ -139,17 +160,20 @@ class Deliveries:
                 accepted.append(said)
             else:
                 retry_at = stamp(again or now) if receipt.status == "deferred" else None
-                refused.append(dict(zip(_SAID, (*said, receipt.status, retry_at, at), strict=True)))
-        with self._db.writing():
+                refused.append(dict(zip(_SAID, (*said, receipt.status, retry_at, at, holder), strict=True)))
+        with self._db.writing(alone=span is None):
             if accepted:
                 self._db.run("record_accepted", receipts=msgspec.json.encode(accepted).decode(), now=at)
             self._db.many("record_refused", refused)
-            return self._claim(now, holder, claim, older_than=older_than) if claim > 0 else []
+            return self._claim(now, holder, claim, None, older_than, span) if claim > 0 else []
 
-    def release(self, deliveries: Sequence[Delivery], *, now: datetime) -> None:
-        """Puts claimed deliveries back: nothing of them went over the wire, and the attempt does not count."""
-        with self._db.writing():
-            self._db.many("release_delivery", [{"id": d.id, "now": stamp(now)} for d in deliveries])
+    @whole
+    def release(self, deliveries: Sequence[Delivery], *, now: datetime, holder: str = "") -> None:
+        """Puts claimed deliveries back: nothing of them went over the wire, and the attempt does not count. With a `holder`
+        only those that it holds still, and on PostgreSQL beside other writers."""
+        with self._db.writing(alone=not holder):
+            fields = [{"id": d.id, "holder": holder, "now": stamp(now)} for d in deliveries]
+            self._db.many("release_delivery", fields)
 
     def recover_in_doubt(
         self, *, holder: str, now: datetime, resend: bool, untouched: Sequence[int] = ()
@@ -221,10 +245,14 @@ class Deliveries:
             found = self._db.value("next_due")
         return moment(found) if found else None
 
-    def delivery_counts(self, *, edition: tuple[str, str] | None = None) -> dict[str, int]:
-        """Deliveries by status; of one edition, given as (digest, edition id), or of all. An absent status counts 0."""
+    def delivery_counts(
+        self, *, edition: tuple[str, str] | None = None, span: Span | None = None
+    ) -> dict[str, int]:
+        """Deliveries by status; of one edition, given as (digest, edition id), of a span, or of all. An absent status counts 0."""
         with self._db.reading():
-            if edition is None:
+            if span is not None:
+                rows = self._db.rows("delivery_counts_of_span", **within(span))
+            elif edition is None:
                 rows = self._db.rows("delivery_counts")
             else:
                 day, _, part = edition[1].partition("/")
@@ -238,6 +266,16 @@ class Deliveries:
         with self._db.reading():
             found = self._db.value("next_retry")
         return moment(found) if found else None
+
+
+def within(span: Span) -> dict[str, object]:
+    """A span as the queries take it."""
+    return {
+        "edition_id": span.edition_id,
+        "due_at": stamp(span.due_at),
+        "first": span.first,
+        "last": span.last,
+    }
 
 
 def _due_anew(before: str, due_at: str, now: str) -> str:

@@ -10,13 +10,15 @@ from msgspec import Struct
 
 from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, Subscriber
-from digest.store.database import Database, stamp
+from digest.store.database import Database, Row, stamp
+from digest.store.jobs import Jobs, Spans, held_jobs
 from digest.store.known import encode_edition, plain
 from digest.store.numbers import next_id
 from digest.store.subscribers import subscriber_of
 
 _decode = msgspec.json.Decoder(Edition).decode
 WALK = 20  # editions held in memory at once by all_editions
+READERS = 5000  # and readers while their deliveries are queued
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -31,7 +33,7 @@ def edition_id(day: str, part: int) -> str:
     return day if part == 1 else f"{day}/{part}"
 
 
-class Editions:
+class Editions(Jobs):
     """The part of the store that knows editions."""
 
     _db: Database
@@ -67,12 +69,16 @@ class Editions:
         edition: Edition,
         decisions: Sequence[Decision],
         deliveries: Callable[[Subscriber], Planned | None],
+        *,
+        batch: int = 0,
     ) -> int:
         """Issues an edition in one transaction; how many deliveries were queued.
 
         Stored are its snapshot and entries, the kept candidates as issued, the rejected ones as dropped with their reason,
         and one delivery for each confirmed subscriber of the digest as `deliveries` plans it (None: no mail for this one). Earlier
         deliveries that still wait for an hour of theirs, and were not tried yet, are joined to the new one of their reader.
+        With `batch` workers send them: a job for each moment at which some are due and up to so many of them, held back until
+        the pages are there (release_deliveries).
         Raises StoreError, and changes nothing, when this digest has this date and part already or a kept paper was issued before.
         """
         with self._db.writing():
@@ -80,7 +86,11 @@ class Editions:
             row = int(self._db.value("next_edition_id"))
             self._insert_edition(row, edition)
             self._mark(edition.digest, decisions, row)
-            return self._queue(row, edition, deliveries)
+            spans = Spans(row, batch) if batch else None
+            queued = self._queue(row, edition, deliveries, spans)
+            if spans is not None:
+                self.enqueue(list(held_jobs(spans.all(), edition.issued_at)))
+            return queued
 
     def _refuse_repeats(self, edition: Edition, decisions: Sequence[Decision]) -> None:
         digest, day = edition.digest, edition.date.isoformat()
@@ -143,40 +153,44 @@ class Editions:
                 ],
             )
 
-    def _queue(self, row: int, edition: Edition, deliveries: Callable[[Subscriber], Planned | None]) -> int:
-        readers = [subscriber_of(row) for row in self._db.rows("subscribers_of_status", status="confirmed")]
-        readers = [reader for reader in readers if not reader.digests or edition.digest in reader.digests]
-        first = next_id(self._db, "delivery")
-        rows: list[dict[str, object]] = []
-        for delivery_id, reader in enumerate(readers, first):
-            planned = deliveries(reader)
-            if planned is None:
-                continue
-            rows.append(
-                {
-                    "id": delivery_id,
-                    "edition_id": row,
-                    "subscriber_id": reader.id,
-                    "message_id": planned.message_id,
-                    "date": stamp(planned.date),
-                    "due_at": stamp(planned.due_at),
-                    "now": stamp(edition.issued_at),
-                }
-            )
-        self._db.many("queue_delivery", rows)
-        self._join_waiting(row, edition)
-        return len(rows)
+    def _queue(
+        self,
+        row: int,
+        edition: Edition,
+        deliveries: Callable[[Subscriber], Planned | None],
+        spans: Spans | None,
+    ) -> int:
+        """One delivery for each reader, in their order, some thousands in memory at once."""
+        first = number = next_id(self._db, "delivery")
+        issued_at, queued = stamp(edition.issued_at), 0
+        for readers in self._readers():
+            rows = []
+            for reader in readers:
+                if reader.digests and edition.digest not in reader.digests:
+                    continue
+                number, delivery_id = number + 1, number
+                if (planned := deliveries(reader)) is None:
+                    continue
+                date, due_at = stamp(planned.date), stamp(planned.due_at)
+                rows.append((delivery_id, reader.id, planned.message_id, date, due_at))
+                if spans is not None:
+                    spans.add(delivery_id, planned.due_at)
+            if rows:
+                given = msgspec.json.encode(rows).decode()
+                queued += self._db.run("queue_deliveries", rows=given, edition_id=row, now=issued_at)
+        self._db.run("join_waiting", digest=edition.digest, edition_id=row, issued_at=issued_at)
+        self._db.run("follow_joined", first=first, last=number, now=issued_at)
+        return queued
 
-    def _join_waiting(self, row: int, edition: Edition) -> None:
-        """What waits for an hour after this edition goes out with it, and what waited for one and may go now, if this may too:
-        between the two no run may have come."""
-        issued_at = stamp(edition.issued_at)
-        waiting = self._db.rows(
-            "waiting_for_later", digest=edition.digest, edition_id=row, issued_at=issued_at
-        )
-        self._db.many(
-            "join_delivery", [{"id": old, "joined_to": new, "now": issued_at} for old, new in waiting]
-        )
+    def _readers(self) -> Iterator[list[Subscriber]]:
+        """All confirmed subscribers, in the order in which they came."""
+        rows: list[Row] = []
+        while not rows or len(rows) == READERS:
+            after = rows[-1][0] if rows else 0
+            rows = self._db.rows("subscribers_after", status="confirmed", id=after, limit=READERS)
+            if not rows:
+                return
+            yield [subscriber_of(row) for row in rows]
 
     def drop(self, digest: str, decisions: Sequence[Decision]) -> None:
         """Notes the rejected candidates, with their reason, where no edition came of the rest."""

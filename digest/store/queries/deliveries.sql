@@ -1,10 +1,6 @@
 -- name: next_delivery_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM deliveries;
 
--- name: queue_delivery(id, edition_id, subscriber_id, message_id, date, due_at, now)*!
-INSERT INTO deliveries (id, edition_id, subscriber_id, status, message_id, date, due_at, attempt, holder, reply, changed_at)
-VALUES (:id, :edition_id, :subscriber_id, 'queued', :message_id, :date, :due_at, 0, '', '', :now);
-
 -- name: queued_deliveries(now, limit)
 SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.due_at, d.attempt,
        s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
@@ -34,16 +30,16 @@ LIMIT :limit;
 UPDATE deliveries SET status = :status, holder = '', retry_at = NULL, changed_at = :now
 WHERE id = :id OR (joined_to = :id AND status = 'joined');
 
--- name: record_refused(id, status, retry_at, reply_code, enhanced_code, reply, now)*!
--- Deferred or rejected counts only while the row is still being sent.
+-- name: record_refused(id, status, retry_at, reply_code, enhanced_code, reply, now, holder)*!
+-- Deferred or rejected counts only while the row is still being sent, by this holder where one is named.
 UPDATE deliveries
 SET status = :status, holder = '', retry_at = :retry_at,
     reply_code = :reply_code, enhanced_code = :enhanced_code, reply = :reply, changed_at = :now
-WHERE id = :id AND status = 'sending';
+WHERE id = :id AND status = 'sending' AND :holder IN ('', holder);
 
--- name: release_delivery(id, now)*!
+-- name: release_delivery(id, holder, now)*!
 UPDATE deliveries SET status = 'queued', holder = '', attempt = attempt - 1, changed_at = :now
-WHERE id = :id AND status = 'sending';
+WHERE id = :id AND status = 'sending' AND :holder IN ('', holder);
 
 -- name: requeue_untouched(id, holder, now)*!
 -- Claimed by a run that ended before it began to send this one.
@@ -88,6 +84,11 @@ WHERE status = 'sending' AND holder <> :holder
 -- name: delivery_counts()
 SELECT status, COUNT(*) FROM deliveries GROUP BY status;
 
+-- name: delivery_counts_of_span(edition_id, due_at, first, last)
+SELECT status, COUNT(*) FROM deliveries
+WHERE id BETWEEN :first AND :last AND edition_id = :edition_id AND due_at = :due_at
+GROUP BY status;
+
 -- name: delivery_counts_of_edition(digest, date, part)
 SELECT d.status, COUNT(*)
 FROM deliveries d JOIN editions e ON e.id = d.edition_id
@@ -121,12 +122,6 @@ FROM deliveries d JOIN editions e ON e.id = d.edition_id
 WHERE d.subscriber_id = :subscriber_id
 ORDER BY d.id;
 
--- name: waiting_of(subscriber_id)
-SELECT d.id, e.digest, e.issued_at, d.due_at
-FROM deliveries d JOIN editions e ON e.id = d.edition_id
-WHERE d.subscriber_id = :subscriber_id AND d.status = 'queued' AND d.attempt = 0
-ORDER BY d.edition_id;
-
 -- name: reschedule_delivery(id, due_at, now)*!
 UPDATE deliveries SET due_at = :due_at, date = :due_at, changed_at = :now WHERE id = :id;
 
@@ -134,15 +129,12 @@ UPDATE deliveries SET due_at = :due_at, date = :due_at, changed_at = :now WHERE 
 UPDATE deliveries SET status = 'joined', joined_to = :joined_to, changed_at = :now
 WHERE id = :id OR (joined_to = :id AND status = 'joined');
 
--- name: waiting_for_later(digest, edition_id, issued_at)
--- Deliveries of earlier editions that wait for an hour after this edition, or waited for one that has come when the mail with
--- this one may go, and were not tried yet; with the delivery of this one to the same reader.
-SELECT d.id, n.id
-FROM deliveries d
-JOIN editions e ON e.id = d.edition_id
-JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscriber_id
-WHERE d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
-  AND (d.due_at > :issued_at OR (d.due_at > e.issued_at AND n.due_at <= :issued_at));
+-- name: follow_joined(first, last, now)!
+-- What was joined to a delivery that has been joined to one of these itself.
+UPDATE deliveries SET joined_to = lead.joined_to, changed_at = :now
+FROM deliveries AS lead
+WHERE deliveries.joined_to = lead.id AND deliveries.status = 'joined'
+  AND lead.status = 'joined' AND lead.joined_to BETWEEN :first AND :last;
 
 -- name: claimed_under(holder)
 SELECT id FROM deliveries WHERE status = 'sending' AND holder = :holder ORDER BY id;

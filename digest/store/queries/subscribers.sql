@@ -21,6 +21,11 @@ FROM subscribers ORDER BY id;
 SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
 FROM subscribers WHERE status = :status ORDER BY id;
 
+-- name: subscribers_after(status, id, limit)
+-- One step of a walk through all of a status.
+SELECT id, address, status, digests, preferences, since, changed_at, nonce, consent, paused_until
+FROM subscribers WHERE status = :status AND id > :id ORDER BY id LIMIT :limit;
+
 -- name: restart_subscriber(id, address, status, digests, preferences, since, consent, now)!
 -- One who was not on the list is so again, or is to be asked: that they had left is forgotten when they agree, not before.
 UPDATE subscribers SET
