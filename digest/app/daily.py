@@ -102,16 +102,13 @@ class DayRun:
     # --- the steps
 
     def _day(self) -> RunReport:
-        from digest.pipeline.issue import issue
-
         app, order = self._app, self._order
         reports = self._collect(self.readers())
         if order.wait and not order.dry_run:
             reports = self._wait(reports)
         app.wake()
-        batch = app.batch
         issued = [
-            issue(digest, app.config, app.store, day=order.day, now=order.now, again=order.again, batch=batch)
+            app.issue_edition(digest, day=order.day, now=order.now, again=order.again)
             for digest in order.digests
         ]
         dropped: Counter[str] = sum((i.dropped for i in issued), Counter())

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from digest.app.daily import DayRun
     from digest.fetch import Fetcher
     from digest.pipeline.collect import Reader
+    from digest.pipeline.issue import Issued
     from digest.store import PartRow, RunRow, Store
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 # A day's run that failed is begun anew after so long, while its grace lasts.
 AGAIN = timedelta(minutes=15)
 _BUSY_S = 2.0
+# Mails wait so long for the pages that they link to, and as long again each time that these are tried.
+HOLD = timedelta(minutes=30)
 
 _report = msgspec.json.Decoder(SourceReport).decode
 _run_report = msgspec.json.Decoder(RunReport).decode
@@ -177,7 +180,7 @@ class Fleet:
     def _enqueue(self, task: str, args: dict[str, int], at: datetime | None = None) -> None:
         from digest.store.jobs import Job
 
-        self.store.enqueue([Job(task=task, args=args, at=at)])
+        self.store.enqueue([Job(task=task, args=dict(args), at=at)])
 
     def shared_run(self, run: int) -> SharedRun | None:
         """A shared run that is at work; None for one that has ended, or never was: its jobs have nothing to do."""
@@ -312,6 +315,7 @@ class Fleet:
                 return None
             # A predecessor that died after the editions were issued has left what came of it.
             report = _run_report(shared.rows[0].report) if shared.rows[0].report else self._issue(shared)
+            self.hold(report.digests)
             report = replace(report, published=self.publish())
             self.let_go(report.digests)
             now = self.clock()
@@ -327,20 +331,11 @@ class Fleet:
 
     def _issue(self, shared: SharedRun) -> RunReport:
         from digest.pipeline.collect import with_dropped
-        from digest.pipeline.issue import issue
 
         self.wake()
         with self.store.together():
             issued = [
-                issue(
-                    digest,
-                    self.config,
-                    self.store,
-                    day=shared.day,
-                    now=shared.began,
-                    again=shared.again,
-                    batch=self.batch,
-                )
+                self.issue_edition(digest, day=shared.day, now=shared.began, again=shared.again)
                 for digest in shared.digests
             ]
             dropped: Counter[str] = sum((i.dropped for i in issued), Counter())
@@ -355,12 +350,29 @@ class Fleet:
             self.store.note_run(shared.numbers, msgspec.json.encode(report))
         return report
 
+    def issue_edition(self, digest: DigestConfig, *, day: date, now: datetime, again: bool) -> Issued:
+        """The digest's edition of `day`, in one transaction. Its mails wait for its pages, where they are the work of others."""
+        from digest.pipeline.issue import issue
+
+        with self.store.together():
+            issued = issue(digest, self.config, self.store, day=day, now=now, again=again, batch=self.batch)
+            self.hold([issued.report])
+        return issued
+
+    def hold(self, digests: Iterable[DigestReport]) -> None:
+        """Mails that others send wait for the pages that they link to. From now on: the run may have begun long ago."""
+        for edition in self._carried(digests):
+            self.store.hold_deliveries(edition, until=self.clock() + HOLD)
+
     def let_go(self, digests: Iterable[DigestReport]) -> None:
-        """The pages are published: the mails that link to them may go, where that is the work of others."""
-        if self.batch:
-            for digest in digests:
-                if digest.edition:
-                    self.store.release_deliveries((digest.name, digest.edition.id), now=self.clock())
+        """The pages are published: the mails that link to them may go."""
+        for edition in self._carried(digests):
+            self.store.release_deliveries(edition, now=self.clock() + HOLD)
+
+    def _carried(self, digests: Iterable[DigestReport]) -> list[tuple[str, str]]:
+        return (
+            [(digest.name, digest.edition.id) for digest in digests if digest.edition] if self.batch else []
+        )
 
     def tidy_run(self, run: int) -> None:
         """What comes after a shared run: papers known by their title alone are looked up, old pages forgotten.

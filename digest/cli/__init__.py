@@ -25,6 +25,7 @@ COMMANDS = {
     "preview": ("preview", "Write mail, text and pages of an edition to a folder, or follow changes."),
     "send": ("edition", "Deliver what is queued; with --to, one copy to that address."),
     "serve": ("serve", "Run the digests by their schedules until stopped."),
+    "worker": ("worker", "Take a share of the work, beside other workers."),
     "status": ("status", "Show last runs, sources, editions, deliveries and what waits."),
     "why": ("papers", "Tell everything known of a paper, from the first sighting to the mail."),
     "merge": ("papers", "Say that two papers are one, for good."),

@@ -69,12 +69,7 @@ def issue(
         authority=store.feed_authority(f"{urlsplit(config.site.url).hostname},{day.year}"),
         previous=store.previous_day(digest.name, day),
     )
-    planned = _envelope(edition, config)
-    queued = (
-        store.issue(edition, selection.decisions, planned, batch=batch)
-        if batch
-        else store.issue(edition, selection.decisions, planned)
-    )
+    queued = store.issue(edition, selection.decisions, _envelope(edition, config), batch=batch)
     return Issued(
         report=DigestReport(
             name=digest.name,

@@ -197,6 +197,15 @@ class Fleet:
                 self._db.run("set_meta", key=ENGINE_SCHEMA, value=newest)
         return done
 
+    def hold_deliveries(self, edition: tuple[str, str], *, until: datetime) -> None:
+        """The jobs that carry the mails of an edition, given as (digest, edition id), begin at `until` at the earliest: its pages
+        are not there yet. release_deliveries ends that."""
+        day, _, part = edition[1].partition("/")
+        with self._db.writing(alone=False):
+            row = self._db.value("edition_row", digest=edition[0], date=day, part=int(part or 1))
+            if row is not None and self._engine_there():
+                self._db.run("hold_jobs", edition_id=row, until=stamp(until))
+
     def due_jobs(self, queues: Sequence[str], *, until: datetime) -> int:
         """How many jobs of these queues wait and may begin by `until`."""
         with self._db.reading():
@@ -228,6 +237,12 @@ class Fleet:
         with self._db.reading():
             rows = self._db.rows("silent_engines", seconds=seconds) if self._engine_there() else []
         return [row[0] for row in rows]
+
+    def remove_engines(self, numbers: Sequence[int]) -> None:
+        """Makes the engine forget workers of its own that are gone."""
+        with self._db.writing(alone=False):
+            for number in numbers:
+                self._db.rows("remove_engine", id=number)
 
     def put_back_orphans(self) -> int:
         """How many jobs were given back that no worker has, though they are being done."""

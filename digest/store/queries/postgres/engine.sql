@@ -38,3 +38,8 @@ SELECT procrastinate_unregister_worker_v1(:id);
 DELETE FROM procrastinate_jobs j
 WHERE j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
     AND NOT EXISTS (SELECT 1 FROM procrastinate_events e WHERE e.job_id = j.id AND e.at >= CAST(:older_than AS timestamptz));
+
+-- name: hold_jobs(edition_id, until)!
+UPDATE procrastinate_jobs SET scheduled_at = CAST(:until AS timestamptz)
+WHERE task_name = 'deliver' AND status = 'todo' AND CAST(args ->> 'edition_id' AS integer) = :edition_id
+    AND attempts = 0 AND scheduled_at < CAST(:until AS timestamptz);
