@@ -386,7 +386,7 @@ def test_looking_changes_nothing(site: Site, times: int) -> None:
     left = site.reader("l@mail.example")
     site.app.store.leave(left.id, now=site.clock())
     undo = site.path(site.app.subscriptions.undo_url(left, site.clock()))
-    paths = ["/subscribe", "/subscribe/", "/healthz", "/", "/nothing", undo]
+    paths = ["/subscribe", "/subscribe/", "/healthz", "/metrics", "/", "/nothing", undo]
     for one in (pending, reader, left):
         paths += [site.manage(one), site.unsubscribe(one), site.manage(one).replace("/manage/", "/erase/")]
         paths += [
@@ -413,6 +413,7 @@ def test_other_methods_are_refused_with_those_that_are_allowed(site: Site, metho
         (site.manage(reader).replace("/manage/", "/export/"), {"POST"}),
         ("/subscribe", {"GET", "HEAD", "POST"}),
         ("/healthz", {"GET", "HEAD"}),
+        ("/metrics", {"GET", "HEAD"}),
         ("/index.html", {"GET", "HEAD"}),
     ):
         answer = site.ask(method, path)
@@ -623,7 +624,7 @@ def test_everything_else_is_a_published_file(site: Site) -> None:
     missing = site.get("/2025/")
     assert (missing.status, missing.title) == (404, "No such page")
     assert missing.page.select_one("main a[href='/']") is not None
-    assert site.get("/healthz").body == b"ok\n"
+    assert site.get("/healthz").headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize(
@@ -664,11 +665,12 @@ def test_a_site_below_a_path_keeps_to_it(tmp_path: Path) -> None:
 def test_a_store_that_fails_is_said_without_a_word_of_it(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert site.get("/healthz").status == 200
+    reader = site.reader()
+    assert site.get(site.manage(reader)).status == 200
     with sqlite3.connect(site.app.config.store.url.removeprefix("sqlite:///")) as connection:
-        connection.execute("DROP TABLE letters")
+        connection.execute("DROP TABLE subscribers")
     connection.close()
-    answer = site.get("/healthz")
+    answer = site.get(site.manage(reader))
     assert (answer.status, answer.title) == (503, "Not just now")
     assert "digest.db" not in answer.text
     assert "digest.db" in caplog.text

@@ -355,6 +355,7 @@ _PAGES = frozenset(
     {
         *("feeds", "topics", "categories", "authors", "searches", "papers", "search"),
         *("subscribe", "confirm", "again", "manage", "unsubscribe", "undo", "export", "erase", "healthz"),
+        "metrics",
         *("editions.xml", "editions-atom.xml", "editions.json", "feeds.opml", "404.html"),
         "index.html",
         "rss.xml",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from digest.web.door import Door
     from digest.web.files import Files
     from digest.web.forms import Fields
+    from digest.web.health import HealthDoor
 
     Look = Callable[[Request], Response]
     Act = Callable[[Request, Fields], Response]
@@ -39,7 +40,8 @@ _GRACE_S = 10
 
 def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     """The application, over one App that its threads share. `web.state.letters` is the worker that sends its letters,
-    `web.state.files` the published files, `web.state.searching` an App of its own for searches, to be closed at the end.
+    `web.state.files` the published files, `web.state.searching` an App of its own for searches and `web.state.health` the door of
+    who watches, both to be closed at the end.
 
     Raises ConfigError for [web] "proxies" that are no networks, and StoreError where the store cannot be opened.
     """
@@ -48,6 +50,7 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
 
     from digest.web.door import Door
     from digest.web.files import Files
+    from digest.web.health import HealthDoor
     from digest.web.worker import LetterWorker
 
     letters = LetterWorker(app)
@@ -55,8 +58,9 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     door = Door(app, clock, letters)
     answers = _Answers(door)
     searching = App(app.config, clock=clock)
+    health = HealthDoor(App(app.config, clock=clock))
     web = Starlette(
-        routes=_routes(app, door, files, searching),
+        routes=_routes(app, door, files, searching, health),
         exception_handlers={
             HTTPException: answers.refused,
             DigestError: answers.failed,
@@ -67,10 +71,11 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     web.state.letters = letters
     web.state.files = files
     web.state.searching = searching
+    web.state.health = health
     return web
 
 
-def _routes(app: App, door: Door, files: Files, searching: App) -> list[BaseRoute]:
+def _routes(app: App, door: Door, files: Files, searching: App, health: HealthDoor) -> list[BaseRoute]:
     from starlette.responses import RedirectResponse
     from starlette.routing import Mount, Route, Router
 
@@ -96,7 +101,10 @@ def _routes(app: App, door: Door, files: Files, searching: App) -> list[BaseRout
     leave = _one_click(door)
     routes += [Route(f"/unsubscribe{slash}", leave, methods=["GET", "POST"]) for slash in ("/", "")]
     routes += _searches(app, door, searching)
-    routes.append(Route("/healthz", _endpoint(door, door.health, None, site_url), methods=["GET"]))
+    routes += [
+        Route("/healthz", health.healthz, methods=["GET"]),
+        Route("/metrics", health.metrics, methods=["GET"]),
+    ]
     published = Published(files, urlsplit(site_url).path, [digest.path or "" for digest in app.config.digest])
     prefix = root.rstrip("/")
     outside: list[BaseRoute] = []
@@ -318,3 +326,4 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
     finally:
         web.state.letters.end()
         web.state.searching.close()
+        web.state.health.close()

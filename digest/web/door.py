@@ -377,13 +377,6 @@ class Door:
     def _unknown(self) -> Response:
         return self.pages.page("unknown", title="This link leads nowhere", status=404)
 
-    def health(self, request: Request) -> Response:
-        """200 while the store answers."""
-        from starlette.responses import PlainTextResponse
-
-        self._store.next_letter()
-        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
-
 
 def _token(request: Request) -> str:
     return str(request.query_params.get("t", ""))
