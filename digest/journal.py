@@ -4,14 +4,18 @@ Each line is one write without waiting for the disk: the kernel keeps it when th
 first. Lines are `run MARK`, under which the run claims its deliveries in the store, `begun ID`, `back ID` (begun, but surely not
 taken) and `said ID {…}`; the first names the store, since numbers of one store mean nothing in another, and the time since
 the machine started, since a power cut takes the last lines with it. No line holds an address.
+
+Where many processes and threads send, each has a journal of its own in one folder and holds a lock on it (flock(2)), which ends
+with the process, however it ends: what is there and not locked was left behind, and whoever takes the lock settles it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +30,8 @@ from digest.model import Receipt
 log = logging.getLogger(__name__)
 
 _HEAD = "receipts 2 "
+_ENDING = ".receipts"
+_NEW = ".new"  # not locked yet, and nothing in it
 
 
 class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,12 +52,14 @@ class Wait(Struct, frozen=True, kw_only=True):
 
 class Left(Struct, frozen=True, kw_only=True):
     """What the last run left in its journal: answers by the delivery's id, and the ids of which a server may have the whole
-    mail. Of what was claimed under `mark` no server has any other; it is empty where lines may be missing."""
+    mail. Of what was claimed under `mark` no server has any other; it is empty where lines may be missing. `holder` is the mark
+    in any case."""
 
     said: dict[int, Said] = {}
     begun: frozenset[int] = frozenset()
     mark: str = ""
     wait: Wait | None = None
+    holder: str = ""
 
     def untouched(self, claimed: Iterable[int]) -> list[int]:
         """Those of the deliveries claimed under `mark` that no server has."""
@@ -84,6 +92,46 @@ def read_journal(path: Path, *, store: str) -> Left:
     return left if since == machine_start() else msgspec.structs.replace(left, mark="")
 
 
+@contextmanager
+def left_behind(path: Path, *, store: str) -> Iterator[Left | None]:
+    """What a process left in its journal in the folder of many; the file goes at the end of a block that ended well. None where
+    its process lives, somebody else settles it, or it is of another store. Raises StoreError as read_journal does."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        raise _fault(path, error) from error
+    try:
+        left = read_journal(path, store=store) if _locked(file) and _is_at(file, path) else None
+        yield left if left is not None and left.holder else None
+        if left is not None and left.holder:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(file)
+
+
+def journals_in(folder: Path) -> list[Path]:
+    """The journals of all processes and threads that have one in this folder."""
+    return sorted(folder.glob(f"*{_ENDING}"))
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Between the opening and the lock somebody else may have settled it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), path.stat())
+    return False
+
+
 def machine_start() -> str:
     """What differs after each start of the machine; "" where the system does not say."""
     try:
@@ -110,7 +158,7 @@ def _sorted_out(lines: Iterable[bytes]) -> Left:
                 said[int(number)] = _said.decode(value)
             elif word == b"wait":
                 wait = _wait.decode(rest)
-    return Left(said=said, begun=frozenset(begun), mark=mark, wait=wait)
+    return Left(said=said, begun=frozenset(begun), mark=mark, wait=wait, holder=mark)
 
 
 class Journal:
@@ -134,6 +182,21 @@ class Journal:
         except OSError as error:
             raise _fault(path, error) from error
         self._write(self._head)
+
+    @classmethod
+    def among_many(cls, folder: Path, name: str, *, store: str, mark: str) -> Journal:
+        """One of many in a folder, with a lock on it. It comes to its name when it has both, so that nobody takes it for left
+        behind."""
+        path = folder / f"{name}{_ENDING}"
+        journal = cls(path.with_suffix(_NEW), store=store, mark=mark)
+        if not _locked(journal._file):
+            raise _fault(path, OSError("somebody else has locked it"))
+        try:
+            path.with_suffix(_NEW).rename(path)
+        except OSError as error:
+            raise _fault(path, error) from error
+        journal._path = path
+        return journal
 
     def begun(self, number: int) -> None:
         """The whole mail may be with the server from here on."""

@@ -14,7 +14,17 @@ from msgspec.structs import replace
 
 from digest.config import Config
 from digest.errors import ConfigError, UsageError
-from digest.model import Delivery, DeliveryReport, Edition, Letter, Message, Preferences, Receipt, Subscriber
+from digest.model import (
+    Delivery,
+    DeliveryReport,
+    Edition,
+    Letter,
+    Message,
+    Preferences,
+    Receipt,
+    Span,
+    Subscriber,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +124,51 @@ class Post:
             renew=self.renew,
             journal=self._journal(),
         )
+
+    def deliver_span(
+        self,
+        span: Span,
+        *,
+        journal: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[DeliveryReport, datetime | None]:
+        """Sends what of a span is due, beside others that do the same; when it is worth another try, None when nothing of it
+        waits. `journal` is the folder of receipts that the processes of this machine share.
+
+        Raises StoreError, and LeaseHeld when this process stood still so long that its work was given to another: to be called
+        again.
+        """
+        from digest.pipeline.spans import deliver_span
+
+        return deliver_span(
+            self.store,
+            self._open_transport(),
+            self._one_composer,
+            self.config.mail,
+            span,
+            owner=self._holder,
+            clock=self.clock,
+            folder=journal or self._receipts(),
+            stop=self.stop,
+            progress=progress,
+        )
+
+    def take_up_receipts(self, *, journal: Path | None = None) -> None:
+        """Settles what processes of this machine were sending when they were killed. A worker does so when it begins; each span
+        does it too."""
+        from digest.pipeline.spans import take_up
+
+        take_up(self.store, self.config.mail, journal or self._receipts(), now=self.clock())
+
+    @cached_property
+    def _one_composer(self) -> Composer:
+        """One for all spans: what an edition's mails share is made once."""
+        return self._composer()
+
+    def _receipts(self) -> Path:
+        """The folder of the journals of many processes, beside that of one."""
+        one = self._journal()
+        return one.with_name(f"{one.name}.d")
 
     def _journal(self) -> Path:
         """Where the receipts of a run are noted before they are in the store: beside it, or below the configuration."""

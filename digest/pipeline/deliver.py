@@ -7,7 +7,6 @@ one mail for each connection of which nobody knows whether it was taken.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections import Counter, deque
@@ -22,11 +21,11 @@ from msgspec.structs import replace
 from digest.config import MailConfig
 from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, StoreError, UsageError
 from digest.journal import Journal, Left, Wait, read_journal
-from digest.model import Delivery, DeliveryReport, Message, Receipt
+from digest.model import Delivery, DeliveryReport, Message, Receipt, Span
 from digest.pipeline.judging import Judge, is_policy_refusal
 from digest.pipeline.lanes import Landed, Lanes
 from digest.pipeline.pace import AHEAD_S, Pace, Window
-from digest.pipeline.trying import in_words, pause, recover, retry_at
+from digest.pipeline.trying import in_words, pause, place_of, recover, retry_at
 from digest.scores import HALF_LIFE, LIMIT
 
 if TYPE_CHECKING:
@@ -67,13 +66,13 @@ def deliver(
     """
     now = clock()
     mark = f"{holder} {now.isoformat()}"
-    place = hashlib.sha256(store.secret()).hexdigest()[:16]
+    place = place_of(store)
     before = store.delivery_counts()
     left = read_journal(journal, store=place) if journal is not None else Left()
     recover(store, mail, left, mark, now)
     too_old = timedelta(hours=mail.expire_after_h)
     store.expire(now=now, older_than=now - too_old, holder=mark)
-    sending = _Sending(
+    sending = Sending(
         store,
         compose,
         mail,
@@ -104,11 +103,19 @@ def _with_remainder(error: str | None, queued: int) -> str | None:
     return f"{error} Mails that wait: {queued}." if error and queued else error
 
 
-class _Sending:
-    """The state of one run: what is claimed, what flies, what came back and is not yet recorded."""
+class Sending:
+    """The state of one run: what is claimed, what flies, what came back and is not yet recorded.
+
+    With a `span` it is one of many: only what is of the span is claimed and recorded, `renew` is called all the time, and
+    `check` before each mail.
+    """
 
     progress: Callable[[int, int], None] | None = None
     renew: Callable[[], None] | None = None
+    renew_every = RENEW_EVERY
+    check: Callable[[], None] | None = None
+    span: Span | None = None
+    settled = False
     total = 0
     too_old = timedelta()
     ahead = False
@@ -148,17 +155,17 @@ class _Sending:
         # Two writers of one folder gain nothing; a server is waited for, so there several connections pay.
         most = self.mail.smtp.connections if self.mail.transport == "smtp" else 1
         self.window = Window(most, ahead=self.ahead)
-        settled = False
         try:
-            with Lanes(open_transport, most, self.judge, self.journal) as self.lanes, self._drained():
+            lanes = Lanes(open_transport, most, self.judge, self.journal, self.check)
+            with lanes as self.lanes, self._drained():
                 while self._goes_on():
                     self._exchange()
                     self._launch()
                     self._rest()
                     self._land()
-            settled = self.judge.fatal is None
+            self.settled = self.judge.fatal is None
         finally:
-            self.journal.close(settled=settled, wait=self._wait_after(wait))
+            self.journal.close(settled=self.settled, wait=self._wait_after(wait))
         if self.judge.fatal is not None:
             raise self.judge.fatal
 
@@ -181,7 +188,7 @@ class _Sending:
                 self._settle()
 
     def _wait_after(self, before: Wait | None) -> Wait | None:
-        if not self.judge.back_off or self.judge.error is None or not self.ahead:
+        if not self.judge.back_off or self.judge.error is None or not self.ahead or self.span is not None:
             return None
         refused_again = before is not None and not self.judge.heard_any
         wait = pause(self.clock(), self.judge.error, before if refused_again else None)
@@ -201,7 +208,7 @@ class _Sending:
         self._settle_unknown()
         now, answers = self.clock(), self.answers
         claimed: list[Delivery] = []
-        how = {"now": now, "holder": self.mark, "older_than": now - self.too_old}
+        how = {"now": now, "holder": self.mark, "older_than": now - self.too_old, "span": self.span}
         if answers:
             together = 0 if self.address else max(room, 0)
             claimed = self.store.record_receipts(answers, claim=together, **how)  # type: ignore[arg-type]
@@ -221,6 +228,7 @@ class _Sending:
         if self.dry or self.judge.closed():
             return 0
         room = self.window.size - len(self.lanes.flying) - len(self.waiting)
+        self.pace.wanted = self.total - sum(self.tally.values()) - len(self.lanes.flying)
         return min(room, self.pace.slots() - len(self.waiting)) if self.pace.gap_s else room
 
     def _count_failures(self, now: datetime) -> None:
@@ -339,7 +347,7 @@ class _Sending:
             back += [delivery for delivery, _ in (*self.unknown, *self.refusals, *self.setbacks)]
             self.unknown, self.refusals, self.setbacks = [], [], []
         if back:
-            self.store.release(back, now=self.clock())
+            self.store.release(back, now=self.clock(), holder=self.mark if self.span else "")
         for delivery, receipt in self.refusals:
             self._rejected(delivery, receipt, counts=True)
         for delivery, text in self.setbacks:
@@ -354,7 +362,10 @@ class _Sending:
         unknown, self.unknown = self.unknown, []
         now = self.clock()
         self.store.record_receipts(
-            [(d, replace(receipt, status="rejected"), None) for d, receipt in unknown], now=now
+            [(d, replace(receipt, status="rejected"), None) for d, receipt in unknown],
+            now=now,
+            holder=self.mark,
+            span=self.span,
         )
         self.tally["rejected"] += len(unknown)
         for delivery, _ in unknown:
@@ -362,7 +373,7 @@ class _Sending:
 
     def _keep_lease(self) -> None:
         now = self.clock()
-        if self.renew is None or self.judge.fatal is not None or now - self.renewed_at < RENEW_EVERY:
+        if self.renew is None or self.judge.fatal is not None or now - self.renewed_at < self.renew_every:
             return
         try:
             self.renew()

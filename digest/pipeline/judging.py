@@ -19,7 +19,7 @@ class Judge:
     """Hears every answer and every failure of a run, in the threads of its connections, and says when the run is over.
 
     `error` is then why, for the operator; `fatal` what ended it that is no matter of mail; `back_off` whether the server
-    asked to be left alone.
+    asked to be left alone, `refused` whether it is the server that ended the run.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -30,7 +30,7 @@ class Judge:
         self.heard_any = False
         self.error: str | None = None
         self.fatal: BaseException | None = None
-        self.back_off = False
+        self.back_off = self.refused = False
         self.over = False
 
     def closed(self) -> bool:
@@ -97,6 +97,7 @@ class Judge:
             self.fatal = self.fatal or error
 
     def _end(self, error: str) -> None:
+        self.refused = self.refused or self.error is None
         self.error = self.error or error
 
 

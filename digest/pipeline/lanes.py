@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from digest.errors import MailError
+from digest.errors import DigestError, MailError
 from digest.journal import Journal
 from digest.mail.replies import Stage, Verdict
 from digest.model import Delivery, Message, Receipt
@@ -35,13 +35,19 @@ class Landed(Struct, frozen=True, gc=False):
 class Lanes:
     """Up to `most` threads, started as mails come. One thread, the one that made it, puts mails in and takes out what landed.
 
-    `flying` are the deliveries that were put and have not landed.
+    `flying` are the deliveries that were put and have not landed. `check` is asked before each mail, and raises where none may
+    be sent any more.
     """
 
     def __init__(
-        self, open_transport: Callable[[], Transport], most: int, judge: Judge, journal: Journal
+        self,
+        open_transport: Callable[[], Transport],
+        most: int,
+        judge: Judge,
+        journal: Journal,
+        check: Callable[[], None] | None = None,
     ) -> None:
-        self.most, self.judge, self.journal = most, judge, journal
+        self.most, self.judge, self.journal, self.check = most, judge, journal, check
         self.open_transport = open_transport
         self.flying: dict[int, Delivery] = {}
         self.landed: deque[Landed] = deque()
@@ -152,6 +158,14 @@ class _Lane:
 
     def begun(self, mail: Mail) -> None:
         self._journal.begun(mail.number)
+        if self._lanes.check is None:
+            return
+        # After the note: whoever takes over while this thread stands still, here, takes the mail for one that was sent.
+        try:
+            self._lanes.check()
+        except DigestError:
+            self._journal.back(mail.number)
+            raise
 
     def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
         self._journal.said(mail.number, self._lanes.flying[mail.number].attempt, receipt, stage)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 # Who leaves is heard at the claim, so a mail is claimed about so long before it goes.
 AHEAD_S = 0.25
 _MOST_AT_ONCE = 200  # rows in one transaction
 _MEASURED_S = 0.02
 _CAUGHT_UP_S = 0.1
+_TAKEN_AHEAD_S = 1.0  # moments that one process takes at once; the others wait for as long
 
 
 class Pace:
     """Even spacing at exactly so many a second. Of the machine's own clock, since it is about the wire, not about dates."""
+
+    wanted = 1  # how many mails there are to send, about
 
     def __init__(self, per_second: float) -> None:
         self.gap_s = 1 / per_second if per_second else 0.0
@@ -31,6 +35,42 @@ class Pace:
         now = time.monotonic()
         # Counted from the slot and not from now, so that late wake-ups do not add up; a longer pause is not caught up.
         self._next = (self._next if now - self._next < max(self.gap_s, _CAUGHT_UP_S) else now) + self.gap_s
+
+
+class SharedPace(Pace):
+    """The same over many processes: each mail has a moment that was taken for it, some of them at once, and nobody else has.
+
+    `take_slots(count, gap_s)` gives the seconds until the first of so many. Those whose moment has passed are not caught up.
+    """
+
+    def __init__(self, per_second: float, take_slots: Callable[[int, float], float]) -> None:
+        super().__init__(per_second)
+        self._take_slots = take_slots
+        self._left = 0
+
+    def delay(self) -> float:
+        if not self.gap_s:
+            return 0.0
+        late = time.monotonic() - self._next - max(self.gap_s, _CAUGHT_UP_S)
+        if late > 0 and self._left:
+            missed = min(self._left, 1 + int(late / self.gap_s))
+            self._left -= missed
+            self._next += missed * self.gap_s
+        if not self._left:
+            if self.wanted <= 0:
+                return 0.0
+            count = max(1, min(self.wanted, int(_TAKEN_AHEAD_S / self.gap_s)))
+            asked = time.monotonic()
+            self._next = asked + self._take_slots(count, self.gap_s)
+            self._left = count
+        return max(0.0, self._next - time.monotonic())
+
+    def slots(self) -> int:
+        return min(super().slots(), self._left)
+
+    def take(self) -> None:
+        self._left = max(0, self._left - 1)
+        self._next += self.gap_s
 
 
 class Window:

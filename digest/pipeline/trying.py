@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ BACK_OFF_FIRST_S = 300.0
 BACK_OFF_LAST_S = 4000.0
 
 
+def place_of(store: Store) -> str:
+    """How journals name the store that they belong to."""
+    return hashlib.sha256(store.secret()).hexdigest()[:16]
+
+
 def retry_at(now: datetime, attempt: int) -> datetime:
     """When to try again after this many attempts: 30 minutes, 1 hour, 2 hours, then every 4.
 
@@ -36,6 +42,18 @@ def retry_at(now: datetime, attempt: int) -> datetime:
 
 def recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
     """What the journal of a killed run knows is recorded; what it began and has no answer to is in doubt."""
+    answers, again = known_from(store, left, now)
+    if answers:
+        store.record_receipts(answers, now=now)
+    resend = mail.in_doubt == "resend"
+    doubtful = store.recover_in_doubt(holder=mark, now=now, resend=resend, untouched=again)
+    tell_doubtful(doubtful, resend=resend)
+
+
+def known_from(
+    store: Store, left: Left, now: datetime
+) -> tuple[list[tuple[Delivery, Receipt, datetime | None]], list[int]]:
+    """What a journal knows for sure: answers to record, and the ids of deliveries that no server has."""
     answers, again = [], left.untouched(store.claimed_under(left.mark)) if left.mark else []
     for number, said in left.said.items():
         receipt = said.receipt
@@ -45,13 +63,13 @@ def recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime
         else:
             # Was it the reader, or the server's mood? The run that could tell is gone: ask again.
             again.append(number)
-    if answers:
-        store.record_receipts(answers, now=now)
-    resend = mail.in_doubt == "resend"
-    doubtful = store.recover_in_doubt(holder=mark, now=now, resend=resend, untouched=again)
-    if doubtful:
+    return answers, again
+
+
+def tell_doubtful(count: int, *, resend: bool) -> None:
+    if count:
         fate = "sent again with the same Message-ID" if resend else "held"
-        log.warning("%d mails were in flight when a run ended: %s (mail.in_doubt)", doubtful, fate)
+        log.warning("%d mails were in flight when a run ended: %s (mail.in_doubt)", count, fate)
 
 
 def _noted(number: int, said: Said, now: datetime) -> tuple[Delivery, Receipt, datetime | None]:
@@ -65,9 +83,9 @@ def _noted(number: int, said: Said, now: datetime) -> tuple[Delivery, Receipt, d
     return delivery, receipt, again
 
 
-def pause(now: datetime, reason: str, before: Wait | None) -> Wait:
+def pause(now: datetime, reason: str, before: Wait | None, *, first_s: float = BACK_OFF_FIRST_S) -> Wait:
     """How long a server that ended our session is left alone: twice as long as `before`, the pause that ended just now."""
-    seconds = min(before.seconds * 2, BACK_OFF_LAST_S) if before else BACK_OFF_FIRST_S
+    seconds = min(before.seconds * 2, BACK_OFF_LAST_S) if before else first_s
     return Wait(until=now + timedelta(seconds=seconds), seconds=seconds, reason=reason)
 
 

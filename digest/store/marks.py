@@ -100,9 +100,8 @@ class Marks:
             return self._db.run(query, holder=mark, now=at)
 
     @whole
-    def expire_span(self, span: Span, *, mark: str, now: datetime) -> int:
-        """Gives up what of the span waits, is held or was claimed under another mark that is over; how many those were. What was
-        joined to one expires with it."""
+    def expire_span(self, span: Span, *, now: datetime) -> int:
+        """Gives up what of the span waits or is held; how many those were. What was joined to one expires with it."""
         at = stamp(now)
         with self._db.writing(alone=False):
             ids = [row[0] for row in self._db.rows("to_expire_in_span", **within(span))]
