@@ -1,14 +1,14 @@
-"""Fills a store with papers that were seen long ago, millions of them within seconds.
+"""Fills a store with papers that were seen long ago, ten million of them within a minute or two.
 
 What the program's own code writes for one such paper is the pattern: its row, its keys, its sighting, its offer. SQL then writes
-so many more of each, with other ids. Their texts are short, since a diff only reads the papers that are listed.
+so many more of each, with other ids. Their words are left out, since a diff reads those of the papers that are listed only.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,11 @@ from digest.model import Paper
 from digest.store import open_store
 
 LONG_AGO = datetime(2020, 1, 1, 6, tzinfo=UTC)
-_PATTERN = "arxiv:2001.00001"
-_ABSTRACT = (
-    "An invented paper of long ago, of which a listing said what was found and how, in as few words as count."
-)
-_DIGITS = re.compile(r"[0-9a-f]{16,}")
-_SPREAD = 0x9E3779B97F4A7C15  # the golden ratio of 2^64: neighbours of one order are far apart in the other
+_ARXIV = "2001.00001"
+# The n-th of them: ids in the order of the papers.
+_NTH = "printf('%d.%05d', 2001 + n / 90000, n % 90000)"
+_HASH = re.compile(r"[0-9a-f]{16,}")
+_COUNT = "WITH RECURSIVE counted (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM counted WHERE n < :last)"
 
 
 def add_seen(file: Path, count: int, *, digest: str = "daily", source: str = "papers") -> None:
@@ -33,13 +32,15 @@ def add_seen(file: Path, count: int, *, digest: str = "daily", source: str = "pa
             source, [_paper()], now=LONG_AGO, listed_on=None, followers=[digest], updates_for=set()
         )
     drop_waiting(file)
-    with closing(sqlite3.connect(file)) as database:
-        database.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000;")
-        with database:
-            for table in ("papers", "paper_keys", "sightings", "offers"):
-                _multiply(database, table, count)
-    with closing(sqlite3.connect(file)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        for pragma in ("synchronous = OFF", "cache_size = -200000", "journal_mode = OFF"):
+            database.execute(f"PRAGMA {pragma}")
+        database.execute("UPDATE papers SET content = ?", [json.dumps(_few_words())])
+        database.execute("BEGIN")
+        for table in _tables(database):
+            for row in _pattern(database, table):
+                _multiply(database, table, row, count)
+        database.execute("COMMIT")
 
 
 def drop_waiting(file: Path) -> None:
@@ -49,63 +50,60 @@ def drop_waiting(file: Path) -> None:
 
 
 def _paper() -> Paper:
+    words = (
+        "An invented paper of long ago, of which a listing said what was found, how, and why it may count. "
+    )
     return Paper(
-        key=_PATTERN, ids={"arxiv": _PATTERN[6:]}, title="Of long ago", abstract=_ABSTRACT * 2,
-        links={"abstract": "https://arxiv.org/abs/2001.00001"}, authors=("Ada Lindqvist",),
+        key=f"arxiv:{_ARXIV}", ids={"arxiv": _ARXIV}, title="Of long ago", abstract=words * 4,
+        links={"abstract": f"https://arxiv.org/abs/{_ARXIV}"}, authors=("Ada Lindqvist",),
     )  # fmt: skip
 
 
-def _multiply(database: sqlite3.Connection, table: str, count: int) -> None:
-    """Rows 2 to `count` of a table, like its first one, in the order of its key: a table that grows at its end grows fast."""
+def _few_words() -> dict[str, Any]:
+    return {"key": f"arxiv:{_ARXIV}", "ids": {"arxiv": _ARXIV}, "title": "Of long ago"}
+
+
+def _tables(database: sqlite3.Connection) -> list[str]:
+    """Those that have something to say of a paper, the papers first."""
+    found = database.execute(
+        "SELECT t.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'paper_id'"
+    )
+    return ["papers", *sorted(row[0] for row in found)]
+
+
+def _pattern(database: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    """The rows of the first paper, which leave the table: they are written with the others, in the order of the table's key."""
     found = database.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in found.description]
     rows = sorted(found.fetchall(), key=repr)
-    database.execute(f"DELETE FROM {table}") if table == "paper_keys" else None
-    slots = ", ".join("?" * len(names))
-    insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({slots})"
-    for row in rows:
-        database.executemany(insert, _rows(table, dict(zip(names, row, strict=True)), count))
+    database.execute(f"DELETE FROM {table}")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _rows(table: str, pattern: dict[str, Any], count: int) -> Iterator[tuple[Any, ...]]:
-    if table == "paper_keys":
-        return _keys(str(pattern["key"]), count)
-    place = next(at for at, name in enumerate(pattern) if name in ("id", "paper_id"))
-    texts = [
-        at for at, value in enumerate(pattern.values()) if isinstance(value, str) and _PATTERN[6:] in value
+def _multiply(database: sqlite3.Connection, table: str, row: dict[str, Any], count: int) -> None:
+    """`count` rows like this one, ascending: a table that grows at its end grows fast."""
+    hashed = [
+        name
+        for name, value in row.items()
+        if name == "key" and isinstance(value, str) and _HASH.search(value)
     ]
-    return _alike(list(pattern.values()), place, texts, count)
+    values = {name: f":{name}" for name in row}
+    for name, value in row.items():
+        if name in ("paper_id", "id"):
+            # Hashes are in another order than the papers: neighbours of one are far apart in the other.
+            values[name] = "n * 7919 % :last + 1" if hashed else "n"
+        elif name in hashed:
+            values[name] = _hash_of(value)
+        elif isinstance(value, str) and _ARXIV in value:
+            values[name] = f"replace(:{name}, '{_ARXIV}', {_NTH})"
+    sql = f"{_COUNT} INSERT INTO {table} ({', '.join(row)}) SELECT {', '.join(values.values())} FROM counted"
+    database.execute(sql, row | {"first": 1, "last": count, "step": (1 << 63) // (count + 1)})
 
 
-def _alike(row: list[Any], place: int, texts: list[int], count: int) -> Iterator[tuple[Any, ...]]:
-    parts = {at: row[at].split(_PATTERN[6:]) for at in texts}
-    for number in range(2, count + 1):
-        row[place] = number
-        for at, pieces in parts.items():
-            row[at] = arxiv_of(number).join(pieces)
-        yield tuple(row)
-
-
-def arxiv_of(number: int) -> str:
-    """The id of the n-th of them, in order; the first is the pattern's."""
-    month, rest = divmod(number, 90_000)
-    return f"{2001 + month}.{rest:05}"
-
-
-def _keys(pattern: str, count: int) -> Iterator[tuple[str, int]]:
-    """One key of each paper, ascending. Ids are in the order of the papers, hashes in another."""
-    if _PATTERN[6:] in pattern:
-        head, tail = pattern.split(_PATTERN[6:])
-        yield from ((f"{head}{arxiv_of(number)}{tail}", number) for number in range(1, count + 1))
-        return
-    digits = _DIGITS.search(pattern)
-    if not digits:
-        raise SystemExit(f"a key of a kind that is not known here: {pattern}")
-    head, length, tail = pattern[: digits.start()], len(digits[0]), pattern[digits.end() :]
-    step = (1 << 64) // count
-    for place in range(count):
-        high = place * step
-        yield (
-            f"{head}{high:016x}{high * _SPREAD % (1 << 64):016x}"[: len(head) + length] + tail,
-            place * 7_919 % count + 1,
-        )
+def _hash_of(key: str) -> str:
+    """SQL for the n-th key with a hash in it, ascending."""
+    found = _HASH.search(key)
+    assert found
+    head, length, tail = key[: found.start()], len(found[0]), key[found.end() :]
+    digits = f"substr(printf('%016x%08x%08x', n * :step, n * 40503 % 4294967296, n), 1, {length})"
+    return f"'{head}' || {digits} || '{tail}'"
