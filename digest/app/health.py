@@ -37,7 +37,7 @@ _AGAIN = timedelta(hours=24)
 _EARLY = timedelta(hours=12)
 _TICK = timedelta(microseconds=1)
 # So many runs are looked through for one that did well.
-_BACK = 60
+_BACK = 500
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
