@@ -35,6 +35,7 @@ EXPECTED = Left(
     said={1: Said(attempt=1, receipt=OK), 2: Said(attempt=3, stage="rcpt", receipt=LATER)},
     begun=frozenset({1, 3}),
     mark="me",
+    holder="me",
 )
 
 
@@ -51,7 +52,7 @@ def test_after_a_power_cut_lines_may_be_missing_and_nothing_counts_as_untouched(
     written(tmp_path / "receipts")
     monkeypatch.setattr("digest.journal.machine_start", lambda: "another start")
     left = read_journal(tmp_path / "receipts", store="abc")
-    assert left.mark == ""
+    assert (left.mark, left.holder) == ("", "me")
     assert left.said == EXPECTED.said
 
 
@@ -69,7 +70,7 @@ def test_the_journal_of_another_store_says_nothing(tmp_path: Path) -> None:
 def test_a_new_run_begins_with_an_empty_journal(tmp_path: Path) -> None:
     written(tmp_path / "receipts")
     Journal(tmp_path / "receipts", store="abc", mark="me")
-    assert read_journal(tmp_path / "receipts", store="abc") == Left(mark="me")
+    assert read_journal(tmp_path / "receipts", store="abc") == Left(mark="me", holder="me")
 
 
 def test_the_journal_goes_when_everything_is_in_the_store_and_stays_otherwise(tmp_path: Path) -> None:
