@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bounce_reports import ENDS, SYSTEMS, away_notes, notification
+from commands import called
 from digest.model import Subscriber
 from digest.store import open_store
 from digest.tokens import Tokens
 from imap_servers import PASSWORD, USER, imap
-from pages import ROOT
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CONFIG = """
@@ -43,19 +41,11 @@ def folder(tmp_path: Path) -> Path:
 def bounce(
     folder: Path, *args: str, piped: bytes = b"", code: int = 0, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "digest", "bounce", *args],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        input=piped,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    told, faults = done.stdout.decode(), done.stderr.decode()
+    done = called(["bounce", *args], cwd=folder, environ=environ, given=piped)
+    told, faults = done.stdout, done.stderr
     assert done.returncode == code, f"exit {done.returncode}, not {code}\n{told}\n{faults}"
     assert "Traceback" not in faults
-    return subprocess.CompletedProcess(done.args, done.returncode, told, faults)
+    return done
 
 
 def a_reader(folder: Path, address: str = "reader@example.net") -> tuple[Subscriber, Tokens]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from commands import called
 from pages import ROOT, invented, rss, tree
 
 DIGEST = [sys.executable, "-m", "digest"]
@@ -27,15 +28,7 @@ class Shell:
         self.folder = folder
 
     def __call__(self, *args: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*DIGEST, *args],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = called(args, cwd=self.folder, environ=environ)
         assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

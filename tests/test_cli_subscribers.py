@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commands import called
 from digest.store import open_store
 from store_contract import NOW
 
@@ -24,19 +23,12 @@ class Shell:
     def __call__(
         self, *args: str, code: int = 0, given: str | bytes = ""
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "digest", "subscribers", *args],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            input=given.encode() if isinstance(given, str) else given,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        out, err = done.stdout.decode(), done.stderr.decode()
+        given = given.encode() if isinstance(given, str) else given
+        done = called(["subscribers", *args], cwd=self.folder, given=given)
+        out, err = done.stdout, done.stderr
         assert done.returncode == code, f"exit {done.returncode}, not {code}\n{out}\n{err}"
         assert "Traceback" not in err
-        return subprocess.CompletedProcess(args, done.returncode, out, err)
+        return done
 
     def json(self, *args: str, code: int = 0, given: str = "") -> Any:
         value = json.loads(self(*args, "--json", code=code, given=given).stdout)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands import called
 from digest.cli.tomledit import with_enabled
-from pages import ROOT, tree
+from pages import tree
 
 PAGES = Path(__file__).parent / "selectors"
 CONFIG = """\
@@ -58,15 +57,7 @@ class Shell:
         self.config = folder / "config.toml"
 
     def __call__(self, *args: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "digest", "sources", *args],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = called(["sources", *args], cwd=self.folder, environ=environ)
         assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

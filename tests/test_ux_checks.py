@@ -28,11 +28,9 @@ program built, its mails, its feeds, its forms and the command line.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from html import unescape
 from itertools import pairwise
@@ -45,6 +43,7 @@ import pytest
 from bs4 import BeautifulSoup
 from lxml import etree
 
+from commands import called
 from conftest import need
 from digest.app import open_app
 from digest.text import display_width
@@ -563,15 +562,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "digest", *args],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return called(args, cwd=folder, environ=environ)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
