@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
+import sqlparse
 from hypothesis import settings
+
+# Its fixtures are everybody's: one PostgreSQL server for a whole session, not one for each module that asks for it.
+pytest_plugins = ["store_contract"]
 
 # The ordinary suite draws the same examples every time: a failure is a change of the code, on every machine. `make torture`
 # draws new ones.
-settings.register_profile("same", derandomize=True, deadline=None)
+PROFILE = os.environ.get("DIGEST_HYPOTHESIS", "same")
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=25)
 settings.register_profile("new", deadline=None, print_blob=True)
-settings.load_profile(os.environ.get("DIGEST_HYPOTHESIS", "same"))
+settings.load_profile(PROFILE)
 
 # Saved pages of real listings, with a MANIFEST.toml. They are not part of the project (their texts belong to others), so
 # without them their tests are not collected, rather than skipped. Naming the folder says that it is there.
@@ -21,6 +28,20 @@ SHARED = Path(
 )
 if not os.environ.get("DIGEST_SHARED_LISTINGS") and not (SHARED / "MANIFEST.toml").is_file():
     collect_ignore = ["test_sources_shared_pages.py", "test_days_shared.py"]
+
+# yoyo asks for the statements of our migrations, always the same, with each of the many stores that are set up here.
+sqlparse.split = cache(sqlparse.split)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live until the end: they need not be looked through whenever garbage is."""
+    gc.collect()
+    gc.freeze()
+
+
+def examples(many: int) -> int:
+    """How many examples a property is tried with: so many by `make torture`, a quarter of them in the ordinary suite."""
+    return many if PROFILE == "new" else max(many // 4, 10)
 
 
 def need(condition: object, reason: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.formats.citations import (
     Citation,
     bibtex,
@@ -263,7 +264,7 @@ HOSTILE = st.text(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(title=HOSTILE, abstract=HOSTILE, authors=st.lists(HOSTILE, max_size=4), doi=HOSTILE, url=HOSTILE)
 def test_whatever_a_source_says_comes_back_as_text(
     title: str, abstract: str, authors: list[str], doi: str, url: str

@@ -11,16 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.errors import UsageError
 from digest.model import Paper
 from digest.store import Store
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,
@@ -266,7 +265,9 @@ def test_a_correction_survives_an_issue_and_a_withdrawal(store: Store) -> None:
 # --- for every sequence of listings
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(listings=LISTINGS, data=st.data())
 def test_after_a_correction_the_same_pages_hold_nothing_new_and_nothing_updated(
     listings: list[tuple[list[Paper], int | None]], data: st.DataObject, empty_sqlite: Path, tmp_path: Path

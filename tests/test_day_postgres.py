@@ -10,9 +10,8 @@ import pytest
 
 from digest.app import open_app
 from pages import installation, invented, rss, tree
-from store_contract import empty_postgres, postgres_url
+from store_contract import empty_postgres
 
-__all__ = ["postgres_url"]
 pytestmark = pytest.mark.postgres
 NOW = datetime(2026, 11, 19, 6, tzinfo=UTC)
 

@@ -13,15 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.model import Paper
 from digest.store import Store, open_store
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,
@@ -578,7 +577,9 @@ def days_of(offset: int | None) -> date | None:
     return None if offset is None else TODAY + timedelta(days=offset)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(listings=LISTINGS)
 def test_a_second_pass_finds_nothing_new_and_nothing_updated(
     listings: list[tuple[list[Paper], int | None]], empty_sqlite: Path, tmp_path: Path
@@ -593,7 +594,9 @@ def test_a_second_pass_finds_nothing_new_and_nothing_updated(
         assert store.check() == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(listings=LISTINGS)
 def test_every_paper_listed_is_issued_once_and_never_twice(
     listings: list[tuple[list[Paper], int | None]], empty_sqlite: Path, tmp_path: Path
@@ -620,7 +623,9 @@ def test_every_paper_listed_is_issued_once_and_never_twice(
         assert store.count_waiting("daily") == 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     shown=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(["title", "arxiv", "doi", "both", "renamed"])),

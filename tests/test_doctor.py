@@ -34,10 +34,7 @@ from digest.mail.dmarc import Finding
 from imap_servers import PASSWORD, USER, imap
 from pages import ROOT
 from smtp_servers import serving
-from store_contract import postgres_url
 from test_authentication import lookup_in
-
-__all__ = ["postgres_url"]
 
 
 @pytest.mark.postgres

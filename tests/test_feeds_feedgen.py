@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from conftest import examples
 from digest.formats.feeds import documents
 from digest.formats.items import Feed, Item, feed_urls
 from digest.render import clean, safe_url
@@ -91,7 +92,7 @@ ITEM = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(items=st.lists(ITEM, max_size=3), title=SOME, description=SOME, home=URLS, publisher=TEXT)
 def test_our_bytes_are_those_of_feedgen(
     items: list[Item], title: str, description: str, home: str, publisher: str

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import need
+from conftest import examples, need
 from digest.config import SourceConfig
 from digest.errors import FetchError, FetchRefused, FetchTimeout, FetchTooLarge
 from digest.fetch import Fetcher
@@ -221,7 +221,9 @@ def test_a_packed_answer_that_is_broken_is_an_error(site: Site, body: bytes) -> 
     assert "gzip" in str(found) or "cut off" in str(found)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     pieces=st.lists(st.binary(max_size=300_000), max_size=4),
     cut=st.integers(1, 70_000),
@@ -376,7 +378,9 @@ def test_what_is_no_whole_answer_is_an_error_of_the_source(
 BEGINNINGS = [b"", OK, OK + b"Content-Encoding: gzip\r\n", OK + b"Transfer-Encoding: chunked\r\n\r\n"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(said=st.binary(max_size=400), after=st.sampled_from(BEGINNINGS))
 def test_whatever_a_server_says_is_an_answer_of_the_source(site: Site, said: bytes, after: bytes) -> None:
     site.pages["/x"] = lambda connection: connection.sendall(after + said)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from msgspec.structs import replace
 
+from conftest import examples
 from digest.formats import FORMATS, pages
 from digest.formats.items import FEED_DAYS, FEED_ITEMS, make_item
 from digest.model import Paper
@@ -210,7 +211,7 @@ def test_dates_come_from_the_paper_before_the_edition() -> None:
 # ---------------------------------------------------------------- whatever stands in a title
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(title=st.text(max_size=300), author=st.text(max_size=40), url=st.text(max_size=60))
 def test_no_text_kills_a_feed(title: str, author: str, url: str) -> None:
     """Control characters, lone surrogates, noncharacters, markup, injected links: three feeds, the same ids, no complaint."""

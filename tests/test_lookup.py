@@ -30,10 +30,8 @@ from pages import installation, tree
 from services import LocalFetcher, Services, record
 from store_contract import (  # noqa: F401
     NOW,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from conftest import examples
 from digest.config import MailboxConfig, MailConfig, WebConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
@@ -470,7 +471,7 @@ def test_a_subject_without_titles_says_the_date() -> None:
     assert composed_of(edition, shipped()).subject == "1 paper of Thursday, 19 November 2026"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(titles=st.lists(st.text(max_size=200), min_size=1, max_size=6))
 def test_any_titles_make_a_sound_mail(titles: list[str]) -> None:
     """One line of 10 to 70 characters without emoji as the subject; a message to the standards; the same headers always."""

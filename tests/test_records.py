@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from conftest import examples
 from digest.formats.changes import changed_words
 from digest.labels import record_path
 from digest.model import EditionHead, Mention, Paper, PaperRecord, Version
@@ -258,7 +259,7 @@ def sides(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
     return old, new
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(before=WORDS, after=WORDS)
 def test_both_texts_can_be_read_from_what_changed(before: list[str], after: list[str]) -> None:
     for shown, whole in zip(sides(before, after), (before, after), strict=True):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.config import SmtpConfig
 from digest.errors import MailError
 from digest.mail.replies import Stage
@@ -161,7 +162,7 @@ def test_a_mail_of_any_size_arrives_byte_for_byte(size: int) -> None:
     assert [mail.data for mail in server.taken] == [mail.message.data for mail in mails(2, body=body)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=2500))
 def test_a_mail_of_any_number_of_pieces_arrives_byte_for_byte(sizes: list[int]) -> None:
     pieces = tuple(b"y" * size for size in sizes)
@@ -229,7 +230,7 @@ def test_data_that_is_let_through_without_a_recipient_sends_nobody_anything() ->
     assert server.connections == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.sampled_from(["ok", "RCPT", "DATA", "DOT"]), min_size=1, max_size=12), st.booleans())
 def test_any_row_of_refusals_is_sorted_out(plan: list[str], lenient: bool) -> None:
     last = 0

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest import sources
 from digest.errors import ParseError
 from digest.model import Listing, Reading
@@ -60,7 +61,7 @@ def test_a_page_cut_at_any_byte_invents_no_paper_and_calls_no_loss_a_whole_page(
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_page_raises_nothing_but_a_parse_error(name: str, data: st.DataObject) -> None:
     body = bytearray((PAGES / name).read_bytes())

@@ -13,8 +13,6 @@ from digest.store import Day, Store
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
-    postgres_url,
     store,
     store_url,
 )

@@ -19,8 +19,6 @@ from digest.store import Store, open_store
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
-    postgres_url,
     store,
     store_url,
 )

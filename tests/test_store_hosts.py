@@ -13,11 +13,10 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.store import Store
 from store_contract import (  # noqa: F401
     NOW,
-    empty_sqlite,
-    postgres_url,
     store,
     store_url,
 )
@@ -106,7 +105,9 @@ def test_a_clock_that_was_wrong_once_does_not_close_a_host_for_years(store: Stor
     assert take(store, "b", 3) == 2
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.sampled_from(["take", "end"])), max_size=30

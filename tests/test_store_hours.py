@@ -11,6 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.model import Receipt
 from digest.store import Planned, Store, open_store
 from digest.store.database import load_queries
@@ -18,9 +19,7 @@ from store_contract import (  # noqa: F401
     NOW,
     TODAY,
     edition,
-    empty_sqlite,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,
@@ -289,7 +288,7 @@ def test_what_was_tried_or_goes_to_others_is_not_moved(store: Store) -> None:
     assert {delivery.subscriber.id for delivery in claim(store, at)} == {number, other}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.one_of(

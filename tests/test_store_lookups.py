@@ -11,10 +11,8 @@ from digest.errors import StoreError
 from digest.store import Lookup, Store, Unresolved, lookups
 from store_contract import (  # noqa: F401
     NOW,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,

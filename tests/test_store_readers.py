@@ -17,10 +17,8 @@ from digest.store import Lookup, Store, shown
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.errors import StoreError
 from digest.store import Answer, ReadingRow, SourceRun, Store, open_store, page_hash, readings
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
-    postgres_url,
     store,
     store_url,
 )
@@ -233,7 +232,9 @@ def test_a_damaged_page_is_named(store: Store) -> None:
         store.page(page_hash(BODY))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(body=st.binary(max_size=4000))
 def test_whatever_the_bytes_they_come_back(store: Store, body: bytes) -> None:
     runs = sum(1 for _ in store.readings_since(None))

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from conftest import examples
 from digest.errors import UsageError
 from digest.model import Paper
 from digest.searching import matches, parse_query
@@ -20,10 +21,8 @@ from digest.store import Store, wording
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,
@@ -272,7 +271,7 @@ term = st.one_of(
 queries = st.lists(st.lists(term, min_size=1, max_size=4).map(" ".join), min_size=1, max_size=12)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(papers, queries)
 def test_both_databases_find_what_matches_names(
     store_url: str, request: pytest.FixtureRequest, shown: list[tuple[str, str, list[str], list[str]]], asked: list[str]

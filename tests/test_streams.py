@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.config import DigestConfig
 from digest.model import Candidate, Paper
 from digest.selection import select
@@ -19,11 +20,9 @@ from store_contract import (  # noqa: F401
     NOW,
     TODAY,
     edition,
-    empty_sqlite,
     envelope,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,
@@ -227,7 +226,9 @@ def decide(store: Store, digest: DigestConfig, day: date) -> list[Candidate]:
     return kept
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(days=DAYS)
 def test_no_paper_is_offered_twice_in_a_stream(
     days: list[list[tuple[int, str, str | None, int | None, int | None, str]]],

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import examples
 from digest.web.files import Files
 from polls import FEED, Connections, head_of, parsed, site_of
 
@@ -255,12 +256,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @given(chunks=conversations(bad=True))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_whatever_is_said_the_lane_is_not_told_from_the_road(shared: Path, chunks: list[bytes]) -> None:
     both_ways(shared, chunks, patient=True)
 
 
 @given(chunks=conversations(bad=False))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_requests_sent_without_waiting_are_answered_in_their_order(shared: Path, chunks: list[bytes]) -> None:
     both_ways(shared, chunks, patient=False)

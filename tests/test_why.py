@@ -13,10 +13,8 @@ from digest.store import Store, Story
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
-    empty_sqlite,
     issue,
     paper,
-    postgres_url,
     sight,
     store,
     store_url,
