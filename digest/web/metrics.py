@@ -6,7 +6,7 @@ No name, address or title of anybody is in it. Nothing is asked that would walk 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -27,8 +27,24 @@ LIVE = ("queued", "sending", "deferred")
 SUBSCRIBER_STATUSES = ("pending", "confirmed", "paused", "unsubscribed", "suppressed")
 # A worker says every few seconds that it lives; one that was not heard of for so long is gone.
 WORKER_ALIVE = timedelta(seconds=30)
-# Subscribers are counted one by one: of the time of this process that may take a fiftieth, however many there are.
+# Subscribers and what is queued are counted one by one: counting them takes a fiftieth of the time, however many there are.
 _SHARE = 50
+
+
+class Count:
+    """What a question that grows with its answer said last; it is asked again when that is cheap enough."""
+
+    def __init__(self, ask: Callable[[], dict[str, int]]) -> None:
+        self._ask = ask
+        self._again_at = 0.0
+        self._found: dict[str, int] = {}
+
+    def __call__(self) -> dict[str, int]:
+        began = time.monotonic()
+        if began >= self._again_at:
+            self._found = self._ask()
+            self._again_at = began + (time.monotonic() - began) * _SHARE
+        return self._found
 
 
 class StoreCollector(Collector):
@@ -37,8 +53,11 @@ class StoreCollector(Collector):
     def __init__(self, app: App) -> None:
         self._app, self._config = app, app.config
         self.now = app.clock()
-        self._subscribers: dict[str, int] = {}
-        self._recount_at = 0.0
+        self._live = Count(lambda: app.store.live_deliveries())
+        self._subscribers = Count(lambda: app.store.subscriber_counts())
+        self._jobs = Count(
+            lambda: {f"{t} {s}": n for t, c in app.store.job_counts().items() for s, n in c.items()}
+        )
 
     def collect(self) -> Iterator[Metric]:
         yield from self._build()
@@ -104,7 +123,7 @@ class StoreCollector(Collector):
         created.add_metric([], store.deliveries_ever())
         yield created
         live = _gauge("digest_deliveries", "Deliveries that are not ended.", "status")
-        _counts(live, LIVE, store.live_deliveries())
+        _counts(live, LIVE, self._live())
         yield live
         yield GaugeMetricFamily(
             "digest_delivery_oldest_due_age_seconds",
@@ -112,27 +131,18 @@ class StoreCollector(Collector):
             _age(store.next_due(), self.now),
         )
         subscribers = _gauge("digest_subscribers", "Subscribers.", "status")
-        _counts(subscribers, SUBSCRIBER_STATUSES, self._count_subscribers())
+        _counts(subscribers, SUBSCRIBER_STATUSES, self._subscribers())
         yield subscribers
         yield GaugeMetricFamily(
             "digest_letters_waiting", "Letters that are queued or being sent.", store.letters_waiting()
         )
 
-    def _count_subscribers(self) -> dict[str, int]:
-        began = time.monotonic()
-        if began >= self._recount_at:
-            self._subscribers = self._app.store.subscriber_counts()
-            took = time.monotonic() - began
-            self._recount_at = began + took * _SHARE
-        return self._subscribers
-
     def _fleet(self) -> Iterator[Metric]:
         if self._config.engine.kind != "procrastinate":
             return
         jobs = _gauge("digest_jobs", "Jobs of the engine.", "task", "status")
-        for task, counts in sorted(self._app.store.job_counts().items()):
-            for status, count in sorted(counts.items()):
-                jobs.add_metric([task, status], count)
+        for name, count in sorted(self._jobs().items()):
+            jobs.add_metric(name.split(" "), count)
         yield jobs
         alive = self._app.store.workers(alive_since=self.now - WORKER_ALIVE)
         yield GaugeMetricFamily(
