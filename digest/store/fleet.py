@@ -76,7 +76,7 @@ class Fleet:
         return [_worker(row) for row in rows]
 
     def remove_worker(self, row: WorkerRow) -> None:
-        """Forgets a worker that has ended, with all the leases that it held."""
+        """Forgets a worker that has ended, and frees what it held of runs."""
         with self._db.writing():
             self._db.run("remove_worker", id=row.id)
             self._db.run("release_leases", holder=row.id)
@@ -84,7 +84,7 @@ class Fleet:
                 self._db.rows("remove_engine", id=row.engine_id)
 
     def release_leases(self, holder: str) -> None:
-        """Gives back every lease of a holder that does nothing any more."""
+        """Frees what a holder that does nothing any more holds of runs, and the lead."""
         with self._db.writing():
             self._db.run("release_leases", holder=holder)
 

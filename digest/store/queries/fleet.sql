@@ -11,8 +11,9 @@ SELECT id, engine_id, version, queues, doing, started_at, seen_at FROM workers W
 DELETE FROM workers WHERE id = :id;
 
 -- name: release_leases(holder)!
--- The rows stay, and with them the fencing numbers.
-UPDATE leases SET holder = '', expires_at = '' WHERE holder = :holder;
+-- Those of runs and of the lead. The rows stay, and with them the fencing numbers. Marks of mails end by their own rules.
+UPDATE leases SET holder = '', expires_at = ''
+WHERE holder = :holder AND (name IN ('leader', 'run') OR substr(name, 1, 4) = 'run/');
 
 -- name: share_run(id)!
 UPDATE runs SET shared = 1 WHERE id = :id;
