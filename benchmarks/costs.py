@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from msgspec import Struct
 
@@ -41,6 +42,15 @@ def cost_of(
             raise SystemExit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{text}")
         found = json.loads(out.read_text())
     return Cost(wall=found["wall"], cpu=found["cpu"], peak_mib=found["peak_kib"] / 1024)
+
+
+def answer_of(module: str, *arguments: object, python: str | Path = sys.executable) -> tuple[Any, Cost]:
+    """What `python -m benchmarks.MODULE ARGUMENTS… OUT` writes to OUT as JSON, and what the process cost."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "answer.json")
+        command = [str(python), "-m", f"benchmarks.{module}", *map(str, arguments), str(out)]
+        cost = cost_of(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+        return json.loads(out.read_bytes()), cost
 
 
 def middle(costs: Iterable[Cost]) -> Cost:

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks import pages, seen
-from benchmarks.costs import ROOT, compile_ours, cost_of
+from benchmarks.costs import ROOT, answer_of, compile_ours
 from benchmarks.report import BENCH, Check, Found, Growth, Row, run_alone
 from digest import sources
 from digest.model import Listing, Paper
@@ -217,11 +217,8 @@ def key_bytes(count: int) -> float:
 
 def once(player: str, file: Path, day: int, sizes: Sizes) -> Once:
     """One diff of a player in a process of its own. Raises SystemExit when it does not find exactly the new papers."""
-    with tempfile.TemporaryDirectory() as temporary:
-        out = Path(temporary, "out.json")
-        command = [sys.executable, "-m", "benchmarks.diff", "--once", player, str(file), str(day), str(out)]
-        cost = cost_of([*command, str(sizes.listed), str(sizes.new)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
-        found = msgspec.json.decode(out.read_bytes(), type=Once)
+    answer, cost = answer_of("diff", "--once", player, file, day, sizes.listed, sizes.new)
+    found = msgspec.convert(answer, Once)
     if found.new != sizes.new:
         raise SystemExit(f"{player}: {found.new} of {sizes.new} new papers were found")
     return msgspec.structs.replace(found, peak_mib=cost.peak_mib)
@@ -300,8 +297,8 @@ def _growth(runs: dict[tuple[str, int], list[Once]], sizes: Sizes) -> tuple[Grow
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--once"]:
-        _, _, name, path, number, written, *numbers = sys.argv
-        result = PLAYERS[name](Path(path), int(number), int(numbers[0]), int(numbers[1]))
+        _, _, name, path, *numbers, written = sys.argv
+        result = PLAYERS[name](Path(path), *map(int, numbers))
         Path(written).write_bytes(msgspec.json.encode(result))
     else:
         run_alone("diff", __doc__, measure)

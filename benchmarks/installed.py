@@ -19,16 +19,26 @@ class NotInstalledError(Exception):
     """The peers cannot be had here; the text says why."""
 
 
-def peers() -> Path:
+def peers(*, install: bool = True) -> Path:
     """The folder of the peers' programs. Installs them first where they are not, which takes a minute; raises
-    NotInstalledError where they cannot be had."""
+    NotInstalledError where they cannot be had, or are not to be installed."""
     mark = FOLDER / "installed"
     wanted = hashlib.sha256(PEERS.read_bytes() + sys.version.encode()).hexdigest()
     if not mark.exists() or mark.read_text() != wanted:
+        if not install:
+            raise NotInstalledError("they are installed by: python -m benchmarks.installed")
         print(f"Installing the peers into {FOLDER} (once)", file=sys.stderr, flush=True)
         _install()
         mark.write_text(wanted)
     return FOLDER / "bin"
+
+
+def python(*, install: bool = True) -> str:
+    """The interpreter of the peers that are libraries; our own, which has the same ones for development, where they cannot be had."""
+    try:
+        return str(peers(install=install) / "python")
+    except NotInstalledError:
+        return sys.executable
 
 
 def _install() -> None:
@@ -60,3 +70,7 @@ def version(package: str) -> str:
         if name == package:
             return rest.split()[0]
     raise KeyError(package)
+
+
+if __name__ == "__main__":
+    print(peers())

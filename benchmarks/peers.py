@@ -1,9 +1,20 @@
-"""The same extraction as others would write it: the raw fields of each paper as a dict, neither cleaned nor keyed."""
+"""The same work as others do it: the raw fields of each paper as a dict, neither cleaned nor keyed; and feeds by feedgen.
+
+`python -m benchmarks.peers NAME FILE ROUNDS OUT` does it in a process of its own, which needs the peers only: CPU seconds of each round,
+and the ids of the papers that were found. The first round warms up and is left out.
+"""
 
 from __future__ import annotations
 
+import gc
+import json
 import re
+import sys
+import time
+from collections.abc import Callable
+from html import escape
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 Fields = dict[str, Any]
@@ -114,8 +125,6 @@ def cards_selectolax(body: bytes) -> list[Fields]:
 
 
 def _props(data: str) -> list[Fields]:
-    import json
-
     return [
         {
             "id": entry["paper"]["id"],
@@ -193,3 +202,79 @@ def atom_lxml(body: bytes) -> list[Fields]:
             }
         )
     return papers
+
+
+# --- feeds of items
+
+
+def feedgen(body: bytes) -> list[bytes]:
+    """RSS and Atom as feedgen makes them of items, which are given as JSON."""
+    from feedgen.feed import FeedGenerator
+
+    given = json.loads(body)
+    generator = FeedGenerator()
+    generator.load_extension("dc", atom=False, rss=True)
+    generator.id("tag:papers.example.org,2026:feed/daily")
+    generator.title("Paper Digest")
+    generator.link(href="https://papers.example.org/")
+    generator.description("New research papers, one item for each.")
+    generator.author({"name": "Example Reading Group"})
+    generator.updated("2026-11-19T06:00:00Z")
+    for item in given:
+        generator.add_entry(_feedgen_entry(item), order="append")
+    return [generator.rss_str(pretty=True), generator.atom_str(pretty=True)]
+
+
+def _feedgen_entry(item: Fields) -> Any:
+    from feedgen.entry import FeedEntry
+    from feedgen.ext.dc import DcEntryExtension
+
+    made = FeedEntry()
+    made.register_extension("dc", DcEntryExtension, atom=False, rss=True)
+    made.id(item["id"])
+    made.title(item["title"])
+    made.link(href=item["url"], rel="alternate")
+    made.published(item["published"])
+    made.updated(item["updated"])
+    made.summary(escape(item["summary"], quote=False), type="html")
+    made.content(item["content"], type="html")
+    made.category([{"term": term} for term in item["categories"]])
+    made.author([{"name": name} for name in item["authors"]])
+    made.dc.dc_creator(item["authors"])
+    return made
+
+
+def ids_of_feed(body: bytes) -> list[str]:
+    """The ids of the items of a feed of any of the three formats, in its order."""
+    found = re.findall(rb"(?:<id>|<guid isPermaLink=\"false\">|\"id\": \")(tag:[^<\"]*:arxiv:[^<\"]*)", body)
+    return [each.decode() for each in found]
+
+
+# --- in a process of their own
+
+
+def timed(work: Callable[[], object], rounds: int, before: Callable[[], None] = gc.collect) -> list[float]:
+    """CPU seconds of each round after the first."""
+    taken = []
+    for _ in range(rounds + 1):
+        before()
+        started = time.process_time()
+        work()
+        taken.append(time.process_time() - started)
+    return taken[1:]
+
+
+def main() -> None:
+    name, file, rounds, out = sys.argv[1:]
+    body, work = Path(file).read_bytes(), globals()[name]
+    made = work(body)
+    if name == "feedgen":
+        ids = [ids_of_feed(each) for each in made]
+    else:
+        ids = [[str(paper["id"]).rpartition("/")[2].partition("v")[0] for paper in made]]
+    del made
+    Path(out).write_text(json.dumps({"ids": ids, "cpu": timed(lambda: work(body), int(rounds))}))
+
+
+if __name__ == "__main__":
+    main()

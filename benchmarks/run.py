@@ -102,7 +102,7 @@ def measure(quick: bool = False) -> Found:
     compile_ours()
     missing, notes, others, slow = "", [], {}, {}
     try:
-        bin_ = peers()
+        bin_ = peers(install=not quick)
     except NotInstalledError as error:
         missing, notes = "rss2email", [f"The peers cannot be had here: {error}"]
     else:
