@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from email.utils import parseaddr
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
 from digest.labels import FOLDERS
@@ -16,7 +16,31 @@ from digest.model import Edition, EditionHead, Entry, Hit, Page, PaperRecord
 
 if TYPE_CHECKING:
     from digest.formats.items import Item
-    from digest.render import EditionView, Renderer
+    from digest.render import EditionView, PaperView, Renderer
+
+T = TypeVar("T")
+# Of each kind of thing made so many are kept: an item and its bytes take 12 kB.
+MADE_AT_MOST = 2000
+
+
+class Made:
+    """What was made of entries, kept for all pages and feeds that show them: words, rows, items."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[tuple[str, str], list[tuple[Entry, object, Any]]]] = {}
+
+    def once(self, kind: str, entry: Entry, page: str, make: Callable[[], T], by: object = None) -> T:
+        """What `make` gives, made once for an entry on its edition's page, and for what else it is made `by`. Of one entry
+        there are two where something was found out after it was issued."""
+        known = self._known.setdefault(kind, {})
+        for other, others, found in known.get((page, entry.guid), ()):
+            if (other is entry or other == entry) and others == by:
+                return found  # type: ignore[no-any-return]
+        if len(known) >= MADE_AT_MOST:
+            known.clear()
+        made = make()
+        known.setdefault((page, entry.guid), []).append((entry, by, made))
+        return made
 
 
 class Shown(Struct, frozen=True):
@@ -63,7 +87,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     (and months and years) are to be written; `issued` the same as they were issued, without what was found out later.
     `channels` and `records` are those whose pages are to be written, `catalogue` are all channels that have feeds, without
     entries. `author_pages` are the slugs of all authors who have a page. `chunks` are parts of the search index to be
-    written, of `chunk_count` in all.
+    written, of `chunk_count` in all. `made` is shared by all parts of a publication.
     """
 
     site: SiteConfig
@@ -81,6 +105,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     author_pages: frozenset[str] = frozenset()
     chunks: tuple[SearchChunk, ...] = ()
     chunk_count: int = 0
+    made: Made = field(default_factory=Made)
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -111,20 +136,26 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     def item(self, shown: Shown) -> Item:
         """The item of an entry, built once for all feeds that have it."""
-        place = (shown.edition.id, shown.entry.guid)
-        for entry, item in self._known.get(place, ()):
-            if entry is shown.entry or entry == shown.entry:
-                return item
         from digest.formats.items import make_item
 
-        made = make_item(shown.entry, shown.edition, f"{self.url}{shown.edition.path}")
-        self._known.setdefault(place, []).append((shown.entry, made))
-        return made
+        entry, edition = shown.entry, shown.edition
+        page = f"{self.url}{edition.path}"
+        return self.made.once(
+            "item",
+            entry,
+            page,
+            lambda: make_item(entry, edition, page, self.paper(shown)),
+            by=edition.issued_at,
+        )
 
-    @cached_property
-    def _known(self) -> dict[tuple[str, str], list[tuple[Entry, Item]]]:
-        """Items by edition and guid; of one entry there are two where something was found out after it was issued."""
-        return {}
+    def paper(self, shown: Shown) -> PaperView:
+        """An entry in words."""
+        from digest.render import view_paper
+
+        page = f"{self.url}{shown.edition.path}"
+        return self.made.once(
+            "paper", shown.entry, page, lambda: view_paper(shown.entry, page, root=self.url), by=self.url
+        )
 
     @cached_property
     def newest(self) -> EditionView | None:
@@ -140,7 +171,9 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     def _view(self, edition: Edition) -> EditionView:
         from digest.render import view_edition
 
-        return view_edition(edition, site=self.site, url=self.url)
+        return view_edition(
+            edition, site=self.site, url=self.url, paper=lambda entry: self.paper(Shown(entry, edition))
+        )
 
     def page(self, path: str, body: str | bytes) -> Page:
         """A page of this digest; `path` counts from the digest's root."""

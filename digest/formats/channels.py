@@ -14,7 +14,7 @@ from digest.formats import Channel, Publication, Shown
 from digest.formats.frame import archive_page, feeds_of, frame
 from digest.labels import FOLDERS
 from digest.model import Page
-from digest.render import Renderer, clean, view_paper
+from digest.render import Renderer, clean
 from digest.words import counted
 
 KINDS: dict[str, tuple[str, str]] = {
@@ -96,15 +96,16 @@ def query_of(channel: Channel) -> str:
 
 def _rows(publication: Publication, renderer: Renderer) -> Callable[[Shown], str]:
     """A paper's row, made once for all channels that show it."""
-    made: dict[int, str] = {}
     macro = renderer.macro("archive/paper.html", "paper_row")
 
     def row(shown: Shown) -> str:
-        known = made.get(id(shown.entry))
-        if known is None:
-            page = f"{publication.url}{shown.edition.path}"
-            known = made[id(shown.entry)] = macro(view_paper(shown.entry, page, root=publication.url))
-        return known
+        return publication.made.once(
+            "row",
+            shown.entry,
+            f"{publication.url}{shown.edition.path}",
+            lambda: macro(publication.paper(shown)),
+            by=renderer,
+        )
 
     return row
 

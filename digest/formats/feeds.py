@@ -12,12 +12,13 @@ from digest.formats import Channel, Publication
 from digest.formats.frame import FEEDS, archive_page
 from digest.formats.items import Feed, Item, channel_feed, edition_feed, editions_feed
 from digest.formats.jsonfeed import feed_json
-from digest.formats.syndication import rss_and_atom
+from digest.formats.syndication import atom, rss
 from digest.labels import FOLDERS
 from digest.model import Page
 from digest.render import Renderer, clean
 
 NEWEST = 10
+_WRITERS = tuple((file, write) for (_, file, _), write in zip(FEEDS, (rss, atom, feed_json), strict=True))
 
 
 def feed_documents(
@@ -53,8 +54,7 @@ def feed_documents(
 
 def documents(feed: Feed) -> dict[str, bytes]:
     """A feed in its three formats, by the names that its files have."""
-    made = (*rss_and_atom(feed), feed_json(feed))
-    return {file: body for (_, file, _), body in zip(FEEDS, made, strict=True)}
+    return {file: write(feed) for file, write in _WRITERS}
 
 
 def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -75,8 +75,8 @@ def channels(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 
 
 def _pages(publication: Publication, path: str, feed: Feed) -> Iterator[Page]:
-    for file, body in documents(feed).items():
-        yield publication.page(path + file, body)
+    for file, write in _WRITERS:
+        yield publication.page(path + file, write(feed))
 
 
 def page(publication: Publication, renderer: Renderer) -> Iterator[Page]:

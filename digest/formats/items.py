@@ -239,9 +239,10 @@ def _since(days: Iterable[date]) -> int:
 # ---------------------------------------------------------------- items
 
 
-def make_item(entry: Entry, edition: Edition, page: str) -> Item:
-    """The item of an entry; `page` is the address of its edition's page. Publication.item builds each once."""
-    paper, view = entry.paper, view_paper(entry, page)
+def make_item(entry: Entry, edition: Edition, page: str, view: PaperView | None = None) -> Item:
+    """The item of an entry; `page` is the address of its edition's page, `view` the entry in words, where it is already.
+    Publication.item builds each once."""
+    paper, view = entry.paper, view or view_paper(entry, page)
     issued = edition.issued_at.replace(microsecond=0)
     published = min(moment(paper.published) or issued, issued)
     revised = issued if entry.change in ("updated", "withdrawn") else moment(paper.updated)

@@ -233,9 +233,13 @@ class Views:
         for place in places:
             by_edition.setdefault((place.date, place.part), []).append(place)
         found: dict[Place, Shown] = {}
+        known = {(edition.date, edition.part): edition for edition in self._base.latest}
         for batch in _batches(sorted(by_edition), EDITIONS_AT_ONCE):
-            editions = [self._store.edition(self._digest.name, day, part) for day, part in batch]
-            for edition in with_found([e for e in editions if e is not None], self._store):
+            others = [self._store.edition(self._digest.name, *at) for at in batch if at not in known]
+            for edition in (
+                *(known[at] for at in batch if at in known),
+                *with_found([e for e in others if e is not None], self._store),
+            ):
                 head = replace(edition, picks=(), sections=())
                 entries = edition.entries
                 for place in by_edition[edition.date, edition.part]:
