@@ -17,6 +17,7 @@ from digest.app import App, open_app, utc_now
 from digest.config import Config, DigestConfig
 from digest.cron import cron, due_times
 from digest.errors import DigestError, LeaseHeld
+from digest.logs import about
 from digest.model import RunReport
 
 log = logging.getLogger("digest.scheduler")
@@ -101,6 +102,10 @@ class Service:
         Every failure is logged and ends here: the service lives on. A day that could not be finished is tried again
         every quarter of an hour, for as long as its grace lasts.
         """
+        with about(digest=digest.name):
+            return self._run(digest, due)
+
+    def _run(self, digest: DigestConfig, due: datetime | None) -> RunReport | None:
         now = self._clock()
         due = due or max(
             due_times(self._triggers[digest.name], now - timedelta(hours=digest.grace_h), now), default=now

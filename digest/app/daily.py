@@ -204,7 +204,10 @@ class DayRun:
             asked_again |= pending.keys()
             pause = pause_until(min(pending.values()), now)
             for name, end in pending.items():
-                log.info("%s: its batch is not out; waiting until %s at most", name, self._local(end))
+                until = self._local(end)
+                log.info(
+                    "%s: its batch is not out; waiting until %s at most", name, until, extra={"source": name}
+                )
             self._order.progress("wait", 0, int(pause))
             if self._app.rest(pause):
                 raise Stopped(

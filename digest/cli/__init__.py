@@ -152,7 +152,9 @@ def _open_streams() -> None:
 
 def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:
     """Says on stderr why the program ends, and with --json as the one object on stdout; the exit code."""
-    if traceback:
+    logs = sys.modules.get("digest.logs")  # imported by the commands that may write log lines as objects
+    as_lines = logs is not None and logs.are_json()
+    if traceback and not as_lines:
         import traceback as tb
 
         tb.print_exc()
@@ -162,7 +164,12 @@ def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:
 
         print(json.dumps({"schema": 1, "error": message, "exit_code": code}))
     with suppress(OSError):
-        print(f"error: {message}", file=sys.stderr)
+        if as_lines:
+            import logging
+
+            logging.getLogger("digest.cli").error("%s", message, exc_info=traceback)
+        else:
+            print(f"error: {message}", file=sys.stderr)
     return code
 
 

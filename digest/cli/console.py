@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from digest.app import App
     from digest.config import Config
 
@@ -33,6 +35,7 @@ class Console:
     ) -> None:
         self._config, self._store, self._output = config, store, output
         self.json, self.color, self.verbose, self.quiet = as_json, color, verbose, quiet
+        self._log: Logger | None = None
         self._start_logging()
 
     # ------------------------------------------------------------ the App
@@ -65,11 +68,18 @@ class Console:
 
     def note(self, text: str) -> None:
         """A line of progress or advice, on stderr."""
-        if not self.quiet:
+        if self.quiet:
+            return
+        if self._log is not None:
+            self._log.info("%s", text)
+        else:
             self.fault(text)
 
     def fault(self, text: str) -> None:
         """A line about what failed, on stderr, also with --quiet."""
+        if self._log is not None:
+            self._log.error("%s", text)
+            return
         # Nobody may be listening any more (`2>&1 | head`): that must not end a run halfway.
         with suppress(OSError):
             print(self._printable(text), file=sys.stderr)
@@ -142,6 +152,18 @@ class Console:
         text = "".join(c if c.isprintable() or c in "\n\x1b" else "\ufffd" for c in text)
         encoding = sys.stdout.encoding or "utf-8"
         return text.encode(encoding, "replace").decode(encoding)
+
+    def log_lines(self, config: Config) -> None:
+        """From here on what is logged or said is written as [log] of the configuration wants it: for commands that stay."""
+        import logging
+
+        if not self.quiet:
+            logging.getLogger("digest").setLevel(logging.INFO)
+        if config.log.format == "json":
+            from digest.logs import json_lines
+
+            json_lines(config)
+            self._log = logging.getLogger("digest.cli")
 
     def _start_logging(self) -> None:
         import logging

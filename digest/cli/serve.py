@@ -25,15 +25,12 @@ if TYPE_CHECKING:
 @click.pass_obj
 def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
     """Run the digests by their schedules and answer on the web until SIGTERM or Ctrl-C, which finish what is in flight."""
-    import logging
-
     config = console.config()
     web = config.web.enabled and not no_web
     scheduled = [] if no_schedule else [digest for digest in config.digest if digest.schedule]
     if not web and not scheduled:
         raise UsageError(f"nothing to serve: {_why_nothing(config, no_schedule, no_web)}")
-    if not console.quiet:
-        logging.getLogger("digest").setLevel(logging.INFO)
+    console.log_lines(config)
     stop = threading.Event()
     service = _service(console, config) if scheduled else None
     with _answering(console, config, stop, service) if web else _no_web() as failed:

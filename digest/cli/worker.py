@@ -47,8 +47,6 @@ def worker(console: Console, queues: tuple[str, ...], jobs: int, once: bool) -> 
 
     Needs [engine] kind = "procrastinate" and a PostgreSQL as the store. One of the workers begins the runs of the schedules.
     """
-    import logging
-
     config = console.config()
     if config.engine.kind != "procrastinate":
         raise UsageError(
@@ -57,8 +55,7 @@ def worker(console: Console, queues: tuple[str, ...], jobs: int, once: bool) -> 
         )
     from digest.worker import Worker
 
-    if not console.quiet:
-        logging.getLogger("digest").setLevel(logging.INFO)
+    console.log_lines(config)
 
     def told(report: RunReport) -> None:
         for digest in report.digests:

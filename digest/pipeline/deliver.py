@@ -256,12 +256,22 @@ class Sending:
             message = self.compose(delivery)
         except (MailError, ValueError) as error:
             # One message that cannot be built is no reason to keep the others; mended in time, it still goes out.
-            log.error("delivery %d: the message could not be built: %s", delivery.id, type(error).__name__)
+            log.error(
+                "delivery %d: the message could not be built: %s",
+                delivery.id,
+                type(error).__name__,
+                extra={"delivery": delivery.id},
+            )
             self._defer(delivery, Receipt(status="deferred", text=f"could not be built: {error}"))
         except (ConfigError, UsageError) as error:
             # The digest of this edition is gone from the configuration, say; those of the others are not.
             if str(error) not in self.unbuilt:
-                log.error("delivery %d and all like it wait: %s", delivery.id, error)
+                log.error(
+                    "delivery %d and all like it wait: %s",
+                    delivery.id,
+                    error,
+                    extra={"delivery": delivery.id},
+                )
             self.unbuilt.add(str(error))
             self._defer(delivery, Receipt(status="deferred", text=f"could not be built: {error}"))
         else:
@@ -323,7 +333,7 @@ class Sending:
             self.failing.append(delivery.subscriber.id)
 
     def _failed(self, delivery: Delivery, error: MailError) -> None:
-        log.warning("delivery %d: %s", delivery.id, error)
+        log.warning("delivery %d: %s", delivery.id, error, extra={"delivery": delivery.id})
         if not error.in_doubt:
             self.setbacks.append((delivery, str(error)))
         elif self.mail.in_doubt == "resend":

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digest.errors import LeaseHeld, Stopped, StoreError
+from digest.logs import about
 from digest.model import RunReport, Span
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Apps:
         try:
             if app.stop.is_set():
                 raise Again
-            what(app)
+            with about(job=words):
+                what(app)
         except StoreError:
             self._leave(app)
             raise
