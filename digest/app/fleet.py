@@ -23,6 +23,7 @@ from digest.config import Config, DigestConfig, SourceConfig
 from digest.cron import due_times
 from digest.errors import LeaseHeld, Stopped
 from digest.model import DeliveryReport, DigestReport, PublishReport, RunReport, SourceReport
+from digest.process import is_dead
 
 if TYPE_CHECKING:
     from typing import Any
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
     from digest.fetch import Fetcher
     from digest.pipeline.collect import Reader
     from digest.pipeline.issue import Issued
-    from digest.store import PartRow, RunRow, Store
+    from digest.store import FailedJob, PartRow, RunRow, Store, WorkerRow
 
 log = logging.getLogger(__name__)
 
+# The lease of the worker that begins runs.
+LEADER = "leader"
+# A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
+SILENT = timedelta(seconds=30)
 # A day's run that failed is begun anew after so long, while its grace lasts.
 AGAIN = timedelta(minutes=15)
 _BUSY_S = 2.0
@@ -43,6 +48,17 @@ HOLD = timedelta(minutes=30)
 
 _report = msgspec.json.Decoder(SourceReport).decode
 _run_report = msgspec.json.Decoder(RunReport).decode
+
+
+class FleetState(Struct, frozen=True, kw_only=True):
+    """Who is at work, and what waits: `leader` and `silent` are ids of workers, `jobs` counts by task and status, `failed` are the
+    newest jobs that were given up."""
+
+    leader: str = ""
+    workers: Sequence[WorkerRow] = ()
+    silent: frozenset[str] = frozenset()
+    jobs: dict[str, dict[str, int]] = {}
+    failed: Sequence[FailedJob] = ()
 
 
 class SharedRun(Struct, frozen=True, kw_only=True):
@@ -101,6 +117,17 @@ class Fleet:
     def batch(self) -> int:
         """How many deliveries a job carries; 0 where nobody takes jobs, or no worker was ever here to make their tables."""
         return self.config.engine.batch if self.is_shared and self.store.engine_there() else 0
+
+    def fleet_state(self, now: datetime) -> FleetState:
+        """The workers of this store, and their jobs. Changes nothing."""
+        workers = self.store.workers()
+        return FleetState(
+            leader=self.store.lease_holder(LEADER, now=now),
+            workers=workers,
+            silent=frozenset(row.id for row in workers if row.seen_at < now - SILENT or is_dead(row.id)),
+            jobs=self.store.job_counts(),
+            failed=self.store.failed_jobs(),
+        )
 
     # ------------------------------------------------------------ the beginning
 
@@ -222,7 +249,7 @@ class Fleet:
         """
         shared = self.shared_run(run)
         if shared is None:
-            log.info("run %d is over: its source %d is not read", run, place)
+            log.info("run %d is over: its source %d is not read", run, place, extra={"run": run})
             return
         part = self.store.run_parts(shared.id)[place]
         with self.alone(f"collect/{part.source}"):
@@ -401,6 +428,28 @@ class Fleet:
                     self.stop.wait(_BUSY_S)
 
     # ------------------------------------------------------------ what is left lying
+
+    def hand_over(self) -> DeliveryReport:
+        """Leaves what is due to workers, after publishing the pages that it links to; what is queued then.
+
+        Raises LeaseHeld while another run issues or publishes, StoreError and PublishError.
+        """
+        with self.alone("issue"):
+            self.wake()
+            self.publish()
+        if self.batch:
+            self.carry_left_out()
+        return DeliveryReport(queued=self.store.delivery_counts()["queued"])
+
+    def carry_left_out(self) -> int:
+        """Makes a job for each span of mails that are due and that no job carries; how many those were."""
+        from digest.store.jobs import span_job
+
+        spans = self.store.spans_left_out(now=self.clock(), batch=self.config.engine.batch)
+        if spans:
+            with self.store.together(alone=False):
+                self.store.enqueue([span_job(span) for span in spans])
+        return len(spans)
 
     def end_lost_runs(self) -> list[str]:
         """Ends the shared runs for which no job is left, since one failed for good; what was lost, in words. The schedule begins

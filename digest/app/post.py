@@ -58,6 +58,9 @@ class Post:
         def renew(self) -> None: ...
         def publish(self) -> object: ...
         def newest_edition(self, day: date | None = None) -> Edition: ...
+        @property
+        def is_shared(self) -> bool: ...
+        def hand_over(self) -> DeliveryReport: ...
 
     # ------------------------------------------------------------ who gets it
 
@@ -89,7 +92,10 @@ class Post:
 
     def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
         """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between
-        the two. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
+        the two. Where workers deliver, it is left to them. Raises LeaseHeld when another run is at work, and PublishError, after
+        which nothing is sent."""
+        if self.is_shared:
+            return self.hand_over()
         with self.alone():
             self.wake()
             if self.mail_is_due():

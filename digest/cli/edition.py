@@ -7,7 +7,7 @@ from datetime import date
 import click
 
 from digest.cli.console import Console, plural, shown
-from digest.cli.run import delivery_words, parse_date
+from digest.cli.run import delivery_words, left_words, parse_date
 
 
 @click.command()
@@ -33,7 +33,7 @@ def send(console: Console, address: str | None, day: date | None) -> int:
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
             console.answer({"deliveries": _counts(report)})
-            words = delivery_words(report)
+            words = [left_words(report)] if app.is_shared else delivery_words(report)
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
         edition, receipt = app.send_to(checked, day=day, now=utc_now())

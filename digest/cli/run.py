@@ -95,7 +95,7 @@ def run(
                 progress=lambda what, done, total: _progress(console, bar, what, done, total),
             )
         console.answer(_as_object(report))
-        _summary(console, report)
+        _summary(console, report, shared=app.is_shared)
         _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
     return 3 if report.degraded else 0
 
@@ -126,7 +126,7 @@ def _tell(console: Console, report: SourceReport) -> None:
         console.note(f"note: {note}")
 
 
-def _summary(console: Console, report: RunReport) -> None:
+def _summary(console: Console, report: RunReport, *, shared: bool = False) -> None:
     console.table(
         ["source", "outcome", "read", "new", "updated", "seen", "failed", "seconds"],
         [(s.name, s.outcome, s.read, s.new, s.updated, s.seen, s.failed, s.seconds) for s in report.sources],
@@ -146,6 +146,9 @@ def _summary(console: Console, report: RunReport) -> None:
         found = report.lookups
         counts = f"{found.hits} found, {found.misses} not, {found.failed} to be tried again"
         console.result(f"Looked up {plural(found.looked_up, 'paper')}: {counts}.")
+    if shared and not report.dry_run:
+        console.result(left_words(report.deliveries))
+        return
     for words in delivery_words(report.deliveries, dry_run=report.dry_run):
         console.result(words)
 
@@ -199,6 +202,11 @@ def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:
     ]
     lines = [f"Mail: {', '.join(words)}."] if words else []
     return lines + ([f"Mail stopped: {d.error}"] if d.error else [])
+
+
+def left_words(d: DeliveryReport) -> str:
+    """What is left to workers, as a line for people."""
+    return f"{plural(d.queued, 'mail')} left to the workers (`digest worker`): see `digest status`."
 
 
 def _next_step(console: Console, report: RunReport, config: Config, *, subscribers: int) -> None:

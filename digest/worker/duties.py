@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from digest.app.fleet import LEADER, SILENT
 from digest.cron import cron
 from digest.errors import DigestError, LeaseHeld, StoreError
 from digest.process import is_dead
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digest.worker")
 
-LEADER = "leader"
 LEADER_TTL_S = 15.0
-# A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
-SILENT_S = 30.0
 _BEAT_S = 3.0
 _LEAD_S = 5.0
 _SWEEP_S = 30.0
@@ -143,7 +141,7 @@ class Duties:
     def rescue(self) -> None:
         """Gives back the jobs of workers that are dead: known to be, on this machine; not heard of, on others."""
         store, now = self._app.store, self._app.clock()
-        silent_since = now - timedelta(seconds=SILENT_S)
+        silent_since = now - SILENT
         alive = set()
         for row in store.workers():
             if row.id == self._row.id or (row.seen_at >= silent_since and not is_dead(row.id)):
@@ -157,7 +155,9 @@ class Duties:
                 row.id,
                 f"{count} of its jobs are given back" if count else "it had no job",
             )
-        nobodys = [number for number in store.silent_engines(2 * SILENT_S) if number not in alive]
+        nobodys = [
+            number for number in store.silent_engines(2 * SILENT.total_seconds()) if number not in alive
+        ]
         if nobodys:
             count = store.requeue_jobs(nobodys, now=now)
             store.remove_engines(nobodys)
@@ -186,7 +186,7 @@ class Duties:
                 log.info("%s: %s It is begun after that.", digest.name, held)
                 continue
             if run is not None:
-                log.info("%s: run %d has begun", digest.name, run)
+                log.info("%s: run %d has begun", digest.name, run, extra={"digest": digest.name, "run": run})
 
     def leave(self) -> None:
         """Says that this worker has ended: its jobs, its leases and the lead are free."""
@@ -201,15 +201,10 @@ class Duties:
 
     def sweep(self) -> None:
         """A job for each span of mails that are due and that no job carries."""
-        from digest.store.jobs import span_job
-
-        store = self._app.store
         self._app.wake()
-        spans = store.spans_left_out(now=self._app.clock(), batch=self._app.config.engine.batch)
-        if spans:
-            with store.together():
-                store.enqueue([span_job(span) for span in spans])
-            log.info("%d spans of mails that no job carried are due", len(spans))
+        count = self._app.carry_left_out()
+        if count:
+            log.info("%d spans of mails that no job carried are due", count)
 
     def letters(self) -> None:
         """Sends the letters that wait: confirmations above all."""
