@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from digest import render
 from digest.errors import RenderError
 from digest.formats.archive import DayView, MonthView
 from digest.formats.items import moment
@@ -26,6 +25,7 @@ from digest.render import (
     safe_url,
     view_edition,
 )
+from digest.render.filters import filters
 from digest.words import schedule_words
 from editions import (
     DIGEST,
@@ -201,7 +201,7 @@ def test_the_documented_fields_are_those_of_the_values(heading: str, shape: Any)
 
 
 def test_the_documented_filters_are_those_there_are() -> None:
-    assert documented("Filters") == set(render._filters())
+    assert documented("Filters") == set(filters())
 
 
 def test_every_template_is_named_in_the_docs() -> None:
