@@ -28,6 +28,9 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
     config = console.config()
     web = config.web.enabled and not no_web
     scheduled = [] if no_schedule else [digest for digest in config.digest if digest.schedule]
+    if config.engine.kind != "in-process" and scheduled:
+        console.note("The schedules are kept by `digest worker`, one of which leads: none are kept here.")
+        scheduled = []
     if not web and not scheduled:
         raise UsageError(f"nothing to serve: {_why_nothing(config, no_schedule, no_web)}")
     console.log_lines(config)
@@ -47,6 +50,9 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
 
 
 def _why_nothing(config: Config, no_schedule: bool, no_web: bool) -> str:
+    if config.engine.kind != "in-process":
+        web = "--no-web was given" if no_web else '[web] has "enabled" = false'
+        return f"schedules are the affair of `digest worker`, and {web}. Start `digest worker` instead."
     schedule = (
         "--no-schedule was given" if no_schedule else f'no [[digest]] of {config.file} has a "schedule"'
     )
