@@ -68,11 +68,11 @@ def config_of(file: Path) -> Config:
     return load_config(file, {})
 
 
-def in_one_process(file: Path, days: int) -> None:
+def in_one_process(file: Path, days: int, *, papers: int = 24) -> None:
     """The days one after the other, each done by one process."""
     config = config_of(file)
     for day in range(days):
-        write_pages(file.parent, day)
+        write_pages(file.parent, day, papers=papers)
         now = NOW + timedelta(days=day)
         with open_app(config, clock=lambda now=now: now) as app:  # type: ignore[misc]
             app.daily(now)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from fleets import begin, in_one_process, installation, published, status_of, wait_for, workers, write_pages
+from digest.app import open_app
+from fleets import (
+    begin,
+    config_of,
+    in_one_process,
+    installation,
+    published,
+    start,
+    status_of,
+    wait_for,
+    workers,
+    write_pages,
+)
 from store_contract import new_database, postgres_server
 
 __all__ = ["new_database", "postgres_server"]
@@ -28,3 +42,37 @@ def test_three_workers_publish_the_bytes_of_one_process(
             assert status_of(many, run) == "done"
     assert published(many) == published(one)
     assert sum(name.endswith("index.html") for name in published(one)) > 6
+
+
+@pytest.mark.parametrize(
+    ("kills", "papers"), [(2, 24), pytest.param(40, 200, marks=pytest.mark.torture)], ids=["two", "forty"]
+)
+def test_workers_that_are_killed_lose_nothing(
+    tmp_path: Path, new_database: Callable[[], str], kills: int, papers: int
+) -> None:
+    """SIGKILL at random moments; whoever is killed is started again. The pages are those of one process, each day was run once."""
+    days = 1 if kills < 10 else 6
+    one = installation(tmp_path / "one")
+    in_one_process(one, days, papers=papers)
+    many = installation(tmp_path / "many", new_database())
+    random = Random(kills)
+    runs: list[int] = []
+    killed = 0
+    with workers(many, 3) as alive:
+        while killed < kills or not runs or status_of(many, runs[-1]) == "running":
+            if (not runs or status_of(many, runs[-1]) != "running") and len(runs) < days:
+                write_pages(many.parent, len(runs), papers=papers)
+                runs.append(begin(many, len(runs)))
+            if killed < kills:
+                time.sleep(random.uniform(0.0, 1.0))  # the moment of a kill is what is tried, not waited for
+                victim = random.randrange(len(alive))
+                alive[victim].kill()
+                alive[victim].wait()
+                alive[victim] = start(many)
+                killed += 1
+            else:
+                wait_for(lambda: status_of(many, runs[-1]) != "running" or len(runs) < days, alive=alive)
+    assert len(runs) == days
+    with open_app(config_of(many)) as app:
+        assert [row.status for row in app.store.last_runs(99)] == ["done"] * 2 * days
+    assert published(many) == published(one)
