@@ -40,6 +40,8 @@ def back_up(database: Database, file: Path, done: Done) -> int:
             f"The backup {file} could not be written ({error}). What was there is untouched. "
             "Free some space, or give this user the right to write the folder, then run again."
         ) from error
+    except StoreError as error:
+        raise StoreError(f"The backup {file} could not be written. {error}") from error
     finally:
         _remove(part)
 

@@ -1,0 +1,364 @@
+"""`digest backup` and `digest restore`: the store in one file, also while it is in use, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from digest.app import open_app
+from digest.app.keeping import Restored, back_up, restore
+from digest.config import Config
+from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
+from digest.store import open_store
+from digest.store.database import SCHEMA
+from pages import ROOT, installation, invented, rss, tree
+from store_contract import empty_postgres, empty_sqlite, postgres_server, postgres_url, store_url
+from test_cli import Shell
+from test_db_copy import contents
+from test_store_migration import first, first_sqlite
+
+__all__ = ["empty_sqlite", "first", "first_sqlite", "postgres_server", "postgres_url", "store_url"]
+
+NOW = datetime(2026, 1, 5, 6, tzinfo=UTC)
+TOML = (
+    '[site]\nurl = "https://papers.example.org/"\n[store]\nurl = "sqlite:///digest.db"\n'
+    '[[source]]\nname = "inbox"\npath = "inbox"\n[[digest]]\nname = "daily"\n[mail]\nfolder = "outbox"\n'
+)
+
+
+def ran(folder: Path, store: str = "", papers: int = 3) -> Config:
+    """An installation that ran once, for one reader."""
+    folder.mkdir(exist_ok=True)
+    config = installation(folder, store=store)
+    (folder / "inbox" / "page.xml").write_bytes(rss(invented(0, papers)))
+    with open_app(config, clock=lambda: NOW) as app:
+        app.store.add_subscriber("reader@example.org", digests=(), now=NOW)
+        app.daily(NOW)
+    return config
+
+
+def kept(config: Config, file: Path) -> Path:
+    assert back_up(config, file, done=lambda rows: None) == file.stat().st_size
+    return file
+
+
+def put_back(config: Config, file: Path, *, replace: bool = False) -> Restored:
+    return restore(config, file, replace=replace, now=NOW, done=lambda rows: None)
+
+
+def on(config: Config, url: str) -> Config:
+    return replace(config, store=replace(config.store, url=url))
+
+
+# --- the file
+
+
+def test_a_backup_is_one_file_for_its_owner_alone_and_a_store_by_itself(
+    tmp_path: Path, store_url: str
+) -> None:
+    config = ran(tmp_path / "from", store_url)
+    (folder := tmp_path / "kept").mkdir()
+    file = kept(config, folder / "b.db")
+    assert [path.name for path in folder.iterdir()] == ["b.db"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(file)) as plain:
+        assert plain.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert plain.execute("SELECT COUNT(*) FROM leases").fetchone() == (0,)
+    assert contents(f"sqlite:///{file}") == contents(store_url)
+    with open_store(f"sqlite:///{file}") as opened:
+        assert opened.check() == []
+
+
+def test_a_backup_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    config = ran(tmp_path)
+    (tmp_path / "b.db").write_text("older")
+    assert contents(f"sqlite:///{kept(config, tmp_path / 'b.db')}") == contents(config.store.url)
+
+
+def test_a_backup_is_of_one_moment_while_others_write(tmp_path: Path, store_url: str) -> None:
+    """Two rows that change together are equal in every backup that is made meanwhile."""
+    config = ran(tmp_path / "from", store_url)
+    stop, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with open_store(store_url) as store:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                with store._db.writing():
+                    store._db.run("set_meta", key="a", value=str(number))
+                    store._db.run("set_meta", key="z", value=str(number))
+                written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert written.wait(30)
+        found = []
+        for n in range(3):
+            file = kept(config, tmp_path / f"{n}.db")
+            with closing(sqlite3.connect(file)) as plain:
+                values = dict(plain.execute("SELECT key, value FROM meta WHERE key IN ('a', 'z')"))
+            assert values["a"] == values["z"]
+            found.append(int(values["a"]))
+    finally:
+        stop.set()
+        writer.join()
+    assert found == sorted(found) and found[-1] > 0
+
+
+def test_a_backup_needs_no_lease(tmp_path: Path, store_url: str) -> None:
+    config = ran(tmp_path / "from", store_url)
+    with open_app(config, clock=lambda: NOW) as app, app.alone():
+        kept(config, tmp_path / "b.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("nowhere/b.db", "there is no folder"), (".", "is a folder"), ("digest.db", "is the store itself")],
+)
+def test_where_a_backup_cannot_be_is_said(tmp_path: Path, name: str, match: str) -> None:
+    config = ran(tmp_path)
+    before = contents(config.store.url)
+    with pytest.raises(UsageError, match=match):
+        back_up(config, tmp_path / name, done=lambda rows: None)
+    assert contents(config.store.url) == before
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from digest.store import open_store
+store = open_store(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+store.back_up(Path(sys.argv[2]))
+"""
+
+
+def test_a_full_disk_leaves_the_older_backup(tmp_path: Path, store_url: str) -> None:
+    ran(tmp_path / "from", store_url)
+    (folder := tmp_path / "kept").mkdir()
+    (folder / "b.db").write_text("older")
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, store_url, str(folder / "b.db")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "StoreError: The backup" in ended.stderr and "could not be written" in ended.stderr, ended.stderr
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("b.db", "older")]
+
+
+# --- back
+
+
+def test_a_backup_of_one_store_is_restored_into_any(
+    tmp_path: Path, store_url: str, postgres_url: str, empty_sqlite: Path
+) -> None:
+    """Both ways, and what is published from it is the same to the byte."""
+    config = ran(tmp_path / "from", store_url)
+    published = {name: body for name, (body, _) in tree(config.resolve("feeds")).items()}
+    before = contents(store_url)
+    file = kept(config, tmp_path / "b.db")
+    new = installation(tmp_path, store=f"sqlite:///{tmp_path}/new/digest.db")
+    assert put_back(new, file) == Restored(editions=1, subscribers=1, kept=None, waiting=0)
+    assert contents(new.store.url) == before
+    empty_postgres(postgres_url)
+    put_back(on(config, postgres_url), file)
+    assert contents(postgres_url) == before
+    with open_app(new) as app:
+        app.rebuild()
+        assert app.store.check() == []
+    assert {name: body for name, (body, _) in tree(new.resolve("feeds")).items()} == published
+
+
+def test_what_a_store_holds_is_replaced_only_when_told_and_kept_then(tmp_path: Path, store_url: str) -> None:
+    old = ran(tmp_path / "old", papers=2)
+    file = kept(old, tmp_path / "b.db")
+    config = ran(tmp_path / "new", store_url, papers=5)
+    before = contents(store_url)
+    with pytest.raises(UsageError, match=r"1 edition, 5 papers, 1 subscriber.*--replace"):
+        put_back(config, file)
+    assert contents(store_url) == before
+    found = put_back(config, file, replace=True)
+    assert contents(store_url) == contents(old.store.url)
+    assert found.kept is not None
+    assert contents(f"sqlite:///{found.kept}") == before
+    # The wrong one, it seems. What was there at first is not lost by trying again.
+    again = restore(config, found.kept, replace=True, now=NOW.replace(hour=7), done=lambda rows: None)
+    assert contents(store_url) == before
+    assert again.kept != found.kept
+    with open_store(store_url) as store:
+        assert store.check() == []
+
+
+def test_who_has_the_file_open_sees_what_was_restored(tmp_path: Path) -> None:
+    old = ran(tmp_path / "old", papers=2)
+    file = kept(old, tmp_path / "b.db")
+    config = ran(tmp_path / "new", papers=5)
+    with open_store(config.store.url) as served:
+        assert served.count_waiting("daily") == 0
+        put_back(config, file, replace=True)
+        assert served.holds()["papers"] == 2
+        served.add_subscriber("new@example.org", digests=(), now=NOW)
+    assert len(contents(config.store.url)["subscribers"]) == 2
+
+
+def test_the_backup_of_an_older_program_is_brought_up_to_date(
+    tmp_path: Path, store_url: str, first_sqlite: Path
+) -> None:
+    config = installation(tmp_path, store=store_url)
+    put_back(config, shutil.copy(first_sqlite, tmp_path / "old.db"))
+    with open_store(store_url) as store:
+        assert store._db.schema() == SCHEMA  # type: ignore[attr-defined]
+        assert store.check() == []
+        assert store.holds()["papers"] > 0
+
+
+def test_mails_that_waited_are_told_of(tmp_path: Path) -> None:
+    config = ran(tmp_path)
+    with open_store(config.store.url) as store, store._db.writing():
+        store._db.execute("UPDATE deliveries SET status = 'queued'", {})
+    assert put_back(config, kept(config, tmp_path / "b.db"), replace=True).waiting == 1
+
+
+# --- what it refuses
+
+
+@pytest.mark.parametrize("fault", ["no file", "no database", "of another program", "torn", "bent", "newer"])
+def test_what_is_no_whole_backup_is_refused(tmp_path: Path, fault: str) -> None:
+    config = ran(tmp_path, papers=40)
+    file = kept(config, tmp_path / "b.db")
+    before = contents(config.store.url)
+    if fault == "no file":
+        file.unlink()
+    elif fault == "no database":
+        file.write_text("[site]\n" * 1000)
+    elif fault == "of another program":
+        file.unlink()
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("CREATE TABLE recipes (id INTEGER)")
+    elif fault == "torn":
+        os.truncate(file, file.stat().st_size // 2)
+    elif fault == "bent":
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2 : len(data) // 2 + 4096] = b"\x5a" * 4096
+        file.write_bytes(data)
+    else:
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+            other.commit()
+    with pytest.raises(SchemaTooNew if fault == "newer" else UsageError):
+        put_back(config, file, replace=True)
+    assert contents(config.store.url) == before
+    assert not list(tmp_path.glob("*.before-restore*"))
+
+
+def test_nothing_is_restored_while_a_run_is_at_work(tmp_path: Path, store_url: str) -> None:
+    config = ran(tmp_path / "from", store_url)
+    file = kept(config, tmp_path / "b.db")
+    with open_store(store_url) as store:
+        store.acquire_lease("run", "other/1/1", now=NOW, ttl_s=600, is_dead=lambda holder: False)
+    with pytest.raises(LeaseHeld):
+        put_back(config, file, replace=True)
+
+
+# --- killed
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("what", ["backup", "restore"])
+def test_a_kill_leaves_the_one_or_the_other(tmp_path: Path, what: str) -> None:
+    killed_at(tmp_path, what, [n * 0.01 for n in range(40)])
+
+
+@pytest.mark.parametrize("what", ["backup", "restore"])
+def test_a_kill_leaves_the_one_or_the_other_once(tmp_path: Path, what: str) -> None:
+    killed_at(tmp_path, what, [0.005])
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from digest.store import open_store
+store = open_store(sys.argv[2])
+print("ready", flush=True)
+for _ in range(50):
+    getattr(store, {"backup": "back_up", "restore": "restore"}[sys.argv[1]])(Path(sys.argv[3]))
+"""
+
+
+def killed_at(tmp_path: Path, what: str, moments: list[float]) -> None:
+    config, old = ran(tmp_path / "new", papers=300), ran(tmp_path / "old", papers=2)
+    file = kept(old, tmp_path / "b.db")
+    one, other = contents(config.store.url), contents(old.store.url)
+    whole = config.resolve("digest.db").read_bytes()
+    for moment in moments:
+        shutil.copy(kept(old, tmp_path / "again.db"), file)
+        for leftover in config.resolve(".").glob("digest.db*"):
+            leftover.unlink()
+        config.resolve("digest.db").write_bytes(whole)
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, what, config.store.url, str(file)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if what == "backup":
+            assert contents(config.store.url) == one
+            assert contents(f"sqlite:///{file}") in (one, other)
+        else:
+            assert contents(config.store.url) in (one, other)
+            assert contents(f"sqlite:///{file}") == other
+        with open_store(config.store.url) as store:
+            assert store.check() == []
+
+
+# --- the commands
+
+
+def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
+    ran(tmp_path)
+    (tmp_path / "config.toml").write_text(TOML)
+    shell = Shell(tmp_path)
+    told = shell.json("backup", "b.db")
+    assert told["file"] == str(tmp_path / "b.db") and told["bytes"] == (tmp_path / "b.db").stat().st_size
+    assert "--replace" in shell("restore", "b.db", code=2).stderr
+    told = shell.json("restore", "--replace", "b.db")
+    assert (told["editions"], told["subscribers"], told["waiting"]) == (1, 1, 0)
+    assert Path(told["kept"]).is_file()
+    assert "digest rebuild" in shell("restore", "b.db", "--store", "sqlite:///new.db").stderr
+    assert "there is no folder" in shell("backup", "nowhere/b.db", code=2).stderr
+    with open_store(f"sqlite:///{tmp_path}/digest.db") as store:
+        store.acquire_lease(
+            "run", "other/1/1", now=datetime.now(UTC), ttl_s=600, is_dead=lambda holder: False
+        )
+    assert "another process" in shell("restore", "--replace", "b.db", code=4).stderr
+
+
+def test_a_backup_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    config = ran(tmp_path)
+    file = kept(config, tmp_path / "b.db")
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        file.unlink()
+        os.mkfifo(file)  # for root, who may read everything
+    with pytest.raises((StoreError, UsageError)):
+        put_back(config, file, replace=True)
