@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
+from digest.patterns import late
+
 # Characters without a shape, which IDNA maps to nothing: a soft hyphen, joiners of words, a byte order mark.
-_IGNORED = re.compile("[\u00ad\u200b\u2060\ufeff]")
-_DOTS = re.compile("[.\u3002]")
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_IGNORED = late("[\u00ad\u200b\u2060\ufeff]")
+_DOTS = late("[.\u3002]")
+_LABEL = late(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def ascii_domain(domain: str) -> str | None:

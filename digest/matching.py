@@ -5,7 +5,6 @@ Pure: pipeline/lookup.py asks. A wrong id is worse than none, so whatever is in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 
 from digest import identity
 from digest.model import Paper
+from digest.patterns import late
 
 # Where each service is asked: what `[lookup] services` may name. The names are also the kinds that read their answers.
 BASES: dict[str, str] = {
@@ -38,9 +38,9 @@ MIN_TITLE_WORDS = 5
 _CROSSREF_FIELDS = "DOI,URL,title,subtitle,author,abstract,issued,link,relation"
 _SEMANTICSCHOLAR_FIELDS = "title,abstract,externalIds,url,authors,fieldsOfStudy,publicationDate,openAccessPdf"
 
-_MARKUP = re.compile(r"<[a-zA-Z/][^<>]*>|[$\\{}]")
-_FORMULA = re.compile(r"\$[^$]*\$|\\\(.*?\\\)|\\[a-zA-Z]+\*?|<[a-zA-Z/][^<>]*>")
-_HYPHENS = re.compile("[-\u2010-\u2015\u2212/]+")
+_MARKUP = late(r"<[a-zA-Z/][^<>]*>|[$\\{}]")
+_FORMULA = late(r"\$[^$]*\$|\\\(.*?\\\)|\\[a-zA-Z]+\*?|<[a-zA-Z/][^<>]*>")
+_HYPHENS = late("[-\u2010-\u2015\u2212/]+")
 _EDGES = "\"'()[]{}<>.,:;!?*+~^`|&=\u2018\u2019\u201c\u201d\u2026"
 
 

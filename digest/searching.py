@@ -21,6 +21,7 @@ from digest.config import OTHER_SLUG
 from digest.errors import UsageError
 from digest.labels import slug_of
 from digest.model import Hit, Paper
+from digest.patterns import late
 
 MAX_CHARS = 500
 MAX_TERMS = 32
@@ -58,12 +59,12 @@ class Query(Struct, frozen=True, kw_only=True):
 _BARE = str.maketrans({"ς": "σ", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"})
 _VOICED = "\u3099\u309a"  # marks of kana, which make other letters
 # Han, kana, bopomofo and hangul: written without spaces, so each is a token of its own.
-_SINGLE = re.compile(
+_SINGLE = late(
     "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
-_ASCII_TOKEN = re.compile("[a-z0-9]+")
-_RUN = re.compile("[A-Za-z0-9\u0080-\U0010ffff]+")
+_ASCII_TOKEN = late("[a-z0-9]+")
+_RUN = late("[A-Za-z0-9\u0080-\U0010ffff]+")
 
 
 class _Folds(dict[int, str]):
@@ -152,9 +153,9 @@ def _joins(c: str) -> bool:
 # ---------------------------------------------------------------- the language
 
 # Space, controls and marks that nobody sees.
-_BLANK = re.compile("[\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
+_BLANK = late("[\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟″«»", '"'))
-_TERM = re.compile(
+_TERM = late(
     r'(-?)(?:(author|category|topic|title|date):)?(?:"([^"]*)(?:"(\*?)|$)|([^ "]*))', re.IGNORECASE | re.ASCII
 )
 _FIELDS: dict[str, Field] = {
@@ -165,7 +166,7 @@ _FIELDS: dict[str, Field] = {
     "topic": "topic",
 }
 _TOO_LONG = f"the search is longer than {MAX_CHARS} characters. Leave some words out."
-_DATE = re.compile("([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_DATE = late("([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 
 
 def parse_query(text: str) -> Query:

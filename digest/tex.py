@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
+from digest.patterns import late
+
 MAX_CHARS = 20_000
 MAX_FORMULA_CHARS = 600
 MAX_DEPTH = 12
@@ -63,8 +65,8 @@ _BRACKETS = (
     rf"|\\\((?P<paren>.{{1,{MAX_FORMULA_CHARS}}}?)\\\)"
     rf"|\\\[(?P<bracket>.{{1,{MAX_FORMULA_CHARS}}}?)\\\]"
 )
-_FORMULA, _DOLLAR_FORMULA = re.compile(_DOLLARS + _BRACKETS), re.compile(_DOLLARS)
-_MONEY = re.compile(r"\d[\d.,]*(?:[kKMB]|\s+[A-Za-z]{2})")
+_FORMULA, _DOLLAR_FORMULA = late(_DOLLARS + _BRACKETS), late(_DOLLARS)
+_MONEY = late(r"\d[\d.,]*(?:[kKMB]|\s+[A-Za-z]{2})")
 
 
 def plain(text: str) -> str:
@@ -97,31 +99,31 @@ def _formulas(text: str) -> Iterator[re.Match[str]]:
 
 # --- prose
 
-_HREF = re.compile(r"\\href\s*\{[^{}]*\}\s*\{([^{}]*)\}")
-_URL = re.compile(r"\\(?:url|nolinkurl|path)\s*\{([^{}]*)\}")
-_DROPPED = re.compile(
+_HREF = late(r"\\href\s*\{[^{}]*\}\s*\{([^{}]*)\}")
+_URL = late(r"\\(?:url|nolinkurl|path)\s*\{([^{}]*)\}")
+_DROPPED = late(
     r"[\s~]?\\(?:footnote(?:text|mark)?|cite[a-z]*|ref|eqref|cref|label|thanks|[hv]space)\*?\s*(?:\[[^\[\]]*\]\s*)*"
     r"\{(?:[^{}]|\{[^{}]*\})*\}"
 )
-_TO_DROP = re.compile(r"\\(?:footnote|cite|(?:eq|c)?ref|label|thanks|[hv]space)")
-_ACCENT = re.compile(
+_TO_DROP = late(r"\\(?:footnote|cite|(?:eq|c)?ref|label|thanks|[hv]space)")
+_ACCENT = late(
     r"\\([`'^~=.\"])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij](?![A-Za-z])|[A-Za-z]))"
     r"|\\([uvHcdbkr])(?:\s*\{\s*(\\?[A-Za-z])\s*\}|\s+([A-Za-z])(?![a-z]*\s*\{))"
 )
-_LONE = re.compile(r"\{\s*[^\W\d_a-zA-Z]\s*\}")
-_LONE_LETTER = re.compile(r"(\\[A-Za-z]+\s*)?\{\s*([^\W\d_a-zA-Z])\s*\}")
-_STYLED = re.compile(
+_LONE = late(r"\{\s*[^\W\d_a-zA-Z]\s*\}")
+_LONE_LETTER = late(r"(\\[A-Za-z]+\s*)?\{\s*([^\W\d_a-zA-Z])\s*\}")
+_STYLED = late(
     r"\\(?:emph|text(?:bf|it|tt|sc|sf|rm|sl|up|md|normal)?|math(?:rm|bf|it|sf|tt)|underline|uline|[mhf]box|ensuremath|textcolor\{\w+\})"
     r"\s*\{([^{}]*)\}"
 )
-_SWITCHED = re.compile(r"\{\\(?:em|it|bf|sc|tt|rm|sl|sf|itshape|bfseries|scshape|ttfamily)\b\s*([^{}]*)\}")
-_LETTER = re.compile(r"\\(aa|AA|ae|AE|oe|OE|ss|[oOlLij])(?:\{\}|\s+|(?![A-Za-z]))")
-_COMMAND = re.compile(r"\\([A-Za-z]+)(\{\}|\\(?= ))?(\.?)")
-_ESCAPED = re.compile(r"\\([%&$#_{}])")
-_NOT_ESCAPED = re.compile(r"\\[^%&$#_{}]")
-_SPACE = re.compile(r"\\\\(?:\[[^\]]*\])?|\\[ ,;:!/]|\\-")
-_TIE = re.compile(r"~(?<=[A-Za-z.]~)(?=[\w($\\])")
-_QUOTED = re.compile(r"`(?<!``)([^`'\n]{1,80})'(?!')")
+_SWITCHED = late(r"\{\\(?:em|it|bf|sc|tt|rm|sl|sf|itshape|bfseries|scshape|ttfamily)\b\s*([^{}]*)\}")
+_LETTER = late(r"\\(aa|AA|ae|AE|oe|OE|ss|[oOlLij])(?:\{\}|\s+|(?![A-Za-z]))")
+_COMMAND = late(r"\\([A-Za-z]+)(\{\}|\\(?= ))?(\.?)")
+_ESCAPED = late(r"\\([%&$#_{}])")
+_NOT_ESCAPED = late(r"\\[^%&$#_{}]")
+_SPACE = late(r"\\\\(?:\[[^\]]*\])?|\\[ ,;:!/]|\\-")
+_TIE = late(r"~(?<=[A-Za-z.]~)(?=[\w($\\])")
+_QUOTED = late(r"`(?<!``)([^`'\n]{1,80})'(?!')")
 
 
 def _prose(text: str) -> str:
@@ -203,7 +205,7 @@ _SPACES = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "/": ""}
 _SIZES = _words(
     "left right big Big bigg Bigg bigl bigr Bigl Bigr middle displaystyle textstyle limits nolimits"
 )
-_PIECE = re.compile(r"\\([A-Za-z]+)\*?\s*|\\(.)|(.)")
+_PIECE = late(r"\\([A-Za-z]+)\*?\s*|\\(.)|(.)")
 
 
 class _LeftOverError(Exception):

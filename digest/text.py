@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from digest import tex
+from digest.patterns import late
 
 MAX_GIST_CHARS = 200
 MAX_SEARCHED_CHARS = 4000
@@ -20,7 +21,7 @@ ELLIPSIS = "…"
 
 # --- cleaning
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ENTITY = late(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # Cs, Cc and Cf, but for the joiners that emoji, Persian and Indic scripts need and the plain direction marks.
 _KEPT_FORMAT = frozenset("\u200c\u200d\u200e\u200f\u061c") | {chr(c) for c in range(0xE0020, 0xE0080)}
 _NONCHARACTERS = frozenset(
@@ -149,14 +150,14 @@ _INLINES = (
 )
 _BLOCK_NAMES = frozenset(_BLOCKS.split(" "))
 _TAG_NAMES = _BLOCK_NAMES | frozenset(_INLINES.split(" "))
-_TAG = re.compile(
+_TAG = late(
     r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:_-]*)"
     r"(?P<attributes>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*+)(?:\s+[a-z]+)?\s*/?>"
 )
-_DECLARATION = re.compile(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
-_SCRIPT = re.compile(r"<(script|style)\b", re.I)
-_CLOSING = re.compile(r"</([A-Za-z][\w:-]*)")
-_RAISED = re.compile(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
+_DECLARATION = late(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
+_SCRIPT = late(r"<(script|style)\b", re.I)
+_CLOSING = late(r"</([A-Za-z][\w:-]*)")
+_RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
 
 
 def strip_tags(text: str) -> str:
@@ -259,8 +260,8 @@ def truncate(text: str, limit: int) -> str:
 
 # --- gist
 
-_SENTENCE_END = re.compile(r"[.!?][)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|[。！？](?!$)")
-_ABBREVIATION = re.compile(
+_SENTENCE_END = late(r"[.!?][)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|[。！？](?!$)")
+_ABBREVIATION = late(
     r"(?:\b(?:e\.g|i\.e|a\.k\.a|w\.r\.t|i\.i\.d|et al|cf|vs|viz|resp|approx|ca|Figs?|Tabs?|Eqs?|Secs?|Sects?|Refs?|Nos?|Vols?|Chs?"
     r"|pp?|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|Univ|Dept|Thm|Prop|Def|Lem|Cor|Alg|App|Ph\.D|U\.S|etc)|(?<![\w.])[A-Z]|\b[A-Z]\.[A-Z])\.$"
 )
@@ -270,7 +271,7 @@ _DID = (
     "|revisit|devis|collect|train|launch|survey|review|obtain|give|calculat|comput|measur|discover|identif|suggest|employ|apply|model|detect"
     "|characteri|estimat|consider|generaliz|generalis"
 )
-_AUTHORS_DID = re.compile(
+_AUTHORS_DID = late(
     rf"\b(?:we|this (?:paper|work|article|study|report|survey|thesis|letter|note|review|position paper|technical report)"
     rf"|the authors|the present (?:paper|work|study)|our (?:work|paper|study))\b[^.]{{0,80}}?\b(?:{_DID})"
     rf"|\b(?:here|herein|in this (?:paper|work|article|study|report|survey|thesis|letter|note))\b[^.]{{0,120}}?\b(?:{_DID})"
@@ -314,11 +315,11 @@ _HOSTS = (
     r"(?:www\.)?(?:github\.com|gitlab\.com|bitbucket\.org|codeberg\.org|huggingface\.co|hf\.co|zenodo\.org|modelscope\.cn|kaggle\.com"
     r"|sourceforge\.net|figshare\.com|osf\.io|gitee\.com|git\.sr\.ht)/|(?:[\w-]+\.)+(?:github|gitlab|readthedocs)\.io\b|www\.(?:[\w-]+\.)+[a-z]{2,}"
 )
-_WEB = re.compile(
+_WEB = late(
     rf"https?://[^\s<>\"“”’…|^{{}}\\]+|(?<![\w@./-])(?:{_HOSTS})[^\s<>\"“”’…|^{{}}\\]*", re.IGNORECASE
 )
-_INNER_DOT = re.compile(r"\.\S")  # every address has one, most abstracts have none
-_SIGN_OF_LINK = re.compile(r"\.(?:com|org|co|cn|net|ht|io)\b")
+_INNER_DOT = late(r"\.\S")  # every address has one, most abstracts have none
+_SIGN_OF_LINK = late(r"\.(?:com|org|co|cn|net|ht|io)\b")
 _CODE_HOSTS = frozenset(
     ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht", "sourceforge.net"]
 )

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"errors"},
+    {"errors", "patterns"},
     {"model", "config", "utf8", "addresses"},
     {"identity", "checks", "calendar", "cron"},
     {

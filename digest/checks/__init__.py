@@ -38,10 +38,11 @@ from digest.config import (
     folders_of,
     nearest,
 )
+from digest.patterns import late
 
 __all__ = ["SELECTORS", "Selector", "css_problem", "problems_of", "selector_of"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = late(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from digest.config import PublishConfig
+from digest.patterns import late
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = late(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # The keys of each kind: first the one that must be there, with an example.
 _KEYS = {
     "folder": {"path": "/srv/www/papers"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -15,6 +14,7 @@ from urllib3.util import parse_url
 from digest.config import SourceConfig
 from digest.errors import FetchRefused
 from digest.fetch.faults import shown
+from digest.patterns import late
 
 # What a host's name leads to: address family and socket address (RFC 3493), in the order to try them.
 SocketAddress = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
@@ -210,8 +210,8 @@ def forbidden(ip: IPv4Address | IPv6Address, *, private: bool) -> str:
     return "" if isinstance(ip, IPv4Address) or ip in _GLOBAL_V6 else "reserved"
 
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile("[\t\x20-\x7e\xa0-\xff]*")
+_HEADER_NAME = late(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = late("[\t\x20-\x7e\xa0-\xff]*")
 
 
 def can_be_sent(value: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from functools import partial
@@ -14,8 +13,9 @@ from digest.errors import FetchError, FetchRefused
 from digest.fetch.faults import answer_of, shown, too_large
 from digest.fetch.packing import MAGIC, unpacked
 from digest.model import Listing
+from digest.patterns import late
 
-_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
+_DATE = late(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 
 
 def listings(

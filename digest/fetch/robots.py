@@ -17,6 +17,7 @@ from digest.fetch.faults import wrong_status
 from digest.fetch.manners import Errand, Manners
 from digest.fetch.turns import Turns
 from digest.fetch.wire import Answer
+from digest.patterns import late
 
 AGENT = "paper-digest"
 
@@ -43,7 +44,7 @@ _FOR_PROGRAMS = (
     ("eutils.ncbi.nlm.nih.gov", "/entrez/eutils/"),
 )
 
-_USER_AGENT = re.compile(r"^([ \t]*user[- ]?agent[ \t]*:)[ \t]*([^\r\n#]*)", re.IGNORECASE | re.MULTILINE)
+_USER_AGENT = late(r"^([ \t]*user[- ]?agent[ \t]*:)[ \t]*([^\r\n#]*)", re.IGNORECASE | re.MULTILINE)
 
 
 def is_for_programs(host: str, path: str) -> bool:

@@ -27,6 +27,7 @@ from digest.identity._ids import (
     normalise_ids,
 )
 from digest.model import Paper
+from digest.patterns import late
 
 __all__ = [
     "COMMON_WORDS",
@@ -75,15 +76,15 @@ class Known(Struct, frozen=True, kw_only=True):
 
 # --- folding text
 
-_TAGS = re.compile(
+_TAGS = late(
     r"</?(?:i|b|u|em|strong|su[bp]|span|p|br|a|div|tt|code|small|ul|ol|li|jats:[\w-]+|mml:[\w-]+)(?:\s[^<>]*)?/?>",
     re.I,
 )
-_LINK = re.compile(r"(?:https?|ftp)://.*|\bwww\..*|(?<![\w.-])(?:[\w-]+\.)+[a-z]{2,}/.*", re.I)
-_LINK_WORDS = re.compile(r"\bthis (?:https?|ftp) url\b", re.I)  # what arXiv's HTML shows for an address
+_LINK = late(r"(?:https?|ftp)://.*|\bwww\..*|(?<![\w.-])(?:[\w-]+\.)+[a-z]{2,}/.*", re.I)
+_LINK_WORDS = late(r"\bthis (?:https?|ftp) url\b", re.I)  # what arXiv's HTML shows for an address
 MAX_WORD_CHARS = 400
-_TEX_COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
-_TEX_ACCENT = re.compile(r"\\(?:[`'\"^~=.]|[cvuHkrbdt](?=\s*\{))")
+_TEX_COMMAND = late(r"\\([A-Za-z]+)\*?")
+_TEX_ACCENT = late(r"\\(?:[`'\"^~=.]|[cvuHkrbdt](?=\s*\{))")
 _TEX_MARKS = (
     "textit textbf textsc texttt textrm textsf textsuperscript textsubscript emph underline text mathrm mathbf mathit mathcal"
     " mathbb mathsf mathtt mathfrak mathscr boldsymbol bm operatorname rm bf it sf tt sc cal em left right big Big bigl bigr"
@@ -109,9 +110,9 @@ _UNICODE |= {
 }
 _UNICODE |= {ord(c): "" for c in "\u00ad\u200b\u200c\u200d\u2060\ufeff"}
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_ASCII_WORD = late(r"[a-z0-9]+")
 # Indic and other vowel signs are marks, not \w, and tell words apart; +, * and # tell "A" from "A*" and "C" from "C++".
-_TITLE_TOKEN = re.compile(r"\d+(?:\.\d+)+|\d+|(?:[^\W\d_]|[\u0900-\u109f])+|[+*#]")
+_TITLE_TOKEN = late(r"\d+(?:\.\d+)+|\d+|(?:[^\W\d_]|[\u0900-\u109f])+|[+*#]")
 
 
 _DROPPED = "${}^`'\u2019\u2018"

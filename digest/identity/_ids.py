@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from digest.patterns import late
+
 URLS_REMEMBERED = 16384  # a listing asks for the same few addresses of each paper again and again
 
 _OLD_ARCHIVES = (
@@ -20,38 +22,38 @@ _ARXIV = (
     + r")(?:\.[a-z]{2})?/\d\d(?:0[1-9]|1[0-2])\d{3})"
     r"(?:v(?P<version>[1-9]\d?))?"
 )
-_ARXIV_TEXT = re.compile(
+_ARXIV_TEXT = late(
     r"(?:oai:arxiv\.org:|(?:urn:|info:)?arxiv[:/]\s*|(?:doi:\s*|info:doi/)?10\.48550/arxiv\.)?"
     + _ARXIV
     + r"(?:\.pdf)?(?:\s*\[.*)?",
     re.IGNORECASE,
 )
-_ARXIV_URL = re.compile(
+_ARXIV_URL = late(
     r"(?:(?:https?:)?//(?P<host>[^/?#]+))?/(?:abs|pdf|html|ps|format|src|e-print|papers?|overview|arxiv|forum|p)/(?:arxiv[.:])?"
     + _ARXIV
     + r"(?:\.pdf)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
-_ARXIV_DOI_URL = re.compile(
+_ARXIV_DOI_URL = late(
     r"https?://(?:dx\.|www\.)?doi\.org/10\.48550/arxiv\." + _ARXIV + r"/?(?:[?#].*)?", re.IGNORECASE
 )
-_ARXIV_HOST = re.compile(
+_ARXIV_HOST = late(
     r"(?:[\w-]+\.)*(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|xxx\.lanl\.gov|huggingface\.co|hf\.co|hf-mirror\.com|papers\.cool"
     r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
 )
 # A DOI made of a SICI holds one pair of angle brackets: cut off there, all papers of an issue would be one.
-_DOI = re.compile(
+_DOI = late(
     r"(?<![\w.])10\.\d{4,9}(?:\.\d+)*/(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
     re.I,
 )
 
 
 # The spellings that listings are full of, so that the forms above are asked for the others only.
-_PLAIN_ARXIV = re.compile(
+_PLAIN_ARXIV = late(
     r"(?:(?:https?://(?:www\.|export\.)?arxiv\.org)?/(?:abs|pdf)/|(?:https://huggingface\.co)?/papers/|oai:arXiv\.org:|arXiv:)?"
     r"([0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})(?:v([1-9][0-9]?))?"
 )
-_PLAIN_ADDRESS = re.compile(r"https?://([a-z0-9][a-z0-9.-]*+)(/[A-Za-z0-9/._~%+,=&;:!$'()*@-]*+)?")
+_PLAIN_ADDRESS = late(r"https?://([a-z0-9][a-z0-9.-]*+)(/[A-Za-z0-9/._~%+,=&;:!$'()*@-]*+)?")
 
 
 def arxiv_id(text: str) -> tuple[str, int | None] | None:

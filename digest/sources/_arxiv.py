@@ -10,23 +10,24 @@ from datetime import date
 from msgspec import Struct
 
 from digest.model import Announce, Paper
+from digest.patterns import late
 from digest.sources import _names
 from digest.sources._dates import MONTHS
 
 SITE = "https://arxiv.org"
 
-CUT_AUTHORS = re.compile(r",?\s{0,20}et al\.?\s{0,20}\(([0-9]{1,9}) additional authors? not shown\)", re.I)
-_SHOWING = re.compile(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
-_COLLABORATION = re.compile(
+CUT_AUTHORS = late(r",?\s{0,20}et al\.?\s{0,20}\(([0-9]{1,9}) additional authors? not shown\)", re.I)
+_SHOWING = late(r"showing (?:first |last )?(\d{1,9}) of (\d{1,9}) entries", re.I)
+_COLLABORATION = late(
     r"^([^,:()]{1,120}\b(?:collaborations?|consortium|team|group|project|survey|network)\b[^,:()]{0,60}):\s*",
     re.I,
 )
-CATEGORY = re.compile(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
-_WITHDRAWN = re.compile(
+CATEGORY = late(r"\(([a-z][a-z-]+(?:\.[A-Za-z-]+)?)\)")
+_WITHDRAWN = late(
     r"\b(?:this|the) (?:paper|article|manuscript|submission|work) (?:has been|is|was) (?:now )?withdrawn\b|\bwithdrawn by\b",
     re.I,
 )
-_DAY = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2})[a-z]*,? (\d{4}|\d{2})\b")
+_DAY = late(r"\b(\d{1,2}) ([A-Z][a-z]{2})[a-z]*,? (\d{4}|\d{2})\b")
 
 
 def links(arxiv: str) -> dict[str, str]:

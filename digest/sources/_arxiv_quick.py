@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from digest import identity
+from digest.patterns import late
 from digest.sources import _arxiv
 
 # Nothing is read a second way: every loop is possessive.
@@ -21,7 +22,7 @@ _TEXT = "[^<]*+"
 # Of no other class: a part of an entry is found by its class, whatever the tag.
 _MORE = r'(?: (?:data-arxiv-id|data-doi|rel)="[^"]*+"| class="link-[a-z]++(?: link-[a-z]++)*+")*+'
 _RICH = rf'{_TEXT}(?:<a href="[^"<]*+"{_MORE}>{_TEXT}</a>{_TEXT})*+'
-_ENTRY = re.compile(
+_ENTRY = late(
     r"<dt>\s*+<a name='item[0-9]{1,9}+'>\[(?P<number>[0-9]{1,9}+)\]</a>\s*+"
     r'<a href ?+="(?P<href>/abs/(?P<id>[\w.-]++(?:/[0-9]++)?+))" title="Abstract" id="(?P=id)">\s*+arXiv:(?P=id)\s*+</a>'
     r'(?P<mark>[^<\[]*+)\[<a href="/pdf/(?P=id)" title="Download PDF" id="pdf-(?P=id)" aria-labelledby="pdf-(?P=id)">pdf</a>'
@@ -40,11 +41,11 @@ _ENTRY = re.compile(
     re.A,
 )
 # The others mean one thing to a browser and another to Python, some of them.
-_ODD_REFERENCE = re.compile("&(?!(?:amp|lt|gt|quot|#34|#39|#x27);)")
+_ODD_REFERENCE = late("&(?!(?:amp|lt|gt|quot|#34|#39|#x27);)")
 # In what is known to be an entry:
-_LINK = re.compile('<a href="([^"]*)"(?: [a-z-]+="[^"]*")*>([^<]*)</a>')
-_AROUND_NAME = re.compile('<a href="[^"]*"[^>]*>|</a>')
-_BREAK = re.compile("<br[^>]*>")
+_LINK = late('<a href="([^"]*)"(?: [a-z-]+="[^"]*")*>([^<]*)</a>')
+_AROUND_NAME = late('<a href="[^"]*"[^>]*>|</a>')
+_BREAK = late("<br[^>]*>")
 
 MARK = "entries-as-arxiv-writes-them"
 # The space before the link is where a link left open further up would show.

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from digest.errors import ParseError
 from digest.model import Listing
+from digest.patterns import late
 
 MAX_DEPTH = 1_000
 MAX_UNWATCHED_STEPS = 400_000_000
@@ -28,15 +29,15 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_DECLARED = re.compile(
+_DECLARED = late(
     rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)|<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9._:-]+)",
     re.I,
 )
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]+)", re.I)
+_CHARSET = late(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]+)", re.I)
 # Python's own inventions: no page is written in them, some cost quadratic time, some raise what no other codec raises.
 _NO_PAGES = frozenset(["idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "charmap"])
-_LETTERS = re.compile(rb"[A-Za-z]")
-_HIGH = re.compile(rb"[\xc0-\xff]")
+_LETTERS = late(rb"[A-Za-z]")
+_HIGH = late(rb"[\xc0-\xff]")
 
 
 def unicode_text(listing: Listing) -> str:
@@ -107,36 +108,36 @@ def _one_byte_code(body: bytes) -> str:
 
 # Measured with selectolax 1.0.2: 20,000 open tags 1 s, 28,000 2 s, 100,000 60 s; 10,000 attributes 0.3 s, 20,000 1.3 s,
 # 300,000 over 10 minutes; 10 MB of tags with 990 attributes each 5.5 s, with 100 each 1.1 s.
-_LONG_TAG = re.compile(rb"<[a-zA-Z][^>]{%d}" % (2 * MAX_ATTRIBUTES))
-QUOTED_MARK = re.compile(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
+_LONG_TAG = late(rb"<[a-zA-Z][^>]{%d}" % (2 * MAX_ATTRIBUTES))
+QUOTED_MARK = late(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
 _NO_SIGNS = bytes(set(range(256)) - set(b"=\"'<>"))
 # Atomic groups: nothing may be read a second way, or a hostile page costs exponential time right here.
-_TOO_MANY_ATTRIBUTES = re.compile(
+_TOO_MANY_ATTRIBUTES = late(
     rb"<[a-zA-Z][^\s/>]*+(?>[\s/]*=?[^\s>=/]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'>]*))?){%d}"
     % MAX_ATTRIBUTES
 )
-_TOKEN = re.compile(
+_TOKEN = late(
     rb"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*>|</[^a-zA-Z][^>]*>"  # comments, also those that only look like one
     rb"|<(/?)([a-zA-Z][^\s/>]*)(?>[\s/]+(?!>)|=?[^\s/>=]+(?:\s*=\s*(?>\"[^\"]*\"|'[^']*'|[^\s>]*))?)*+\s*(/?)>",
     re.S,
 )
-_PLAIN_TOKEN = re.compile(
+_PLAIN_TOKEN = late(
     rb"<(?:!--(?:-?>|.*?(?:--!?>|\Z))|[!?][^>]*>|/[^a-zA-Z][^>]*>|(/?[a-zA-Z][^\s/>]*+))", re.S
 )
 # Without what stands in a line, and so cannot end a block: a link with pictures in it is read again and again otherwise.
-_STYLE_OR_BLOCK = re.compile(
+_STYLE_OR_BLOCK = late(
     rb"<(?:(/?)(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![^\s/>])[^>]*+"
     rb"|(?!/|!|span|img|svg|path|br|time|script|input|button|label|sup|sub)[a-zA-Z])",
     re.I,
 )
 # The letters first, and no re.I for the whole: then the search leaps from `<` to `<`.
-_STYLED = re.compile(
+_STYLED = late(
     rb"<(?=[bcefinstuBCEFINSTU])(?i:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![^\s/>])[^>]*+"
 )
-_LINK = re.compile(rb"<[aA](?![^\s/>])[^>]*+")
-_QUOTED = re.compile(rb"\"[^\"\0]*\"|'[^'\0]*'")
-_ATTRIBUTE = re.compile(rb"[\s/]+[^\s/=>]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]*))?")
-_PLAIN_TAG = re.compile(rb"<[a-zA-Z][^>]*")
+_LINK = late(rb"<[aA](?![^\s/>])[^>]*+")
+_QUOTED = late(rb"\"[^\"\0]*\"|'[^'\0]*'")
+_ATTRIBUTE = late(rb"[\s/]+[^\s/=>]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]*))?")
+_PLAIN_TAG = late(rb"<[a-zA-Z][^>]*")
 _FLAT = frozenset(
     b"area base br col embed hr img input link meta param source track wbr p li dt dd option tr td th".split()
 )

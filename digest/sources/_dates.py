@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
+
+from digest.patterns import late
 
 MONTHS = {
     name: number
@@ -14,10 +15,10 @@ MONTHS = {
 }
 _ZONES = {"": None, "gmt": 0, "ut": 0, "utc": 0, "z": 0, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420,
           "mdt": -360, "pst": -480, "pdt": -420, "bst": 60, "cet": 60, "cest": 120}  # fmt: skip
-_RFC822 = re.compile(
+_RFC822 = late(
     r"(?:[A-Za-z]+,?\s+)?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\.?\s+(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
 )
-_ISO_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?![\d])")
+_ISO_DAY = late(r"(\d{4}-\d{2}-\d{2})(?![\d])")
 
 
 @lru_cache(maxsize=1024)  # a day has one date for most of what it brings

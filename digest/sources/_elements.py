@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from digest import identity
+from digest.patterns import late
 from digest.sources import _dates, _names
 from digest.text import strip_tags
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from bs4 import Tag
 
 _MAX_CHARS = 200_000  # of an element; a page that is all one paragraph is no listing
-_TAG_WITH_ATTRIBUTES = re.compile(r"<([a-zA-Z][\w:-]*)\s[^<>]*>")
+_TAG_WITH_ATTRIBUTES = late(r"<([a-zA-Z][\w:-]*)\s[^<>]*>")
 
 
 def text_of(tag: Tag) -> str:
@@ -56,13 +57,13 @@ def _doi(tag: Tag) -> str:
 
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-_ISO = re.compile(
+_ISO = late(
     r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.I
 )
-_DAY_FIRST = re.compile(
+_DAY_FIRST = late(
     rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+({_MONTH})\.?,?[\s-]+(\d{{4}}(?!\d).{{0,20}})", re.I
 )
-_MONTH_FIRST = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})(?!\d)", re.I)
+_MONTH_FIRST = late(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})(?!\d)", re.I)
 
 
 def date_in(text: str) -> str | None:
@@ -77,12 +78,12 @@ def date_in(text: str) -> str | None:
 
 
 LABELS = {
-    "title": re.compile(r"\A\s*Title\s*:\s*", re.I),
-    "abstract": re.compile(r"\A\s*(?:Abstract|Summary)\s*[:.—–]\s*", re.I),
-    "authors": re.compile(r"\A\s*(?:Authors?\s*:|By\s+(?=[A-Z])|By\s*:)\s*", re.I),
-    "categories": re.compile(r"\A\s*(?:Subjects?|Categor(?:y|ies)|Keywords?|Topics?|Tags?)\s*:\s*", re.I),
+    "title": late(r"\A\s*Title\s*:\s*", re.I),
+    "abstract": late(r"\A\s*(?:Abstract|Summary)\s*[:.—–]\s*", re.I),
+    "authors": late(r"\A\s*(?:Authors?\s*:|By\s+(?=[A-Z])|By\s*:)\s*", re.I),
+    "categories": late(r"\A\s*(?:Subjects?|Categor(?:y|ies)|Keywords?|Topics?|Tags?)\s*:\s*", re.I),
 }
-_LINKING = re.compile(r"\A(?:and|&)\s+|(?:\s*[,;·|]|\s+(?:and|&))+\s*\Z", re.I)
+_LINKING = late(r"\A(?:and|&)\s+|(?:\s*[,;·|]|\s+(?:and|&))+\s*\Z", re.I)
 
 
 def authors_in(values: list[str]) -> tuple[list[str], str | None]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from digest.errors import ParseError
 from digest.model import Listing
+from digest.patterns import late
 from digest.sources import _dates, _xml
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, MAX_MARKUP
@@ -20,7 +21,7 @@ from digest.sources._sniff import HEAD_CHARS, xml_root
 # feedparser: 50 µs for an element, and quadratic time for an author's name of one word (it looks for a mail address in it).
 MAX_TOLERANT_CHARS = 1_000_000
 MAX_TOLERANT_TAGS = 30_000
-_LONG_WORD = re.compile(r"([\w.+-]{150})[\w.+-]+")
+_LONG_WORD = late(r"([\w.+-]{150})[\w.+-]+")
 
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
@@ -221,7 +222,7 @@ _TEXTS = {
     "journal_ref": "journal",
     "journal_reference": "journal",
 }
-_MAIL_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
+_MAIL_AND_NAME = late(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
 
 
 def _person(element: Any) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from digest.patterns import late
+
 MAX_CHARS = 200_000  # 5,000 names
-_AND = re.compile(r",? (?:and|&) ", re.I)  # where white space is collapsed: it may be as long as the page
-_INITIALS = re.compile(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
-_SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?")
+_AND = late(r",? (?:and|&) ", re.I)  # where white space is collapsed: it may be as long as the page
+_INITIALS = late(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
+_SUFFIX = late(r"(?:Jr|Sr|II|III|IV)\.?")
 
 
 def split(text: str) -> list[str]:

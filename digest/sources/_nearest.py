@@ -9,13 +9,14 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from digest.patterns import late
 from digest.sources._elements import attribute_of
 
 if TYPE_CHECKING:
     from bs4 import Tag
 
-_ASIDE = re.compile(r"\[[^\]]*\]|\"[^\"]*\"|'[^']*'|::?[\w-]+(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?")
-_NAME = re.compile(r"([.#]?)([A-Za-z_][\w-]*)")
+_ASIDE = late(r"\[[^\]]*\]|\"[^\"]*\"|'[^']*'|::?[\w-]+(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?")
+_NAME = late(r"([.#]?)([A-Za-z_][\w-]*)")
 
 
 def tags_of(within: Sequence[Tag]) -> Iterator[Tag]:

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from digest import identity
 from digest.identity import is_web_address as is_web_address
 from digest.model import Announce, Paper
+from digest.patterns import late
 from digest.text import (
     are_clean,
     clean,
@@ -149,7 +150,7 @@ def _finished(raw: Raw) -> Paper:
     )
 
 
-_STAMP = re.compile(
+_STAMP = late(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,12})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 
@@ -192,8 +193,8 @@ def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
     return links
 
 
-_HREF = re.compile(r"<a\b[^<>]*?href\s*=\s*[\"']?(https?://[^\"'\s<>]+)", re.I)
-_TAG = re.compile(r"<[a-zA-Z/][^<>]*>")
+_HREF = late(r"<a\b[^<>]*?href\s*=\s*[\"']?(https?://[^\"'\s<>]+)", re.I)
+_TAG = late(r"<[a-zA-Z/][^<>]*>")
 
 
 def _links_in(abstract: str) -> dict[str, str]:

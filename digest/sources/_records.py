@@ -17,6 +17,7 @@ import msgspec
 
 from digest.errors import ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -27,8 +28,8 @@ MAX_WRITTEN_CHARS = 200_000
 MAX_NUMBER = 10**30
 MAX_COUNT = 10**15
 _BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
-_SPACE = re.compile(r"\s*")
-_SEPARATOR = re.compile(r"[\s,]*")
+_SPACE = late(r"\s*")
+_SEPARATOR = late(r"[\s,]*")
 
 
 # --- the document

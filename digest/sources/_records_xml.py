@@ -7,12 +7,13 @@ from itertools import islice
 from typing import Any
 
 from digest.model import Listing
+from digest.patterns import late
 from digest.sources import _xml
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_MARKUP
 from digest.sources._records import plural, refuse
 
-_STOP = re.compile(r"(?<![.\s])\.$")
+_STOP = late(r"(?<![.\s])\.$")
 
 
 def parse(listing: Listing, notes: list[str], root: str, record: str) -> Any:

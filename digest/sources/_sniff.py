@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from digest.errors import ParseError
 from digest.model import Listing
+from digest.patterns import late
 from digest.sources import _sniff_records as records
 from digest.sources._bytes import unicode_text
 
@@ -99,10 +100,8 @@ def _json_kind(listing: Listing, text: str) -> str:
 
 # --- XML
 
-_PROLOG = re.compile(
-    r"(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^<>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I
-)
-_ROOT = re.compile(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
+_PROLOG = late(r"(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^<>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I)
+_ROOT = late(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _FEED_ROOTS = frozenset(["rss", "feed", "rdf"])
 _OTHER_XML = {
     "opml": "a list of feeds (OPML)",
@@ -115,7 +114,7 @@ _OTHER_XML = {
 
 # The envelope of OAI-PMH, and what stands bare in some files; such a one must name an OAI identifier or namespace.
 _OAI_ROOTS = frozenset(["oai-pmh", "record", "listrecords", "getrecord", "records", "arxiv", "arxivraw"])
-_OAI = re.compile(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/", re.I)
+_OAI = late(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/", re.I)
 
 
 def xml_root(head: str) -> str:
@@ -140,7 +139,7 @@ def xml_root(head: str) -> str:
     return name
 
 
-_ARXIV_API = re.compile(r"<id>\s*https?://(?:export\.)?arxiv\.org/api/|<title[^<>]*>\s*arXiv Query:", re.I)
+_ARXIV_API = late(r"<id>\s*https?://(?:export\.)?arxiv\.org/api/|<title[^<>]*>\s*arXiv Query:", re.I)
 
 
 def _xml_kind(listing: Listing, root: str, head: str) -> str:
@@ -159,23 +158,21 @@ def _xml_kind(listing: Listing, root: str, head: str) -> str:
 
 # --- HTML
 
-_HTML = re.compile(
+_HTML = late(
     r"(?:<\?xml[^<>]*>\s*)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
     re.I | re.S,
 )
 # The text of an arXiv page begins as a list of JSON does.
-_NUMBERED = re.compile(r"\[\d{1,6}\]\s{0,9}arXiv:", re.I)
-_SEARCH = re.compile(
+_NUMBERED = late(r"\[\d{1,6}\]\s{0,9}arXiv:", re.I)
+_SEARCH = late(
     r"class\s*=\s*[\"']?[^\"'<>]{0,200}\barxiv-result\b|<title>\s*Search \| arXiv e-print repository", re.I
 )
-_MARKUP = re.compile(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
-_DAILY = re.compile(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
-_TITLE = re.compile(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
-_ARXIV = re.compile(r"id\s*=\s*[\"']?(?:dlpage|articles)\b|class\s*=\s*[\"']?list-title\b", re.I)
-_ALTERNATE = re.compile(
-    r"<link\b[^<>]*?type\s*=\s*[\"']?application/(?:rss|atom|feed)\+(?:xml|json)[^<>]*>", re.I
-)
-_WALLS = re.compile(
+_MARKUP = late(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
+_DAILY = late(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
+_TITLE = late(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
+_ARXIV = late(r"id\s*=\s*[\"']?(?:dlpage|articles)\b|class\s*=\s*[\"']?list-title\b", re.I)
+_ALTERNATE = late(r"<link\b[^<>]*?type\s*=\s*[\"']?application/(?:rss|atom|feed)\+(?:xml|json)[^<>]*>", re.I)
+_WALLS = late(
     r"just a moment|captcha|are you (?:a )?(?:human|robot)|access denied|sign in|log in|enable javascript|too many requests",
     re.I,
 )

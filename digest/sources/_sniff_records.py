@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from digest.patterns import late
+
 SEEN_CHARS = 200_000
 
 
@@ -30,22 +32,20 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("crossref", (_key("message-type"),)),
     ("crossref", (_key("DOI"), _key("date-parts|container-title|reference-count|is-referenced-by-count"))),
 )
-_NOT_FOUND = re.compile(
-    r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]'
-)
-_NONE_AT_ALL = re.compile(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
-_PAPER = re.compile(_key("(?:paper[_ -]?)?title", r'["{]'), re.I)
-_SAID = re.compile(
+_NOT_FOUND = late(r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]')
+_NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
+_PAPER = late(_key("(?:paper[_ -]?)?title", r'["{]'), re.I)
+_SAID = late(
     _key(
         "authors?|author[_ -]?(?:list|names)|abstract|pdf(?:[_ -]?(?:url|link))?|paper[_ -]?(?:url|link)|openreview",
         r'["\[{]',
     ),
     re.I,
 )
-_DBLP_RECORD = re.compile(
+_DBLP_RECORD = late(
     r"<(?:article|inproceedings|proceedings|book|incollection|phdthesis|mastersthesis|www)\s(?:[^<>]*\s)?key\s*=\s*[\"'][\w-]+/"
 )
-_MEDLINE = re.compile(r"^PMID- ?\d+[ \t\r]*$", re.M)
+_MEDLINE = late(r"^PMID- ?\d+[ \t\r]*$", re.M)
 
 # Root element → kind.
 ROOTS = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from digest.errors import ParseError
 from digest.model import Listing
+from digest.patterns import late
 from digest.sources._bytes import unicode_text
 
 MAX_PREFIXES = 50
@@ -17,14 +18,14 @@ MAX_ATTRIBUTES = 600_000
 MAX_MENDED_CHARS = 5_000_000
 MAX_REFERENCES = 200_000
 _FATAL = ("depth", "huge", "amplification", "too long", "too large", "Buffer size")
-_DOCTYPE = re.compile(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
-_DECLARATION = re.compile(r"<\?xml[^>]*\?>")
-_ROOT = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:rss|feed|RDF|rdf))\b([^<>]*)>")
-_ITEM_END = re.compile(r"</((?:[A-Za-z_][\w.-]*:)?(?:item|entry))\s*>")
+_DOCTYPE = late(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
+_DECLARATION = late(r"<\?xml[^>]*\?>")
+_ROOT = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:rss|feed|RDF|rdf))\b([^<>]*)>")
+_ITEM_END = late(r"</((?:[A-Za-z_][\w.-]*:)?(?:item|entry))\s*>")
 # XML 1.0, 2.2, by what it leaves out: a class of all that it allows takes 12 ms to compile.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_REFERENCE = re.compile(r"&(?:#(\d{1,8})|#[xX]([0-9a-fA-F]{1,7})|([A-Za-z][A-Za-z0-9]{0,31}));|&")
-_PREFIX = re.compile(r"</?([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=")
+_NOT_XML = late("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = late(r"&(?:#(\d{1,8})|#[xX]([0-9a-fA-F]{1,7})|([A-Za-z][A-Za-z0-9]{0,31}));|&")
+_PREFIX = late(r"</?([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=")
 _KEPT_NAMES = frozenset(["amp", "lt", "gt", "quot", "apos"])
 _NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",

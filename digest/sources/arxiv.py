@@ -5,7 +5,6 @@ Page layout seen 2026-06. A page repeats id='articles' for each section, with it
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -18,6 +17,7 @@ from msgspec import Struct
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Reading
+from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_quick, _items, _names
 from digest.sources._bytes import MAX_SOUP_CHARS, MAX_SOUP_TAGS, MAX_TAGS, guard_html, unicode_text
 from digest.sources._paging import number_in_query, with_query
@@ -26,10 +26,10 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 NAME_OF_KIND = "arxiv"
 MAX_FRAME_CHARS = 200_000  # of a page without papers
 
-_TOTAL = re.compile(rb"otal of (\d{1,9}) entries")
-_NUMBER = re.compile(r"\s*\[(\d{1,9})\]")
-_EMPTY = re.compile(r"No updates (?:today\b|for this time period\b|for [A-Z][a-z]{2}, \d\d? [A-Z])")
-_BEYOND = re.compile(r"No further updates for [A-Z]")
+_TOTAL = late(rb"otal of (\d{1,9}) entries")
+_NUMBER = late(r"\s*\[(\d{1,9})\]")
+_EMPTY = late(r"No updates (?:today\b|for this time period\b|for [A-Z][a-z]{2}, \d\d? [A-Z])")
+_BEYOND = late(r"No further updates for [A-Z]")
 
 
 class _Page(Struct):

@@ -14,6 +14,7 @@ from msgspec import Struct
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
+from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -23,25 +24,25 @@ MAX_LINES = 300_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
 
-_DUMPED = re.compile(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
-_LABEL = re.compile(
+_DUMPED = late(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
+_LABEL = late(
     r"\s*(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI|Subjects?"
     r"|MSC[- ]class(?:es)?|ACM[- ]class(?:es)?)\s?:\s*(?P<value>.*)",
     re.I,
 )
-_HEADING = re.compile(
+_HEADING = late(
     r"\s*(?:New submissions|Cross(?:-lists?| submissions)|Replacement(?:s| submissions))(?:\s+for\s.{1,40}|\s*\(.*|)$"
     r"|\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4}(?:\s*\(.*|)$|\s*No updates (?:today|for ).*$",
     re.I,
 )
-_FURNITURE = re.compile(
+_FURNITURE = late(
     r"\s*(?:\[?\s*total of \d+ entries.*|\[?\s*showing (?:up to )?\d+ entries per page.*|Links to:.*|Disable MathJax.*"
     r"|About arXivLabs.*"
     r"|\(?(?:fewer|more|all)\)?|Authors and titles for .*)$",
     re.I,
 )
-_TOTAL = re.compile(r"total of (\d{1,9}) entries(?:\s*:\s*(\d{1,9})\s*-\s*(\d{1,9}))?", re.I)
-_FINISHED = re.compile(r"(?:[.!?…:;)\]}\"'”’*%$。]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
+_TOTAL = late(r"total of (\d{1,9}) entries(?:\s*:\s*(\d{1,9})\s*-\s*(\d{1,9}))?", re.I)
+_FINISHED = late(r"(?:[.!?…:;)\]}\"'”’*%$。]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
 
 
 def looks_like(text: str) -> bool:

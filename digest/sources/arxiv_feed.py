@@ -13,15 +13,14 @@ from datetime import UTC, date, datetime
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
+from digest.patterns import late
 from digest.sources import _arxiv, _items
 from digest.sources._items import Feed, Item
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import Raw, finish
 from digest.text import clean
 
-_ANNOUNCED = re.compile(
-    r"^\s*arXiv:\s*(?P<id>\S+?)\s+Announce Type:\s*(?P<type>[a-z-]+)\s*(?:Abstract:\s*)?", re.I
-)
+_ANNOUNCED = late(r"^\s*arXiv:\s*(?P<id>\S+?)\s+Announce Type:\s*(?P<type>[a-z-]+)\s*(?:Abstract:\s*)?", re.I)
 _TYPES: dict[str, Announce] = {
     "new": "new",
     "cross": "cross",
@@ -123,10 +122,10 @@ def _announced(item: Item) -> Raw:
     )
 
 
-_OLD_TITLE = re.compile(
+_OLD_TITLE = late(
     r"\.?\s*\(arXiv:\s*(?P<id>[^\s()]{1,40})(?:\s*\[(?P<category>[^\]\s]{1,30})\])?\s*(?P<mark>UPDATED|CROSS LISTED)?\)\s*$"
 )
-_TAG = re.compile(r"<[a-zA-Z/][^<>]*>")
+_TAG = late(r"<[a-zA-Z/][^<>]*>")
 
 
 def _old_title(item: Item) -> Announce | None:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import guard_html, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
@@ -19,14 +20,14 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 NAME_OF_KIND = "arxiv-search"
 
-_RESULTS = re.compile(r"Showing ([\d,]{1,12})\s*[–—-]\s*([\d,]{1,12}) of ([\d,]{1,12}) results")
-_NONE_FOUND = re.compile(r"your query .{0,600}?produced no results", re.I | re.S)
-_VERSION = re.compile(r"v(\d{1,3})-abstract-(?:full|short)$")
-_SUBMITTED = re.compile(r"\bSubmitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
-_FIRST = re.compile(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
-_IS_CATEGORY = re.compile(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
-_MORE = re.compile(r"^\s*[△▽]?\s*(?:More|Less)\s*$")
-_MORE_BEHIND = re.compile(r"[△▽] (?:More|Less)$")
+_RESULTS = late(r"Showing ([\d,]{1,12})\s*[–—-]\s*([\d,]{1,12}) of ([\d,]{1,12}) results")
+_NONE_FOUND = late(r"your query .{0,600}?produced no results", re.I | re.S)
+_VERSION = late(r"v(\d{1,3})-abstract-(?:full|short)$")
+_SUBMITTED = late(r"\bSubmitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
+_FIRST = late(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
+_IS_CATEGORY = late(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
+_MORE = late(r"^\s*[△▽]?\s*(?:More|Less)\s*$")
+_MORE_BEHIND = late(r"[△▽] (?:More|Less)$")
 
 
 def read(listing: Listing) -> Reading:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
+from digest.patterns import late
 from digest.sources import _arxiv, _dates
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -26,7 +27,7 @@ MAX_LINES = 1_000_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
 
-_ID_LINE = re.compile(
+_ID_LINE = late(
     r"(?:arXiv:\s*(?P<new>\S{1,60})|Paper(?P<crossed>\s*\(\*cross-listing\*\))?:\s*(?:arXiv:)?(?P<old>\S{1,60}))\s*(?P<rest>.*)"
 )
 
@@ -61,11 +62,11 @@ def _lines(text: str) -> list[str]:
 
 # --- the mail round it
 
-_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
-_ENCODED = re.compile(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
-_QUOTED_BAR = re.compile(r"^> ?\\\\[ \t\r]*$", re.M)
-_QUOTED = re.compile(r"^> ?", re.M)
-_SOFT_BROKEN_RULER = re.compile(r"^-{40,}=\r?\n-+", re.M)
+_HEADER = late(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
+_ENCODED = late(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
+_QUOTED_BAR = late(r"^> ?\\\\[ \t\r]*$", re.M)
+_QUOTED = late(r"^> ?", re.M)
+_SOFT_BROKEN_RULER = late(r"^-{40,}=\r?\n-+", re.M)
 
 
 def _head(text: str) -> str:
@@ -110,24 +111,24 @@ def _decoded(text: str) -> str:
 
 # --- the mail
 
-_RULER = re.compile(r"-{20,}$")
-_BAR = re.compile(r"\\\\\s*(?:\(.*)?$")
+_RULER = late(r"-{20,}$")
+_BAR = late(r"\\\\\s*(?:\(.*)?$")
 # Possessive: what could be given back is remembered, 32 bytes for each repetition.
-_CROSSES = re.compile(r"(?:%-){6,}+")
-_REPLACED = re.compile(r"(?:%%--){4,}+")
-_END = re.compile(r"(?:%%%---){3,}+")
-_DAY_MARK = re.compile(r"/\*\s*(.{1,60}?)\s*\*/$")
-_RECEIVED = re.compile(r"\s*received from\s+\S", re.I)
-_FIELD = re.compile(
+_CROSSES = late(r"(?:%-){6,}+")
+_REPLACED = late(r"(?:%%--){4,}+")
+_END = late(r"(?:%%%---){3,}+")
+_DAY_MARK = late(r"/\*\s*(.{1,60}?)\s*\*/$")
+_RECEIVED = late(r"\s*received from\s+\S", re.I)
+_FIELD = late(
     r"(?P<name>Title|Authors?|Categories|Comments?|Journal-ref|Report-no|DOI|License|MSC-class|ACM-class|Proxy|Subj-class"
     r"|From|Date(?:\s*\(revised[^)]{0,20}\))?):\s*(?P<value>.*)",
     re.I,
 )
-_REVISED = re.compile(
+_REVISED = late(
     r"(?:replaced with revised version|(?:figures|part|parts) (?:added|replaced))\s*(?P<date>.*)", re.I
 )
-_VERSION = re.compile(r"revised\s+v(\d{1,3})", re.I)
-_COUNTS = re.compile(r"\b(\d{1,5})\s+(new|cross(?:es|-lists?|-listings?)?|repl(?:aced|acements?)?)\b", re.I)
+_VERSION = late(r"revised\s+v(\d{1,3})", re.I)
+_COUNTS = late(r"\b(\d{1,5})\s+(new|cross(?:es|-lists?|-listings?)?|repl(?:aced|acements?)?)\b", re.I)
 _NO_LONGER = "the mail breaks off"
 
 
@@ -359,7 +360,7 @@ def _fields(header: list[str]) -> dict[str, str]:
     return {name: " ".join(parts).strip() for name, parts in fields.items()}
 
 
-_SIZE = re.compile(r"\s*\(\s*\d{1,9}\s*kb.*$", re.I)
+_SIZE = late(r"\s*\(\s*\d{1,9}\s*kb.*$", re.I)
 
 
 def _mail_dates(header: list[str]) -> tuple[str | None, str | None]:

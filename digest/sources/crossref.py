@@ -6,6 +6,7 @@ import re
 
 from digest import identity
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources._paging import query, with_query
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw
 from digest.sources._records import (
@@ -23,11 +24,11 @@ from digest.sources._records import (
     strings,
 )
 
-_TITLE = re.compile(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
-_TEX = re.compile(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
-_PREAMBLE = re.compile(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
+_TITLE = late(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
+_TEX = late(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
+_PREAMBLE = late(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
 # Publishers' inline elements that no HTML has.
-_INLINE = re.compile(
+_INLINE = late(
     r"</?(?:scp|monospace|roman|sans-serif|overline|underline|styled-content|named-content|ext-link|xref|uri)\b[^<>]*>"
 )
 _DATES = ("issued", "published", "published-online", "posted", "published-print")

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from digest import identity
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
 from digest.sources._paging import query, with_query
@@ -40,8 +41,8 @@ RECORDS = (
     "person",
 )
 _ROOTS = "dblp|dblpperson|result"
-_NUMBERED = re.compile(r"\s{1,9}[0-9]{4}$")
-_KEY = re.compile(r"[\w-]+(?:/[\w.:+-]+)+")
+_NUMBERED = late(r"\s{1,9}[0-9]{4}$")
+_KEY = late(r"[\w-]+(?:/[\w.:+-]+)+")
 
 
 def read(listing: Listing) -> Reading:

@@ -11,6 +11,7 @@ import msgspec
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _dates, _items, _names
 from digest.sources._bytes import unicode_text
 from digest.sources._items import Feed, Item
@@ -105,7 +106,7 @@ def _ids(item: Item) -> tuple[dict[str, str], int | None]:
 
 # --- texts
 
-_LABELLED = re.compile(
+_LABELLED = late(
     r"<(?:b|strong)>\s*(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
     re.I | re.S,
 )

@@ -18,6 +18,7 @@ import msgspec
 from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources._bytes import (
     MAX_SOUP_CHARS,
     MAX_SOUP_TAGS,
@@ -168,10 +169,10 @@ def _props(value: str | bytes | None) -> Json | None:
 
 
 _MARK = b'data-target="DailyPapers"'
-_EARLIER_MARK = re.compile(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
-_PLAIN_TAG = re.compile(rb'<div((?:\s+[a-zA-Z-]+="[^"]*+")++)\s*+>')
+_EARLIER_MARK = late(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
+_PLAIN_TAG = late(rb'<div((?:\s+[a-zA-Z-]+="[^"]*+")++)\s*+>')
 _REFERENCES = ((b"&quot;", b'"'), (b"&lt;", b"<"), (b"&gt;", b">"), (b"&#39;", b"'"), (b"&#x27;", b"'"))
-_PLAIN_ATTRIBUTE = re.compile(rb'\s+([a-zA-Z-]+)="([^"]*+)"')
+_PLAIN_ATTRIBUTE = late(rb'\s+([a-zA-Z-]+)="([^"]*+)"')
 # What stands in these is no element of the page, or not where it seems to stand.
 _HOLDERS = (b"<!--", b"<script", b"<style", b"<textarea", b"<title", b"<template", b"<noscript", b"<iframe", b"<select",
             b"<xmp", b"<noembed", b"<noframes", b"<frameset", b"<plaintext")  # fmt: skip

@@ -16,6 +16,7 @@ from msgspec import structs
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _arxiv, _dates, _xml
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -23,11 +24,11 @@ from digest.sources._records import inverted, natural
 
 NAME_OF_KIND = "oai"
 
-_ENVELOPE = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?OAI-PMH)\b")
-_RECORD_END = re.compile(r"</(?:[A-Za-z_][\w.-]*:)?record\s*>")
-_RECORD = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?record[\s>]")
-_VERB = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:ListRecords|GetRecord|records))\b")
-_PROLOG = re.compile(r"^\s*(?:<\?xml[^>]*\?>\s*)?")
+_ENVELOPE = late(r"<((?:[A-Za-z_][\w.-]*:)?OAI-PMH)\b")
+_RECORD_END = late(r"</(?:[A-Za-z_][\w.-]*:)?record\s*>")
+_RECORD = late(r"<(?:[A-Za-z_][\w.-]*:)?record[\s>]")
+_VERB = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:ListRecords|GetRecord|records))\b")
+_PROLOG = late(r"^\s*(?:<\?xml[^>]*\?>\s*)?")
 
 
 def read(listing: Listing) -> Reading:

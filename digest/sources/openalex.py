@@ -6,6 +6,7 @@ import re
 
 from digest import identity
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _dates
 from digest.sources._paging import query, with_query
 from digest.sources._paper import Raw
@@ -23,9 +24,9 @@ from digest.sources._records import (
 )
 
 MAX_WORDS = 5_000
-_WORK = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?([wW]\d+)")
-_PMID = re.compile(r"(?:https?://(?:pubmed\.ncbi\.nlm\.nih\.gov|www\.ncbi\.nlm\.nih\.gov/pubmed)/)?(\d+)/?")
-_PMCID = re.compile(r"(?:https?://\S*/)?(?:PMC)?(\d+)/?", re.I)
+_WORK = late(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?([wW]\d+)")
+_PMID = late(r"(?:https?://(?:pubmed\.ncbi\.nlm\.nih\.gov|www\.ncbi\.nlm\.nih\.gov/pubmed)/)?(\d+)/?")
+_PMCID = late(r"(?:https?://\S*/)?(?:PMC)?(\d+)/?", re.I)
 
 
 def read(listing: Listing) -> Reading:

@@ -8,6 +8,7 @@ from typing import Any
 from digest import identity
 from digest.errors import ListingChanged
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _items, _names
 from digest.sources._bytes import guard_html, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -15,8 +16,8 @@ from digest.sources._records import plural, refuse
 
 MAX_LINKS = 100  # of one contribution
 SITE = "https://pos.sissa.it/cgi-bin/reader/"
-_CODE = re.compile(r"PoS\s*\(([^()]+)\)\s*(\w+)")
-_END = re.compile(r"</html\s*>\s*(?:<!--.*?-->\s*)*$", re.I | re.S)
+_CODE = late(r"PoS\s*\(([^()]+)\)\s*(\w+)")
+_END = late(r"</html\s*>\s*(?:<!--.*?-->\s*)*$", re.I | re.S)
 _ROWS = ("</tr>", "</li>", "</article>", "</div>")
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _dates
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
@@ -15,9 +16,9 @@ from digest.sources._records import full_date, inverted, natural, plural, refuse
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
 _SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet")
-_PMID = re.compile(r"[0-9]{1,12}")
-_PMCID = re.compile(r"PMC[0-9]{1,12}\b")
-_UNTITLED = re.compile(r"\[?(?:not available|in process citation)\.?\]?\.?", re.I)
+_PMID = late(r"[0-9]{1,12}")
+_PMCID = late(r"PMC[0-9]{1,12}\b")
+_UNTITLED = late(r"\[?(?:not available|in process citation)\.?\]?\.?", re.I)
 
 
 def read(listing: Listing) -> Reading:
@@ -184,13 +185,13 @@ def _month(month: str) -> object:
 
 # --- MEDLINE text
 
-_FIELD = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
-_BLANK_END = re.compile(r"\n[ \t\r]*\n\s*$")
-_LINE_END = re.compile(r"\r?\n|\r")
-_NUMBERED = re.compile(r"(\S+)\s+\[(\w+)\]")
-_DATE = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
-_SUFFIX = re.compile(r",? (Jr|Sr|2nd|3rd|4th|II|III|IV)\.?$")
-_ELECTRONIC = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_FIELD = late(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
+_BLANK_END = late(r"\n[ \t\r]*\n\s*$")
+_LINE_END = late(r"\r?\n|\r")
+_NUMBERED = late(r"(\S+)\s+\[(\w+)\]")
+_DATE = late(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
+_SUFFIX = late(r",? (Jr|Sr|2nd|3rd|4th|II|III|IV)\.?$")
+_ELECTRONIC = late(r"(\d{4})(\d{2})(\d{2})")
 Fields = dict[str, list[str]]
 
 

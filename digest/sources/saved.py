@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from digest.errors import ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import Raw, finish
 
@@ -21,14 +22,14 @@ SNIFFED_CHARS = 200_000
 MAX_LINES = 50_000
 MAX_LINE_CHARS = 50_000  # more than an abstract may have; the words of a longer line would fill the memory
 
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_HEAD_LANDMARK = re.compile(
+_CONTROLS = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_HEAD_LANDMARK = late(
     r"Get trending papers in your email inbox|by\s*AK and the research community|^Daily Papers$", re.M
 )
-_GLUED = re.compile(r"^Subscribe(?=\S)")
+_GLUED = late(r"^Subscribe(?=\S)")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\\.?"
 # Furniture of the page wherever it stands: no title reads like that.
-_FURNITURE = re.compile(
+_FURNITURE = late(
     rf"(?:new|Subscribe|Get trending papers in your email inbox.*|by\s*AK and the research community"
     rf"|(?:Daily|Weekly|Monthly|Trending) Papers|{_MONTH} \d{{1,2}}(?:,? \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?"
     r"|Hugging Face.{0,20}|Submitted by|Submitted by .{1,60}|Published on .{1,30}|[·•|–-]|Upvotes?|©.*|System theme"
@@ -37,15 +38,15 @@ _FURNITURE = re.compile(
     re.I,
 )
 # Words of menu and footer could be titles, so they are furniture only before the first and after the last abstract.
-_MENU = re.compile(
+_MENU = late(
     r"(?:Models|Datasets|Spaces|Posts|Docs|Community|Buckets|Enterprise|Solutions|Pricing|Log ?In|Sign ?Up|Papers|Daily|Weekly"
     r"|Monthly|Today|Yesterday|Trending|Previous|Next|Prev|Latest|Company|TOS|Terms.*|Privacy.*|About|Careers|Jobs|Website|Contact|Search"
     r"|GitHub|arXiv|PDF|Home|Blog|Learn|Status|Tasks|Upvote|Date|Week|Month|Week \d+|W\d+)",
     re.I,
 )
-_AUTHORS = re.compile(r"·?\s*[\d,.]+k?\s+authors?", re.I)
-_SENTENCE_ENDS = re.compile(r"[.!?][)\"'”’]*(?:\s|$)")
-_WHOLE_END = re.compile(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
+_AUTHORS = late(r"·?\s*[\d,.]+k?\s+authors?", re.I)
+_SENTENCE_ENDS = late(r"[.!?][)\"'”’]*(?:\s|$)")
+_WHOLE_END = late(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
 
 
 class _Block(Struct):

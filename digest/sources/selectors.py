@@ -19,6 +19,7 @@ from msgspec import Struct
 from digest.checks import SELECTORS, Selector, css_problem, selector_of
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources._bytes import guard_html, unicode_text
 from digest.sources._elements import (
     LABELS,
@@ -352,8 +353,8 @@ def _joined(base: str, href: str) -> str:
 
 # An element that needs its end tag (HTML, 13.1.2.4): a page that is whole closes them, also where a minifier left out </body>.
 _NEEDS_END = ("ul", "ol", "dl", "table", "section", "main", "article", "div")
-_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1\s*>|\Z)", re.S | re.I)
-_UNFINISHED = re.compile(r"<[a-zA-Z/!][^<>]*\Z")
+_UNSEEN = late(r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1\s*>|\Z)", re.S | re.I)
+_UNFINISHED = late(r"<[a-zA-Z/!][^<>]*\Z")
 
 
 def _breaks_off(text: str) -> bool:

@@ -11,6 +11,7 @@ from itertools import islice
 from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _names
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import Json, load, number, read_records, refuse, refuse_message, string, strings
@@ -36,9 +37,9 @@ _PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf")
 _CODE = ("github", "code", "codeurl", "githubrepo", "githuburl")
 _PROJECT = ("project", "projectpage", "projecturl", "website")
 _STATUS = ("status", "decision", "presentationtype", "eventtype")
-_BARE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S", re.I)
-_CITED = re.compile(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
-_KEYS = re.compile(r"[\s_-]")
+_BARE = late(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S", re.I)
+_CITED = late(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
+_KEYS = late(r"[\s_-]")
 _LISTS = (
     "papers",
     "accepted",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, starmap
@@ -10,11 +9,12 @@ from itertools import combinations, starmap
 from msgspec import Struct
 
 from digest.model import Paper
+from digest.patterns import late
 from digest.store.database import Database
 
 PAIRED = 12  # tokens: of a longer name, which is a collaboration's, no pairs are indexed
 MAX_TOKEN = 200  # characters; PostgreSQL takes 2,046 bytes
-_TOO_LONG = re.compile(rf"(\S{{{MAX_TOKEN}}})\S+")
+_TOO_LONG = late(rf"(\S{{{MAX_TOKEN}}})\S+")
 _MAX_FIELD = 100_000  # characters of one field; PostgreSQL takes a million bytes for all of them
 
 
