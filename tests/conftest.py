@@ -6,6 +6,7 @@ import gc
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlparse
@@ -42,6 +43,11 @@ def pytest_collection_finish() -> None:
 def examples(many: int) -> int:
     """How many examples a property is tried with: so many by `make torture`, a quarter of them in the ordinary suite."""
     return many if PROFILE == "new" else max(many // 4, 10)
+
+
+def sizes(usual: Any, full: Any) -> list[Any]:
+    """Of a parameter: the size of the ordinary suite, and that of `make torture`."""
+    return [usual, pytest.param(full, marks=pytest.mark.torture)]
 
 
 def need(condition: object, reason: str) -> None:

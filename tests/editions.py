@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -385,6 +387,12 @@ def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str,
     """The web copies of the mail by path."""
     facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "mail": MAIL, "url": URL, "renderer": renderer}
     return {page.path: page.body for page in web_copies(edition, **(facts | changes))}
+
+
+@cache
+def pages_named(name: str) -> Mapping[str, bytes]:
+    """All pages of one of EDITIONS, as the shipped templates make them: made once, not to be changed."""
+    return MappingProxyType(pages_of(publication_of(EDITIONS[name]()), shipped()))
 
 
 def pages_of(publication: Publication, renderer: Renderer) -> dict[str, bytes]:

@@ -33,6 +33,7 @@ from digest.cron import cron
 from digest.heartbeat import beat
 from digest.model import RunReport, SourceReport
 from digest.scheduler import Service
+from digest.web.worker import LetterWorker
 from fetch_servers import Reply, Site
 from smtp_servers import SmtpServer, serving
 from test_mail_compose import assert_well_formed
@@ -388,6 +389,20 @@ def test_the_service_mails_about_a_digest_whose_sources_all_fail(tmp_path: Path,
     service.watch()
     server.settle()
     assert read(server.taken[-1].data)["Subject"] == "Runs again: daily"
+
+
+def test_the_web_door_watches_too(tmp_path: Path, server: SmtpServer) -> None:
+    """Whoever makes the runs may be what is out of order: a timer, all workers."""
+    now = at("2026-11-18T12:00+01:00")
+    with open_app(config_of(tmp_path, server.port), clock=lambda: now) as app:
+        app.watch(now)
+        now = at("2026-11-21T09:00+01:00")
+        beside = LetterWorker(app, watch_s=0)
+        beside.start()
+        assert server.wait_for(1)
+        beside.end()
+    (mail,) = server.taken
+    assert "No run began since then." in text_of(read(mail.data))
 
 
 # ---------------------------------------------------------------- the heartbeat

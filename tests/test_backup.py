@@ -24,12 +24,12 @@ from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
 from digest.store import open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
-from store_contract import empty_postgres, empty_sqlite, postgres_server, postgres_url, store_url
+from store_contract import empty_postgres
 from test_cli import Shell
 from test_db_copy import contents
 from test_store_migration import first, first_sqlite
 
-__all__ = ["empty_sqlite", "first", "first_sqlite", "postgres_server", "postgres_url", "store_url"]
+__all__ = ["first", "first_sqlite"]
 
 NOW = datetime(2026, 1, 5, 6, tzinfo=UTC)
 TOML = (

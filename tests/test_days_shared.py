@@ -21,8 +21,11 @@ def lines(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-@pytest.mark.parametrize("hours", [(7,), pytest.param((7, 19), marks=pytest.mark.torture)])
-def test_a_real_month_is_sent_once_and_in_time(tmp_path: Path, hours: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("span", "hours"),
+    [(9, (7,)), *[pytest.param(30, hours, marks=pytest.mark.torture) for hours in ((7,), (7, 19))]],
+)
+def test_a_real_month_is_sent_once_and_in_time(tmp_path: Path, span: int, hours: tuple[int, ...]) -> None:
     days: Days = {}
     random = Random(3)
     for of_day in lines("2025-02.jsonl.gz"):
@@ -32,7 +35,7 @@ def test_a_real_month_is_sent_once_and_in_time(tmp_path: Path, hours: tuple[int,
     with serving(Site(days, at(first, 7))) as site:
         config = config_for(tmp_path, site)
         runs = []
-        for offset in range(30):
+        for offset in range(span):
             for hour in hours:
                 site.now = at(first + offset * DAY, hour)
                 run(config, site, again=True)

@@ -26,17 +26,8 @@ from digest.model import Receipt
 from digest.store import Store, open_store
 from digest.store.copying import LEFT_OUT, META_LEFT_OUT, TABLES
 from pages import ROOT, installation, invented, rss, tree
-from store_contract import (
-    empty_postgres,
-    empty_sqlite,
-    new_database,
-    postgres_server,
-    postgres_url,
-    store_url,
-)
+from store_contract import empty_postgres
 from test_cli import Shell
-
-__all__ = ["empty_sqlite", "new_database", "postgres_server", "postgres_url", "store_url"]
 
 NOW = datetime(2026, 1, 5, 6, tzinfo=UTC)
 ROWS_OF_RARE_TABLES = (

@@ -27,6 +27,7 @@ from editions import (
     copies_of,
     edition_of,
     head_of,
+    pages_named,
     pages_of,
     paper_of,
     publication_of,
@@ -76,7 +77,7 @@ class Balance(HTMLParser):
 @pytest.mark.parametrize("name", EDITIONS)
 @pytest.mark.parametrize("kind", [*PAGES, *KINDS])
 def test_every_page_keeps_the_frame(name: str, kind: str) -> None:
-    made = pages_of(publication_of(EDITIONS[name]()), shipped())
+    made = pages_named(name)
     paths = pages_like(kind, made)
     assert paths
     for path in paths:
@@ -174,7 +175,7 @@ def test_the_days_data_is_json_with_every_fact(name: str) -> None:
 
 
 def test_papers_stand_in_the_order_of_the_edition_with_their_facts_in_order() -> None:
-    page = soup(pages_of(publication_of(rich()), shipped())[f"{DAY}index.html"])
+    page = soup(pages_named("rich")[f"{DAY}index.html"])
     assert [article["id"] for article in page.find_all("article")] == [
         entry.anchor for entry in rich().entries
     ]
@@ -187,7 +188,7 @@ def test_papers_stand_in_the_order_of_the_edition_with_their_facts_in_order() ->
 
 
 def test_a_paper_with_title_and_abstract_only_looks_finished() -> None:
-    page = soup(pages_of(publication_of(EDITIONS["bare"]()), shipped())[f"{DAY}index.html"])
+    page = soup(pages_named("bare")[f"{DAY}index.html"])
     first = page.find("article")
     assert first is not None
     assert [link.text for link in first.select("a")] == ["Cite it, and its history"]
@@ -207,7 +208,7 @@ def test_a_paper_with_title_and_abstract_only_looks_finished() -> None:
 
 
 def test_hostile_titles_are_text() -> None:
-    page = pages_of(publication_of(EDITIONS["odd"]()), shipped())[f"{DAY}index.html"].decode()
+    page = pages_named("odd")[f"{DAY}index.html"].decode()
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in page
     assert "{{ 7*7 }}" in page
     assert "49" not in soup(page.encode()).find_all("article")[9].h3.text
@@ -221,13 +222,13 @@ def test_hostile_titles_are_text() -> None:
 
 
 def test_the_feeds_are_found_from_the_home_page() -> None:
-    found = feedparser.parse(pages_of(publication_of(rich()), shipped())["index.html"])
+    found = feedparser.parse(pages_named("rich")["index.html"])
     links = {(link["rel"], link["type"]) for link in found.feed.links}
     assert {("alternate", f"application/{kind}") for kind in ("rss+xml", "atom+xml", "feed+json")} <= links
 
 
 def test_home_has_the_form_that_subscribes_to_its_digest_with_all_ticked() -> None:
-    home = soup(pages_of(publication_of(rich()), shipped())["index.html"])
+    home = soup(pages_named("rich")["index.html"])
     form = home.select_one("form[action='/subscribe/'][method=post]")
     assert form is not None
     assert form.select_one("input[type=email][name=email][required]") is not None
@@ -347,7 +348,7 @@ def test_a_sitemap_holds_no_more_addresses_than_the_protocol_allows(monkeypatch:
 
 
 def test_the_page_for_an_unknown_address_searches_and_leads_to_the_newest_edition_from_anywhere() -> None:
-    page = soup(pages_of(publication_of(rich()), shipped())["404.html"])
+    page = soup(pages_named("rich")["404.html"])
     assert len(page.find_all("h1")) == 1
     assert page.select_one("meta[name=robots][content=noindex]") is not None
     assert not page.select("link[rel=canonical]")

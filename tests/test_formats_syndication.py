@@ -45,11 +45,11 @@ def test_each_feed_parses_without_complaint_and_holds_every_item_once(name: str)
     assert [item["id"] for item in json.loads(made["feed.json"])["items"]] == ids
 
 
-def test_a_hundred_builds_give_identical_bytes() -> None:
+def test_a_score_of_builds_give_identical_bytes() -> None:
     edition = rich()
     first = pages_of(publication_of(edition), shipped())
-    assert all(pages_of(publication_of(edition), shipped()) == first for _ in range(10))
-    assert all(feeds_of(publication_of(edition))["rss.xml"] == first["rss.xml"] for _ in range(90))
+    assert all(pages_of(publication_of(edition), shipped()) == first for _ in range(4))
+    assert all(feeds_of(publication_of(edition))["rss.xml"] == first["rss.xml"] for _ in range(20))
 
 
 def test_the_feed_is_as_old_as_its_newest_edition() -> None:

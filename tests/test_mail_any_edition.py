@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from conftest import sizes
 from digest.addresses import ascii_address
 from digest.config import DkimConfig, MailboxConfig
 from digest.errors import MailError
@@ -287,7 +288,7 @@ def assert_any(seeds: range) -> None:
     assert mails > len(seeds) * 0.6
 
 
-@pytest.mark.parametrize("start", range(0, 60, 20))
+@pytest.mark.parametrize("start", [0])
 def test_any_edition_makes_a_sound_message_for_any_choice(start: int) -> None:
     assert_any(range(start, start + 20))
 
@@ -306,7 +307,7 @@ def key() -> bytes:
     return subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True).stdout
 
 
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", [100, 101])
 def test_any_signed_message_verifies_and_one_with_an_altered_header_does_not(seed: int, key: bytes) -> None:
     import dkim
 
@@ -353,14 +354,20 @@ def injections() -> list[str]:
     return [f"Papers{cut}{payload}" for payload in PAYLOADS for cut in BREAKS][:500]
 
 
-@pytest.mark.parametrize("start", range(0, 500, 100))
-def test_nothing_that_a_source_or_operator_writes_becomes_a_header(start: int) -> None:
+def injections_of(part: int) -> list[str]:
+    """Every tenth of them, or the nine between."""
+    found = [text for n, text in enumerate(injections()) if bool(n % 10) == bool(part)]
+    assert len(found) == (450 if part else 50)
+    return found
+
+
+@pytest.mark.parametrize("part", sizes(0, 1))
+def test_nothing_that_a_source_or_operator_writes_becomes_a_header(part: int) -> None:
     """500 titles, names and digest titles that end the line they stand on: the same headers, the same recipient, two parts."""
     plain = message_to(delivery_to(), rich())
     assert plain is not None
     names = [name for name, _ in fields_of(plain.data)]
-    found = injections()[start : start + 100]
-    assert len(found) == 100
+    found = injections_of(part)
     for text in found:
         paper = Paper(
             key="title:x",
@@ -380,12 +387,12 @@ def test_nothing_that_a_source_or_operator_writes_becomes_a_header(start: int) -
         assert dict(fields_of(message.data))["to"] == b"reader@mail.example"
 
 
-@pytest.mark.parametrize("start", range(0, 500, 100))
-def test_no_address_becomes_a_header_or_a_second_recipient(start: int) -> None:
+@pytest.mark.parametrize("part", sizes(0, 1))
+def test_no_address_becomes_a_header_or_a_second_recipient(part: int) -> None:
     """What can stand in an address stands there as it is; for all else there is no mail."""
     names = [name for name, _ in fields_of(sent_to("reader@mail.example"))]
     refused = 0
-    for text in injections()[start : start + 100]:
+    for text in injections_of(part):
         for address in (f"{text}@mail.example", f"a@{text}.example", f"reader@mail.example{text[6:]}"):
             try:
                 message = sent_to(address)
@@ -396,7 +403,7 @@ def test_no_address_becomes_a_header_or_a_second_recipient(start: int) -> None:
             to = dict(fields_of(message))["to"].decode()
             assert re.fullmatch(r"[!-9;=?-~]+@[a-z0-9.-]+", to, re.IGNORECASE) and to.count("@") == 1
             assert to == ascii_address(address)
-    assert refused >= 270
+    assert refused >= 2.7 * len(injections_of(part))
 
 
 def sent_to(address: str) -> bytes:

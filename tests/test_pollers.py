@@ -15,6 +15,7 @@ import uvicorn
 from lxml import etree
 from msgspec import json
 
+from conftest import sizes
 from digest.model import Page
 from digest.web import listen_at
 from digest.web.fastlane import make_protocol
@@ -184,7 +185,7 @@ def race(folder: Path, count: int, looks: list[Callable[[str, str], tuple[int, s
     return pollers
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("count", sizes(30, 1000))
 def test_pollers_of_digest_serve_meet_whole_files_and_each_once(tmp_path: Path, count: int) -> None:
     with served(tmp_path) as port:
         clients = [Client(port) for _ in range(POLLERS)]
@@ -196,7 +197,7 @@ def test_pollers_of_digest_serve_meet_whole_files_and_each_once(tmp_path: Path, 
     assert all(poller.whole >= len(PATHS) for poller in pollers)
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("count", sizes(30, 1000))
 def test_pollers_of_the_files_themselves_meet_whole_files_and_each_once(tmp_path: Path, count: int) -> None:
     pollers = race(tmp_path, count, [look_on_disk(tmp_path)] * POLLERS)
     assert all(poller.whole >= len(PATHS) for poller in pollers)

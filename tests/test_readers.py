@@ -21,7 +21,7 @@ import pytest
 from lxml import etree
 from msgspec.structs import replace
 
-from conftest import need
+from conftest import need, sizes
 from digest.app import open_app
 from digest.config import TopicConfig, slugs_of
 from pages import installation, invented, rss, tree
@@ -210,7 +210,7 @@ class Newsboat:
             return [guid for (guid,) in db.execute("SELECT guid FROM rss_item WHERE unread = 1")]
 
 
-@pytest.mark.parametrize("name", ["rss.xml", "atom.xml"])
+@pytest.mark.parametrize("name", sizes("rss.xml", "atom.xml"))
 def test_newsboat_sees_each_paper_once_over_days_and_an_update_in_its_place(
     tmp_path: Path, name: str
 ) -> None:
@@ -240,7 +240,7 @@ def test_newsboat_sees_each_paper_once_over_days_and_an_update_in_its_place(
         assert statuses[2:] == [(True, 200), (True, 304)] * 3
 
 
-@pytest.mark.parametrize("name", ["rss.xml", "atom.xml"])
+@pytest.mark.parametrize("name", sizes("atom.xml", "rss.xml"))
 def test_feedparser_sees_each_paper_once_over_days_and_an_update_as_one(tmp_path: Path, name: str) -> None:
     import feedparser
 
@@ -271,7 +271,7 @@ def test_feedparser_sees_each_paper_once_over_days_and_an_update_as_one(tmp_path
             assert feedparser.parse(f"{archive.url}/{name}", modified=modified).status == 304
 
 
-@pytest.mark.parametrize("name", ["rss.xml", "atom.xml"])
+@pytest.mark.parametrize("name", sizes("rss.xml", "atom.xml"))
 def test_sfeed_sees_each_paper_once_over_days_and_an_update_in_its_place(tmp_path: Path, name: str) -> None:
     """Fields of a line, parted by tabs: time, title, link, content, its type, id, author, enclosure, categories."""
     need(shutil.which("sfeed"), "sfeed is missing; Debian: apt-get install sfeed")

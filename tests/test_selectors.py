@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import sizes
 from digest import sources
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
@@ -277,11 +278,12 @@ def test_a_hostile_page_costs_little(body: bytes) -> None:
     assert time.process_time() - started < 10
 
 
-def test_a_long_list_is_read_in_time() -> None:
+@pytest.mark.parametrize("count", sizes(500, 3_000))
+def test_a_long_list_is_read_in_time(count: int) -> None:
     card = "<article class=paper><h2><a href='/{0}'>Paper {0}</a></h2><p class=abstract>We.</p><time>9 March 2026</time></article>"
-    page = "<html><body>" + "".join(card.format(n) for n in range(3_000)) + "</body></html>"
+    page = "<html><body>" + "".join(card.format(n) for n in range(count)) + "</body></html>"
     started = time.process_time()
-    assert len(read(page, **SELECTORS).papers) == 3_000
+    assert len(read(page, **SELECTORS).papers) == count
     assert time.process_time() - started < 20
 
 

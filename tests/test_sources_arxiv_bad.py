@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import examples
+from conftest import examples, sizes
 from digest import sources
 from digest.errors import ParseError
 from digest.model import Listing, Reading
@@ -41,11 +41,12 @@ def whole(name: str) -> Reading:
     return result
 
 
+@pytest.mark.parametrize("cuts", sizes(60, 1000))
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_page_cut_at_any_byte_invents_no_paper_and_calls_no_loss_a_whole_page(name: str) -> None:
+def test_a_page_cut_at_any_byte_invents_no_paper_and_calls_no_loss_a_whole_page(name: str, cuts: int) -> None:
     body, all_of_it = (PAGES / name).read_bytes(), whole(name)
     papers = {paper.key: paper for paper in all_of_it.papers}
-    for end in range(0, len(body), max(1, len(body) // 400)):
+    for end in range(0, len(body), max(1, len(body) // cuts)):
         found = attempt(body[:end])
         if isinstance(found, ParseError):
             continue

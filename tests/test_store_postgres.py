@@ -17,18 +17,7 @@ from digest.errors import StoreBusy, StoreError, StoreSlow, StoreUndone
 from digest.store import Store, open_store
 from digest.store.database import TRIES
 from digest.store.postgres import MOST_CONNECTIONS, Postgres
-from store_contract import (
-    empty_postgres,
-    empty_sqlite,
-    postgres_server,
-    postgres_url,
-    start_postgres,
-    stop_postgres,
-    store,
-    store_url,
-)
-
-__all__ = ["empty_sqlite", "postgres_server", "postgres_url", "store", "store_url"]
+from store_contract import empty_postgres, start_postgres, stop_postgres
 
 LONG_S = 30.0  # for what comes at once, on a machine however slow
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import pytest
 
+from conftest import sizes
 from digest.choices import next_due
 from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig
 from digest.errors import UsageError
@@ -108,9 +109,10 @@ def test_who_asks_is_sent_one_letter_and_no_paper_before_they_agree(door: Door) 
     assert door.person().preferences == Preferences(topics=("aves",), hour=7)
 
 
-def test_ten_thousand_askings_are_one_letter(door: Door) -> None:
+@pytest.mark.parametrize("times", sizes(500, 10_000))
+def test_ten_thousand_askings_are_one_letter(door: Door, times: int) -> None:
     with door.store.together():  # one write to the disk instead of 10,000: the rules are the same
-        for n in range(10_000):
+        for n in range(times):
             door.ask("Victim@Example.org" if n % 2 else "victim@example.org", now=NOW + timedelta(seconds=n))
     assert [letter.kind for letter in door.letters(now=NOW + 3 * HOUR)] == ["confirm"]
 

@@ -87,10 +87,8 @@ def test_ten_thousand_hostile_listings_are_read_or_refused(
 
 
 def test_some_hostile_listings_are_read_or_refused(tmp_path: Path) -> None:
-    results = prove(
-        tmp_path, {"mutated": 130, "crossed": 60, "spoken": 137, "sizes": 10}, parts=1, shared=None
-    )
-    assert sum(results[0]["counts"].values()) >= 300
+    results = prove(tmp_path, {"mutated": 60, "crossed": 30, "spoken": 60, "sizes": 4}, parts=1, shared=None)
+    assert sum(results[0]["counts"].values()) >= 140
 
 
 def read(body: bytes | str, kind: str = "auto") -> Reading | ParseError:

@@ -1,5 +1,5 @@
-"""The twenty checks of the interface, each on an edition of 1, of 30 and of 500 papers, over every page of a site that the whole
-program built, its mails, its feeds, its forms and the command line.
+"""The twenty checks of the interface, each on editions of 1, 30 and 120 papers (in `make torture` of 500), over every page of a site
+that the whole program built, its mails, its feeds, its forms and the command line.
 
 | # | check | here | further in |
 |---|---|---|---|
@@ -81,7 +81,7 @@ def site_of(papers: int, theme: str, factory: pytest.TempPathFactory) -> Built:
     return _SITES[papers, theme]
 
 
-@pytest.fixture(params=[1, 30, 500])
+@pytest.fixture(params=[1, 30, 120, pytest.param(500, marks=pytest.mark.torture)])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     return site_of(request.param, "", tmp_path_factory)
 
@@ -455,7 +455,14 @@ class Shown:
 
 
 @pytest.fixture(
-    scope="module", params=[(1, ""), (30, ""), (500, ""), *((30, theme) for theme in THEMES)], ids=str
+    scope="module",
+    params=[
+        (1, ""),
+        (30, ""),
+        pytest.param((500, ""), marks=pytest.mark.torture),
+        *((30, theme) for theme in THEMES),
+    ],
+    ids=str,
 )
 def shown(
     request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
