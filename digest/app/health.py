@@ -8,6 +8,7 @@ that did well came of it; so one of Monday to Friday is not silent on Sunday, an
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEASE = "watch"
+# The lease keeps processes apart, this the threads of one.
+_WATCHING = threading.Lock()
 _LEASE_TTL_S = 300.0
 _AGAIN = timedelta(hours=24)
 # A run stands for a time at which it was due up to so long after it, and never more than half the way to the next one: a timer
@@ -157,14 +160,18 @@ class Watch:
         """To be called every few minutes: mails the operator once when a digest has become silent, again after each further day,
         and once when it runs again. A mail that cannot be sent is logged, and tried again by the next call. One process of a
         store does it at a time; for the others there is nothing to do. Raises StoreError and ConfigError."""
-        try:
-            self.store.acquire_lease(LEASE, self._holder, now=now, ttl_s=_LEASE_TTL_S, is_dead=is_dead)
-        except LeaseHeld:
+        if not _WATCHING.acquire(blocking=False):
             return
         try:
-            self._look(now)
+            self.store.acquire_lease(LEASE, self._holder, now=now, ttl_s=_LEASE_TTL_S, is_dead=is_dead)
+            try:
+                self._look(now)
+            finally:
+                self.store.release_lease(LEASE, self._holder)
+        except LeaseHeld:
+            return
         finally:
-            self.store.release_lease(LEASE, self._holder)
+            _WATCHING.release()
 
     def _look(self, now: datetime) -> None:
         notes = self._known(now)

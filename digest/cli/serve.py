@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
     """Run the digests by their schedules and answer on the web until SIGTERM or Ctrl-C, which finish what is in flight."""
     config = console.config()
+    console.log_lines(config)
     web = config.web.enabled and not no_web
     scheduled = [] if no_schedule else [digest for digest in config.digest if digest.schedule]
     if config.engine.kind != "in-process" and scheduled:
@@ -33,7 +34,6 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
         scheduled = []
     if not web and not scheduled:
         raise UsageError(f"nothing to serve: {_why_nothing(config, no_schedule, no_web)}")
-    console.log_lines(config)
     stop = threading.Event()
     service = _service(console, config) if scheduled else None
     with _answering(console, config, stop, service) if web else _no_web() as failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from digest.app import App
 from digest.errors import DigestError
@@ -12,13 +13,16 @@ log = logging.getLogger("digest.web")
 
 # A letter that was put off is due again some time; looking is cheap.
 _LOOK_S = 60.0
+_WATCH_S = 300.0
 
 
 class LetterWorker:
-    """One thread that sends the letters that wait: when woken, and every minute. Many calls to wake it are one."""
+    """One thread that sends the letters that wait: when woken, and every minute. Many calls to wake it are one. Every
+    `watch_s` seconds it also sees whether a digest is silent: what should make the runs may be what is out of order."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, watch_s: float = _WATCH_S) -> None:
         self._app = app
+        self._watch_s, self._watched_at = watch_s, time.monotonic()
         self._awake = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="letters", daemon=True)
@@ -48,6 +52,7 @@ class LetterWorker:
                 return
             try:
                 report = self._app.send_letters()
+                self._watch()
             except DigestError as error:
                 log.error("letters: %s", spoken(error))
             except Exception:
@@ -56,6 +61,11 @@ class LetterWorker:
             else:
                 if report.error:
                     log.error("letters: %s", report.error)
+
+    def _watch(self) -> None:
+        if time.monotonic() - self._watched_at >= self._watch_s:
+            self._watched_at = time.monotonic()
+            self._app.watch(self._app.clock())
 
 
 def spoken(error: DigestError) -> str:
