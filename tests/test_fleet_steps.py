@@ -1,0 +1,331 @@
+"""Runs that workers share, step by step: each may be done twice, by anybody, in any order, and after a death."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from digest.app import App, open_app
+from digest.config import Config, SourceConfig
+from digest.cron import cron
+from digest.errors import LeaseHeld, PublishError, Stopped
+from digest.process import this_process
+from digest.store import Store, WorkerRow, open_store
+from digest.worker.engine import install
+from fleets import NOW, SOURCES, config_of, in_one_process, installation, published, write_pages
+from site_of_days import Site, serving
+from store_contract import empty_postgres, new_database, postgres_server, postgres_url
+
+__all__ = ["new_database", "postgres_server", "postgres_url"]
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def url(postgres_url: str) -> Iterator[str]:
+    """An empty store with the engine's tables, and no job in them."""
+    import psycopg
+
+    empty_postgres(postgres_url)
+    with open_store(postgres_url) as store:
+        install(store)
+    yield postgres_url
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(b"TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+@pytest.fixture
+def file(tmp_path: Path, url: str) -> Path:
+    made = installation(tmp_path / "many", url)
+    write_pages(made.parent, 0)
+    return made
+
+
+def opened(file: Path, now: datetime = NOW) -> App:
+    return open_app(config_of(file), clock=lambda: now)
+
+
+def begun(app: App) -> int:
+    run = app.begin_shared_run(app.config.digest, day=app.today(NOW), now=NOW)
+    assert run is not None
+    return run
+
+
+def waiting(store: Store, task: str) -> int:
+    return store.job_counts().get(task, {}).get("todo", 0)
+
+
+def states(store: Store, run: int) -> str:
+    return "".join(part.state[0] for part in store.run_parts(run))
+
+
+def test_sources_are_read_in_any_order_and_put_on_record_in_theirs(file: Path, tmp_path: Path) -> None:
+    one = installation(tmp_path / "one")
+    in_one_process(one, 1)
+    with opened(file) as app:
+        run = begun(app)
+        assert waiting(app.store, "collect") == SOURCES
+        seen = []
+        for place in (3, 1, 5, 0, 2, 2, 4, 4):
+            app.collect_part(run, place)
+            seen.append(states(app.store, run))
+        assert seen == ["aaataa", "atataa", "atatat", "rratat", "rrrrat", "rrrrat", "rrrrrr", "rrrrrr"]
+        assert waiting(app.store, "issue") == 1
+        report = app.finish_shared_run(run)
+        assert report is not None
+        assert [digest.edition is not None for digest in report.digests] == [True, True]
+        assert app.finish_shared_run(run) is None
+        assert waiting(app.store, "tidy") == 1
+        app.tidy_run(run)
+        app.tidy_run(run)
+        assert [row.status for row in app.store.last_runs(9)] == ["done", "done"]
+        assert app.store.check() == []
+    assert published(file) == published(one)
+
+
+def test_what_was_read_by_one_who_died_is_not_read_again(file: Path) -> None:
+    with opened(file) as app:
+        run = begun(app)
+        app.collect_part(run, 1)  # read, and not its turn yet: then its worker dies
+        (file.parent / "in1" / "page.xml").unlink()
+        app.collect_part(run, 1)
+        app.collect_part(run, 0)
+        assert states(app.store, run) == "rraaaa"
+        assert msgspec.json.decode(app.store.run_parts(run)[1].report)["read"] == 24
+
+
+def test_a_source_that_is_down_is_reported_as_by_one_process(file: Path) -> None:
+    (file.parent / "in2" / "page.xml").unlink()
+    with opened(file) as app:
+        run = begun(app)
+        for place in range(SOURCES):
+            app.collect_part(run, place)
+        report = app.finish_shared_run(run)
+        assert report is not None
+        assert [s.outcome for s in report.sources if s.error] == ["unreachable"]
+        assert report.degraded
+        assert app.store.last_runs(1)[0].status == "degraded"
+
+
+def test_a_worker_told_to_stop_keeps_nothing_of_a_source_that_it_has_half_read(file: Path) -> None:
+    with opened(file) as app:
+        run = begun(app)
+        app.stop.set()
+        with pytest.raises(Stopped):
+            app.collect_part(run, 0)
+        app.stop.clear()
+        assert states(app.store, run) == "a" * SOURCES
+
+
+def test_mails_wait_for_pages_that_cannot_be_written_and_the_editions_are_issued_once(
+    file: Path, url: str
+) -> None:
+    (file.parent / "feeds").write_text("a file in the place of the folder")
+    with opened(file) as app:
+        app.store.add_subscriber("reader@example.org", digests=(), now=NOW)
+        run = begun(app)
+        for place in range(SOURCES):
+            app.collect_part(run, place)
+        with pytest.raises(PublishError):
+            app.finish_shared_run(run)
+        assert app.store.due_jobs(["deliver"], until=NOW + timedelta(minutes=20)) == 0
+    later = NOW + timedelta(minutes=25)
+    with opened(file, later) as app:
+        with pytest.raises(PublishError):
+            app.finish_shared_run(run)
+        assert app.store.due_jobs(["deliver"], until=later + timedelta(minutes=20)) == 0
+        assert app.store.spans_left_out(now=later, batch=9) == []
+        (file.parent / "feeds").unlink()
+        report = app.finish_shared_run(run)
+        assert report is not None
+        assert [digest.edition.papers for digest in report.digests if digest.edition] == [84, 52]
+        assert app.store.due_jobs(["deliver"], until=later) == 2
+        assert len(app.store.edition_heads("daily")) == 1
+
+
+def test_two_leaders_in_turn_begin_a_day_once(file: Path) -> None:
+    config = config_of(file)
+    daily = msgspec.structs.replace(config.digest[0], schedule="0 7 * * *")
+    config = msgspec.structs.replace(config, digest=(daily,))
+    trigger = cron(daily, config)
+    at = NOW + timedelta(minutes=10)  # 07:10 in Berlin
+    with open_app(config, clock=lambda: at) as one, open_app(config, clock=lambda: at) as other:
+        assert one.begin_due_run(daily, trigger, now=NOW - timedelta(minutes=1)) is None, "its grace is over"
+        run = one.begin_due_run(daily, trigger, now=at)
+        assert run is not None
+        assert other.begin_due_run(daily, trigger, now=at) is None
+        assert other.begin_due_run(daily, trigger, now=at + timedelta(hours=11)) is None
+        for place in range(SOURCES):
+            one.collect_part(run, place)
+        one.finish_shared_run(run)
+        assert other.begin_due_run(daily, trigger, now=at + timedelta(hours=1)) is None
+        assert other.begin_due_run(daily, trigger, now=at + timedelta(days=1)) is not None
+
+
+def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, url: str) -> None:
+    import psycopg
+
+    config = config_of(file)
+    daily = msgspec.structs.replace(config.digest[0], schedule="0 7 * * *")
+    config = msgspec.structs.replace(config, digest=(daily,))
+    at = NOW + timedelta(minutes=10)
+    clock = [at]
+    with open_app(config, clock=lambda: clock[0]) as app:
+        run = app.begin_due_run(daily, cron(daily, config), now=at)
+        assert run is not None
+        app.collect_part(run, 0)
+        assert app.end_lost_runs() == []
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(b"UPDATE procrastinate_jobs SET status = 'failed'")
+        (lost,) = app.end_lost_runs()
+        assert "s1, s2, s3, s4, s5" in lost
+        assert app.store.last_runs(1)[0].status == "failed"
+        app.collect_part(run, 1)
+        assert states(app.store, run) == "raaaaa", "a run that is over is not gone on with"
+        assert app.begin_due_run(daily, cron(daily, config), now=at) is None
+        clock[0] = at + timedelta(minutes=16)
+        assert app.begin_due_run(daily, cron(daily, config), now=clock[0]) is not None
+
+
+def test_a_run_in_one_process_and_shared_ones_keep_out_of_each_others_way(file: Path) -> None:
+    with opened(file) as app, opened(file) as other:
+        run = begun(app)
+        with app.alone("collect/s0"):
+            with pytest.raises(LeaseHeld), other.alone("collect/s0"):
+                pass
+            with pytest.raises(LeaseHeld):
+                other.store.acquire_lease("run", "elsewhere/1/1", now=NOW, ttl_s=9, is_dead=lambda who: False)
+            with other.alone("collect/s1"), other.alone("issue"):
+                pass
+        with app.alone():
+            with pytest.raises(LeaseHeld):
+                other.collect_part(run, 0)
+            with pytest.raises(LeaseHeld):
+                begun(other)
+        other.collect_part(run, 0)
+        app.daily(NOW + timedelta(hours=1), digests=[])
+        assert app.store.last_runs(9)[-1].status == "running", (
+            "shared runs do not end because another one begins"
+        )
+
+
+def test_a_run_by_hand_leaves_its_mails_to_workers(file: Path) -> None:
+    with opened(file) as app:
+        app.store.add_subscriber("reader@example.org", digests=("daily",), now=NOW)
+        report = app.daily(NOW)
+        assert report.deliveries.queued == 1
+        assert app.store.due_jobs(["deliver"], until=NOW) == 1
+        assert app.store.delivery_counts()["queued"] == 1
+        assert app.send().queued == 1
+        assert waiting(app.store, "deliver") == 1, "a job carries it already"
+
+
+# ---------------------------------------------------------------- a batch that is not out
+
+
+def test_a_source_that_waits_for_its_batch_is_asked_again_by_a_job_of_its_own(
+    tmp_path: Path, url: str
+) -> None:
+    friday = datetime(2026, 11, 20, 7, tzinfo=UTC)
+    entry = {
+        "paper": {"id": "2611.00001", "title": "Late tides", "summary": "They come.", "authors": []},
+        "publishedAt": "2026-11-20T09:00:00.000Z",
+    }
+    site = Site({friday.date(): [(friday + timedelta(hours=2), entry)]}, friday)
+    clock = [friday]
+    with serving(site):
+        config = waiting_config(tmp_path, url, site)
+        with open_app(config, clock=lambda: clock[0]) as app:
+            run = app.begin_shared_run(config.digest, day=friday.date(), now=friday)
+            assert run is not None
+            app.collect_part(run, 0)
+            app.collect_part(run, 1)
+            late, other = app.store.run_parts(run)
+            assert (late.state, other.state) == ("asked", "recorded")
+            assert waiting(app.store, "issue") == 0
+            assert app.store.due_jobs(["collect"], until=friday + timedelta(seconds=599)) == 2
+            assert app.store.due_jobs(["collect"], until=friday + timedelta(seconds=600)) == 3
+            site.now = clock[0] = friday + timedelta(hours=2, minutes=1)
+            app.collect_part(run, 0)
+            assert waiting(app.store, "issue") == 1
+            report = app.finish_shared_run(run)
+    assert report is not None
+    assert [(source.outcome, source.new) for source in report.sources] == [("new", 1), ("new", 24)]
+
+
+class Forgetful(Site):
+    """Never says that a list is what it was."""
+
+    def answer(self, path: str, headers: Any) -> tuple[int, dict[str, str], bytes]:
+        return super().answer(path, {})
+
+
+def test_a_batch_that_does_not_come_ends_the_waiting_at_its_hour(tmp_path: Path, url: str) -> None:
+    friday = datetime(2026, 11, 20, 7, tzinfo=UTC)
+    site = Forgetful({}, friday)
+    clock = [friday]
+    with serving(site):
+        config = waiting_config(tmp_path, url, site)
+        with open_app(config, clock=lambda: clock[0]) as app:
+            run = app.begin_shared_run(config.digest, day=friday.date(), now=friday)
+            assert run is not None
+            app.collect_part(run, 1)
+            app.collect_part(run, 0)
+            clock[0] = friday + timedelta(hours=4)
+            app.collect_part(run, 0)
+            report = app.finish_shared_run(run)
+    assert report is not None
+    assert "waited until 11:00" in report.sources[0].why
+
+
+def waiting_config(tmp_path: Path, url: str, site: Site) -> Config:
+    config = config_of(installation(tmp_path / "many", url))
+    write_pages(tmp_path / "many", 0)
+    late = SourceConfig(
+        name="late",
+        kind="huggingface",
+        url=f"{site.url}/api/daily_papers",
+        allow_private=True,
+        wait_until="11:00",
+    )
+    return msgspec.structs.replace(config, source=(late, config.source[0]), digest=config.digest[:1])
+
+
+# ---------------------------------------------------------------- workers and the engine's tables
+
+
+def test_the_engines_tables_are_made_once_and_brought_up_to_date(new_database: Callable[[], str]) -> None:
+    with open_store(new_database()) as store:
+        assert not store.engine_there()
+        assert "were made" in install(store)
+        assert install(store) == ""
+        done = store.install_engine(
+            "", [("99.00.00_01_later", "CREATE TABLE later (percent TEXT DEFAULT '%')")]
+        )
+        assert "99.00.00_01_later" in done
+        assert install(store) == "", "an older worker leaves it alone"
+
+
+def test_workers_are_known_and_forgotten_with_what_they_held(url: str) -> None:
+    with open_store(url) as store:
+        row = WorkerRow(
+            id=this_process(),
+            engine_id=None,
+            version="1",
+            queues=("collect", "issue"),
+            doing="collect 1/2",
+            started_at=NOW,
+            seen_at=NOW,
+        )
+        store.put_worker(row)
+        store.acquire_lease("leader", row.id, now=NOW, ttl_s=15, is_dead=lambda who: False)
+        assert store.workers() == [row]
+        assert store.workers(alive_since=NOW + timedelta(seconds=1)) == []
+        assert store.lease_holder("leader", now=NOW) == row.id
+        store.remove_worker(row)
+        assert store.workers() == []
+        assert store.lease_holder("leader", now=NOW) == ""
