@@ -91,10 +91,10 @@ def test_a_store_that_fails_is_said_without_where_it_is(site: Site, caplog: pyte
     answer = site.get("/healthz")
     assert answer.status == 503
     assert json.loads(answer.body)["problems"] == [
-        "The store fails; the log says why; so it was first at 2026-11-19T06:00:02Z."
+        "The store fails; the log says why, since 2026-11-19T06:00:02Z."
     ]
     site.clock.forward(minutes=5)
-    assert "first at 2026-11-19T06:00:02Z" in site.get("/healthz").body.decode()
+    assert "since 2026-11-19T06:00:02Z" in site.get("/healthz").body.decode()
     assert "digest.db" in caplog.text
 
 

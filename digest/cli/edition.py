@@ -32,11 +32,11 @@ def send(console: Console, address: str | None, day: date | None) -> int:
         if checked is None:
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
-            # Where timers call the program, this one still comes when that of the runs does not.
-            app.watch(utc_now())
             console.answer({"deliveries": _counts(report)})
             words = [left_words(report)] if app.is_shared else delivery_words(report)
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
+            # Where timers call the program, this one still comes when that of the runs does not.
+            app.watch(utc_now())
             return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
         edition, receipt = app.send_to(checked, day=day, now=utc_now())
     # Without the address, which servers repeat: what a timer prints is kept in a log.

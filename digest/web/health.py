@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from digest.app import App
-from digest.errors import DigestError
+from digest.errors import DigestError, StoreError
 from digest.web.limits import client_address, trusted_proxies
 from digest.web.worker import spoken
 
@@ -86,18 +86,17 @@ class HealthDoor:
         try:
             health = await asyncio.wait_for(asyncio.shield(looking), _LIMIT_S)
         except TimeoutError:
-            return self._store_down(now, "does not answer within a second")
+            return self._down(now, "The store does not answer within a second")
         except DigestError as error:
             log.error("healthz: %s", spoken(error))
-            return self._store_down(now, "fails; the log says why")
+            what = "The store fails" if isinstance(error, StoreError) else "The configuration is wrong"
+            return self._down(now, f"{what}; the log says why")
         self._down_since = None
         return health
 
-    def _store_down(self, now: datetime, what: str) -> Health:
+    def _down(self, now: datetime, what: str) -> Health:
         self._down_since = self._down_since or now
-        return Health(
-            status="failing", problems=(f"The store {what}; so it was first at {_stamp(self._down_since)}.",)
-        )
+        return Health(status="failing", problems=(f"{what}, since {_stamp(self._down_since)}.",))
 
     def _how(self, now: datetime) -> Health:
         hours = self._app.config.monitor.silent_after_h
