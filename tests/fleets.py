@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from digest.app import open_app
+from digest.app import App, open_app
+from digest.cli import main
 from digest.config import Config
 from digest.configfile import load_config
+from digest.worker import Worker
 from pages import invented, rss
 
 NOW = datetime(2026, 11, 19, 6, tzinfo=UTC)
@@ -87,15 +90,13 @@ def begin(file: Path, day: int) -> int:
         return run
 
 
-def wait_for(
-    what: Callable[[], bool], *, seconds: float = 120, alive: Sequence[subprocess.Popen[bytes]] = ()
-) -> None:
+def wait_for(what: Callable[[], bool], *, seconds: float = 120, alive: Sequence[BaseProcess] = ()) -> None:
     """Until it is so; a worker that ended meanwhile is a failure."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not come to pass in time"
-        assert all(worker.poll() is None for worker in alive), "a worker ended by itself"
-        time.sleep(0.05)
+        assert all(worker.exitcode is None for worker in alive), "a worker ended by itself"
+        time.sleep(0.2)
 
 
 def status_of(file: Path, run: int) -> str:
@@ -109,32 +110,53 @@ def at_work(file: Path) -> int:
         return sum(row.engine_id is not None for row in app.store.workers())
 
 
-def command(file: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "digest", "--config", str(file), "worker", *options]
+@cache
+def _nursery() -> ForkServerContext:
+    """Workers come from a process that has everything loaded: a second each is saved. test_worker.py starts one as a shell does."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(
+        ["digest.cli.worker", "digest.worker", "digest.store.postgres", "digest.app.daily"]
+    )
+    return context
 
 
-def start(file: Path, *options: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command(file, *options), stdin=subprocess.DEVNULL, stderr=_log(file))
+def start(file: Path, *options: str, opened: Callable[[App], None] | None = None) -> BaseProcess:
+    """`digest worker` in a process of its own. `opened` changes each App that it opens."""
+    worker = _nursery().Process(target=_work, args=(str(file), options, opened), daemon=True)
+    worker.start()
+    return worker
 
 
-def _log(file: Path) -> int:
-    return os.open(file.parent / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def _work(file: str, options: Sequence[str], opened: Callable[[App], None] | None) -> None:
+    log = os.open(Path(file).with_name("workers.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    if opened is not None:
+        worker = Worker(config_of(Path(file)), once="--once" in options, opened=opened)
+        worker.handle_signals()
+        worker.work()
+    else:
+        main(["--config", file, "worker", *options])
 
 
 @contextmanager
-def workers(file: Path, count: int, *options: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+def workers(
+    file: Path, count: int, *options: str, opened: Callable[[App], None] | None = None
+) -> Iterator[list[BaseProcess]]:
     """So many worker processes; at the end each is told to stop, and must do so well."""
-    made = [start(file, *options) for _ in range(count)]
+    made = [start(file, *options, opened=opened) for _ in range(count)]
     try:
         wait_for(lambda: at_work(file) >= count, alive=made)
         yield made
         for worker in made:
-            worker.send_signal(signal.SIGTERM)
-        assert [worker.wait(60) for worker in made] == [0] * len(made)
+            worker.terminate()
+        for worker in made:
+            worker.join(60)
+        assert [worker.exitcode for worker in made] == [0] * len(made)
     finally:
         for worker in made:
             worker.kill()
-            worker.wait()
+            worker.join()
 
 
 def published(file: Path) -> dict[str, bytes]:
