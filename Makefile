@@ -25,15 +25,9 @@ torture: .venv/develop
 	$(BIN)/pytest -m torture -rs
 	DIGEST_HYPOTHESIS=new $(BIN)/pytest -n 2 -m "hypothesis and not torture"
 
-# How fast listings are read, feeds made, files served, papers found, mails built and sent, beside what others do it with
-# (docs/performance.md).
+# How fast everything is, beside what others do it with, held against the goals (docs/performance.md). GROUPS="run diff": some of it.
 bench: .venv/develop
-	@$(BIN)/python -m benchmarks.reading
-	@$(BIN)/python -m benchmarks.feeds
-	@$(BIN)/python -m benchmarks.serving
-	@$(BIN)/python -m benchmarks.searching
-	@$(BIN)/python -m benchmarks.building
-	@$(BIN)/python -m benchmarks.sending
+	@$(BIN)/python -m benchmarks $(GROUPS)
 
 format: .venv/develop
 	$(BIN)/ruff check --fix digest tests

@@ -51,7 +51,8 @@ def unseen(file: Path, papers: list[Fields]) -> list[Fields]:
 
 def publish(folder: Path, new: list[Fields]) -> str:
     page = "".join(
-        f'<h3><a href="{p["id"]}">{escape(p["title"])}</a></h3><p>{escape(", ".join(p["authors"]))}</p><p>{escape(p["abstract"])}</p>\n'
+        f'<h3><a href="{p["id"]}">{escape(p["title"])}</a></h3>'
+        f"<p>{escape(', '.join(p['authors']))}</p><p>{escape(p['abstract'])}</p>\n"
         for p in new
     )
     rss = "".join(

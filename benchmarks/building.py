@@ -1,19 +1,16 @@
 """How fast messages are built, beside the usual way: a template rendered, css-inline and EmailMessage for each subscriber.
 
-Run by `make bench`; the peer needs css-inline (`pip install css-inline`, or `uv pip install css-inline`). P8: one edition of 30
-papers as whole messages in bytes. The builders take turns, CPU time, medians: on a machine that others use too, only the ratios
-within one table count. Then the memory of ours at three sizes, with 1,000 choices of papers among the readers.
+P8: one edition of 30 papers as whole messages in bytes. Each builder is a process of its own, in turns; CPU time, medians: on a
+machine that others use too, only the ratios within one table count. Then time and memory of ours at three sizes, with 1,000
+choices of papers among the readers.
 """
 
 from __future__ import annotations
 
-import argparse
 import email
-import resource
-import subprocess
+import json
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
@@ -25,6 +22,9 @@ from typing import Any
 from jinja2 import Environment
 
 from benchmarks import pages
+from benchmarks.costs import answer_of, compile_ours
+from benchmarks.peers import timed
+from benchmarks.report import Check, Found, Growth, Row, run_alone
 from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig, slugs_of
 from digest.mail.compose import composer
 from digest.model import Delivery, Edition, Entry, Message, Paper, Preferences, Section, Subscriber
@@ -33,7 +33,7 @@ from digest.tokens import Tokens
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 PAPERS = 30
-GOAL = 50
+GOAL, STRETCH = 50, 100
 SIZES = (1_000, 10_000, 100_000)
 CHOICES = 1_000
 LIMIT_MIB = 80
@@ -117,9 +117,16 @@ def ours() -> Callable[[Delivery], Message | None]:
     return composer(CONFIG, renderer, Tokens(b"k" * 32), lambda digest, edition_id: edition())
 
 
-def build_ours(count: int, choices: int = 1) -> list[int]:
+def build_ours(count: int, choices: int = 1) -> int:
+    """Builds so many, one after the other as a run does; their bytes in all."""
     compose = ours()
-    return [len(message.data) for each in deliveries(count, choices) if (message := compose(each))]
+    return sum(message.size for each in deliveries(count, choices) if (message := compose(each)))
+
+
+def build_usual(count: int) -> int:
+    """The same the usual way."""
+    build = peer()
+    return sum(len(build(each)) for each in deliveries(count))
 
 
 _PEER_HTML = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Paper Digest</title><style>
@@ -206,78 +213,71 @@ def missing(message: bytes, delivery: Delivery) -> list[str]:
 # ---------------------------------------------------------------- the tables
 
 
-def speed(count: int, peers: int, rounds: int) -> list[str]:
+def build_again(what: str, count: str, rounds: str, out: str) -> None:
+    """A builder in a process of its own: what its first message lacks, how many bytes all have, CPU seconds of each round."""
     first = next(deliveries(1))
-    message = ours()(first)
-    assert message is not None
-    usual = peer()
-    for name, raw in (("digest", message.data), ("Jinja2 + css-inline + EmailMessage", usual(first))):
-        if lost := missing(raw, first):
-            raise SystemExit(f"{name}: the mail lacks {lost[:3]}")
-    taken: dict[str, list[float]] = {"one choice": [], "1,000 choices": [], "peer": []}
-    for _ in range(rounds):
-        taken["one choice"].append(_seconds(lambda: build_ours(count)) / count)
-        taken["1,000 choices"].append(_seconds(lambda: build_ours(count, CHOICES)) / count)
-        taken["peer"].append(_seconds(lambda: [usual(each) for each in deliveries(peers)]) / peers)
-    least = median(taken["peer"])
-    lines = [
-        f"P8 messages for {count:,} subscribers, {PAPERS} papers, {message.size / 1000:.0f} kB "
-        f"(the peer's {len(usual(first)) / 1000:.0f} kB), medians of {rounds}",
-        "",
-        "| builder | messages per CPU second | times the peer | goal |",
-        "|---|---|---|---|",
-    ]
-    for name, goal in (("one choice", f"≥ {GOAL}×"), ("1,000 choices", "")):
-        each = median(taken[name])
-        lines.append(f"| digest, {name} | {1 / each:,.0f} | {least / each:.0f}× | {goal} |")
-    return [*lines, f"| Jinja2 + css-inline + EmailMessage | {1 / least:,.0f} | | |", ""]
+    if what == "usual":
+        raw = peer()(first)
+        size, cpu = build_usual(1), timed(lambda: build_usual(int(count)), int(rounds), warm=False)
+    else:
+        choices = CHOICES if what == "choices" else 1
+        message = ours()(first)
+        assert message is not None
+        raw, size = message.data, message.size
+        assert build_ours(min(int(count), 200), choices)  # warm
+        cpu = timed(lambda: build_ours(int(count), choices), int(rounds), warm=False)
+    Path(out).write_text(json.dumps({"lacks": missing(raw, first), "size": size, "cpu": cpu}))
 
 
-def _seconds(build: Callable[[], object]) -> float:
-    started = time.process_time()
-    build()
-    return time.process_time() - started
+def contest(count: int, usual: int, turns: int, rounds: int) -> dict[str, tuple[float, float, int]]:
+    """CPU seconds for each message, the peak, and the bytes of the first message. Raises SystemExit where one lacks a paper."""
+    taken: dict[str, list[float]] = {}
+    found: dict[str, tuple[float, float, int]] = {}
+    for _ in range(turns):
+        for name in ("one", "choices", "usual"):
+            each = usual if name == "usual" else count
+            answer, cost = answer_of("building", "--again", name, each, rounds)
+            if answer["lacks"]:
+                raise SystemExit(f"{name}: the mail lacks {answer['lacks'][:3]}")
+            taken.setdefault(name, []).extend(seconds / each for seconds in answer["cpu"])
+            peak = max(cost.peak_mib, found[name][1] if name in found else 0)
+            found[name] = (median(taken[name]), peak, answer["size"])
+    return found
 
 
-def memory(sizes: Iterable[int]) -> list[str]:
-    """The most that a process of its own takes while it builds, message by message as a run does."""
-    lines = [f"P8 memory, {CHOICES:,} choices", "", "| subscribers | peak MiB | goal |", "|---|---|---|"]
+def measure(quick: bool = False) -> Found:
+    compile_ours()
+    count, usual, turns, rounds = (20, 2, 1, 1) if quick else (10_000, 60, 5, 1)
+    sizes = (10, 20) if quick else SIZES
+    found = contest(count, usual, turns, rounds)
+    least = found["usual"][0]
+    lines = []
     for size in sizes:
-        command = [sys.executable, "-m", "benchmarks.building", "--only-memory", str(size)]
-        peak = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
-        lines.append(f"| {size:,} | {peak:.0f} | ≤ {LIMIT_MIB} |")
-    return [*lines, ""]
-
-
-def _peak_mib(count: int) -> float:
-    compose = ours()
-    total = 0
-    for each in deliveries(count, CHOICES):
-        message = compose(each)
-        total += message.size if message else 0
-    assert total
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def main(arguments: Iterable[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.building", description=__doc__)
-    parser.add_argument("--subscribers", type=int, default=10_000)
-    parser.add_argument("--peers", type=int, default=60, help="messages that the peer builds in a round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--sizes", type=int, nargs="*", default=SIZES, help="subscribers for the table of memory"
+        answer, cost = answer_of("building", "--again", "choices", size, 1)
+        each = f"{1e6 * answer['cpu'][0] / size:.0f}"
+        lines.append((f"{size:,}", each, f"{cost.peak_mib:.0f}"))
+    peak = max(float(line[2]) for line in lines)
+    row = Row(
+        "P8", f"messages for {count:,} subscribers, {PAPERS} papers, {found['one'][2] / 1000:.0f} kB",
+        f"{1 / found['one'][0]:,.0f} messages/s; {CHOICES:,} choices of papers {1 / found['choices'][0]:,.0f}",
+        f"Jinja2 + css-inline + EmailMessage {1 / least:,.0f} messages/s ({found['usual'][2] / 1000:.0f} kB)",
+        (
+            Check("that, one choice", least / found["one"][0], GOAL, stretch=STRETCH),
+            Check(f"peak at {sizes[-1]:,}", peak, LIMIT_MIB, more=False, unit=" MiB"),
+        ),
+        peak,
+    )  # fmt: skip
+    heads = ("subscribers", "µs for each message", "peak MiB")
+    growth = Growth(f"Building, by subscribers of {CHOICES:,} choices", heads, tuple(lines))
+    times = least / found["choices"][0]
+    ratio = (
+        f"With {CHOICES:,} choices among the readers, digest is {times:.0f} times as fast as the usual way."
     )
-    parser.add_argument("--only-memory", type=int, default=0, help=argparse.SUPPRESS)
-    options = parser.parse_args(None if arguments is None else list(arguments))
-    if options.only_memory:
-        print(f"{_peak_mib(options.only_memory):.1f}")
-        return
-    try:
-        print("\n".join(speed(options.subscribers, options.peers, options.rounds)), flush=True)
-    except ImportError:
-        print("P8 speed is left out: the peer needs css-inline (pip install css-inline).\n", flush=True)
-    print("\n".join(memory(options.sizes)), flush=True)
+    return Found("building", (row,), (growth,), (ratio,))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--again"]:
+        build_again(*sys.argv[2:])
+    else:
+        run_alone("building", __doc__, measure)

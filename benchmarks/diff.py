@@ -1,7 +1,7 @@
 """The diff: which of 2,000 listed papers are new, the hundred that are stored, and the commit, at three numbers of papers seen.
 
-P11 at a million, P12 at ten million. Ours is the whole of it, the papers compared with what is known of them and all tables written,
-in SQLite with synchronous=FULL. Beside it: a JSON file of the ids, read, looked through and written anew, as feed readers
+P11 at a million, P12 at ten million. Ours is the whole of it, the papers compared with what is known of them and all tables
+written, in SQLite with synchronous=FULL. Beside it: a JSON file of the ids, read, looked through and written anew, as feed readers
 keep them (not at ten million, which takes it minutes and gigabytes); and bare SQLite, one table of ids. Each is a process
 of its own, in turns, warm: the listing of the day before was read just before. Wall time, medians.
 """

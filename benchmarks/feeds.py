@@ -1,28 +1,30 @@
 """How fast feeds are written, beside feedgen: one feed in three formats, and a hundred feeds of topics with it.
 
-Run by `make bench`. P7: 500 invented papers as bytes of RSS, Atom and JSON Feed, and the same with 100 topics, each paper in five
-of them (its topic, two categories, an author, a search); then in ten, when each feed has the 50 papers that feeds mostly have.
-feedgen writes RSS and Atom of the same items. The writers take turns, CPU time, medians: on a machine that others use too, only
-the ratios within one table count.
+P7: 500 invented papers as bytes of RSS, Atom and JSON Feed, and the same with 100 topics, each paper in five of them (its topic,
+two categories, an author, a search); then in ten, when each feed has the 50 papers that feeds mostly have. feedgen writes RSS and
+Atom of the same items. Each writer is a process of its own, in turns; CPU time, medians: on a machine that others use too, only the
+ratios within one table count.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
-import re
-import time
-from collections.abc import Callable, Iterable
+import json
+import sys
+import tempfile
 from datetime import UTC, datetime
-from html import escape
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import pages
+from benchmarks.costs import answer_of, compile_ours
+from benchmarks.installed import python
+from benchmarks.peers import ids_of_feed, timed
+from benchmarks.report import Check, Found, Growth, Row, run_alone
 from digest.config import DigestConfig, SiteConfig
 from digest.formats import Channel, Publication, Shown
 from digest.formats.feeds import channels, documents
-from digest.formats.items import Item, digest_feed
+from digest.formats.items import digest_feed
 from digest.model import Edition, EditionHead, Entry, Paper, Section
 from digest.render import Renderer
 
@@ -31,8 +33,7 @@ PAPERS = 500
 TOPICS = 100
 OF_TOPIC = 25
 MOST = 50
-GOAL = 3
-GOAL_TOPICS = 2
+SIZES = (100, 500, 2_000)
 SITE = SiteConfig(url="https://papers.example.org/", publisher="Example Reading Group")
 
 
@@ -89,107 +90,112 @@ def all_feeds(of: Publication, renderer: Renderer) -> int:
     return sum(map(len, one_feed(of))) + sum(len(page.body) for page in channels(of, renderer))
 
 
-def peer(items: Iterable[Item]) -> list[bytes]:
-    """RSS and Atom as feedgen makes them."""
-    from feedgen.feed import FeedGenerator
-
-    generator = FeedGenerator()
-    generator.load_extension("dc", atom=False, rss=True)
-    generator.id("tag:papers.example.org,2026:feed/daily")
-    generator.title("Paper Digest")
-    generator.link(href=SITE.url)
-    generator.description("New research papers, one item for each.")
-    generator.author({"name": SITE.publisher})
-    generator.updated(NOW)
-    for item in items:
-        generator.add_entry(_peer_entry(item), order="append")
-    return [generator.rss_str(pretty=True), generator.atom_str(pretty=True)]
+def items_of(of: Publication) -> list[dict[str, Any]]:
+    """What both sides start from, as feedgen is given it (peers.feedgen)."""
+    return [
+        {
+            "id": item.id, "title": item.title, "url": item.url, "published": str(item.published), "updated": str(item.updated),
+            "summary": item.summary, "content": item.content, "categories": list(item.categories), "authors": list(item.authors),
+        }
+        for item in of.items
+    ]  # fmt: skip
 
 
-def _peer_entry(item: Item) -> Any:
-    from feedgen.entry import FeedEntry
-    from feedgen.ext.dc import DcEntryExtension
+def write_again(what: str, papers: str, topics: str, rounds: str, out: str) -> None:
+    """Ours, in a process of its own: the ids in the first feeds, and the CPU seconds of each round. `what` says what is written:
+    `one` feed, those of `topics` too, with the `most` papers in each, or one feed of `papers` of which no items are made yet."""
+    of = edition(int(papers))
+    renderer = Renderer([])
+    shown = {"one": (0, 0), "papers": (0, 0), "topics": (int(topics), OF_TOPIC), "most": (int(topics), MOST)}[
+        what
+    ]
+    fresh: list[Publication] = []
 
-    made = FeedEntry()
-    made.register_extension("dc", DcEntryExtension, atom=False, rss=True)
-    made.id(item.id)
-    made.title(item.title)
-    made.link(href=item.url, rel="alternate")
-    made.published(item.published)
-    made.updated(item.updated)
-    made.summary(escape(item.summary, quote=False), type="html")
-    made.content(item.content, type="html")
-    made.category([{"term": term} for term in item.categories])
-    made.author([{"name": name} for name in item.authors])
-    made.dc.dc_creator(list(item.authors))
-    return made
+    def before() -> None:
+        fresh[:] = [publication(of, *shown)]
+        if what != "papers":
+            assert fresh[0].items  # made, but no bytes of them are
 
+    def work() -> object:
+        return all_feeds(fresh[0], renderer) if shown[0] else one_feed(fresh[0])
 
-def ids(body: bytes) -> list[bytes]:
-    """The ids of the items of a feed of any of the three formats, in its order."""
-    return re.findall(rb"(?:<id>|<guid isPermaLink=\"false\">|\"id\": \")(tag:[^<\"]*:arxiv:[^<\"]*)", body)
+    ids = [ids_of_feed(body) for body in one_feed(publication(of))]
+    Path(out).write_text(json.dumps({"ids": ids, "cpu": timed(work, int(rounds), before)}))
 
 
 # ---------------------------------------------------------------- the table
 
-
-def speed(papers: int, topics: int, rounds: int, renderer: Renderer) -> list[str]:
-    of = edition(papers)
-    first = publication(of)
-    expected = [item.id.encode() for item in first.items]
-    for name, made in (("digest", one_feed(first)), ("feedgen", peer(first.items))):
-        if any(ids(body) != expected for body in made):
-            raise SystemExit(f"{name}: a feed lacks items, or has them in another order")
-    taken: dict[str, list[float]] = {"one": [], "topics": [], "most": [], "papers": [], "peer": []}
-    for _ in range(rounds):
-        for name, seconds in _round(of, topics, renderer).items():
-            taken[name].append(seconds)
-    ms = {name: median(each) * 1000 for name, each in taken.items()}
-    times, many = ms["peer"] / ms["one"], ms["topics"] / ms["one"]
-    return [
-        f"P7 feeds of {papers} papers, medians of {rounds}",
-        "",
-        "| writer | ms | ratio | goal |",
-        "|---|---|---|---|",
-        f"| digest, RSS + Atom + JSON Feed | {ms['one']:.1f} | {times:.1f}× as fast as feedgen | ≥ {GOAL}× |",
-        f"| the same and {topics} feeds of topics | {ms['topics']:.1f} | {many:.1f}× one feed | ≤ {GOAL_TOPICS}× |",
-        f"| the same, {MOST} papers in each topic | {ms['most']:.1f} | {ms['most'] / ms['one']:.1f}× one feed | |",
-        f"| one feed, its items made too | {ms['papers']:.1f} | {ms['peer'] / ms['papers']:.1f}× as fast as feedgen | |",
-        f"| feedgen, RSS + Atom | {ms['peer']:.1f} | | |",
-        "",
-    ]
+OURS = ("one", "topics", "most", "papers")
 
 
-def _round(of: Edition, topics: int, renderer: Renderer) -> dict[str, float]:
-    """CPU seconds of each writer, once. Items are what both sides start from; the bytes of ours are not made yet."""
-    fresh, with_topics, most = publication(of), publication(of, topics), publication(of, topics, MOST)
-    assert fresh.items
-    assert with_topics.items
-    assert most.items
-    return {
-        "one": _seconds(lambda: one_feed(fresh)),
-        "topics": _seconds(lambda: all_feeds(with_topics, renderer)),
-        "most": _seconds(lambda: all_feeds(most, renderer)),
-        "papers": _seconds(lambda: one_feed(publication(of))),
-        "peer": _seconds(lambda: peer(fresh.items)),
-    }
+def contest(
+    papers: int, topics: int, turns: int, rounds: int, others: str, ours: tuple[str, ...] = OURS
+) -> dict[str, tuple[float, float]]:
+    """Milliseconds and peak memory of each writer. Raises SystemExit where a feed lacks items, or has them in another order."""
+    of = publication(edition(papers))
+    expected = [item.id for item in of.items]
+    taken: dict[str, list[float]] = {}
+    peaks: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "items")
+        file.write_text(json.dumps(items_of(of)), encoding="utf-8")
+        for _ in range(turns):
+            for name in (*ours, "feedgen"):
+                if name == "feedgen":
+                    answer, cost = answer_of("peers", "feedgen", file, rounds, python=others)
+                else:
+                    answer, cost = answer_of("feeds", "--again", name, papers, topics, rounds)
+                if answer["ids"] != [expected] * (2 if name == "feedgen" else 3):
+                    raise SystemExit(f"{name}: a feed lacks items, or has them in another order")
+                taken.setdefault(name, []).extend(answer["cpu"])
+                peaks[name] = max(cost.peak_mib, peaks.get(name, 0))
+    return {name: (1000 * median(each), peaks[name]) for name, each in taken.items()}
 
 
-def _seconds(write: Callable[[], object]) -> float:
-    gc.collect()
-    started = time.process_time()
-    write()
-    return time.process_time() - started
+def measure(quick: bool = False) -> Found:
+    compile_ours()
+    others = python(install=not quick)
+    papers, topics, turns, rounds = (60, 5, 1, 1) if quick else (PAPERS, TOPICS, 3, 5)
+    found = contest(papers, topics, turns, rounds, others)
+    ms = {name: each for name, (each, _) in found.items()}
+    row = Row(
+        "P7", f"feeds of {papers} papers: RSS + Atom + JSON Feed",
+        f"{ms['one']:.1f} ms; with {topics} feeds of topics {ms['topics']:.1f} ms",
+        f"feedgen, RSS + Atom {ms['feedgen']:.1f} ms",
+        (
+            Check("feedgen", ms["feedgen"] / ms["one"], 1, stretch=3),
+            Check(f"one feed, with {topics} of topics", ms["topics"] / ms["one"], 2, more=False),
+        ),
+        max(found["one"][1], found["topics"][1]),
+    )  # fmt: skip
+    more = (
+        (f"the same and {topics} feeds, {MOST} papers in each", f"{ms['most']:.1f}", f"{ms['most'] / ms['one']:.1f}× one feed"),
+        ("one feed, its items made too", f"{ms['papers']:.1f}", f"{ms['feedgen'] / ms['papers']:.1f}× as fast as feedgen"),
+    )  # fmt: skip
+    return Found("feeds", (row,), (Growth("Feeds, further", ("", "ms", ""), more), *_growth(quick, others)))
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.feeds", description=__doc__)
-    parser.add_argument("--papers", type=int, default=PAPERS)
-    parser.add_argument("--topics", type=int, default=TOPICS)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args(None if arguments is None else list(arguments))
-    print("\n".join(speed(options.papers, options.topics, options.rounds, Renderer([]))), flush=True)
+def _growth(quick: bool, others: str) -> tuple[Growth, ...]:
+    lines = []
+    for papers in (20, 40) if quick else SIZES:
+        found = contest(papers, papers // 5, 1, 1 if quick else 5, others, ("one", "topics"))
+        cells = [f"{cell:.1f}" for name in ("one", "topics", "feedgen") for cell in found[name]]
+        lines.append((f"{papers:,}", f"{papers // 5}", *cells))
+    heads = (
+        "papers",
+        "topics",
+        "one feed, ms",
+        "MiB",
+        "with those of topics, ms",
+        "MiB",
+        "feedgen, ms",
+        "MiB",
+    )
+    return (Growth("Feeds, by papers and topics", heads, tuple(lines)),)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--again"]:
+        write_again(*sys.argv[2:])
+    else:
+        run_alone("feeds", __doc__, measure)

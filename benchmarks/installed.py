@@ -34,7 +34,7 @@ def peers(*, install: bool = True) -> Path:
 
 
 def python(*, install: bool = True) -> str:
-    """The interpreter of the peers that are libraries; our own, which has the same ones for development, where they cannot be had."""
+    """The interpreter of the peers that are libraries; where they cannot be had our own, which has the same for development."""
     try:
         return str(peers(install=install) / "python")
     except NotInstalledError:

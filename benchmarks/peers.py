@@ -1,7 +1,7 @@
 """The same work as others do it: the raw fields of each paper as a dict, neither cleaned nor keyed; and feeds by feedgen.
 
-`python -m benchmarks.peers NAME FILE ROUNDS OUT` does it in a process of its own, which needs the peers only: CPU seconds of each round,
-and the ids of the papers that were found. The first round warms up and is left out.
+`python -m benchmarks.peers NAME FILE ROUNDS OUT` does it in a process of its own, which needs the peers only: CPU seconds of each
+round, and the ids of the papers that were found. The first round warms up and is left out.
 """
 
 from __future__ import annotations
@@ -253,15 +253,17 @@ def ids_of_feed(body: bytes) -> list[str]:
 # --- in a process of their own
 
 
-def timed(work: Callable[[], object], rounds: int, before: Callable[[], None] = gc.collect) -> list[float]:
-    """CPU seconds of each round after the first."""
+def timed(
+    work: Callable[[], object], rounds: int, before: Callable[[], object] = gc.collect, *, warm: bool = True
+) -> list[float]:
+    """CPU seconds of each round, after one more that warms up."""
     taken = []
-    for _ in range(rounds + 1):
+    for _ in range(rounds + warm):
         before()
         started = time.process_time()
         work()
         taken.append(time.process_time() - started)
-    return taken[1:]
+    return taken[warm:]
 
 
 def main() -> None:

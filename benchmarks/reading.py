@@ -1,7 +1,7 @@
 """How fast listings are read: our whole job (cleaned, linked, keyed papers) beside others' parse and extraction of the same fields.
 
-P4 an arXiv page, P5 a page of cards, P6 an Atom feed. Each reader is a process of its own which reads one page again and again, in turns
-with the others; CPU time, medians: on a machine that others use too, only the ratios within one table say something. What
+P4 an arXiv page, P5 a page of cards, P6 an Atom feed. Each reader is a process of its own which reads one page again and again, in
+turns with the others; CPU time, medians: on a machine that others use too, only the ratios within one table say something. What
 ours remembers between pages is emptied before each round. "Bare" is the fastest parser there is for the page, used directly.
 """
 

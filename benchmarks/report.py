@@ -99,7 +99,7 @@ def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
 
 def goals(rows: Iterable[Row]) -> list[str]:
     """The table of goals, a line for each row, in their order."""
-    ordered = sorted(rows, key=lambda row: (int(row.id[1:].rstrip("abc") or 99), row.id))
+    ordered = sorted(rows, key=lambda row: int(row.id[1:]) if row.id[1:].isdigit() else 99)
     lines = [
         (
             row.id,
@@ -135,9 +135,11 @@ def text(found: Found) -> list[str]:
 
 def machine() -> str:
     """The machine that it was measured on, in words."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        kilobytes = int(file.readline().split()[1])
-    return f"{os.cpu_count()} cores, {kilobytes / 2**20:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    kilobytes = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1])
+    system = f"{platform.system()} {platform.release()}"
+    return (
+        f"{os.cpu_count()} cores, {kilobytes / 2**20:.0f} GiB, {system}, Python {platform.python_version()}"
+    )
 
 
 def run_alone(

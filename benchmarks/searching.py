@@ -1,21 +1,22 @@
 """How fast the archive is searched, at three sizes; the limit is 50 ms at 100,000 papers.
 
-Run by `make bench`. The store is filled with editions of invented papers; then each search is asked for its first page of 20
-papers, many times in turn, and the slowest of the medians counts. Beside it stands the obvious way: LIKE.
+The store is filled with editions of invented papers; then each search is asked for its first page of 20 papers, many times in turn,
+and the slowest of the medians counts. Beside it stands the obvious way: LIKE.
 """
 
 from __future__ import annotations
 
-import argparse
+import resource
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
 from benchmarks import pages
+from benchmarks.report import Check, Found, Growth, Row, run_alone
 from digest.config import DigestConfig, TopicConfig, slugs_of
 from digest.editions import make_edition
 from digest.model import Paper
@@ -92,7 +93,7 @@ def timed(call: Callable[[], object], rounds: int) -> float:
     return 1000 * median(spent)
 
 
-def measure(store: Store, rounds: int) -> dict[str, tuple[int, float, float]]:
+def searched(store: Store, rounds: int) -> dict[str, tuple[int, float, float]]:
     """Of each search how many papers it finds, and the milliseconds of its first page by rank and newest first."""
     found = {}
     for name, text in SEARCHES.items():
@@ -113,41 +114,49 @@ def like(file: Path, rounds: int) -> float:
     return spent
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    options.add_argument("--rounds", type=int, default=15)
-    asked = options.parse_args(argv)
+def measure(quick: bool = False) -> Found:
+    sizes, rounds = ((500, 1_000), 1) if quick else (SIZES, 15)
+    results: dict[int, dict[str, tuple[int, float, float]]] = {}
+    costs = []
     with tempfile.TemporaryDirectory() as folder:
         file, done = Path(folder) / "digest.db", 0
-        results, filled = {}, {}
         with open_store(f"sqlite:///{file}") as store:
-            for size in asked.sizes:
-                start = time.perf_counter()
+            for size in sizes:
+                started = time.process_time()
                 fill(store, done, size)
-                filled[size] = (size - done, time.perf_counter() - start)
-                results[size] = measure(store, asked.rounds)
+                each = 1000 * (time.process_time() - started) / (size - done)
+                results[size] = searched(store, rounds)
                 done = size
-            megabytes = file.stat().st_size / 2**20
-        show(asked.sizes, results, like(file, asked.rounds), megabytes)
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                costs.append(
+                    (f"{size:,}", f"{each:.2f}", f"{file.stat().st_size / 2**20:.0f}", f"{peak:.0f}")
+                )
+        obvious = like(file, rounds)
+    most = results[sizes[-1]]
+    worst = max(max(ranked, newest) for _, ranked, newest in most.values())
+    row = Row(
+        "search", f"first page of the slowest of {len(SEARCHES)} searches, {sizes[-1]:,} papers", f"{worst:.1f} ms",
+        f"LIKE for a rare word {obvious:.0f} ms", (Check("", worst, LIMIT_MS, more=False, unit=" ms"),), float(costs[-1][3]),
+    )  # fmt: skip
+    heads = ("search", *(f"{size:,} papers, ms" for size in sizes), "found")
+    title = "Searching, the first page of 20 papers: best first / newest first"
+    papers = ("papers", "cpu ms to store and index each", "MiB of the store", "peak MiB")
+    return Found(
+        "searching",
+        (row,),
+        (Growth(title, heads, _lines(sizes, results)), Growth("Filling it", papers, tuple(costs))),
+    )
 
 
-def show(
-    sizes: Sequence[int],
-    results: dict[int, dict[str, tuple[int, float, float]]],
-    obvious: float,
-    megabytes: float,
-) -> None:
-    print("\n### Searching the archive: the first page of 20 papers, milliseconds by rank / newest first\n")
-    print("| search | " + " | ".join(f"{size:,} papers" for size in sizes) + " | found |")
-    print("|---|" + "---|" * (len(sizes) + 1))
+def _lines(
+    sizes: tuple[int, ...], results: dict[int, dict[str, tuple[int, float, float]]]
+) -> tuple[tuple[str, ...], ...]:
+    lines = []
     for name, text in SEARCHES.items():
         cells = [f"{results[size][name][1]:.1f} / {results[size][name][2]:.1f}" for size in sizes]
-        print(f"| {name}: `{text}` | {' | '.join(cells)} | {results[sizes[-1]][name][0]:,} |")
-    worst = max(max(ranked, newest) for _, ranked, newest in results[sizes[-1]].values())
-    print(f"\nSlowest at {sizes[-1]:,}: {worst:.1f} ms (limit {LIMIT_MS} ms at 100,000).", end=" ")
-    print(f"LIKE for the rare word: {obvious:.0f} ms. The store has {megabytes:,.0f} MiB.")
+        lines.append((f"{name}: `{text}`", *cells, f"{results[sizes[-1]][name][0]:,}"))
+    return tuple(lines)
 
 
 if __name__ == "__main__":
-    main()
+    run_alone("searching", __doc__, measure)

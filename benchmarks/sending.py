@@ -1,14 +1,15 @@
 """How fast mail goes out, beside what others do it with: Postfix's smtp-source, which keeps no receipts, and smtplib.
 
-Run by `make bench`; needs smtp-sink and smtp-source (Debian: postfix). P9: 10,000 mails of 100 kB over eight connections, ours
-with each receipt in the journal and in SQLite; to smtp-sink, which is what limits good senders, and to a sink that limits none.
-P10: one connection behind a proxy that holds each reply for 10 ms. The senders take turns, wall time, medians: on a machine
-that others use too, only the ratios within one table count.
+Needs smtp-sink and smtp-source (Debian: postfix). P9: 10,000 mails of 100 kB over eight connections, ours with each receipt in the
+journal and in SQLite; to smtp-sink, which is what limits good senders, and to a sink that limits none. P10: one connection behind
+a proxy that holds each reply for 10 ms. Each sender is a process of its own, in turns; wall time of the sending alone, medians:
+on a machine that others use too, only the ratios within one table count.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
+import shutil
 import smtplib
 import socket
 import subprocess
@@ -16,12 +17,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
+from benchmarks.costs import ROOT, Cost, answer_of, compile_ours, cost_of
+from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
 from digest.config import MailConfig, SmtpConfig
 from digest.model import Delivery, Edition, Message, Preferences
 from digest.pipeline.deliver import deliver
@@ -68,7 +72,7 @@ def _until_it_listens(port: int) -> None:
 def lean_sink() -> Iterator[int]:
     """A server that is faster than any sender (benchmarks/sink.py)."""
     command = [sys.executable, "-m", "benchmarks.sink"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout
             yield int(process.stdout.readline())
@@ -121,8 +125,21 @@ def parts(size: int) -> tuple[bytes, ...]:
     return (line * each,) * SHARED_PARTS
 
 
-def digest_seconds(port: int, mails: int, size: int, lanes: int) -> float:
-    """The whole of deliver(): claims, messages, wire, journal, receipts in SQLite."""
+def queue(file: Path, mails: int) -> None:
+    """A store with one edition, due to so many readers."""
+    with open_store(f"sqlite:///{file}") as store:
+        for n in range(mails):
+            store.add_subscriber(f"reader{n}@example.org", digests=[], now=NOW, preferences=Preferences())
+        edition = Edition(
+            id="2026-11-19", digest="daily", title="T", date=date(2026, 11, 19), part=1, number=1, issued_at=NOW, guid="g"
+        )  # fmt: skip
+        store.issue(
+            edition, [], lambda s: Planned(message_id=f"<{s.id}@papers.example.org>", date=NOW, due_at=NOW)
+        )
+
+
+def digest_seconds(port: int, mails: int, size: int, lanes: int, file: Path) -> float:
+    """The whole of deliver(): claims, messages, wire, journal, receipts in SQLite. Raises SystemExit for a mail not taken."""
     body = parts(size)
 
     def compose(delivery: Delivery) -> Message:
@@ -131,47 +148,20 @@ def digest_seconds(port: int, mails: int, size: int, lanes: int) -> float:
 
     smtp = SmtpConfig(host="127.0.0.1", port=port, security="none", connections=lanes)
     mail = MailConfig(transport="smtp", from_=SENDER, smtp=smtp)
-    with tempfile.TemporaryDirectory() as folder, open_store(f"sqlite:///{folder}/digest.db") as store:
-        for n in range(mails):
-            store.add_subscriber(f"reader{n}@example.org", digests=[], now=NOW, preferences=Preferences())
-        edition = Edition(
-            id="2026-11-19",
-            digest="daily",
-            title="T",
-            date=date(2026, 11, 19),
-            part=1,
-            number=1,
-            issued_at=NOW,
-            guid="g",
-        )
-        store.issue(
-            edition, [], lambda s: Planned(message_id=f"<{s.id}@papers.example.org>", date=NOW, due_at=NOW)
-        )
+    with open_store(f"sqlite:///{file}") as store:
+        transport = open_transport(mail, base=Path)
         started = time.perf_counter()
         report = deliver(
-            store,
-            open_transport(mail, base=Path),
-            compose,
-            mail,
-            holder="bench",
-            clock=lambda: NOW,
-            journal=Path(folder, "receipts"),
-        )
+            store, transport, compose, mail, holder="bench", clock=lambda: NOW, journal=file.with_name("receipts")
+        )  # fmt: skip
         taken = time.perf_counter() - started
     if report.accepted != mails:
         raise SystemExit(f"of {mails} mails {report.accepted} were accepted: {report.error}")
     return taken
 
 
-def source_seconds(port: int, mails: int, size: int, lanes: int) -> float:
-    started = time.perf_counter()
-    options = ["-d", "-s", str(lanes), "-m", str(mails), "-l", str(size), "-f", SENDER]
-    command = [str(SOURCE), *options, "-t", "reader@example.org", f"127.0.0.1:{port}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
-
-
 def smtplib_seconds(port: int, mails: int, size: int, lanes: int) -> float:
+    """A thread for each connection."""
     body = b"".join(parts(size))
 
     def send(numbers: range) -> None:
@@ -189,62 +179,149 @@ def smtplib_seconds(port: int, mails: int, size: int, lanes: int) -> float:
     return time.perf_counter() - started
 
 
-Sender = Callable[[int, int, int, int], float]
-SENDERS: dict[str, Sender] = {
-    "digest": digest_seconds,
-    "smtp-source": source_seconds,
-    "smtplib": smtplib_seconds,
-}
+def send_again(sender: str, numbers: list[str], out: str) -> None:
+    """A sender in a process of its own: the seconds it took."""
+    port, mails, size, lanes = map(int, numbers[:4])
+    if sender == "digest":
+        seconds = digest_seconds(port, mails, size, lanes, Path(numbers[4]))
+    else:
+        seconds = smtplib_seconds(port, mails, size, lanes)
+    Path(out).write_text(json.dumps(seconds))
+
+
+class Load(NamedTuple):
+    mails: int
+    size: int
+    lanes: int
+
+
+def send(sender: str, port: int, load: Load, queued: Path) -> tuple[float, Cost]:
+    """Mails per second, and what the process cost. smtplib, slow, sends a tenth."""
+    mails = max(1, load.mails // 10) if sender == "smtplib" else load.mails
+    if sender == "smtp-source":
+        options = [
+            "-d",
+            "-s",
+            load.lanes,
+            "-m",
+            mails,
+            "-l",
+            load.size,
+            "-f",
+            SENDER,
+            "-t",
+            "reader@example.org",
+        ]
+        cost = cost_of([str(SOURCE), *map(str, options), f"127.0.0.1:{port}"])
+        return mails / cost.wall, cost
+    arguments = ["--again", sender, port, mails, load.size, load.lanes]
+    if sender == "smtplib":
+        seconds, cost = answer_of("sending", *arguments)
+        return mails / seconds, cost
+    with tempfile.TemporaryDirectory() as folder:
+        file = shutil.copyfile(queued, Path(folder, "digest.db"))
+        seconds, cost = answer_of("sending", *arguments, file)
+    return mails / seconds, cost
 
 
 # ------------------------------------------------------------------ the tables
 
 
-def table(
-    name: str, port: int, goals: dict[str, float], *, mails: int, size: int, lanes: int, rounds: int
-) -> list[str]:
-    """`goals` say how many times as fast as each of the others we want to be (0: it is shown, no more). smtplib, slow, sends
-    a tenth."""
-    rates: dict[str, list[float]] = {sender: [] for sender in ("digest", *goals)}
-    for _ in range(rounds):
-        for sender in rates:
-            count = max(1, mails // 10) if sender == "smtplib" else mails
-            rates[sender].append(count / SENDERS[sender](port, count, size, lanes))
-    ours = median(rates["digest"])
-    lines = [
-        f"{name}, {mails:,} mails of {size // 1000} kB, connections: {lanes}, medians of {rounds}",
-        "",
-        "| sender | mails per second | digest is | goal |",
-        "|---|---|---|---|",
+class Rate(NamedTuple):
+    """Mails per second, CPU seconds of a thousand mails, the peak of the process."""
+
+    rate: float
+    cpu: float
+    peak_mib: float
+
+
+def contest(port: int, senders: tuple[str, ...], load: Load, rounds: int) -> dict[str, Rate]:
+    """The medians of each sender."""
+    rates: dict[str, list[float]] = {sender: [] for sender in senders}
+    costs: dict[str, list[Cost]] = {sender: [] for sender in senders}
+    with tempfile.TemporaryDirectory() as folder:
+        queued = Path(folder, "queued.db")
+        queue(queued, load.mails)
+        for _ in range(rounds):
+            for sender in senders:
+                rate, cost = send(sender, port, load, queued)
+                rates[sender].append(rate)
+                costs[sender].append(cost)
+    return {
+        sender: Rate(
+            median(rates[sender]),
+            1000 * median(cost.cpu for cost in costs[sender]) / load.mails,
+            max(cost.peak_mib for cost in costs[sender]),
+        )
+        for sender in senders
+    }
+
+
+def row(
+    name: str, what: str, found: dict[str, Rate], goals: dict[str, tuple[float, float]], missing: str = ""
+) -> Row:
+    """`goals`: how many times as fast as each of the others we want to be, and how many would be finer still."""
+    mine = found["digest"]
+    beside = [f"{sender} {figure(each.rate)} mails/s" for sender, each in found.items() if sender != "digest"]
+    checks = [
+        Check(sender, mine.rate / found[sender].rate, limit, stretch=stretch)
+        for sender, (limit, stretch) in goals.items()
+        if sender in found
     ]
-    for sender, each in rates.items():
-        goal = f"≥ {goals[sender]:g}×" if goals.get(sender) else ""
-        ratio = f"{ours / median(each):.2f}×" if sender in goals else ""
-        lines.append(f"| {sender} | {median(each):,.0f} | {ratio} | {goal} |")
-    return [*lines, ""]
+    return Row(
+        name, what, f"{figure(mine.rate)} mails/s", "; ".join(beside), tuple(checks), mine.peak_mib, missing
+    )
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sending", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--mails", type=int, default=10_000)
-    options = parser.parse_args(None if arguments is None else list(arguments))
-    if not (SINK.exists() and SOURCE.exists()):
-        sys.exit("smtp-sink and smtp-source are missing (Debian: apt-get install postfix)")
-    big = {"mails": options.mails, "size": 100_000, "lanes": 8, "rounds": options.rounds}
-    far = {"mails": max(10, options.mails // 25), "size": 100_000, "lanes": 1, "rounds": options.rounds}
-    with sink() as port:
-        # smtp-sink is busier than its senders: beside smtplib it would show itself.
-        show(table("P9 to smtp-sink", port, {"smtp-source": 0.8, "smtplib": 0}, **big))
+def measure(quick: bool = False) -> Found:
+    compile_ours()
+    rounds, big, far = 5, Load(10_000, 100_000, 8), Load(400, 100_000, 1)
+    sizes = (1_000, 3_000, 10_000)
+    if quick:
+        rounds, big, far, sizes = 1, Load(40, 20_000, 3), Load(10, 2_000, 1), (10, 20, 40)
+    goals = {"smtp-source": (0.8, 1.3), "smtplib": (5.0, 5.0)}
+    what = f"{big.mails:,} mails of {big.size // 1000} kB, {big.lanes} connections, receipts kept, to"
+    have = [tool for tool in (SINK, SOURCE) if tool.exists()]
+    missing = "" if len(have) == 2 else "smtp-sink and smtp-source (Debian: apt-get install postfix)"
+    rows, notes = [], []
     with lean_sink() as port:
-        show(table("P9 to a lean sink", port, {"smtplib": 5.0, "smtp-source": 0}, **big))
+        others = ("digest", "smtplib") if missing else ("digest", "smtp-source", "smtplib")
+        lean = contest(port, others, big, rounds)
+        growth = {
+            size: contest(port, ("digest",), big._replace(mails=size), rounds)["digest"]
+            for size in sizes[:-1]
+        }
+        growth[sizes[-1]] = lean["digest"]
         with slow(port) as distant:
-            show(table("P10 10 ms for each reply", distant, {"smtplib": 3.5}, **far))
-
-
-def show(lines: list[str]) -> None:
-    print("\n".join(lines), flush=True)
+            distance = contest(distant, ("digest", "smtplib"), far, rounds)
+    if not missing:
+        with sink() as port:
+            rows.append(row("P9", f"{what} smtp-sink", contest(port, others, big, rounds), goals))
+        notes.append(
+            "smtp-sink looks at every byte that it is sent, which takes it longer than a good sender needs; a sink that does "
+            "next to nothing (benchmarks/sink.py) shows the senders. smtp-source makes one mail up and keeps nothing."
+        )
+    rows.append(row("P9", f"{what} a lean sink", lean, goals, missing))
+    rows.append(row("P10", "the same, 10 ms for each reply, 1 connection", distance, {"smtplib": (3.5, 3.5)}))
+    limit = distance["digest"].rate * DELAY_S
+    notes.append(
+        f"P10: {limit:.0%} of the {1 / DELAY_S:.0f} mails a second that one reply for each mail allows."
+    )
+    lines = [
+        (f"{size:,}", figure(each.rate), f"{each.cpu:.2f}", f"{each.peak_mib:.0f}")
+        for size, each in growth.items()
+    ]
+    heads = ("mails", "mails/s", "cpu s for 1,000", "peak MiB")
+    return Found(
+        "sending",
+        tuple(rows),
+        (Growth("Sending to the lean sink, by mails", heads, tuple(lines)),),
+        tuple(notes),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--again"]:
+        send_again(sys.argv[2], sys.argv[3:-1], sys.argv[-1])
+    else:
+        run_alone("sending", __doc__, measure)

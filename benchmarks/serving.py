@@ -1,14 +1,13 @@
 """How many polls of an unchanged feed are answered per CPU second: `digest serve`, nginx, and Starlette's StaticFiles.
 
-Run by `make bench`; nginx is Debian's (`apt-get install nginx-light`). P13: the feed is the same file for all, each server is one
-process on 127.0.0.1, and the same client asks each in turn with the server's own ETag (304), then without (200). Counted is the
-CPU time of the server's process (utime + stime of /proc), so the client is no limit; medians of rounds. On a machine that others
-use too, only the ratios within one table count.
+nginx is Debian's (`apt-get install nginx-light`). P13: the feed is the same file for all, each server is one process on 127.0.0.1,
+and the same client asks each in turn with the server's own ETag (304), then without (200). Counted is the CPU time of the server's
+process (utime + stime of /proc), so the client is no limit; medians of rounds. On a machine that others use too, only the
+ratios within one table count.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import socket
@@ -24,11 +23,13 @@ from statistics import median
 
 from msgspec import Struct
 
+from benchmarks.costs import ROOT, compile_ours
+from benchmarks.report import Check, Found, Growth, Row, run_alone
 from digest.app import open_app
 from digest.config import Config, DigestConfig, SiteConfig, SourceConfig, StoreConfig
 from digest.web import listen_at, serve_web
 
-GOAL_STATIC, GOAL_NGINX = 10, 0.4
+SIZES = (10, 50, 500)  # papers of a feed
 CONNECTIONS = 8
 FEED = "rss.xml"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -43,11 +44,11 @@ class Server(Struct, frozen=True):
     pid: int
 
 
-def feed() -> bytes:
+def feed(papers: int = 50) -> bytes:
     """A feed of 60 kB, as 50 papers make it."""
     item = "<item><title>Paper {0}</title><link>https://papers.example.org/papers/{0}/</link><description>{1}</description></item>\n"
     text = "An invented abstract of an invented paper, which says what was found and how. " * 13
-    items = "".join(item.format(number, text) for number in range(50))
+    items = "".join(item.format(number, text) for number in range(papers))
     return f'<?xml version="1.0"?>\n<rss version="2.0"><channel><title>Paper Digest</title>{items}</channel></rss>\n'.encode()
 
 
@@ -121,7 +122,7 @@ def running(name: str, base: Path, folder: Path) -> Iterator[Server]:
         ]
     else:
         command = [sys.executable, "-m", "benchmarks.serving", "--serve", name, str(port), str(folder)]
-    with subprocess.Popen(command) as process:  # noqa: S603
+    with subprocess.Popen(command, cwd=ROOT) as process:
         try:
             _wait_for(port, process)
             yield Server(name, port, process.pid)
@@ -228,7 +229,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def measure(server: Server, request: bytes, count: int, starts: bytes) -> float:
+def measured(server: Server, request: bytes, count: int, starts: bytes) -> float:
     """Answers per CPU second of the server, the client in a process of its own."""
     before = cpu_seconds(server.pid)
     command = [
@@ -241,86 +242,100 @@ def measure(server: Server, request: bytes, count: int, starts: bytes) -> float:
         starts.decode(),
         request.decode(),
     ]
-    subprocess.run(command, check=True)  # noqa: S603
+    subprocess.run(command, check=True, cwd=ROOT)
     return count / max(cpu_seconds(server.pid) - before, 1 / _TICKS)
 
 
-def table(polls: int, rounds: int, names: Iterable[str]) -> list[str]:
-    names = list(names)
+def peak_mib(pid: int) -> float:
+    """The most memory that a process has held."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+class Rates(Struct, frozen=True):
+    """Answers for each CPU second of the server, by status, and its peak."""
+
+    by_status: dict[int, float]
+    peak_mib: float
+
+
+def contest(names: Iterable[str], polls: int, rounds: int, papers: int = 50) -> dict[str, Rates]:
+    """The medians of each server, which are asked in turns."""
+    body = feed(papers)
+    rates: dict[str, dict[int, list[float]]] = {}
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        Path(temporary).chmod(0o755)
         folder = Path(temporary) / "feeds"
         folder.mkdir()
-        (folder / FEED).write_bytes(feed())
+        (folder / FEED).write_bytes(body)
         servers = [stack.enter_context(running(name, Path(temporary), folder)) for name in names]
-        rates: dict[tuple[str, int], list[float]] = {}
         for _ in range(rounds):
             for server in servers:
-                for status, request in _requests(server):
+                for status, request in _requests(server, body):
                     slow = 1 if server.name in ("nginx", "digest serve") else 8
-                    rates.setdefault((server.name, status), []).append(
-                        measure(
-                            server,
-                            request,
-                            polls // slow // (1 if status == 304 else 4),
-                            b"HTTP/1.1 %d" % status,
-                        )
-                    )
-    return _lines({key: median(found) for key, found in rates.items()}, names, rounds)
+                    count = polls // slow // (1 if status == 304 else 4)
+                    rate = measured(server, request, count, b"HTTP/1.1 %d" % status)
+                    rates.setdefault(server.name, {}).setdefault(status, []).append(rate)
+        peaks = {server.name: peak_mib(server.pid) for server in servers}
+    return {
+        name: Rates({status: median(each) for status, each in found.items()}, peaks[name])
+        for name, found in rates.items()
+    }
 
 
-def _requests(server: Server) -> list[tuple[int, bytes]]:
+def _requests(server: Server, body: bytes) -> list[tuple[int, bytes]]:
     if server.name == "bare ASGI":
         return [(304, request_for(b'"x"'))]
     plain = one(server.port, request_for())
-    if plain.partition(b"\r\n\r\n")[2] != feed():
+    if plain.partition(b"\r\n\r\n")[2] != body:
         raise SystemExit(f"{server.name}: not the feed that was to be served")
     return [(304, request_for(etag_of(plain))), (200, request_for())]
 
 
-def _lines(rates: dict[tuple[str, int], float], names: list[str], rounds: int) -> list[str]:
-    lines = [
-        f"P13 an unchanged feed of {len(feed()) / 1000:.0f} kB, {CONNECTIONS} connections that stay open, medians of {rounds}",
-        "",
-        "| server | 304 per CPU second | times StaticFiles | times nginx | 200 per CPU second | goal |",
-        "|---|---|---|---|---|---|",
+def measure(quick: bool = False) -> Found:
+    compile_ours()
+    polls, rounds = (160, 1) if quick else (60_000, 5)
+    missing = "" if shutil.which("nginx") else "nginx (Debian: apt-get install nginx-light)"
+    found = contest(
+        ["digest serve", *([] if missing else ["nginx"]), "bare ASGI", "StaticFiles"], polls, rounds
+    )
+    mine = found["digest serve"]
+    goals = {"StaticFiles": (10, 10), "nginx": (0.4, 0.6)}
+    checks = [
+        Check(name, mine.by_status[304] / found[name].by_status[304], limit, stretch=stretch)
+        for name, (limit, stretch) in goals.items()
+        if name in found
     ]
-    for name in names:
-        rate = rates[name, 304]
-        goal = f"≥ {GOAL_STATIC}×, ≥ {GOAL_NGINX}×" if name == "digest serve" else ""
-        cells = [
-            name, f"{rate:,.0f}", f"{rate / rates['StaticFiles', 304]:.1f}×",
-            f"{rate / rates['nginx', 304]:.2f}×" if "nginx" in names else "",
-            f"{rates[name, 200]:,.0f}" if (name, 200) in rates else "", goal,
-        ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
-
-
-def main(arguments: Iterable[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("--polls", type=int, default=60_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--poll", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args(None if arguments is None else list(arguments))
-    if options.serve:
-        name, port, folder = options.serve
-        _SERVERS[name](Path(folder), listen_at(f"127.0.0.1:{port}"), threading.Event())
-        return
-    if options.poll:
-        port, count, starts, request = options.poll
-        poll(int(port), request.encode(), int(count), starts.encode())
-        return
-    names = ["digest serve", "bare ASGI", "StaticFiles"]
-    if shutil.which("nginx"):
-        names.insert(1, "nginx")
-    else:
-        print(
-            "P13 is without its peer nginx, which is not installed (Debian: apt-get install nginx-light).\n",
-            flush=True,
+    row = Row(
+        "P13", f"304 on a feed of {len(feed()) / 1000:.0f} kB, {CONNECTIONS} connections that stay open", _said(mine),
+        "; ".join(f"{name} {_said(each)}" for name, each in found.items() if name != "digest serve"),
+        tuple(checks), mine.peak_mib, missing,
+    )  # fmt: skip
+    lines = []
+    for papers in SIZES:
+        each = (
+            mine
+            if papers == 50
+            else contest(["digest serve"], polls // 2, 1 if quick else 3, papers)["digest serve"]
         )
-    print("\n".join(table(options.polls, options.rounds, names)), flush=True)
+        cells = (f"{each.by_status[304]:,.0f}", f"{each.by_status[200]:,.0f}", f"{each.peak_mib:.0f}")
+        lines.append((f"{len(feed(papers)) / 1000:.0f} kB", *cells))
+    heads = ("feed", "304 per cpu s", "200 per cpu s", "peak MiB")
+    return Found("serving", (row,), (Growth("`digest serve`, by size of the feed", heads, tuple(lines)),))
+
+
+def _said(rates: Rates) -> str:
+    return f"{rates.by_status[304]:,.0f} per cpu s" + (
+        f" (200: {rates.by_status[200]:,.0f})" if 200 in rates.by_status else ""
+    )
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--serve"]:
+        _, _, named, at, served = sys.argv
+        _SERVERS[named](Path(served), listen_at(f"127.0.0.1:{at}"), threading.Event())
+    elif sys.argv[1:2] == ["--poll"]:
+        _, _, asked, times, begins, sent = sys.argv
+        poll(int(asked), sent.encode(), int(times), begins.encode())
+    else:
+        run_alone("serving", __doc__, measure)

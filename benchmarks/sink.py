@@ -10,6 +10,7 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 _END = b"\r\n.\r\n"
@@ -56,7 +57,7 @@ class Client:
 
 
 def main() -> None:
-    kept = open(sys.argv[2], "ab", buffering=0) if sys.argv[1:2] == ["--keep"] else None  # noqa: SIM115
+    kept = Path(sys.argv[2]).open("ab", buffering=0) if sys.argv[1:2] == ["--keep"] else None  # noqa: SIM115
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
     buffer = memoryview(bytearray(1 << 20))
