@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -416,3 +419,71 @@ def test_leaving_while_many_send_is_heard_at_the_next_claim(store: Store, tmp_pa
 
 def states_of(store: Store, number: int) -> str:
     return store.deliveries_of(number)[0][2]
+
+
+# ---------------------------------------------------------------- a worker that stands still
+
+
+def test_a_worker_that_stood_still_sends_no_more_once_its_work_is_anothers(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    """It is stopped in the midst of its mails; when its lease is over another sends the rest; then it goes on."""
+    lease, connections, readers = 1.5, 2, 60
+    issued = datetime.now(UTC)
+    queue(store, readers, due=lambda reader: issued)
+    span = Span(edition_id=1, due_at=issued, first=1, last=readers)
+    with serving() as server:
+        slow = [True]
+        server.answer = lambda verb, line: time.sleep(0.02 * slow[0]) if verb == "DOT" else None
+        arguments = (store_url, server.port, connections, tmp_path / "r", 1, readers, lease)
+        command = [sys.executable, str(Path(__file__).with_name("span_worker.py")), *map(str, arguments)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert server.wait_for(8)
+            child.send_signal(signal.SIGSTOP)
+            until(lambda: not claims_of(store, span, datetime.now(UTC)))
+            slow[0] = False
+            mail = config(server, connections=connections)
+            report, again = send(store, mail, span, tmp_path / "r", clock=lambda: datetime.now(UTC))
+            before = len(server.taken)
+            child.send_signal(signal.SIGCONT)
+            said = child.communicate(timeout=60)[0]
+        server.settle()
+        after = len(server.taken) - before
+    assert (said.strip(), child.returncode) == ("given to another", 4)
+    assert (report.queued, report.held, again) == (0, 0, None)
+    assert after <= connections  # what was on its way when it was stopped
+    assert len(set(server.recipients())) == readers
+    assert len(server.taken) <= readers + connections
+    spans.take_up(store, mail, tmp_path / "r", now=datetime.now(UTC))
+    assert states(store) == {"accepted": readers}
+
+
+def claims_of(store: Store, span: Span, now: datetime) -> bool:
+    """Has somebody a lease of deliveries of this span?"""
+    return any(each.until and each.until > now for each in store.claimed_by_others(span, "mine"))
+
+
+def until(done: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.01)
+
+
+def test_a_worker_that_only_stood_still_goes_on_with_its_work(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    """Nobody came for it meanwhile, and it was not long."""
+    issued = datetime.now(UTC)
+    queue(store, 40, due=lambda reader: issued)
+    with serving() as server:
+        server.answer = lambda verb, line: time.sleep(0.01) if verb == "DOT" else None
+        arguments = (store_url, server.port, 2, tmp_path / "r", 1, 40, 600)
+        command = [sys.executable, str(Path(__file__).with_name("span_worker.py")), *map(str, arguments)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert server.wait_for(8)
+            child.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)
+            child.send_signal(signal.SIGCONT)
+            assert child.communicate(timeout=60)[0].strip() == "accepted 40"
+    assert len(server.taken) == 40

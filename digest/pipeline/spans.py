@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 # A lease lasts so long in the store, and less here: clocks of two machines may differ by MARGIN_S.
 LEASE_S = 60.0
 MARGIN_S = 15.0
-_RENEW_S = 10.0
+RENEW_S = 10.0
 # What another machine had in hand is left to its journal for so long: a worker that was killed there is soon started again.
 GRACE = timedelta(minutes=5)
 # A server that cannot be reached is tried again sooner than one that asked to be left alone.
@@ -98,7 +98,7 @@ class Lease:
     def keep(self) -> None:
         """Renews it in time. Raises LeaseHeld when it was given to another."""
         began = _ticks()
-        if began - self._renewed >= _RENEW_S:
+        if began - self._renewed >= RENEW_S:
             self._store.renew_mark(self.mark, self._owner, now=self._clock(), ttl_s=LEASE_S)
             self._renewed = began
 
