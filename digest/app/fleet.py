@@ -439,7 +439,7 @@ class Fleet:
             self.publish()
         if self.batch:
             self.carry_left_out()
-        return DeliveryReport(queued=self.store.delivery_counts()["queued"])
+        return DeliveryReport(queued=self.store.open_delivery_counts()["queued"])
 
     def carry_left_out(self) -> int:
         """Makes a job for each span of mails that are due and that no job carries; how many those were."""

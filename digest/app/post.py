@@ -117,7 +117,7 @@ class Post:
         from digest.pipeline.deliver import deliver
 
         if not self.mail_is_due():
-            return DeliveryReport(queued=self.store.delivery_counts()["queued"])
+            return DeliveryReport(queued=self.store.open_delivery_counts()["queued"])
         return deliver(
             self.store,
             self._open_transport(),

@@ -67,7 +67,7 @@ def deliver(
     now = clock()
     mark = f"{holder} {now.isoformat()}"
     place = place_of(store)
-    before = store.delivery_counts()
+    before = store.open_delivery_counts()
     left = read_journal(journal, store=place) if journal is not None else Left()
     recover(store, mail, left, mark, now)
     too_old = timedelta(hours=mail.expire_after_h)
@@ -85,7 +85,7 @@ def deliver(
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
     sending.too_old, sending.ahead = too_old, journal is not None
     sending.run(open_transport, left.wait if mail.transport == "smtp" else None)
-    after = store.delivery_counts()
+    after = store.open_delivery_counts()
     return DeliveryReport(
         queued=after.get("queued", 0),
         accepted=sending.tally["accepted"],
