@@ -20,7 +20,6 @@ from digest.config import Config, DigestConfig, EngineConfig, MailConfig, Monito
 from digest.model import Preferences
 from digest.store.database import load_queries
 from digest.web.metrics import LIVE, OUTCOMES, SUBSCRIBER_STATUSES, Metrics
-from store_contract import empty_sqlite, postgres_url, store_url  # noqa: F401
 from test_alarm import Installation, at
 from webs import Clock, Site, config_of, serving
 
@@ -187,7 +186,7 @@ def test_jobs_and_workers_are_there_where_an_engine_is(tmp_path: Path) -> None:
     assert value(found, "digest_build_info", version=__version__, store="sqlite", engine="procrastinate") == 1
 
 
-def test_the_metrics_of_postgresql_are_those_of_sqlite(store_url: str, tmp_path: Path) -> None:  # noqa: F811
+def test_the_metrics_of_postgresql_are_those_of_sqlite(store_url: str, tmp_path: Path) -> None:
     made = watched(tmp_path)
     made = replace(made, store=replace(made.store, url=store_url))
     with open_app(made, clock=Clock(at(MORNING))) as app:
