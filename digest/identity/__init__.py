@@ -243,6 +243,8 @@ def page_url(links: Mapping[str, str]) -> str | None:
 def id_keys(ids: Mapping[str, str], links: Mapping[str, str]) -> tuple[str, ...]:
     """The keys that are ids, strongest first: arxiv, doi, openreview, others by name."""
     clean = known_ids(ids, links)
+    if len(clean) == 1:
+        return tuple(_key(kind, value) for kind, value in clean.items())
     kinds = [*STRONG_RUNGS, *sorted(clean.keys() - set(STRONG_RUNGS))]
     return tuple(_key(kind, clean[kind]) for kind in kinds if kind in clean)
 

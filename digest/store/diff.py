@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from msgspec.structs import replace
@@ -16,6 +16,8 @@ from digest.store.database import Database, stamp
 from digest.store.known import REPLACED, KnownPaper, as_known
 from digest.store.offers import STREAMS, Offer, Offers
 from digest.store.told import Told
+
+STEP = 500  # rows held in memory at once while papers are looked up
 
 
 class Diff:
@@ -47,14 +49,21 @@ class Diff:
         self.ladders: dict[int, tuple[str, ...]] = {}
         self.seen: list[dict[str, object]] = []
         self.told = Told()
+        self.listed: dict[str, tuple[Paper, bytes]] = {}
 
     # --- what is known
 
-    def preload(self, papers: Sequence[Paper]) -> None:
-        """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle."""
+    def preload(self, listed: Sequence[tuple[Paper, bytes]]) -> None:
+        """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle.
+
+        Each paper comes with its JSON.
+        """
         self.listen()
-        self.look_up([key for paper in papers for key in self.quick_keys(paper)])
-        unsettled = [paper for paper in papers if self.settled(paper) is None]
+        quick = [self.quick_keys(paper) for paper, _ in listed]
+        self.listed = {keys[0]: one for keys, one in zip(quick, listed, strict=True)}
+        self.look_up([key for keys in quick for key in keys])
+        self.listed.clear()
+        unsettled = [paper for paper, _ in listed if not (self.unchanged(paper) or self.settled(paper))]
         self.look_up([key for paper in unsettled for key in (known.shown_key(paper), *self.ladder(paper))])
 
     def listen(self) -> None:
@@ -85,6 +94,15 @@ class Diff:
             )
         return self.ladders[id(paper)]
 
+    def unchanged(self, paper: Paper) -> tuple[KnownPaper, str] | None:
+        """The known paper that the strongest id leads to, where every word of it is as it was stored: it is seen, no more."""
+        key = self.quick_keys(paper)[0]
+        row_id = self.owners[key]
+        row = None if row_id is None else self.rows[row_id]
+        if row is None or row.content is not paper or not row.is_as_before():
+            return None
+        return None if self.told.two or identity.rung(key) not in identity.STRONG_RUNGS else (row, key)
+
     def settled(self, paper: Paper) -> tuple[KnownPaper, str] | None:
         """The known paper that a quick key leads to, where the listing says nothing of it that would be new as a key."""
         for key in self.quick_keys(paper):
@@ -101,19 +119,23 @@ class Diff:
             return
         self.owners.update(dict.fromkeys(asked))
         found = self.db.rows("known_keys", keys=self.db.array(asked))
-        self.owners.update(dict(found))
-        self.load([row for _, row in found])
+        self.owners.update(found)
+        listed = {row: self.listed[key] for key, row in found if key in self.listed}
+        ids = list(dict.fromkeys(row for _, row in found))
+        for at in range(0, len(ids), STEP):
+            self.load(ids[at : at + STEP], listed)
 
-    def load(self, ids: Sequence[int]) -> None:
-        asked = [paper_id for paper_id in dict.fromkeys(ids) if paper_id not in self.rows]
+    def load(self, ids: Sequence[int], listed: Mapping[int, tuple[Paper, bytes]] = {}) -> None:
+        asked = [paper_id for paper_id in ids if paper_id not in self.rows]
         if not asked:
             return
-        found = {row[0]: row for row in self.db.rows("papers_by_id", ids=self.db.array(asked))}
-        for paper_id, row in found.items():
+        joined: dict[int, int] = {}
+        for row in self.db.rows("papers_by_id", ids=self.db.array(asked)):
             if row[1] is None:
-                self.rows[paper_id] = as_known(row)
-        joined = {paper_id: row[1] for paper_id, row in found.items() if row[1] is not None}
-        self.load(list(joined.values()))
+                self.rows[row[0]] = as_known(row, listed.get(row[0]))
+            else:
+                joined[row[0]] = row[1]
+        self.load(list(dict.fromkeys(joined.values())))
         self.rows.update({paper_id: self.rows[winner] for paper_id, winner in joined.items()})
         for paper_id, digest, *offer in self.db.rows("offers_by_paper", ids=self.db.array(asked)):
             self.offers.all[paper_id, digest] = Offer(*offer)
@@ -235,6 +257,14 @@ class Diff:
     # --- what is new about it?
 
     def sight(self, paper: Paper) -> Sighting:
+        if same := self.unchanged(paper):
+            row, key = same
+            if not self.offers.are_settled(row, self.followers):
+                self.offer(row, paper)
+            return self.noted(row, paper, "seen", key)
+        return self.sight_closely(paper)
+
+    def sight_closely(self, paper: Paper) -> Sighting:
         row, key = self.match(paper)
         replaced = paper.announce in REPLACED
         status: Status = "updated" if replaced else "new"
@@ -247,10 +277,8 @@ class Diff:
             status = self.meet(row, paper)
             if row.content is not before or not row.looks_like(paper):
                 self.remember_shown(row, before, paper)
-        row.titles.append(paper.title)
         self.offer(row, paper)
-        self.note(row, paper, status, key)
-        return Sighting(paper=paper, paper_id=row.id, status=status, matched_by=key)
+        return self.noted(row, paper, status, key)
 
     def offer(self, row: KnownPaper, paper: Paper) -> None:
         stream = STREAMS[paper.announce]
@@ -345,7 +373,8 @@ class Diff:
 
     # --- writing
 
-    def note(self, row: KnownPaper, paper: Paper, status: Status, key: str | None) -> None:
+    def noted(self, row: KnownPaper, paper: Paper, status: Status, key: str | None) -> Sighting:
+        row.titles.append(paper.title)
         self.seen.append(
             {
                 "paper_id": row.id,
@@ -357,6 +386,7 @@ class Diff:
                 "announce": paper.announce,
             }
         )
+        return Sighting(paper=paper, paper_id=row.id, status=status, matched_by=key)
 
     def write(self) -> None:
         rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}

@@ -44,12 +44,18 @@ def _json(value: Paper | Edition) -> str:
 
 def plain_paper(paper: Paper) -> Paper:
     """The paper with texts that every database takes, without lone surrogates and NUL; itself where it has none."""
+    return plain_and_stored(paper)[0]
+
+
+def plain_and_stored(paper: Paper) -> tuple[Paper, bytes]:
+    """The same, and what `encode` makes of it, in UTF-8."""
     try:
-        if b"\\u0000" not in _encode(paper):
-            return paper
+        if b"\\u0000" not in (text := _encode(paper)):
+            return paper, text
     except UnicodeEncodeError:
         pass
-    return msgspec.convert(plain_all(msgspec.to_builtins(paper)), Paper)
+    paper = msgspec.convert(plain_all(msgspec.to_builtins(paper)), Paper)
+    return paper, _encode(paper)
 
 
 def shown_key(paper: Paper) -> str:
@@ -116,6 +122,10 @@ class KnownPaper:
                 announced_on=self.announced_on,
             )
         return self._known
+
+    def is_as_before(self) -> bool:
+        """Nothing of it was changed, and a listing that shows its content says nothing anew."""
+        return self.debuted and not self.dirty and not self.borrowed and self.content.announce not in REPLACED
 
     @property
     def withdrawn(self) -> bool:
@@ -229,12 +239,14 @@ class KnownPaper:
             self.content, self._known, self.dirty = content, None, True
 
 
-def as_known(row: tuple[Any, ...]) -> KnownPaper:
-    """A row of the query papers_by_id."""
+def as_known(row: tuple[Any, ...], listed: tuple[Paper, bytes] | None = None) -> KnownPaper:
+    """A row of the query papers_by_id. `listed` is a paper that may be what the row holds, and its JSON: nearly all that a listing
+    shows was there yesterday, and need not be read from its row."""
     paper_id, _, version, announced_on, debuted, revision, content = row
+    same = listed is not None and len(content) <= len(listed[1]) and content.encode() == listed[1]
     return KnownPaper(
         paper_id,
-        decode(content),
+        listed[0] if listed is not None and same else decode(content),
         version=version,
         announced_on=date.fromisoformat(announced_on) if announced_on else None,
         debuted=bool(debuted),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from digest.model import Announce, Stream
@@ -72,6 +74,14 @@ class Offers:
             else:  # let pass: not to be made up for when `updates` is switched on
                 offer.revision = row.revision
                 self.put(row.id, digest, offer)
+
+    def are_settled(self, row: KnownPaper, digests: Sequence[str]) -> bool:
+        """Has each of these digests shown all that there is of the paper, as it now stands? Then `sight` changes nothing."""
+        for digest in digests:
+            offer = self.all.get((row.id, digest))
+            if offer is None or offer.state != "issued" or offer.revision < row.revision:
+                return False
+        return True
 
     def withdraw(self, row: KnownPaper) -> None:
         """Every digest that has had the paper, or was to have it, hears that it is withdrawn, whatever sources it reads."""

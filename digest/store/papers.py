@@ -38,7 +38,7 @@ class Papers:
         if not papers:
             return []
         # Before anything is compared: what is stored must be equal to what the same listing shows tomorrow.
-        plain = [known.plain_paper(paper) for paper in papers]
+        listed = [known.plain_and_stored(paper) for paper in papers]
         with self._db.writing():
             diff = Diff(
                 self._db,
@@ -48,8 +48,8 @@ class Papers:
                 followers=tuple(followers),
                 updates_for=frozenset(updates_for),
             )
-            diff.preload(plain)
-            sightings = [diff.sight(paper) for paper in plain]
+            diff.preload(listed)
+            sightings = [diff.sight(paper) for paper, _ in listed]
             diff.write()
         return [
             s if s.paper is paper else replace(s, paper=paper)
