@@ -334,6 +334,13 @@ def peak_of_copy(tmp_path: Path, new_database: Callable[[], str], count: int, wa
         tracemalloc.stop()
 
 
+WHOLE = """
+import sys
+from digest.store import open_store
+print(open_store(sys.argv[1]).copy_into(open_store(sys.argv[2])).rows["papers"])
+"""
+
+
 @pytest.mark.postgres
 @pytest.mark.torture
 def test_a_million_papers_are_copied_in_little_memory(
