@@ -204,6 +204,11 @@ def atom_lxml(body: bytes) -> list[Fields]:
     return papers
 
 
+def id_of(paper: Fields) -> str:
+    """The arXiv id of a paper as any of the readers gives it."""
+    return str(paper["id"]).rpartition("/")[2].partition("v")[0]
+
+
 # --- feeds of items
 
 
@@ -273,7 +278,7 @@ def main() -> None:
     if name == "feedgen":
         ids = [ids_of_feed(each) for each in made]
     else:
-        ids = [[str(paper["id"]).rpartition("/")[2].partition("v")[0] for paper in made]]
+        ids = [[id_of(paper) for paper in made]]
     del made
     Path(out).write_text(json.dumps({"ids": ids, "cpu": timed(lambda: work(body), int(rounds))}))
 

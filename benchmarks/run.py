@@ -99,7 +99,8 @@ def peak(cost: Cost, limit: int) -> Check:
 
 def measure(quick: bool = False) -> Found:
     sizes = QUICK if quick else Sizes()
-    compile_ours()
+    if not quick:
+        compile_ours()
     missing, notes, others, slow = "", [], {}, {}
     try:
         bin_ = peers(install=not quick)

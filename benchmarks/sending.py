@@ -274,7 +274,8 @@ def row(
 
 
 def measure(quick: bool = False) -> Found:
-    compile_ours()
+    if not quick:
+        compile_ours()
     rounds, big, far = 5, Load(10_000, 100_000, 8), Load(400, 100_000, 1)
     sizes = (1_000, 3_000, 10_000)
     if quick:

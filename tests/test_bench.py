@@ -1,12 +1,11 @@
-"""`make bench` runs, and a table of it compares readers that read the same papers. No time is asserted here."""
+"""The benchmarks of reading compare readers that read the same papers. No time is asserted here."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from digest import sources
 from digest.model import Listing
@@ -14,19 +13,32 @@ from digest.model import Listing
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))
 
-from benchmarks import pages, reading  # noqa: E402
+from benchmarks import pages, peers, reading  # noqa: E402
 
 
 def test_every_reader_of_a_table_gives_all_papers_of_the_page() -> None:
     invented = pages.invented(40)
+    known = [paper.id for paper in invented]
     for case in reading.CASES:
-        assert reading.disagreements(case, case.page(invented), invented) == []
+        body = case.page(invented)
+        assert [paper.ids["arxiv"] for paper in reading.ours(body, case.kind).papers] == known
+        for reader in case.others.values():
+            assert [peers.id_of(paper) for paper in getattr(peers, reader)(body)] == known, reader
+
+
+def test_each_reader_is_a_process_of_its_own_and_gives_the_papers_of_the_page() -> None:
+    found = reading.contest(reading.CASES[0], 10, 1, 1, sys.executable)
+    assert list(found) == ["digest", *reading.CASES[0].others]
+    row = reading.row(reading.CASES[0], 10, found)
+    assert [check.what for check in row.checks] == ["BeautifulSoup + lxml", "selectolax, bare"]
+    assert row.checks[0].value == found["BeautifulSoup + lxml"].seconds / found["digest"].seconds
 
 
 def test_a_reader_that_leaves_papers_out_is_named() -> None:
-    invented = pages.invented(10)
     case = reading.CASES[0]
-    assert reading.disagreements(case, case.page(invented[:-1]), invented) == ["digest", *case.others]
+    cut = case._replace(page=lambda papers: case.page(papers[:-1]))
+    with pytest.raises(SystemExit, match="digest does not read the 10 papers"):
+        reading.contest(cut, 10, 1, 1, sys.executable)
 
 
 def test_we_read_at_least_the_fields_that_the_others_read() -> None:
@@ -34,8 +46,8 @@ def test_we_read_at_least_the_fields_that_the_others_read() -> None:
     for case in reading.CASES:
         body = case.page(invented)
         papers = sources.read(Listing(location="page", body=body), case.kind).papers
-        for name, read in case.others.items():
-            for paper, fields in zip(papers, read(body), strict=True):
+        for name, reader in case.others.items():
+            for paper, fields in zip(papers, getattr(peers, reader)(body), strict=True):
                 raw = {"title": paper.title, "abstract": paper.abstract} | paper.source_text
                 assert fields["title"] == raw["title"], (case.name, name)
                 assert fields.get("abstract", "") == raw["abstract"], (case.name, name)
@@ -56,21 +68,3 @@ def test_the_pages_hold_what_real_ones_hold() -> None:
 
 def test_the_same_seed_gives_the_same_page() -> None:
     assert pages.invented(5) == pages.invented(5) != pages.invented(5, seed=2)
-
-
-def test_make_bench_prints_a_table_for_each_case() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.reading", "--papers", "20", "--rounds", "1"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    for case in reading.CASES:
-        part = done.stdout.partition(f"{case.name}, 20 papers")[2]
-        assert part, case.name
-        for name in case.others:
-            assert re.search(rf"\| {re.escape(name)} \| [\d,]+ \| [\d.]+× \|", part), name
-    assert "python -m benchmarks.reading" in (ROOT / "Makefile").read_text(encoding="utf-8")

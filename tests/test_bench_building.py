@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,19 +23,15 @@ def test_our_mail_has_all_papers_in_both_parts_and_one_without_is_named() -> Non
 def test_a_thousand_readers_have_a_thousand_choices_and_most_get_other_mails() -> None:
     readers = list(building.deliveries(1000, building.CHOICES))
     assert len({each.subscriber.preferences for each in readers}) == 1000
-    sizes = building.build_ours(200, building.CHOICES)
+    compose = building.ours()
+    sizes = [
+        message.size for each in building.deliveries(200, building.CHOICES) if (message := compose(each))
+    ]
     assert len(set(sizes)) > 100
+    assert building.build_ours(200, building.CHOICES) == sum(sizes)
 
 
-def test_the_memory_of_a_process_of_its_own_is_printed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.building", "--subscribers", "20", "--peers", "2", "--rounds", "1", "--sizes", "20"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"\| 20 \| \d+ \| ≤ 80 \|", done.stdout)
-    assert "python -m benchmarks.building" in (ROOT / "Makefile").read_text(encoding="utf-8")
+def test_each_builder_is_a_process_of_its_own_and_its_mail_lacks_no_paper() -> None:
+    found = building.contest(20, 2, 1, 1)
+    assert list(found) == ["one", "choices", "usual"]
+    assert all(seconds > 0 and peak > 10 and size > 40_000 for seconds, peak, size in found.values())

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
+import json
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))
 
-from benchmarks import feeds  # noqa: E402
+from benchmarks import feeds, peers  # noqa: E402
 from digest.render import Renderer  # noqa: E402
 
 
 def test_ours_and_the_peers_have_the_same_items_in_the_same_order() -> None:
     of = feeds.publication(feeds.edition(20))
-    expected = [item.id.encode() for item in of.items]
+    expected = [item.id for item in of.items]
     assert len(expected) == 20
-    assert [feeds.ids(body) for body in (*feeds.one_feed(of), *feeds.peer(of.items))] == [expected] * 5
+    theirs = peers.feedgen(json.dumps(feeds.items_of(of)).encode())
+    assert [peers.ids_of_feed(body) for body in (*feeds.one_feed(of), *theirs)] == [expected] * 5
 
 
 def test_each_paper_is_in_five_of_a_hundred_topics_which_share_their_items() -> None:
@@ -31,19 +32,14 @@ def test_each_paper_is_in_five_of_a_hundred_topics_which_share_their_items() -> 
     assert of.item(shown) in of.items
 
 
-def test_the_table_is_printed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.feeds", "--papers", "60", "--topics", "5", "--rounds", "1"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(
-        r"\| digest, RSS \+ Atom \+ JSON Feed \| [\d.]+ \| [\d.]+× as fast as feedgen \| ≥ 3× \|", done.stdout
-    )
-    assert re.search(
-        r"\| the same and 5 feeds of topics \| [\d.]+ \| [\d.]+× one feed \| ≤ 2× \|", done.stdout
-    )
+def test_each_writer_is_a_process_of_its_own_and_writes_all_items() -> None:
+    found = feeds.contest(30, 3, 1, 1, sys.executable, ("one", "topics"))
+    assert list(found) == ["one", "topics", "feedgen"]
+    assert all(ms > 0 and peak > 10 for ms, peak in found.values())
+
+
+def test_a_feed_that_lacks_items_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = feeds.items_of
+    monkeypatch.setattr(feeds, "items_of", lambda of: whole(of)[1:])
+    with pytest.raises(SystemExit, match="feedgen: a feed lacks items"):
+        feeds.contest(10, 1, 1, 1, sys.executable, ())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -47,19 +45,10 @@ def test_an_answer_that_is_not_the_one_to_be_measured_ends_it(tmp_path: Path) ->
         serving.poll(server.port, serving.request_for(b'"other"'), 8, b"HTTP/1.1 304")
 
 
-def test_a_table_is_printed_with_or_without_nginx(tmp_path: Path) -> None:
-    for path in (os.environ["PATH"], str(tmp_path)):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.serving", "--polls", "640", "--rounds", "1"],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": path},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        assert re.search(r"\| digest serve \| [\d,]+ \| [\d.]+× \|", done.stdout)
-        assert ("nginx, which is not installed" in done.stdout) is (shutil.which("nginx", path=path) is None)
+def test_servers_are_asked_in_turns_and_their_memory_is_that_of_their_process() -> None:
+    found = serving.contest(["digest serve", "StaticFiles"], 160, 1, papers=5)
+    assert [sorted(rates.by_status) for rates in found.values()] == [[200, 304], [200, 304]]
+    assert all(rates.peak_mib > 10 for rates in found.values())
 
 
 def test_a_server_that_does_not_start_is_said() -> None:
