@@ -14,6 +14,7 @@ from digest.app import App, open_app
 from digest.config import Config, SourceConfig
 from digest.cron import cron
 from digest.errors import LeaseHeld, PublishError, Stopped
+from digest.pipeline.replay import replay
 from digest.process import this_process
 from digest.store import Store, WorkerRow, open_store
 from digest.worker.engine import install
@@ -329,3 +330,60 @@ def test_workers_are_known_and_forgotten_with_what_they_held(url: str) -> None:
         store.remove_worker(row)
         assert store.workers() == []
         assert store.lease_holder("leader", now=NOW) == ""
+
+
+def test_runs_of_several_digests_are_read_side_by_side_and_put_on_record_one_after_the_other(
+    file: Path, tmp_path: Path
+) -> None:
+    """So that a day can be done again from its pages."""
+    with opened(file) as app, opened(file) as other:
+        daily, coast = app.config.digest
+        runs = [
+            one.begin_shared_run([d], day=NOW.date(), now=NOW) for one, d in ((app, daily), (other, coast))
+        ]
+        first, second = [run for run in runs if run]
+        started = {row.started_at for row in app.store.last_runs(2)}
+        assert len(started) == 2, "readings are known by the moment of their run"
+        for place in range(3):
+            other.collect_part(second, place)
+            app.collect_part(first, 2 * place)
+            app.collect_part(first, 2 * place + 1)
+        assert (states(app.store, first), states(app.store, second)) == ("rrrrrr", "ttt")
+        assert other.finish_shared_run(second) is None
+        jobs = waiting(app.store, "collect")
+        with other.alone("issue"), pytest.raises(LeaseHeld):
+            app.finish_shared_run(first)
+        reports = [app.finish_shared_run(first)]
+        assert waiting(app.store, "collect") == jobs + 1, "a job for the one behind, whose own have ended"
+        other.collect_part(second, 0)
+        reports.append(other.finish_shared_run(second))
+        editions = [report.digests[0].edition for report in reports if report]
+        assert [edition.papers for edition in editions if edition] == [84, 52]
+        assert app.store.check() == []
+        with open_store(f"sqlite:///{tmp_path}/fresh.db") as fresh:
+            again = replay(NOW.date(), app.store, fresh, app.config)
+        assert [(one.digest, one.same) for one in again] == [("coast", True), ("daily", True)]
+
+
+def test_a_run_that_waits_for_a_batch_lets_others_by(tmp_path: Path, url: str) -> None:
+    friday = datetime(2026, 11, 20, 7, tzinfo=UTC)
+    site = Site({}, friday)
+    with serving(site):
+        config = waiting_config(tmp_path, url, site)
+        plain = msgspec.structs.replace(config.digest[0], name="plain", path="plain", sources=("s0",))
+        config = msgspec.structs.replace(config, digest=(config.digest[0], plain))
+        with open_app(config, clock=lambda: friday) as app:
+            late = app.begin_shared_run(config.digest[:1], day=friday.date(), now=friday)
+            quick = app.begin_shared_run([plain], day=friday.date(), now=friday)
+            assert late
+            assert quick
+            app.collect_part(quick, 0)
+            app.collect_part(late, 0)
+            assert states(app.store, quick) == "t"
+            jobs = waiting(app.store, "collect")
+            app.collect_part(late, 1)
+            assert waiting(app.store, "collect") == jobs + 1
+            app.collect_part(quick, 0)
+            assert states(app.store, quick) == "r"
+            assert app.finish_shared_run(quick) is not None
+            assert app.finish_shared_run(late) is None

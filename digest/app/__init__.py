@@ -128,7 +128,8 @@ class App(Post, Watch, Fleet):
 
     def share_turns(self) -> None:
         """From now on sources are asked in turn with every other process of this store."""
-        self._turns = _StoreTurns(self.store)
+        if self._turns is None:
+            self._turns = _StoreTurns(self.store)
 
     @cached_property
     def renderer(self) -> Renderer:

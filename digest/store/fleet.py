@@ -176,6 +176,12 @@ class Fleet:
         with self._db.reading():
             return self._engine_there()
 
+    def server_time(self) -> datetime:
+        """What time it is by the clock of the database's server."""
+        with self._db.reading():
+            found: datetime = self._db.value("server_time")
+        return found
+
     def install_engine(self, schema: str, migrations: Sequence[tuple[str, str]]) -> str:
         """Makes the engine's tables where they are not, or brings them up to date: `migrations` are names, ascending, and SQL.
 

@@ -29,7 +29,7 @@ log = logging.getLogger("digest.worker")
 # What ends a session with the database, and not the process.
 LOST = (exceptions.ConnectorException, psycopg.Error, StoreError, OSError)
 
-_FAULTS = 5  # so often a job is done that fails by a fault of the program
+_FAULTS = 4  # so often a job is done that fails by a fault of the program
 _FAILURES = 60  # and one that fails by what the operator can mend: a day at the longest pause
 _POLL_S = 1.0
 _HEARTBEAT_S = 5.0
@@ -181,6 +181,8 @@ class Session:
 
 
 def quiet(names: Iterable[str] = ("procrastinate", "psycopg.pool")) -> None:
-    """What the engine's own logs say of jobs and connections is said by ours, in words for the operator."""
+    """What the engine's own logs say of jobs and connections is said by ours, in words for the operator; not with --verbose."""
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        return
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL)

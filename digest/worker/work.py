@@ -27,6 +27,8 @@ QUEUES = ("collect", "issue", "deliver", "tidy")
 # Told to stop, a worker ends within ten seconds, whatever a server that it talks to does.
 STOP_S = 8.0
 _LEAVE_S = 1.0
+# So far may the clocks of machines that share the work be off one another.
+_CLOCK_S = 10.0
 _LONGEST_PAUSE_S = 30.0
 # `once`: what begins so soon is waited for.
 _SOON = timedelta(seconds=5)
@@ -133,12 +135,22 @@ class Worker:
                 app.close()
                 raise
             self._app, self._duties = app, duties
+            if "deliver" in self._queues:
+                app.take_up_receipts()
             if not self._once:
-                duties.rescue()
                 duties.start()
         else:
             # No job of ours is at work between two sessions: what a lost connection left held is free.
             self._app.store.release_leases(this_process())
+
+    def _check_clock(self, app: App) -> None:
+        """Leases are held by the clocks of the machines."""
+        off = abs((utc_now() - app.store.server_time()).total_seconds())
+        if off > _CLOCK_S:
+            raise UsageError(
+                f"The clock of this machine is {off:.0f} s off that of the database. Workers hold their leases by it: set both "
+                "by NTP, then start the worker again."
+            )
 
     async def _session_of(self, *, wait: bool) -> None:
         assert self._duties is not None
