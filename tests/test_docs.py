@@ -369,10 +369,12 @@ def test_the_other_commands_have_the_documented_keys(sample: Path, tmp_path: Pat
                  "sources enable": ["sample"], "sources disable": ["sample"], "replay": ["2026-11-20"],
                  "why": keys_of[:1], "merge": keys_of[:2], "subscribers import": [str(tmp_path / "readers.csv")],
                  "subscribers erase": ["b@example.org"], "subscribers allow": ["b@example.org"],
-                 "search": ["language"], "bounce": [str(tmp_path / "note.eml")]}  # fmt: skip
+                 "search": ["language"], "bounce": [str(tmp_path / "note.eml")],
+                 "db copy": ["sqlite:///var/digest.db", f"sqlite:///{tmp_path}/copy.db"],
+                 "backup": [str(tmp_path / "kept.db")], "restore": ["--replace", str(tmp_path / "kept.db")]}  # fmt: skip
     (tmp_path / "readers.csv").write_text("address,consented_at\nc@example.org,2026-11-01\n")
     (tmp_path / "note.eml").write_text("Subject: a note\n\nGood morning.\n")
-    assert len(table) == 21
+    assert len(table) == 24
     for line, keys in table.items():
         words = line.split()[1:-1]
         _, out = call(sample, *words, *arguments.get(" ".join(w for w in words if w[0] != "-"), []), "--json")
