@@ -118,17 +118,17 @@ def test_a_digest_is_silent_from_the_first_time_that_was_missed(
 def test_who_runs_at_each_of_its_times_is_never_silent_for_three_hours(
     tmp_path: Path, zone: str, schedule: str
 ) -> None:
-    """Through a year with its clock changes: at no moment was a time missed that a run stands for."""
+    """Through clock changes: at no moment was a time missed that a run stands for."""
     made = config_of(tmp_path, schedule=schedule, zone=zone)
     trigger = cron(made.digest[0], made)
-    good = trigger.get_next_fire_time(None, at("2026-01-01T00:00+00:00"))
-    for _ in range(260):
+    good = trigger.get_next_fire_time(None, at("2026-09-24T00:00+00:00"))
+    for _ in range(45):
         following = trigger.get_next_fire_time(None, good + timedelta(seconds=1))
         ran = good + timedelta(seconds=20)
-        assert first_missed(trigger, good=ran, since=None, now=following - timedelta(seconds=1)) is None or (
-            following - good < timedelta(hours=3)  # an hour that came twice
-        )
-        assert first_missed(trigger, good=ran, since=None, now=following + timedelta(hours=3)) is not None
+        assert first_missed(trigger, good=ran, since=None, now=following - timedelta(seconds=1)) is None
+        late = first_missed(trigger, good=ran, since=None, now=following + timedelta(hours=3))
+        # A time that comes twice is one, and the run at its first coming stands for it.
+        assert late == (None if following - good < timedelta(hours=3) else following)
         good = following
 
 
@@ -273,9 +273,9 @@ def test_a_digest_that_never_ran_is_silent_from_its_first_time_on(tmp_path: Path
     assert "last successful run: never" in text_of(mail)
 
 
-def test_months_of_good_weekdays_have_no_alarm(site: Installation) -> None:
+def test_weeks_of_good_weekdays_have_no_alarm(site: Installation) -> None:
     monday = datetime(2026, 11, 23, 6, 0, 1, tzinfo=UTC)
-    for n in range(7 * 13):
+    for n in range(7 * 4):
         now = monday + n * DAY
         if now.weekday() < 5:
             site.run(now.isoformat())

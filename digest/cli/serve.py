@@ -36,8 +36,8 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
         raise UsageError(f"nothing to serve: {_why_nothing(config, no_schedule, no_web)}")
     stop = threading.Event()
     service = _service(console, config) if scheduled else None
+    _stopped_by_signals(stop, service)
     with _answering(console, config, stop, service) if web else _no_web() as failed:
-        _stopped_by_signals(stop, service)
         if service:
             _announce(console, service, scheduled)
             service.serve()
