@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -39,6 +39,7 @@ _AGAIN = timedelta(hours=24)
 # of the system's need not agree to the minute with the schedule that is written in the configuration.
 _EARLY = timedelta(hours=12)
 _TICK = timedelta(microseconds=1)
+_EVER = datetime.max.replace(tzinfo=UTC)
 # So many runs are looked through for one that did well.
 _BACK = 500
 
@@ -81,7 +82,7 @@ def first_missed(
     first = next(due_times(trigger, start + _TICK, now), None)
     if first is None or start != good:
         return first
-    second: datetime | None = trigger.get_next_fire_time(None, first + _TICK)
+    second = next(due_times(trigger, first + _TICK, _EVER), None)
     stands_for = _EARLY if second is None else min(_EARLY, (second - first) / 2)
     if first - good > stands_for:
         return first
