@@ -339,7 +339,7 @@ def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(TOML)
     shell = Shell(tmp_path)
     told = shell.json("backup", "b.db")
-    assert told["file"] == str(tmp_path / "b.db") and told["bytes"] == (tmp_path / "b.db").stat().st_size
+    assert told["path"] == str(tmp_path / "b.db") and told["bytes"] == (tmp_path / "b.db").stat().st_size
     assert "--replace" in shell("restore", "b.db", code=2).stderr
     told = shell.json("restore", "--replace", "b.db")
     assert (told["editions"], told["subscribers"], told["waiting"]) == (1, 1, 0)

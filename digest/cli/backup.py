@@ -21,7 +21,7 @@ def backup(console: Console, file: Path) -> None:
 
     with console.bar("Copying") as bar:
         size = back_up(console.config(), file.absolute(), done=lambda rows: bar(rows, None))
-    console.answer({"file": str(file.absolute()), "bytes": size})
+    console.answer({"path": str(file.absolute()), "bytes": size})
     console.result(f"{shown(file.absolute())}: {plural(size, 'byte')}.")
 
 
