@@ -104,7 +104,7 @@ def left_behind(path: Path, *, store: str) -> Iterator[Left | None]:
     except OSError as error:
         raise _fault(path, error) from error
     try:
-        left = read_journal(path, store=store) if _locked(file) and _is_at(file, path) else None
+        left = read_journal(path, store=store) if _locked(file, path) and _is_at(file, path) else None
         yield left if left is not None and left.holder else None
         if left is not None and left.holder:
             path.unlink(missing_ok=True)
@@ -117,11 +117,13 @@ def journals_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_ENDING}"))
 
 
-def _locked(file: int) -> bool:
+def _locked(file: int, path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # a file system without locks
+        raise _fault(path, error) from error
     return True
 
 
@@ -189,7 +191,7 @@ class Journal:
         behind."""
         path = folder / f"{name}{_ENDING}"
         journal = cls(path.with_suffix(_NEW), store=store, mark=mark)
-        if not _locked(journal._file):
+        if not _locked(journal._file, path):
             raise _fault(path, OSError("somebody else has locked it"))
         try:
             path.with_suffix(_NEW).rename(path)

@@ -152,6 +152,14 @@ def test_what_was_being_sent_or_is_tried_again_is_found_too(store: Store, url: s
     assert store.spans_left_out(now=LATER, batch=400) == [span(NOW, 2, 8), span(LATER, 3, 9)]
 
 
+def test_what_is_held_is_found_when_it_is_to_be_given_up(store: Store, url: str) -> None:
+    issue(store, 2, batch=0)
+    store.claim(now=NOW, holder="dead", limit=1, span=span(NOW, 1, 2))
+    assert store.release_claimed("dead", untouched=[], resend=False, now=NOW) == 1
+    assert store.spans_left_out(now=NOW, batch=9, older_than=NOW) == [span(NOW, 2, 2)]
+    assert store.spans_left_out(now=NOW, batch=9, older_than=LATER) == [span(NOW, 1, 2)]
+
+
 def test_the_jobs_of_a_dead_worker_wait_again(store: Store, url: str) -> None:
     issue(store, 6, batch=2)
     ((worker,),) = asked(url, "INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")

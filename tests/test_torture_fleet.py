@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from digest.model import Paper
 from digest.pipeline.issue import issue
 from digest.store import Store, open_store
 from digest.store.database import stamp
+from fleets import start
 from store_contract import start_postgres, stop_postgres
 
 pytestmark = pytest.mark.postgres
@@ -70,20 +72,19 @@ def sink(log: Path) -> Iterator[int]:
 class Fleet:
     """Workers of one configuration, each started again when it was killed."""
 
-    def __init__(self, config: Path, workers: int, log: Path) -> None:
-        queues = ("--queues", "deliver", "--jobs", str(JOBS))
-        self._command = [sys.executable, "-m", "digest", "--config", str(config), "-q", "worker", *queues]
-        self._log = log.open("ab")
+    def __init__(self, config: Path, workers: int) -> None:
+        self._config = config
         self.workers = [self._start() for _ in range(workers)]
         self.kills = 0
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+    def _start(self) -> BaseProcess:
+        return start(self._config, "--queues", "deliver", "--jobs", str(JOBS))
 
     def kill(self, which: int) -> None:
         """Ends one with SIGKILL and starts another in its place."""
         self.workers[which].kill()
-        assert self.workers[which].wait(30) == -signal.SIGKILL
+        self.workers[which].join(60)
+        assert self.workers[which].exitcode == -signal.SIGKILL
         self.kills += 1
         self.workers[which] = self._start()
 
@@ -91,8 +92,9 @@ class Fleet:
         """Ends all as an operator does; each must end well."""
         for worker in self.workers:
             worker.terminate()
-        assert [worker.wait(60) for worker in self.workers] == [0] * len(self.workers)
-        self._log.close()
+        for worker in self.workers:
+            worker.join(60)
+        assert [worker.exitcode for worker in self.workers] == [0] * len(self.workers)
 
 
 def set_up(folder: Path, url: str, port: int, *, readers: int, batch: int) -> Path:
@@ -178,7 +180,7 @@ def prove(
         config = set_up(folder, url, port, readers=readers, batch=batch)
         store = stack.enter_context(open_store(url))
         started = time.monotonic()
-        fleet = Fleet(config, 3, folder / "workers.log")
+        fleet = Fleet(config, 3)
         stack.callback(lambda: [worker.kill() for worker in fleet.workers])
         while between(fleet, store, sent(store)):
             pass

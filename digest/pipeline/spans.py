@@ -41,6 +41,7 @@ GRACE = timedelta(minutes=5)
 _UNREACHABLE_S = 30.0
 _LISTEN_S = 1.0
 _AGAIN = timedelta(seconds=5)
+_AFTER_A_FAULT = timedelta(minutes=5)  # of ours: a template, say
 RATE = "mail"
 
 
@@ -172,10 +173,13 @@ class _Sender(Sending):
         wait = self._pause(before, now) if self.judge.refused else self.heeded
         if wait is not None:
             error = f"{wait.reason} {in_words(wait)}"
+        if error is not None and self.heeded is None:
+            log.error("%s", error)
         rest, after = self.store.rest_of(self.span), self.store.delivery_counts(span=self.span)
         again = [moment for moment in (later, rest.retry_at) if moment is not None]
         if rest.queued:
-            again.append(max(self.span.due_at, now + _AGAIN))
+            soon = _AGAIN if error is None else _AFTER_A_FAULT
+            again.append(max(self.span.due_at, now + soon) if wait is None else wait.until)
         worth = min(again, default=None)
         if worth is not None and wait is not None:
             worth = max(worth, wait.until)

@@ -91,13 +91,15 @@ class Jobs:
         found: int | None = self._db.value("edition_row", digest=digest, date=day, part=int(part or 1))
         return found
 
-    def spans_left_out(self, *, now: datetime, batch: int) -> list[Span]:
+    def spans_left_out(self, *, now: datetime, batch: int, older_than: datetime | None = None) -> list[Span]:
         """Deliveries that could go now, or that were being sent when a run ended, and that no job carries which waits or is being
-        done; up to `batch` in each span, earliest first. Empty on SQLite."""
+        done; up to `batch` in each span, earliest first. Those that are held (mail.in_doubt) are among them once they are due since
+        before `older_than`, to be given up. Empty on SQLite."""
         with self._db.reading():
             if not self._has_engine():
                 return []
-            rows = self._db.rows("spans_left_out", now=stamp(now), batch=batch)
+            too_old = stamp(older_than) if older_than else ""
+            rows = self._db.rows("spans_left_out", now=stamp(now), batch=batch, older_than=too_old)
         return [
             Span(edition_id=edition, due_at=moment(due_at), first=first, last=last)
             for edition, due_at, first, last in rows

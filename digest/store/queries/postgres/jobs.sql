@@ -32,7 +32,7 @@ WHERE task_name = 'deliver' AND status = 'todo' AND CAST(args ->> 'edition_id' A
 SELECT pg_notify(channel, json_build_object('type', 'job_inserted', 'job_id', 0)::text)
 FROM unnest(ARRAY['procrastinate_queue_v1#' || CAST(:queue AS text), 'procrastinate_any_queue_v1']) AS channel;
 
--- name: spans_left_out(now, batch)
+-- name: spans_left_out(now, batch, older_than)
 -- Deliveries that could go now, or that a run left in the midst, and that no job carries.
 WITH cover AS (
     SELECT args ->> 'due_at' AS due_at,
@@ -45,7 +45,7 @@ WITH cover AS (
     UNION ALL
     SELECT id, edition_id, due_at FROM deliveries WHERE status = 'deferred' AND retry_at <= :now
     UNION ALL
-    SELECT id, edition_id, due_at FROM deliveries WHERE status = 'sending' AND holder <> ''
+    SELECT id, edition_id, due_at FROM deliveries WHERE status = 'sending' AND (holder <> '' OR due_at < :older_than)
 ), left_out AS (
     SELECT due.edition_id, due.due_at, due.id,
            (ROW_NUMBER() OVER (PARTITION BY due.edition_id, due.due_at ORDER BY due.id) - 1) / CAST(:batch AS integer) AS nth
