@@ -122,7 +122,7 @@ def _verdict(row: Row) -> str:
         return f"not known: {row.missing}"
     if row.met:
         return "yes"
-    return "no: " + ", ".join(check.what for check in row.checks if not check.met)
+    return "no: " + ", ".join(check.what or check.goal for check in row.checks if not check.met)
 
 
 def text(found: Found) -> list[str]:
