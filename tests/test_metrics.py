@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
@@ -19,9 +20,18 @@ from digest.app import open_app
 from digest.config import Config, DigestConfig, EngineConfig, MailConfig, MonitorConfig, SmtpConfig
 from digest.model import Preferences
 from digest.store.database import load_queries
-from digest.web.metrics import LIVE, OUTCOMES, SUBSCRIBER_STATUSES, Metrics
+from digest.web.metrics import (
+    LIVE,
+    OUTCOMES,
+    PAPER_COUNTS,
+    RUN_STATUSES,
+    SUBSCRIBER_STATUSES,
+    Count,
+    Metrics,
+    StoreCollector,
+)
 from test_alarm import Installation, at
-from webs import Clock, Site, config_of, serving
+from webs import ROOT, Clock, Site, config_of, serving
 
 MORNING = "2026-11-20T07:00:00+01:00"
 SCHEDULED = DigestConfig(name="daily", title="Paper Digest", path="", schedule="0 7 * * *")
@@ -245,3 +255,33 @@ def test_no_question_of_a_scrape_walks_through_all_there_ever_was(
     for step in asked:
         assert re.search(f"USING (COVERING )?INDEX {index}\\b", step), plan
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_the_document_names_every_metric_with_its_labels_and_no_other(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "monitoring.md").read_text()
+    documented = {
+        name: set(re.findall(r"`(\w+)`", labels))
+        for name, labels in re.findall(r"(?m)^\| `(digest_\w+)` \| (.*?) ?\| ", text)
+    }
+    made = replace(watched(tmp_path), engine=EngineConfig(kind="procrastinate"))
+    with open_app(made, clock=Clock(at(MORNING))) as app:
+        app.watch(at(MORNING))
+        app.daily(at(MORNING))
+        collector = StoreCollector(app)
+        collector._jobs = Count(lambda: {"collect todo": 1})
+        real = {
+            sample.name: set(sample.labels)
+            for family in collector.collect()
+            for sample in family.samples
+            if not sample.name.endswith("_created")
+        }
+    assert documented == real
+    # And the rules use no other.
+    rules = "".join(re.findall(r"(?ms)^```yaml\n(.*?)^```$", text))
+    assert set(re.findall(r"digest_\w+", rules)) <= set(real)
+    for block in re.findall(r"(?ms)^```yaml\n(.*?)^```$", text):
+        assert yaml.safe_load(block)
+    for label in ("status", "outcome"):
+        known = {*OUTCOMES, *LIVE, *SUBSCRIBER_STATUSES, *RUN_STATUSES, *PAPER_COUNTS}
+        named = "".join(re.findall(rf'{label}=~?"([^"]+)"', rules)).split("|")
+        assert set(named) - {""} <= known
