@@ -169,7 +169,7 @@ class Tally:
         counts: Counter[str] | None = None,
         nameless: int = 0,
     ) -> None:
-        from digest.store import ReadingRow, page_hash
+        from digest.store import ReadingRow
 
         listing = taken.listing if isinstance(taken.listing, Listing) else None
         reading = taken.reading if isinstance(taken.reading, Reading) else None
@@ -184,7 +184,7 @@ class Tally:
             content_type=listing.content_type if listing else "",
             listed_on=taken.day,
             fetched_at=(listing.fetched_at if listing else None) or self._wanted.now,
-            page=page_hash(listing.body) if listing else "",
+            page="",  # it is hashed where it is kept
             outcome=outcome,
             stated=reading.stated if reading else None,
             sections=reading.section_counts if reading else {},

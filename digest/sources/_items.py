@@ -73,6 +73,8 @@ def is_feed(listing: Listing) -> bool:
 
 def read_items(listing: Listing, notes: list[str]) -> Feed:
     """Everything of the document that is an item, in document order. Raises ParseError for what is no RSS and no Atom."""
+    if feed := _streamed(listing):
+        return feed
     root, mended = _xml.parse(listing, notes)
     if root is None:
         return _read_tolerantly(mended, listing, notes)
@@ -87,6 +89,35 @@ def read_items(listing: Listing, notes: list[str]) -> Feed:
     base = listing.base_url or feed_base(root)
     elements = islice(root.iter("{*}item", "{*}entry"), MAX_ENTRIES + 1)
     feed.items = [_item(element, base, root) for element in elements]
+    return feed
+
+
+def _streamed(listing: Listing) -> Feed | None:
+    """A sound document, each item read and let go of as soon as it ends: the tree of 10 MB takes 60. None where that may not give
+    what the whole tree gives: faults to mend, an item within another, none at all, and no address to count from."""
+    items: list[Item] = []
+    root, base, inside = None, listing.base_url, False
+    try:
+        for event, element in _xml.items_of(listing):
+            if event == "start":
+                if inside:
+                    return None
+                inside = True
+                continue
+            inside = False
+            root = element.getroottree().getroot() if root is None else root
+            base = base or feed_base(root)
+            if not base:
+                return None
+            if len(items) <= MAX_ENTRIES:
+                items.append(_item(element, base, root))
+            element.clear(keep_tail=True)
+    except _xml.faults():
+        return None
+    if root is None or (name := _local(root.tag)) not in ("rss", "feed", "rdf"):
+        return None
+    feed = _head(root, name, listing)
+    feed.items = items
     return feed
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, cast
 
 from digest.errors import ParseError
 from digest.model import Listing
@@ -17,6 +19,14 @@ MAX_TAGS = 1_000_000
 MAX_ATTRIBUTES = 600_000
 MAX_MENDED_CHARS = 5_000_000
 MAX_REFERENCES = 200_000
+_SAFELY: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 _FATAL = ("depth", "huge", "amplification", "too long", "too large", "Buffer size")
 _DOCTYPE = late(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
 _DECLARATION = late(r"<\?xml[^>]*\?>")
@@ -44,7 +54,7 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
     ParseError for a document nested deeper than 256 levels (libxml2's own limit) and for one cut before its first whole item.
     """
     body = listing.body
-    if b"<!DOCTYPE" not in body[:4096] and b"<!ENTITY" not in body:
+    if _is_bare(body):
         root, error = _strict(body.lstrip(), listing)
         if root is not None:
             return root, ""
@@ -69,24 +79,44 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
     return root, mended
 
 
+def items_of(listing: Listing) -> Iterator[tuple[str, Any]]:
+    """The items of a feed, as ("start", element) and ("end", element), while the document is read; none where it should not be
+    read without a look at the whole of it. Raises `faults` for what is not well-formed."""
+    from lxml import etree
+
+    body = listing.body.lstrip()
+    if not _is_bare(body) or _is_beyond_measure(body):
+        return iter(())
+    context = etree.iterparse(
+        BytesIO(body), events=("start", "end"), tag=("{*}item", "{*}entry"), recover=False, **_SAFELY
+    )
+    return cast("Iterator[tuple[str, Any]]", context)
+
+
+def faults() -> type[Exception]:
+    from lxml import etree
+
+    return etree.XMLSyntaxError
+
+
+def _is_bare(body: bytes) -> bool:
+    return b"<!DOCTYPE" not in body[:4096] and b"<!ENTITY" not in body
+
+
+def _is_beyond_measure(body: bytes) -> bool:
+    return body.count(b"<") > MAX_TAGS or body.count(b"=") > MAX_ATTRIBUTES
+
+
 def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
     from lxml import etree
 
-    if body.count(b"<") > MAX_TAGS or body.count(b"=") > MAX_ATTRIBUTES:
+    if _is_beyond_measure(body):
         raise ParseError(
             f"{listing.location}: XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is "
             "like that.",
             url=listing.location,
         )
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
+    parser = etree.XMLParser(recover=False, **_SAFELY)
     try:
         return etree.fromstring(body, parser), ""
     except etree.XMLSyntaxError as error:
