@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -428,7 +430,7 @@ def test_a_worker_that_stood_still_sends_no_more_once_its_work_is_anothers(
     store: Store, store_url: str, tmp_path: Path
 ) -> None:
     """It is stopped in the midst of its mails; when its lease is over another sends the rest; then it goes on."""
-    lease, connections, readers = 1.5, 2, 60
+    lease, connections, readers = 1.5, 2, 100
     issued = datetime.now(UTC)
     queue(store, readers, due=lambda reader: issued)
     span = Span(edition_id=1, due_at=issued, first=1, last=readers)
@@ -437,9 +439,9 @@ def test_a_worker_that_stood_still_sends_no_more_once_its_work_is_anothers(
         server.answer = lambda verb, line: time.sleep(0.02 * slow[0]) if verb == "DOT" else None
         arguments = (store_url, server.port, connections, tmp_path / "r", 1, readers, lease)
         command = [sys.executable, str(Path(__file__).with_name("span_worker.py")), *map(str, arguments)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        with started(command) as child:
             assert server.wait_for(8)
-            child.send_signal(signal.SIGSTOP)
+            until(lambda: stopped(child, store_url))
             until(lambda: not claims_of(store, span, datetime.now(UTC)))
             slow[0] = False
             mail = config(server, connections=connections)
@@ -456,6 +458,40 @@ def test_a_worker_that_stood_still_sends_no_more_once_its_work_is_anothers(
     assert len(server.taken) <= readers + connections
     spans.take_up(store, mail, tmp_path / "r", now=datetime.now(UTC))
     assert states(store) == {"accepted": readers}
+
+
+@contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the test, even one that stands still."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def stopped(child: subprocess.Popen[str], store_url: str) -> bool:
+    """Stops it, unless that is in the midst of a transaction: what it locked would be locked for all."""
+    child.send_signal(signal.SIGSTOP)
+    if store_url.startswith("sqlite"):
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), timeout=0)) as probe:
+            try:
+                probe.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError:
+                child.send_signal(signal.SIGCONT)
+                return False
+    import psycopg
+
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND state <> 'idle'"
+        ).fetchone()
+    if found == (0,):
+        return True
+    child.send_signal(signal.SIGCONT)
+    return False
 
 
 def claims_of(store: Store, span: Span, now: datetime) -> bool:
@@ -480,7 +516,7 @@ def test_a_worker_that_only_stood_still_goes_on_with_its_work(
         server.answer = lambda verb, line: time.sleep(0.01) if verb == "DOT" else None
         arguments = (store_url, server.port, 2, tmp_path / "r", 1, 40, 600)
         command = [sys.executable, str(Path(__file__).with_name("span_worker.py")), *map(str, arguments)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        with started(command) as child:
             assert server.wait_for(8)
             child.send_signal(signal.SIGSTOP)
             time.sleep(0.05)
