@@ -10,6 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from digest.config import OTHER_SLUG
 from digest.model import Entry, LabelKind
@@ -21,9 +22,14 @@ FOLDERS: dict[str, str] = {
     "author": "authors",
     "search": "searches",
 }
+_NO_LETTERS = re.compile(r"[^\w.]+")
+_ENDS_IN_DOTS = re.compile(r"-*\.+(?=-|$)|(?<![^-])\.+")
+_HYPHENS = re.compile(r"-{2,}")
+_ARXIV = re.compile(r"[0-9]{4}\.[0-9]{4,5}")
 _SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
 
 
+@lru_cache(maxsize=8192)
 def slug_of(name: str) -> str:
     """ "Ada Fenwick" → "ada-fenwick", "cs.CL" → "cs.cl", "李 明" → "李-明"; "" for a name without a letter or digit.
 
@@ -31,8 +37,8 @@ def slug_of(name: str) -> str:
     `index.html`, which stands beside it. A long name ends in a hash, so that two of them differ.
     """
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
-    bare = re.sub(r"-*\.+(?=-|$)|(?<![^-])\.+", "-", re.sub(r"[^\w.]+", "-", folded))
-    slug = re.sub(r"-{2,}", "-", bare).strip("-._")
+    bare = _ENDS_IN_DOTS.sub("-", _NO_LETTERS.sub("-", folded))
+    slug = _HYPHENS.sub("-", bare).strip("-._")
     if len(slug) <= _SLUG_CHARS:
         return slug if slug != "index.html" else "index-html"
     return f"{slug[:_SLUG_CHARS].strip('-._')}-{_hash(slug)}"
@@ -44,7 +50,7 @@ def paper_slug(key: str) -> str:
     Of the key an edition has, which never changes. What the letters do not say in full, a hash tells apart.
     """
     kind, _, value = key.partition(":")
-    if kind == "arxiv" and re.fullmatch(r"[0-9]{4}\.[0-9]{4,5}", value):
+    if kind == "arxiv" and _ARXIV.fullmatch(value):
         return value
     bare = re.sub(r"[^a-z0-9.]+", "-", key.casefold()).strip("-.")[:60].strip("-.")
     return f"{bare}-{_hash(key)}"

@@ -18,6 +18,7 @@ from digest.formats.citations import (
     csl_json,
     meta,
     ris,
+    short_bibtex,
 )
 from digest.formats.names import Name, name_of
 from digest.model import Paper
@@ -92,7 +93,7 @@ def test_bibtex_prints_what_the_source_says() -> None:
     )
     assert fields["url"] == "https://arxiv.example/abs/2611.10421"
     assert "{GPUs}" in fields["title"]
-    assert "abstract" not in read_bibtex(bibtex([cited()], abstracts=False))[0].fields
+    assert "abstract" not in read_bibtex(short_bibtex(cited()))[0].fields
 
 
 @pytest.mark.parametrize(

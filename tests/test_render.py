@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,9 @@ class Recorder(Renderer):
     def render(self, template: str, **variables: object) -> str:
         self.given.setdefault(template, set()).update(variables)
         return super().render(template, **variables)
+
+    def series(self, template: str, shared: Mapping[str, object]) -> Callable[[Mapping[str, object]], bytes]:
+        return lambda variables: self.render(template, **shared, **variables).encode()
 
 
 def documented(heading: str) -> set[str]:

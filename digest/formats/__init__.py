@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from email.utils import parseaddr
 from functools import cached_property
 from importlib import import_module
@@ -19,28 +20,34 @@ if TYPE_CHECKING:
     from digest.render import EditionView, PaperView, Renderer
 
 T = TypeVar("T")
-# Of each kind of thing made so many are kept: an item and its bytes take 12 kB.
-MADE_AT_MOST = 2000
+# So many things made are kept, of three kinds: an item and its bytes take 9 kB, the others little.
+MADE_AT_MOST = 6000
 
 
 class Made:
     """What was made of entries, kept for all pages and feeds that show them: words, rows, items."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[tuple[str, str], list[tuple[Entry, object, Any]]]] = {}
+        self._by_id: dict[tuple[str, int], tuple[Entry, object, Any]] = {}
+        self._by_guid: dict[tuple[str, str, object], list[tuple[Entry, Any]]] = {}
 
-    def once(self, kind: str, entry: Entry, page: str, make: Callable[[], T], by: object = None) -> T:
-        """What `make` gives, made once for an entry on its edition's page, and for what else it is made `by`. Of one entry
-        there are two where something was found out after it was issued."""
-        known = self._known.setdefault(kind, {})
-        for other, others, found in known.get((page, entry.guid), ()):
-            if (other is entry or other == entry) and others == by:
-                return found  # type: ignore[no-any-return]
-        if len(known) >= MADE_AT_MOST:
-            known.clear()
-        made = make()
-        known.setdefault((page, entry.guid), []).append((entry, by, made))
-        return made
+    def once(self, kind: str, entry: Entry, make: Callable[[], T], by: object) -> T:
+        """What `make` gives, made once for an entry and for what else it is made `by`; also where it was read anew."""
+        # It is kept with its entry: an id is good for as long as what it names.
+        known = self._by_id.get((kind, id(entry)))
+        if known is not None and known[1] == by:
+            return known[2]  # type: ignore[no-any-return]
+        if len(self._by_id) >= MADE_AT_MOST:
+            self._by_id.clear()
+            self._by_guid.clear()
+        # Of one entry there are two where something was found out after it was issued.
+        equal = self._by_guid.setdefault((kind, entry.guid, by), [])
+        made = next((made for other, made in equal if other == entry), None)
+        if made is None:
+            made = make()
+            equal.append((entry, made))
+        self._by_id[kind, id(entry)] = entry, by, made
+        return made  # type: ignore[no-any-return]
 
 
 class Shown(Struct, frozen=True):
@@ -85,7 +92,8 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
     `latest` are the newest editions, newest first, enough for home page and feeds. `editions` are those whose own pages
     (and months and years) are to be written; `issued` the same as they were issued, without what was found out later.
-    `channels` and `records` are those whose pages are to be written, `catalogue` are all channels that have feeds, without
+    `channels` and `records` are those whose pages are to be written, `relinked` are records of which nothing has changed but whom
+    of their authors they link to, `catalogue` are all channels that have feeds, without
     entries. `author_pages` are the slugs of all authors who have a page. `chunks` are parts of the search index to be
     written, of `chunk_count` in all. `made` is shared by all parts of a publication.
     """
@@ -102,6 +110,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     channels: tuple[Channel, ...] = ()
     catalogue: tuple[Channel, ...] = ()
     records: tuple[PaperRecord, ...] = ()
+    relinked: tuple[PaperRecord, ...] = ()
     author_pages: frozenset[str] = frozenset()
     chunks: tuple[SearchChunk, ...] = ()
     chunk_count: int = 0
@@ -139,23 +148,33 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         from digest.formats.items import make_item
 
         entry, edition = shown.entry, shown.edition
-        page = f"{self.url}{edition.path}"
-        return self.made.once(
-            "item",
-            entry,
-            page,
-            lambda: make_item(entry, edition, page, self.paper(shown)),
-            by=edition.issued_at,
-        )
+
+        def make() -> Item:
+            return make_item(entry, edition, self._page_of(edition), self.paper(shown))
+
+        return self.made.once("item", entry, make, self._place_of(edition))
 
     def paper(self, shown: Shown) -> PaperView:
         """An entry in words."""
         from digest.render import view_paper
 
-        page = f"{self.url}{shown.edition.path}"
-        return self.made.once(
-            "paper", shown.entry, page, lambda: view_paper(shown.entry, page, root=self.url), by=self.url
-        )
+        entry, edition = shown.entry, shown.edition
+
+        def make() -> PaperView:
+            return view_paper(entry, self._page_of(edition), root=self.url)
+
+        return self.made.once("paper", entry, make, self._place_of(edition))
+
+    def row(self, shown: Shown, by: Callable[[PaperView], str]) -> str:
+        """An entry as a row of a page."""
+        place = self._place_of(shown.edition)
+        return self.made.once("row", shown.entry, lambda: by(self.paper(shown)), (by, place))
+
+    def _page_of(self, edition: Edition) -> str:
+        return f"{self.url}{edition.path}"
+
+    def _place_of(self, edition: Edition) -> tuple[str, str, datetime]:
+        return self.url, edition.id, edition.issued_at
 
     @cached_property
     def newest(self) -> EditionView | None:

@@ -14,7 +14,7 @@ from digest.formats import Channel, Publication, Shown
 from digest.formats.frame import archive_page, feeds_of, frame
 from digest.labels import FOLDERS
 from digest.model import Page
-from digest.render import Renderer, clean
+from digest.render import PaperView, Renderer, clean
 from digest.words import counted
 
 KINDS: dict[str, tuple[str, str]] = {
@@ -53,11 +53,13 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`topics/<slug>/`, `categories/<slug>/`, `authors/<slug>/` and `searches/<slug>/` of each channel to be written."""
     if not publication.channels:
         return
-    every, row = frame(publication), _rows(publication, renderer)
+    page, row = (
+        renderer.series("archive/channel.html", frame(publication)),
+        renderer.macro("archive/paper.html", "paper_row"),
+    )
     for channel in publication.channels:
         variables = _variables(publication, channel) | {"days": _days(publication, channel.shown, row)}
-        text = renderer.render("archive/channel.html", **every, **variables)
-        yield publication.page(f"{channel.path}index.html", text)
+        yield publication.page(f"{channel.path}index.html", page(variables))
 
 
 def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
@@ -94,28 +96,13 @@ def query_of(channel: Channel) -> str:
     return f"{channel.kind}:{channel.slug}"
 
 
-def _rows(publication: Publication, renderer: Renderer) -> Callable[[Shown], str]:
-    """A paper's row, made once for all channels that show it."""
-    macro = renderer.macro("archive/paper.html", "paper_row")
-
-    def row(shown: Shown) -> str:
-        return publication.made.once(
-            "row",
-            shown.entry,
-            f"{publication.url}{shown.edition.path}",
-            lambda: macro(publication.paper(shown)),
-            by=renderer,
-        )
-
-    return row
-
-
-def _days(publication: Publication, shown: Sequence[Shown], row: Callable[[Shown], str]) -> list[Day]:
+def _days(publication: Publication, shown: Sequence[Shown], row: Callable[[PaperView], str]) -> list[Day]:
+    """`row` makes that of a paper: once for all channels that show it, as long as it is the same function."""
     found = []
-    for (day, part, path), papers in groupby(
-        shown, key=lambda one: (one.edition.date, one.edition.part, one.edition.path)
-    ):
-        found.append(Day(day, part, publication.url + path, tuple(map(row, papers))))
+    for (day, part), group in groupby(shown, key=lambda one: (one.edition.date, one.edition.part)):
+        papers = list(group)
+        rows = tuple(publication.row(paper, row) for paper in papers)
+        found.append(Day(day, part, publication.url + papers[0].edition.path, rows))
     return found
 
 

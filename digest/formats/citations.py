@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -25,9 +26,10 @@ from digest.render import Renderer, clean, safe_url
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ARXIV_DOI = "10.48550/"
 _DOI = re.compile(r"10\.[0-9]{4,9}/[!-~]+")
+_ARXIV = re.compile(r"[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7}")
 
 
-class Citation(Struct, frozen=True, kw_only=True):
+class Citation(Struct, frozen=True, kw_only=True, dict=True):
     """The facts of a paper that a reference holds, as plain text; those that a source does not tell are empty.
 
     `more` says that there are further authors, whom the source left out. `year`, `month` and `day` are of its publication, 0 where
@@ -52,6 +54,11 @@ class Citation(Struct, frozen=True, kw_only=True):
     abstract: str
     keywords: tuple[str, ...]
 
+    @cached_property
+    def sorted(self) -> tuple[str, ...]:
+        """The authors as lists of references sort them."""
+        return tuple(name.sorted for name in self.authors)
+
     @property
     def date(self) -> str:
         """ "2026/11/19", "2026/11", "2026" or ""."""
@@ -62,8 +69,9 @@ class Citation(Struct, frozen=True, kw_only=True):
 
 def citation_of(paper: Paper, page: str) -> Citation:
     """The facts of a paper; `page` is the address of its own page here."""
-    arxiv = paper.ids.get("arxiv", "") if _is_arxiv(paper.ids.get("arxiv", "")) else ""
-    doi = paper.ids.get("doi", "") if _DOI.fullmatch(paper.ids.get("doi", "")) else ""
+    arxiv, doi = paper.ids.get("arxiv", ""), paper.ids.get("doi", "")
+    arxiv = arxiv if arxiv and _ARXIV.fullmatch(arxiv) else ""
+    doi = doi if doi and _DOI.fullmatch(doi) else ""
     authors = tuple(name for name in map(name_of, paper.authors) if name != Name())
     if not authors and clean(paper.authors_raw or ""):
         authors = (Name(literal=clean(paper.authors_raw or "")),)
@@ -89,10 +97,6 @@ def citation_of(paper: Paper, page: str) -> Citation:
     )
 
 
-def _is_arxiv(text: str) -> bool:
-    return bool(re.fullmatch(r"[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7}", text))
-
-
 def _day_of(published: str | None, arxiv: str) -> tuple[int, int, int]:
     """Year, month and day of publication; of a paper that says none, what its arXiv id says: year and month."""
     try:
@@ -107,6 +111,8 @@ def _day_of(published: str | None, arxiv: str) -> tuple[int, int, int]:
     return (1900 if int(digits[:2]) > 90 else 2000) + int(digits[:2]), int(digits[2:]), 0
 
 
+_BETWEEN_WORDS = re.compile(r"[\s–—-]+")
+_NO_ASCII = re.compile(r"[^a-z0-9]+")
 # Of titles, and said in no key.
 _SMALL_WORDS = re.compile(
     "a|an|and|are|as|at|by|do|does|for|from|how|in|is|of|on|or|the|to|what|when|why|with"
@@ -116,7 +122,7 @@ _SMALL_WORDS = re.compile(
 def _key_of(authors: Sequence[Name], year: int, title: str, key: str) -> str:
     """ "okonjo-2026-slow": the first author, the year, the first word of the title that says something."""
     first = authors[0] if authors else Name()
-    words = [word for word in map(_ascii, re.split(r"[\s–—-]+", title[:200])) if word]
+    words = (word for word in map(_ascii, _BETWEEN_WORDS.split(title[:200])) if word)
     word = next((word for word in words if not _SMALL_WORDS.fullmatch(word)), "")
     parts = (_ascii(first.family or first.literal)[:30], f"{year}" if year else "", word[:30])
     return "-".join(filter(None, parts)) if parts[0] or parts[2] else _ascii(key)[:60] or "paper"
@@ -124,25 +130,31 @@ def _key_of(authors: Sequence[Name], year: int, title: str, key: str) -> str:
 
 def _ascii(text: str) -> str:
     """Letters a to z and digits of a text, accents taken off; "" of other scripts."""
-    return re.sub(r"[^a-z0-9]+", "", unicodedata.normalize("NFKD", text.casefold()))
+    return _NO_ASCII.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 # ---------------------------------------------------------------- BibTeX
 
-_TEX = {
+_TEX = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-}  # fmt: skip
-_TEX_SIGNS = re.compile(r"[\\{}~^&%$#_]")
+})  # fmt: skip
+_AND = re.compile(r"\band\b", re.I)
+_NOT_VERBATIM = re.compile(r"[\\{}\s]")
 # A part of a word that a style in small letters would spoil: GPUs, iPhone, X, 3D.
 _KEPT_CAPITALS = re.compile(r"(?<![^\W_])(?!A\b)(?:[^\W_]+[A-Z][^\W_]*|[A-Z])(?![^\W_])")
 
 
-def bibtex(citations: Sequence[Citation], *, abstracts: bool = True) -> str:
+def bibtex(citations: Sequence[Citation]) -> str:
     """A .bib file: one entry for each, with keys of their own; two that would have the same get letters ("…b")."""
-    return "\n".join(
-        _bibtex(citation, key, abstracts) for citation, key in zip(citations, _keys(citations), strict=True)
-    )
+    entries = [_bibtex(citation, key) for citation, key in zip(citations, _keys(citations), strict=True)]
+    return "\n".join(f"{short}{abstract}{end}" for short, abstract, end in entries)
+
+
+def short_bibtex(citation: Citation) -> str:
+    """The entry without the abstract."""
+    short, _, end = _bibtex(citation, citation.key)
+    return f"{short}{end}"
 
 
 def _keys(citations: Sequence[Citation]) -> list[str]:
@@ -162,7 +174,8 @@ def _letters(number: int) -> str:
     return (_letters(number // 26) if number >= 26 else "") + chr(ord("a") + number % 26)
 
 
-def _bibtex(citation: Citation, key: str, abstract: bool) -> str:
+def _bibtex(citation: Citation, key: str) -> tuple[str, str, str]:
+    """The entry in three pieces: all but the abstract, the abstract, the end."""
     eprint = citation.arxiv
     fields = {
         "author": " and ".join([*map(_tex_name, citation.authors), *(["others"] if citation.more else [])]),
@@ -174,19 +187,19 @@ def _bibtex(citation: Citation, key: str, abstract: bool) -> str:
         "archivePrefix": "arXiv" if eprint else "",
         "primaryClass": _verbatim(citation.category) if eprint else "",
         "url": _verbatim(citation.url),
-        "abstract": _tex(citation.abstract) if abstract else "",
     }
     lines = [
         f"  {name} = {value if name == 'month' else f'{{{value}}}'},\n"
         for name, value in fields.items()
         if value
     ]
-    return f"@{'article' if citation.article else 'misc'}{{{key},\n{''.join(lines)}}}\n"
+    abstract = f"  abstract = {{{_tex(citation.abstract)}}},\n" if citation.abstract else ""
+    return f"@{'article' if citation.article else 'misc'}{{{key},\n{''.join(lines)}", abstract, "}\n"
 
 
 def _tex(text: str) -> str:
     """Text that TeX prints as it is. Braces always balance, since BibTeX counts them even behind a backslash."""
-    return _TEX_SIGNS.sub(lambda sign: _TEX[sign[0]], text)
+    return text.translate(_TEX)
 
 
 def _tex_title(title: str) -> str:
@@ -198,6 +211,7 @@ def _tex_title(title: str) -> str:
     return "".join([*pieces, _tex(title[end:])])
 
 
+@lru_cache(maxsize=4096)
 def _tex_name(name: Name) -> str:
     """In braces where it is whole, or where BibTeX would see two names or other parts in it."""
     if name.literal:
@@ -207,12 +221,12 @@ def _tex_name(name: Name) -> str:
 
 
 def _tex_part(text: str) -> str:
-    return f"{{{_tex(text)}}}" if re.search(r"\band\b", text, re.I) else _tex(text)
+    return f"{{{_tex(text)}}}" if _AND.search(text) else _tex(text)
 
 
 def _verbatim(text: str) -> str:
     """For fields that TeX prints letter by letter: an address or a DOI, without what would end the field."""
-    return re.sub(r"[\\{}\s]", lambda sign: quote(sign[0]), text)
+    return _NOT_VERBATIM.sub(lambda sign: quote(sign[0]), text)
 
 
 # ---------------------------------------------------------------- RIS
@@ -227,7 +241,7 @@ def _ris(citation: Citation) -> Iterator[tuple[str, str]]:
     yield "TY", "JOUR" if citation.article else "UNPB"
     for tag, values in (
         ("TI", (citation.title,)),
-        ("AU", tuple(name.sorted for name in citation.authors)),
+        ("AU", citation.sorted),
         ("PY", (f"{citation.year:04}" if citation.year else "",)),
         ("DA", (citation.date,)),
         ("DO", (citation.doi,)),
@@ -295,7 +309,7 @@ def coins(citation: Citation) -> str:
         ("rft.date", citation.date.replace("/", "-")),
         ("rft.aulast", " ".join(filter(None, (first.particle, first.family)))),
         ("rft.aufirst", first.given),
-        *(("rft.au", name.sorted) for name in citation.authors),
+        *(("rft.au", name) for name in citation.sorted),
         ("rft_id", f"info:doi/{citation.doi}" if citation.doi else ""),
         ("rft_id", f"info:arxiv/{citation.arxiv}" if citation.arxiv else ""),
         ("rft_id", citation.url),
@@ -310,7 +324,7 @@ def meta(citation: Citation, page: str) -> list[tuple[str, str]]:
     """Name and content of the meta elements that reference managers and scholarly search engines read; `page` is its own."""
     pairs = [
         ("citation_title", citation.title),
-        *(("citation_author", name.sorted) for name in citation.authors),
+        *(("citation_author", name) for name in citation.sorted),
         ("citation_publication_date", citation.date),
         ("citation_doi", citation.doi),
         ("citation_arxiv_id", citation.arxiv),

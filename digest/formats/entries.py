@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class Written(NamedTuple):
-    """An item in each format, with the indentation and line ends that it has in a feed."""
+    """An item in each format, with the indentation and line ends that it has in a feed. RSS and Atom are in pieces, of which they
+    share the longest."""
 
-    rss: bytes
-    atom: bytes
+    rss: tuple[bytes, bytes, bytes]
+    atom: tuple[bytes, bytes, bytes]
     json: bytes
 
 
@@ -57,54 +58,56 @@ def _escaped(item: Item) -> _Escaped:
 _RSS = b"""    <item>
       <title>%b</title>
       <link>%b</link>
-      %b
+      <description>%b"""
+_RSS_END = b"""
       <guid isPermaLink="false">%b</guid>
 %b      <pubDate>%b</pubDate>
 %b    </item>
 """
 
 
-def _rss(item: Item, text: _Escaped) -> bytes:
+def _rss(item: Item, text: _Escaped) -> tuple[bytes, bytes, bytes]:
     """`<item>`, indented as a child of `channel`. RSS has no author without a mail address; Dublin Core has."""
-    body, more = text.summary, b"\n      <content:encoded>%b</content:encoded>" % text.content
-    if not body:
+    summary, end = b"", b"</description>"
+    if text.summary:
         # Readers take a description for HTML. Where there is no gist, it is the whole content.
-        body, more = text.content, b""
-    return _RSS % (
-        hexadecimal(item.title).encode(),
-        text.url,
-        b"<description>%b</description>%b" % (body, more),
+        summary, end = text.summary + b"</description>\n      <content:encoded>", b"</content:encoded>"
+    tail = _RSS_END % (
         text.id,
         b"".join([b"      <category>%b</category>\n" % tag for tag in text.tags]),
         rfc822(item.published).encode(),
         b"".join([b"      <dc:creator>%b</dc:creator>\n" % name for name in text.names]),
     )
+    return _RSS % (hexadecimal(item.title).encode(), text.url, summary), text.content, end + tail
 
 
 _ATOM = b"""  <entry>
     <id>%b</id>
     <title>%b</title>
     <updated>%b</updated>
-%b    <content type="html">%b</content>
+%b    <content type="html">"""
+_ATOM_END = b"""</content>
     <link href="%b"/>
 %b%b    <published>%b</published>
   </entry>
 """
 
 
-def _atom(item: Item, text: _Escaped) -> bytes:
+def _atom(item: Item, text: _Escaped) -> tuple[bytes, bytes, bytes]:
     """`<entry>`, indented as a child of `feed`. Summary and content declare themselves HTML (4287, 3.1.1.2)."""
-    return _ATOM % (
+    head = _ATOM % (
         text.id,
         text.title,
         item.updated.isoformat().encode(),
         b"".join([b"    <author>\n      <name>%b</name>\n    </author>\n" % name for name in text.names]),
-        text.content,
+    )
+    tail = _ATOM_END % (
         text.url.replace(b'"', b"&quot;"),
         b'    <summary type="html">%b</summary>\n' % text.summary if text.summary else b"",
         b"".join([b'    <category term="%b"/>\n' % tag.replace(b'"', b"&quot;") for tag in text.tags]),
         item.published.isoformat().encode(),
     )
+    return head, text.content, tail
 
 
 def _json(item: Item) -> bytes:

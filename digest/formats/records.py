@@ -54,23 +54,29 @@ class VersionView(Struct, frozen=True, kw_only=True):
 
 
 def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`papers/<slug>/` of each record: its page, and its citation as `paper.bib`, `paper.ris` and `paper.json`."""
-    every = frame(publication)
+    """`papers/<slug>/` of each record: its page, and its citation as `paper.bib`, `paper.ris` and `paper.json`; of those that are
+    `relinked` the page alone."""
+    page = renderer.series("archive/record.html", frame(publication))
     topics = slugs_of(publication.digest.topics)
-    for record in publication.records:
+    for record, whole in _records(publication):
         path = record_path(record.key)
-        cited = cite.citation_of(record.paper, publication.url + path)
-        yield publication.page(f"{path}paper.bib", cite.bibtex([cited]))
-        yield publication.page(f"{path}paper.ris", cite.ris([cited]))
-        yield publication.page(f"{path}paper.json", cite.csl_json([cited]))
+        address = publication.url + path
+        cited = cite.citation_of(record.paper, address)
+        if whole:
+            yield publication.page(f"{path}paper.bib", cite.bibtex([cited]))
+            yield publication.page(f"{path}paper.ris", cite.ris([cited]))
+            yield publication.page(f"{path}paper.json", cite.csl_json([cited]))
         variables = _variables(publication, record, topics) | {
-            "bibtex": cite.bibtex([cited], abstracts=False),
+            "bibtex": cite.short_bibtex(cited),
             "coins": cite.coins(cited),
-            "citation": cite.meta(cited, publication.url + path),
+            "citation": cite.meta(cited, address),
         }
-        yield publication.page(
-            f"{path}index.html", renderer.render("archive/record.html", **every, **variables)
-        )
+        yield publication.page(f"{path}index.html", page(variables))
+
+
+def _records(publication: Publication) -> Iterator[tuple[PaperRecord, bool]]:
+    yield from ((record, True) for record in publication.records)
+    yield from ((record, False) for record in publication.relinked)
 
 
 def _variables(publication: Publication, record: PaperRecord, topics: dict[str, str]) -> dict[str, Any]:

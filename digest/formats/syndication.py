@@ -7,6 +7,7 @@ Heads too are what feedgen writes, byte for byte (a test holds it): its import a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from digest.formats import Publication
 from digest.formats.entries import hexadecimal, rfc822, xml_attribute, xml_text
@@ -65,7 +66,8 @@ def rss(feed: Feed) -> bytes:
         "more": _more(feed, 0, "    ", "atom:link"),
     }
     head = _RSS_HEAD % (_facts(feed) | ours)
-    return b"".join([head.encode(), *[item.written.rss for item in feed.items], _RSS_TAIL])
+    entries = chain.from_iterable(item.written.rss for item in feed.items)
+    return b"".join([head.encode(), *entries, _RSS_TAIL])
 
 
 def atom(feed: Feed) -> bytes:
@@ -76,7 +78,8 @@ def atom(feed: Feed) -> bytes:
         "more": _more(feed, 1, "  ", "link"),
     }
     head = _ATOM_HEAD % (_facts(feed) | ours)
-    return b"".join([head.encode(), *[item.written.atom for item in feed.items], _ATOM_TAIL])
+    entries = chain.from_iterable(item.written.atom for item in feed.items)
+    return b"".join([head.encode(), *entries, _ATOM_TAIL])
 
 
 def _facts(feed: Feed) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -107,11 +107,14 @@ class Views:
 
     # --- papers
 
-    def _records(self, keys: Collection[str]) -> dict[str, tuple[PaperRecord, ...] | frozenset[str]]:
-        self._written.update(keys)
+    def _records(
+        self, keys: Collection[str], kind: Literal["records", "relinked"] = "records"
+    ) -> dict[str, tuple[PaperRecord, ...] | frozenset[str]]:
+        if kind == "records":
+            self._written.update(keys)
         records = tuple(self._store.records(self._digest.name, sorted(keys)))
         slugs = {slug_of(name) for record in records for name in record.paper.authors} - {""}
-        return {"records": records, "author_pages": frozenset(self._author_pages(slugs))}
+        return {kind: records, "author_pages": frozenset(self._author_pages(slugs))}
 
     def _author_pages(self, slugs: Collection[str]) -> set[str]:
         found = self._store.labels(self._digest.name, "author", slugs=sorted(slugs), least=AUTHOR_PAPERS)
@@ -120,14 +123,17 @@ class Views:
     def _other_records(self) -> Iterator[Publication]:
         """Papers that changed since their page was written, and those whose author has a page only now, which they link
         to, or none any more."""
-        keys = set(self._store.touched(self._digest.name))
+        touched = set(self._store.touched(self._digest.name))
+        for batch in _batches(sorted(touched - self._written), RECORDS_AT_ONCE):
+            yield replace(self._base, **self._records(batch))
+        keys: set[str] = set()
         pages = self._author_pages(self._labels["author"])
         for slug in sorted(self._labels["author"]):
             if self._published.has(f"authors/{slug}/index.html") != (slug in pages):
                 places = self._store.newest_places(self._digest.name, "author", slug, limit=SHOWN_AT_MOST)
                 keys.update(place.key for place in places)
         for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
-            yield replace(self._base, **self._records(batch))
+            yield replace(self._base, **self._records(batch, "relinked"))
 
     # --- channels
 

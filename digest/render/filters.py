@@ -37,12 +37,12 @@ def _is_other(letter: str) -> bool:
     return bisect(_OTHER_SCRIPTS, letter) % 2 == 1
 
 
-def _has_other(text: str) -> bool:
-    """Has a text letters of another script? What is ASCII is taken away at once."""
+def _others(text: str) -> list[str]:
+    """The signs of other scripts in a text. What is ASCII is taken away at once."""
     if text.isascii():
-        return False
+        return []
     rest = text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)
-    return any(map(_is_other, rest.decode("utf-8", "surrogatepass")))
+    return list(filter(_is_other, rest.decode("utf-8", "surrogatepass")))
 
 
 # Mathematics that could not be turned into letters: `$20` is money, since a formula has no space just inside its
@@ -71,10 +71,9 @@ def filters() -> dict[str, Any]:
                 end = match.end()
             escaped = Markup("").join([*parts, escape(text[end:])])
         # Names of authors are isolated one by one.
-        if "\u2068" in text or not _has_other(text):
+        if "\u2068" in text or not (others := _others(text)):
             return escaped
-        letters = [letter for letter in text if letter.isalpha()]
-        mostly = 2 * sum(map(_is_other, letters)) > len(letters)
+        mostly = 2 * sum(map(str.isalpha, others)) > sum(map(str.isalpha, text))
         language = next((tag for tag, script in _LANGUAGES if mostly and re.search(script, text)), "")
         lang = Markup(' lang="{}"').format(language) if language else ""
         return Markup('<span{} dir="auto">{}</span>').format(lang, escaped)

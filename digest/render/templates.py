@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from digest.errors import RenderError
 from digest.render.filters import filters
+from digest.render.frames import Frame, frame_of
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache
@@ -41,6 +42,7 @@ class Renderer:
         )
         self._environment.filters |= filters()
         self._environment.globals |= {"language": language}
+        self._macros: dict[tuple[str, str], Callable[..., str]] = {}
 
     def render(self, template: str, **variables: object) -> str:
         """The text that a template makes of `variables`. Raises RenderError with template, line and mend."""
@@ -48,7 +50,13 @@ class Renderer:
             return str(self._environment.get_template(template).render(**variables))
 
     def macro(self, template: str, name: str) -> Callable[..., str]:
-        """A macro of a template as a function, for what is made hundreds of times. Raises RenderError, as it does."""
+        """A macro of a template as a function, for what is made hundreds of times: always the same one. Raises RenderError, as it
+        does."""
+        if (template, name) not in self._macros:
+            self._macros[template, name] = self._macro(template, name)
+        return self._macros[template, name]
+
+    def _macro(self, template: str, name: str) -> Callable[..., str]:
         with self._explaining(template):
             module = self._environment.get_template(template).module
         made = getattr(module, name, None)
@@ -64,17 +72,31 @@ class Renderer:
 
         return call
 
+    def series(self, template: str, shared: Mapping[str, object]) -> Callable[[Mapping[str, object]], bytes]:
+        """A function that gives the page `render` makes of `shared` and a page's own variables, in UTF-8: what pages share is
+        rendered once. Raises RenderError, as it does."""
+        frames: dict[frozenset[str], Frame | None] = {}
+
+        def page(variables: Mapping[str, object]) -> bytes:
+            own = frozenset(variables)
+            if own not in frames:
+                with self._explaining(template):
+                    found = self._environment.get_template(template)
+                frames[own] = frame_of(found, shared, own, folder=self.folders[-1], faults=_faults())
+            frame, whole = frames[own], {**shared, **variables}
+            if frame is None:
+                return self.render(template, **whole).encode()
+            with self._explaining(template):
+                pieces = frame.filled(whole)
+            return b"".join([piece if isinstance(piece, bytes) else piece.encode() for piece in pieces])
+
+        return page
+
     @contextmanager
     def _explaining(self, template: str) -> Iterator[None]:
-        from jinja2 import TemplateError
-
         try:
             yield
-        # Jinja's own faults, and what plain Python says to an expression such as {{ 1 + "a" }}.
-        # A template that includes itself, directly or by another, ends in a RecursionError.
-        except (
-            TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError,
-        ) as error:  # fmt: skip
+        except _faults() as error:
             raise self._explained(template, error) from error
 
     def _explained(self, template: str, error: Exception) -> RenderError:
@@ -110,6 +132,16 @@ class Renderer:
                     place = (file.relative_to(folder).as_posix(), line)
             trace = trace.tb_next
         return place
+
+
+@cache
+def _faults() -> tuple[type[Exception], ...]:
+    """Jinja's own faults, and what plain Python says to an expression such as {{ 1 + "a" }}. A template that includes itself,
+    directly or by another, ends in a RecursionError."""
+    from jinja2 import TemplateError
+
+    python = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+    return (TemplateError, *python)
 
 
 @cache
