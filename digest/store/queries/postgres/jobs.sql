@@ -17,9 +17,13 @@ ANALYZE procrastinate_jobs;
 SELECT task_name, CAST(status AS text), COUNT(*) FROM procrastinate_jobs GROUP BY task_name, status;
 
 -- name: requeue_jobs(ids, now)
-SELECT procrastinate_retry_job_v2(id, CAST(:now AS timestamptz), NULL, NULL, NULL)
-FROM procrastinate_jobs
-WHERE status = 'doing' AND worker_id = ANY (CAST(:ids AS bigint[]));
+-- Those that somebody else gives back at this moment are passed over: the function fails for a job that is not being done.
+WITH lost AS MATERIALIZED (
+    SELECT id FROM procrastinate_jobs
+    WHERE status = 'doing' AND worker_id = ANY (CAST(:ids AS bigint[]))
+    FOR UPDATE SKIP LOCKED
+)
+SELECT procrastinate_retry_job_v2(id, CAST(:now AS timestamptz), NULL, NULL, NULL) FROM lost;
 
 -- name: release_jobs(edition_id, held)!
 -- Those that were held back when they were made, and no other: who waits for a later hour goes on waiting.
