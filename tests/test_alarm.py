@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from digest.app import App, open_app
 from digest.app.health import first_missed, well
+from digest.cli import doctor
 from digest.config import (
     Config,
     DigestConfig,
@@ -402,6 +403,32 @@ def test_the_web_door_watches_too(tmp_path: Path, server: SmtpServer) -> None:
         beside.end()
     (mail,) = server.taken
     assert "No run began since then." in text_of(read(mail.data))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "monitor", "level", "words"),
+    [
+        ("0 7 * * *", {}, "ok", "silent for 26 hours"),
+        ("0 7 * * *", {"mail_to": "", "heartbeat_url": "https://beats.example/c0ffee"}, "ok", "silent"),
+        ("0 7 * * *", {"mail_to": ""}, "warning", "nobody hears"),
+        ("", {}, "warning", 'no digest has a "schedule"'),
+    ],
+)
+def test_doctor_says_whether_anybody_would_hear(
+    tmp_path: Path, schedule: str, monitor: dict[str, str], level: str, words: str
+) -> None:
+    with open_app(config_of(tmp_path, schedule=schedule, **monitor)) as app:
+        ((found, check, text),) = list(doctor.check_monitor(app, at("2026-11-20T12:00+01:00")))
+    assert (found, check) == (level, "monitor")
+    assert words in text
+    assert "c0ffee" not in text
+
+
+def test_doctor_names_what_is_silent(site: Installation) -> None:
+    site.run("2026-11-19T07:00:02+01:00")
+    findings = list(doctor.check_monitor(site.app, at("2026-11-21T09:00+01:00")))
+    assert [level for level, _, _ in findings] == ["fault", "ok"]
+    assert "daily: no successful run since 2026-11-20 07:00 CET" in findings[0][2]
 
 
 # ---------------------------------------------------------------- the heartbeat

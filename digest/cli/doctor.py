@@ -177,6 +177,45 @@ def _readings(app: App, name: str, now: datetime) -> Iterator[Finding]:
             )
 
 
+def check_monitor(app: App, now: datetime) -> Iterator[Finding]:
+    """Would anybody hear of it, and is there something to hear?"""
+    monitor, scheduled = app.config.monitor, any(digest.schedule for digest in app.config.digest)
+    for pulse in app.pulses(now):
+        if pulse.missed is not None and pulse.silent(now, monitor.silent_after_h):
+            missed = pulse.missed.astimezone(app.config.site.zone)
+            yield (
+                "fault",
+                "monitor",
+                f"{pulse.digest}: no successful run since {missed:%Y-%m-%d %H:%M %Z}, when it was due. See `digest status`; "
+                "is `digest serve`, or what calls `digest run`, at work?",
+            )
+    if monitor.mail_to and not scheduled:
+        yield (
+            "warning",
+            "monitor",
+            'nothing is ever missed, since no digest has a "schedule": nobody is mailed. Write when it runs, '
+            'schedule = "17 7 * * mon-fri".',
+        )
+    elif monitor.mail_to and app.config.mail.transport == "folder":
+        yield (
+            "warning",
+            "monitor",
+            f"the mail to the operator goes into {app.config.mail.folder}, as all mail does. Set transport in [mail].",
+        )
+    elif scheduled and not (monitor.mail_to or monitor.heartbeat_url):
+        yield (
+            "warning",
+            "monitor",
+            'nobody hears when the runs fail or do not come. Write "mail_to" or "heartbeat_url" in [monitor].',
+        )
+    elif scheduled:
+        yield (
+            "ok",
+            "monitor",
+            f"somebody hears of a digest that is silent for {monitor.silent_after_h:g} hours",
+        )
+
+
 _OFFLINE: tuple[tuple[str, Check], ...] = (
     ("configuration", _configuration),
     ("clock", _clock),
@@ -187,6 +226,7 @@ _OFFLINE: tuple[tuple[str, Check], ...] = (
     ("web", doctor_mail.door),
     ("mail", doctor_mail.mail),
     ("dkim", doctor_mail.signature),
+    ("monitor", check_monitor),
 )
 _ONLINE: tuple[tuple[str, Check], ...] = (
     ("sources", _sources_online),
