@@ -279,11 +279,11 @@ def test_an_entry_is_built_and_written_once_for_all_feeds_that_have_it() -> None
     for item in publication.items:
         assert item.written is item.written
         assert all(
-            item.written.rss in made[path]
+            b"".join(item.written.rss) in made[path]
             for path in ("rss.xml", "topics/vision/rss.xml", f"{edition.path}rss.xml")
         )
         assert all(
-            item.written.atom in made[path]
+            b"".join(item.written.atom) in made[path]
             for path in ("atom.xml", "topics/vision/atom.xml", f"{edition.path}atom.xml")
         )
         assert all(

@@ -47,7 +47,7 @@ class Made:
             made = make()
             equal.append((entry, made))
         self._by_id[kind, id(entry)] = entry, by, made
-        return made  # type: ignore[no-any-return]
+        return made
 
 
 class Shown(Struct, frozen=True):
