@@ -60,7 +60,7 @@ def installation(folder: Path, store: str = "sqlite:///digest.db", *, more: str 
     return file
 
 
-def write_pages(folder: Path, day: int, *, papers: int = 24) -> None:
+def write_pages(folder: Path, day: int, *, papers: int = 8) -> None:
     """The pages of a day: each source shares half of its papers with the next one, and some with the day before."""
     for n in range(SOURCES):
         first = day * papers * 3 + n * papers // 2
@@ -71,7 +71,7 @@ def config_of(file: Path) -> Config:
     return load_config(file, {})
 
 
-def in_one_process(file: Path, days: int, *, papers: int = 24) -> None:
+def in_one_process(file: Path, days: int, *, papers: int = 8) -> None:
     """The days one after the other, each done by one process."""
     config = config_of(file)
     for day in range(days):

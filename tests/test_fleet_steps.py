@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from commands import called
 from digest.app import App, open_app
 from digest.config import Config, SourceConfig
 from digest.cron import cron
@@ -96,7 +97,7 @@ def test_what_was_read_by_one_who_died_is_not_read_again(file: Path) -> None:
         app.collect_part(run, 1)
         app.collect_part(run, 0)
         assert states(app.store, run) == "rraaaa"
-        assert msgspec.json.decode(app.store.run_parts(run)[1].report)["read"] == 24
+        assert msgspec.json.decode(app.store.run_parts(run)[1].report)["read"] == 8
 
 
 def test_a_source_that_is_down_is_reported_as_by_one_process(file: Path) -> None:
@@ -143,7 +144,7 @@ def test_mails_wait_for_pages_that_cannot_be_written_and_the_editions_are_issued
         (file.parent / "feeds").unlink()
         report = app.finish_shared_run(run)
         assert report is not None
-        assert [digest.edition.papers for digest in report.digests if digest.edition] == [84, 52]
+        assert [digest.edition.papers for digest in report.digests if digest.edition] == [28, 17]
         assert app.store.due_jobs(["deliver"], until=later) == 2
         assert len(app.store.edition_heads("daily")) == 1
 
@@ -255,7 +256,7 @@ def test_a_source_that_waits_for_its_batch_is_asked_again_by_a_job_of_its_own(
             assert waiting(app.store, "issue") == 1
             report = app.finish_shared_run(run)
     assert report is not None
-    assert [(source.outcome, source.new) for source in report.sources] == [("new", 1), ("new", 24)]
+    assert [(source.outcome, source.new) for source in report.sources] == [("new", 1), ("new", 8)]
 
 
 class Forgetful(Site):
@@ -358,7 +359,7 @@ def test_runs_of_several_digests_are_read_side_by_side_and_put_on_record_one_aft
         other.collect_part(second, 0)
         reports.append(other.finish_shared_run(second))
         editions = [report.digests[0].edition for report in reports if report]
-        assert [edition.papers for edition in editions if edition] == [84, 52]
+        assert [edition.papers for edition in editions if edition] == [28, 17]
         assert app.store.check() == []
         with open_store(f"sqlite:///{tmp_path}/fresh.db") as fresh:
             again = replay(NOW.date(), app.store, fresh, app.config)
@@ -387,3 +388,18 @@ def test_a_run_that_waits_for_a_batch_lets_others_by(tmp_path: Path, url: str) -
             assert states(app.store, quick) == "r"
             assert app.finish_shared_run(quick) is not None
             assert app.finish_shared_run(late) is None
+
+
+def test_the_commands_say_what_is_left_to_workers(file: Path) -> None:
+    with opened(file) as app:
+        app.store.add_subscriber("reader@example.org", digests=("daily",), now=NOW)
+    said = {
+        name: called(["--config", str(file), *name.split()], cwd=file.parent)
+        for name in ("run", "send", "status", "serve --no-web")
+    }
+    assert [call.returncode for call in said.values()] == [0, 0, 0, 2]
+    assert "1 mail left to the workers" in said["run"].stdout
+    assert "1 mail left to the workers" in said["send"].stdout
+    assert "No worker is at work" in said["status"].stdout
+    assert "Jobs deliver: 1 todo." in said["status"].stdout
+    assert "digest worker" in said["serve --no-web"].stderr

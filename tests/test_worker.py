@@ -225,7 +225,7 @@ def test_workers_outlive_a_restart_of_their_database(
     log = (tmp_path / "workers.log").read_text()
     assert "fault of the program" not in log
     with open_app(config_of(file)) as app:
-        assert [head.papers for head in app.store.edition_heads("daily")] == [84, 72]
+        assert [head.papers for head in app.store.edition_heads("daily")] == [28, 24]
 
 
 def hurried(app: App) -> None:

@@ -50,6 +50,8 @@ LEASE_TTL_S = 15 * 60.0
 _LEASE_POLL_S = 5.0
 # It is held for longer after so much time, while much is read or written.
 RENEW_S = 60.0
+# That of a part of a run sooner: a worker that stood still for half a minute is taken for dead.
+_RENEW_PART_S = 10.0
 # The lease keeps processes apart, this the threads of one: they follow each other, and no two do the same part of a run.
 _AT_WORK = threading.RLock()
 _PARTS: set[str] = set()
@@ -395,7 +397,7 @@ class App(Post, Watch, Fleet):
     def renew_in_time(self) -> None:
         """Holds the lease for longer, where that was not done for a minute: to read many pages or write ten years takes longer
         than it lasts. Raises LeaseHeld."""
-        if time.monotonic() - self._renewed > RENEW_S:
+        if time.monotonic() - self._renewed > (RENEW_S if self._lease == LEASE else _RENEW_PART_S):
             self.renew()
 
     def renew(self) -> None:
