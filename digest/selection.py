@@ -172,6 +172,13 @@ def _words(words: str) -> Callable[[str], bool]:
     return fits
 
 
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015"
+
+
 @lru_cache(maxsize=8192)
 def _flat(text: str) -> str:
-    return re.sub(r"[\s\-\u2010-\u2015]+", " ", text.casefold())
+    flat = text.casefold()
+    for dash in "-" if flat.isascii() else _DASHES:
+        if dash in flat:
+            flat = flat.replace(dash, " ")
+    return " ".join(flat.split())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from digest import tex
@@ -282,17 +282,19 @@ _AUTHORS_DID = late(
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text of one line. Abbreviations ("e.g.", "et al.", "Fig. 3"), initials, decimals and URLs end none."""
-    found: list[str] = []
+    return [sentence for sentence in _sentences(text) if sentence]
+
+
+def _sentences(text: str) -> Iterator[str]:
     start = 0
     formulas = tex.formula_spans(text)
     for end in _SENTENCE_END.finditer(text):
         stop = end.start() + 1
         if _ABBREVIATION.search(text, max(start, stop - 12), stop) or any(a < stop < b for a, b in formulas):
             continue
-        found.append(text[start : end.end()].strip())
+        yield text[start : end.end()].strip()
         start = end.end()
-    found.append(text[start:].strip())
-    return [sentence for sentence in found if sentence]
+    yield text[start:].strip()
 
 
 def gist(abstract: str, summary: str = "") -> str:
@@ -303,10 +305,12 @@ def gist(abstract: str, summary: str = "") -> str:
     """
     if summary:
         return truncate(sentences(summary)[0] if len(summary) > MAX_GIST_CHARS else summary, MAX_GIST_CHARS)
-    said = sentences(abstract[:MAX_SEARCHED_CHARS])
-    if not said:
-        return ""
-    return truncate(next((s for s in said if _AUTHORS_DID.search(s)), said[0]), MAX_GIST_CHARS)
+    first = ""
+    for sentence in filter(None, _sentences(abstract[:MAX_SEARCHED_CHARS])):
+        first = first or sentence
+        if _AUTHORS_DID.search(sentence):
+            return truncate(sentence, MAX_GIST_CHARS)
+    return truncate(first, MAX_GIST_CHARS)
 
 
 # --- links

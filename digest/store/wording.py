@@ -9,12 +9,10 @@ from itertools import combinations, starmap
 from msgspec import Struct
 
 from digest.model import Paper
-from digest.patterns import late
 from digest.store.database import Database
 
 PAIRED = 12  # tokens: of a longer name, which is a collaboration's, no pairs are indexed
 MAX_TOKEN = 200  # characters; PostgreSQL takes 2,046 bytes
-_TOO_LONG = late(rf"(\S{{{MAX_TOKEN}}})\S+")
 _MAX_FIELD = 100_000  # characters of one field; PostgreSQL takes a million bytes for all of them
 
 
@@ -100,7 +98,10 @@ def words_of(paper: Paper, digest: str, labels: Iterable[tuple[str, str]]) -> Wo
     from digest import searching  # a run that only reads listings does without its expressions
 
     def plain(text: str) -> str:
-        return _TOO_LONG.sub(r"\1", " ".join(searching.tokens(text[:_MAX_FIELD])))
+        tokens = searching.tokens(text[:_MAX_FIELD])
+        if max(map(len, tokens), default=0) > MAX_TOKEN:
+            tokens = [token[:MAX_TOKEN] for token in tokens]
+        return " ".join(tokens)
 
     tokens = dict.fromkeys(label(kind, slug) for kind, slug in labels if kind != "author")
     return Words(
