@@ -74,16 +74,18 @@ def _fact(number: int, text: str, facts: dict[str, str]) -> str:
 
 
 def cut(text: str, *, html: bool, fragments: Sequence[bytes] = ()) -> Part:
-    """A rendered part, cut at the lines that hold marks; what stands for a fragment is that fragment, not a copy."""
+    """A rendered part, cut at the lines that hold marks; what stands for a fragment is that fragment, not a copy. A block of
+    plain text, as far as the next empty line, is shared with all parts that have it too: mails of different choices do."""
     pieces: list[Piece] = []
     personal: list[int] = []
-    run: list[bytes] = []
+    run: list[str] = []
 
-    def add(piece: Piece) -> None:
+    def add(piece: Piece | None) -> None:
         if run:
-            pieces.append(b"".join(run))
+            pieces.append(_encoded(run) if html else block(tuple(run)))
             run.clear()
-        pieces.append(piece)
+        if piece is not None:
+            pieces.append(piece)
 
     for whole in text.splitlines():
         for number, line in enumerate(_FRAGMENT.split(whole) if "\ufdd2" in whole else (whole,)):
@@ -93,16 +95,21 @@ def cut(text: str, *, html: bool, fragments: Sequence[bytes] = ()) -> Part:
                 add(tuple(_MARK.split(line)))
                 personal.append(len(pieces) - 1)
             elif line or line == whole:
-                run.append(quoted_printable(line) if html else flowed(line))
-    if run:
-        pieces.append(b"".join(run))
+                run.append(line)
+                if not line and not html:
+                    add(None)
+    add(None)
     return Part(tuple(pieces), tuple(personal), html)
 
 
-@lru_cache(maxsize=20_000)
-def flowed(line: str) -> bytes:
-    """A paragraph of plain text, wrapped and encoded: mails of different choices have most of theirs in common."""
-    return quoted_printable(flow(line))
+def _encoded(lines: Sequence[str]) -> bytes:
+    return b"".join([quoted_printable(line) for line in lines])
+
+
+@lru_cache(maxsize=4_000)
+def block(lines: tuple[str, ...]) -> bytes:
+    """Paragraphs of plain text, each wrapped and encoded."""
+    return b"".join([quoted_printable(flow(line)) for line in lines])
 
 
 def quoted_printable(text: str) -> bytes:
