@@ -18,7 +18,7 @@ from digest.store.subscribers import subscriber_of
 
 _decode = msgspec.json.Decoder(Edition).decode
 WALK = 20  # editions held in memory at once by all_editions
-READERS = 5000  # and readers while their deliveries are queued
+READERS = 1000  # and readers while their deliveries are queued
 
 
 class Planned(Struct, frozen=True, kw_only=True):
