@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 
 import pytest
 
 from bounce_reports import ADDRESS, ENDS, SYSTEMS, End, away_notes, notification, returned
 from digest.config import Config, MailConfig, SiteConfig
 from digest.model import Subscriber
-from digest.store import Store, open_store
+from digest.store import Store
 from digest.subscriptions.bounces import take_report
 from digest.tokens import Tokens
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CONFIG = Config(site=SiteConfig(url="https://papers.example.org/"), mail=MailConfig(bounces=ADDRESS))
 NO_SUCH, _, DISABLED, FULL, POLICY, _, EXPIRED, _, DELAYED, _ = ENDS
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
-        yield opened
 
 
 @pytest.fixture

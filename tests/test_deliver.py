@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,16 +18,10 @@ from digest.model import Delivery, DeliveryReport, Edition, Message, RunReport, 
 from digest.pipeline.deliver import deliver
 from digest.pipeline.trying import retry_at
 from digest.smtp import open_transport
-from digest.store import Planned, Store, open_store
+from digest.store import Planned, Store
 from smtp_servers import DIE, DROP, HANG, LOSE, Answer, SmtpServer, once, serving
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
-        yield opened
 
 
 def message_id(edition: str, subscriber: Subscriber) -> str:

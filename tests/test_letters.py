@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import pytest
 
 from digest.app import open_app
 from digest.config import (
@@ -22,16 +20,10 @@ from digest.config import (
 from digest.model import Letter, Message, Preferences, Subscriber
 from digest.pipeline.letters import LettersReport, retry_at, send_letters
 from digest.smtp import FolderTransport, SmtpTransport
-from digest.store import Store, open_store
+from digest.store import Store
 from smtp_servers import SmtpServer, serving
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
-        yield opened
 
 
 def ask(store: Store, address: str, now: datetime = NOW) -> Subscriber:
