@@ -38,6 +38,7 @@ lock:
 	uv lock --upgrade
 	uv export -q --locked --no-dev --group build --no-emit-project --no-header -o requirements.txt
 	uv export -q --locked --all-groups --all-extras --no-emit-project --no-header -o requirements-dev.txt
+	uv export -q --locked --no-dev --group build --all-extras --no-emit-project --no-header -o packaging/requirements.txt
 
 # Compiled once here: import time decides how long a run takes, and some machines forbid Python to keep its bytecode.
 ifdef UV

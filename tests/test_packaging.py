@@ -145,7 +145,8 @@ def test_the_check_of_the_container_says_what_healthz_says(tmp_path: Path) -> No
 
 def requirements(name: str) -> dict[str, str]:
     """Each package with its version and hashes."""
-    blocks = re.split(r"(?m)^(?=\S)", (ROOT / name).read_text())
+    text = re.sub(r"(?m)^ *#.*\n", "", (ROOT / name).read_text())
+    blocks = re.split(r"(?m)^(?=\S)", text)
     return {found[0]: block for block in blocks if (found := re.match(r"[\w.-]+(?===)", block))}
 
 
