@@ -199,7 +199,9 @@ class Fleet:
         """Makes a job for each span of mails that are due and that no job carries; how many those were."""
         from digest.store.jobs import span_job
 
-        spans = self.store.spans_left_out(now=self.clock(), batch=self.config.engine.batch)
+        now = self.clock()
+        too_old = now - timedelta(hours=self.config.mail.expire_after_h)
+        spans = self.store.spans_left_out(now=now, batch=self.config.engine.batch, older_than=too_old)
         if spans:
             with self.store.together(alone=False):
                 self.store.enqueue([span_job(span) for span in spans])
