@@ -258,6 +258,15 @@ def test_a_lease_ends_here_before_it_ends_elsewhere(store: Store, monkeypatch: p
         lease.keep()
 
 
+def test_marks_that_nobody_ended_are_forgotten(store: Store) -> None:
+    """A process was killed before it claimed anything."""
+    for hours in (0, 3):
+        store.begin_mark(f"{DEAD}{hours}", DEAD, now=NOW + timedelta(hours=hours), ttl_s=60)
+    with pytest.raises(LeaseHeld):
+        store.renew_mark(f"{DEAD}0", DEAD, now=NOW, ttl_s=60)
+    store.renew_mark(f"{DEAD}3", DEAD, now=NOW, ttl_s=60)
+
+
 def test_two_that_take_up_the_same_journal_do_it_once(store: Store, tmp_path: Path) -> None:
     span, folder = queue(store, 8), tmp_path / "r"
     claimed_by(store, folder, DEAD, span)

@@ -17,6 +17,7 @@ from digest.store.database import Database, moment, stamp, whole
 from digest.store.deliveries import within
 
 _NAME = "deliver "
+_FORGOTTEN = timedelta(hours=1)
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -45,9 +46,10 @@ class Marks:
 
     @whole
     def begin_mark(self, mark: str, owner: str, *, now: datetime, ttl_s: float) -> None:
-        """A new mark of this process, for so many seconds."""
+        """A new mark of this process, for so many seconds. Those that ended long ago and that nobody ended are forgotten."""
         expires_at = stamp(now + timedelta(seconds=ttl_s))
         with self._db.writing(alone=False):
+            self._db.run("forget_marks", older_than=stamp(now - _FORGOTTEN))
             self._db.run("put_lease", name=_NAME + mark, holder=owner, fence=1, expires_at=expires_at)
 
     @whole

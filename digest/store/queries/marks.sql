@@ -4,6 +4,9 @@ UPDATE leases SET expires_at = :expires_at WHERE name = :name AND holder = :hold
 -- name: delete_lease(name)!
 DELETE FROM leases WHERE name = :name;
 
+-- name: forget_marks(older_than)!
+DELETE FROM leases WHERE name LIKE 'deliver %' AND expires_at < :older_than;
+
 -- name: marks_of_span(edition_id, due_at, first, last, mark, prefix)
 -- Without a lease the mark was ended, or given back with all that its process held.
 SELECT d.holder, MAX(d.changed_at), MAX(l.expires_at)
