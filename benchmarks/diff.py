@@ -16,7 +16,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -195,9 +195,9 @@ def json_of(file: Path, count: int, listed: int, new: int) -> None:
     file.write_text(json.dumps(dict.fromkeys(_known(count, listed, new), 1)), encoding="ascii")
 
 
-def _known(count: int, listed: int, new: int) -> list[str]:
-    old = [f"{2001 + n // 90_000}.{n % 90_000:05}" for n in range(count - listed)]
-    return old + ids_of(0, listed, new)
+def _known(count: int, listed: int, new: int) -> Iterator[str]:
+    yield from (f"{2001 + n // 90_000}.{n % 90_000:05}" for n in range(count - listed))
+    yield from ids_of(0, listed, new)
 
 
 def key_bytes(count: int) -> float:
