@@ -175,6 +175,7 @@ class Deliveries:
             fields = [{"id": d.id, "holder": holder, "now": stamp(now)} for d in deliveries]
             self._db.many("release_delivery", fields)
 
+    @whole
     def recover_in_doubt(
         self, *, holder: str, now: datetime, resend: bool, untouched: Sequence[int] = ()
     ) -> int:
@@ -191,6 +192,7 @@ class Deliveries:
                 self._db.run("requeue_in_doubt", holder=holder, now=at)
             return found
 
+    @whole
     def expire(self, *, now: datetime, older_than: datetime, holder: str | None = None) -> int:
         """How many queued or deferred mails were given up, because they were due before `older_than`; what was joined to
         one expires with it.
@@ -206,6 +208,7 @@ class Deliveries:
                 expired += self._db.run("expire_in_doubt", holder=holder, **too_old)
             return expired
 
+    @whole
     def reschedule(self, number: int, due: Callable[[datetime], datetime], *, now: datetime) -> int:
         """How many mails that wait for this subscriber, none of them tried yet, are due anew: at `due` of the moment at which
         their edition was issued, which becomes their Date too. Those of one digest that wait for the same hour are joined."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from digest.store.database import Database, moment, stamp
+from digest.store.database import Database, moment, stamp, whole
 from digest.store.known import plain
 
 POLL_S = 0.25
@@ -20,6 +20,7 @@ class Hosts:
 
     _db: Database
 
+    @whole
     def take_turn(
         self,
         host: str,
@@ -54,6 +55,7 @@ class Hosts:
             )
             return 0.0
 
+    @whole
     def end_turn(self, host: str, *, holder: str, now: datetime, free_at: datetime) -> None:
         """Gives the host back; nobody gets it before `free_at`, nor before a later moment that was set earlier.
 
@@ -77,6 +79,7 @@ class Hosts:
             row = self._db.one("robots", host=plain(origin))
         return row[0] if row and stamp(now) < row[1] else None
 
+    @whole
     def remember_robots(self, origin: str, text: str, *, until: datetime) -> None:
         """Notes what an origin's robots.txt says, for as long as that may be believed."""
         with self._db.writing():

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from digest.model import Subscriber
-from digest.store.database import Database, stamp
+from digest.store.database import Database, stamp, whole
 from digest.store.numbers import retire_ids
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
 from digest.store.suppressions import fold, hashed
@@ -17,6 +17,7 @@ class Leaving:
 
     _db: Database
 
+    @whole
     def leave(self, number: int, *, now: datetime) -> bool:
         """Unsubscribes; False for who is not on the list and was not asked to be, and for an unknown number."""
         with self._db.writing():
@@ -29,18 +30,21 @@ class Leaving:
             self._db.run("set_status", id=number, status="unsubscribed", now=stamp(now))
             return True
 
+    @whole
     def remove_subscriber(self, address: str, *, now: datetime) -> bool:
         """Unsubscribes by address; True when it was on the list."""
         with self._db.writing():
             row = self._db.one("subscriber", folded=fold(address))
             return row is not None and self.leave(subscriber_of(row).id, now=now)
 
+    @whole
     def return_subscriber(self, number: int, *, now: datetime) -> bool:
         """Takes an unsubscription back: confirmed again, `since` as it was. False for who is not unsubscribed. What was
         suppressed when they left stays so."""
         with self._db.writing():
             return bool(self._db.run("return_subscriber", id=number, now=stamp(now)))
 
+    @whole
     def suppress_subscriber(
         self, number: int, reason: Literal["bounced", "complained"], *, now: datetime
     ) -> bool:
@@ -59,6 +63,7 @@ class Leaving:
             self._db.run("set_status", id=number, status="suppressed", now=stamp(now))
             return True
 
+    @whole
     def allow_address(self, address: str, *, now: datetime) -> bool:
         """Lifts the suppression of an address, which may then ask again: a suppressed subscriber becomes unsubscribed. False
         if there was none."""
@@ -76,6 +81,7 @@ class Leaving:
         with self._db.reading():
             return bool(self._db.value("had_left", id=number))
 
+    @whole
     def expire_pending(self, *, older_than: datetime) -> int:
         """How many subscribers were forgotten because they were asked before `older_than` and did not answer, with the letters
         to them. Who had been a reader before, or had left, is unsubscribed again instead: to be asked, by whomever, does not undo
@@ -90,6 +96,7 @@ class Leaving:
                 self._db.wipe_afterwards()  # also what an earlier process could not finish
             return len(found)
 
+    @whole
     def erase_subscriber(self, address: str, *, now: datetime) -> list[str] | None:
         """Deletes all that is known of an address, whatever its status; None for an unknown one. Gives the Message-IDs of the
         mails to it.

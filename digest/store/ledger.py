@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from msgspec import Struct
 
 from digest.errors import LeaseHeld
-from digest.store.database import Database, Row, moment, stamp
+from digest.store.database import Database, Row, moment, stamp, whole
 from digest.store.known import plain
 
 
@@ -31,6 +31,7 @@ class Ledger:
 
     _db: Database
 
+    @whole
     def acquire_lease(
         self, name: str, holder: str, *, now: datetime, ttl_s: float, is_dead: Callable[[str], bool]
     ) -> int:
@@ -51,6 +52,7 @@ class Ledger:
             self._db.run("put_lease", name=name, holder=holder, fence=fence, expires_at=_expiry(now, ttl_s))
             return int(fence)
 
+    @whole
     def renew_lease(self, name: str, holder: str, *, now: datetime, ttl_s: float) -> None:
         """Holds the lease for longer. Raises LeaseHeld when another one has taken it over: stop at once."""
         with self._db.writing():
@@ -70,11 +72,13 @@ class Ledger:
             held_by, _, expires_at = self._db.one("lease", name=name) or ("", 0, "")
         return str(held_by) if stamp(now) < expires_at else ""
 
+    @whole
     def release_lease(self, name: str, holder: str) -> None:
         """Gives the lease back; nothing happens when another one holds it."""
         with self._db.writing():
             self._db.run("release_lease", name=name, holder=holder)
 
+    @whole
     def start_run(self, digest: str, day: date, *, now: datetime, setup: bytes = b"") -> int:
         """The number of a new row of the ledger, its status `running`.
 
@@ -94,6 +98,7 @@ class Ledger:
             )
             return row
 
+    @whole
     def finish_run(self, run_id: int, *, now: datetime, status: str, report: bytes) -> None:
         """Notes how a run ended: done, degraded or failed, with the JSON of its report."""
         with self._db.writing():

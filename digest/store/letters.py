@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from digest.model import Letter
-from digest.store.database import Database, Row, moment, stamp
+from digest.store.database import Database, Row, moment, stamp, whole
 from digest.store.numbers import next_id
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
 
@@ -20,6 +20,7 @@ class Letters:
 
     _db: Database
 
+    @whole
     def queue_letter(
         self, number: int, kind: Literal["confirm", "known"], *, message_id: str, now: datetime
     ) -> bool:
@@ -38,6 +39,7 @@ class Letters:
             )
             return True
 
+    @whole
     def claim_letters(self, *, now: datetime, holder: str, limit: int) -> list[Letter]:
         """Up to `limit` letters to send now, marked as being sent by `holder`; also those that another holder took ten minutes
         ago and did not finish.
@@ -70,6 +72,7 @@ class Letters:
                     break
         return claimed
 
+    @whole
     def record_letter(
         self,
         number: int,
