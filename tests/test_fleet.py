@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from fleets import (
     workers,
     write_pages,
 )
-from store_contract import new_database, postgres_server
+from store_contract import new_database, postgres_server, start_postgres, stop_postgres
 
 __all__ = ["new_database", "postgres_server"]
 pytestmark = pytest.mark.postgres
@@ -41,16 +42,18 @@ def test_three_workers_publish_the_bytes_of_one_process(
             wait_for(lambda run=run: status_of(many, run) != "running", alive=alive)  # type: ignore[misc]
             assert status_of(many, run) == "done"
     assert published(many) == published(one)
+    assert "fault of the program" not in (many.parent / "workers.log").read_text()
     assert sum(name.endswith("index.html") for name in published(one)) > 6
 
 
 @pytest.mark.parametrize(
     ("kills", "papers"), [(2, 8), pytest.param(40, 60, marks=pytest.mark.torture)], ids=["two", "forty"]
 )
-def test_workers_that_are_killed_lose_nothing(
-    tmp_path: Path, new_database: Callable[[], str], kills: int, papers: int
+def test_workers_that_are_killed_and_whose_database_is_restarted_lose_nothing(
+    tmp_path: Path, new_database: Callable[[], str], postgres_server: Any, kills: int, papers: int
 ) -> None:
-    """SIGKILL at random moments; whoever is killed is started again. The pages are those of one process, each day was run once."""
+    """SIGKILL at random moments, the database stopped as by a power cut after every second one; whoever is killed is started
+    again. The pages are those of one process, each day was run once."""
     days = 1 if kills < 10 else 6
     one = installation(tmp_path / "one")
     in_one_process(one, days, papers=papers)
@@ -72,8 +75,12 @@ def test_workers_that_are_killed_lose_nothing(
                 alive[victim].join()
                 alive[victim] = start(many)
                 killed += 1
+                if killed % 2 == 0:
+                    stop_postgres(postgres_server)
+                    start_postgres(postgres_server)
             else:
                 wait_for(lambda: status_of(many, runs[-1]) != "running", alive=alive)
     with open_app(config_of(many)) as app:
         assert [row.status for row in app.store.last_runs(99)] == ["done"] * 2 * days
     assert published(many) == published(one)
+    assert "fault of the program" not in (many.parent / "workers.log").read_text()

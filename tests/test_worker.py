@@ -1,4 +1,4 @@
-"""`digest worker`: it says what it does, gives back what it cannot finish, takes over from the dead, and outlives its database."""
+"""`digest worker`: it says what it does, gives back what it cannot finish, and takes over from the dead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from digest.worker import Worker
 from digest.worker.duties import Duties, row_of
 from digest.worker.engine import install, pause_after
 from fleets import NOW, begin, config_of, installation, status_of, wait_for, workers, write_pages
-from store_contract import new_database, postgres_server, start_postgres, stop_postgres
+from store_contract import new_database, postgres_server
 from test_a_polite_run import ARCHIVES
 from test_a_polite_run import serving as fake_arxiv
 
@@ -209,25 +209,6 @@ def test_a_worker_started_as_a_shell_does_is_seen_and_ends_within_ten_seconds(
     assert b"its tables were made" in said
 
 
-def test_workers_outlive_a_restart_of_their_database(
-    tmp_path: Path, new_database: Callable[[], str], postgres_server: Any
-) -> None:
-    file = installation(tmp_path, new_database())
-    with workers(file, 2):
-        write_pages(tmp_path, 0)
-        run = begin(file, 0)
-        stop_postgres(postgres_server)
-        start_postgres(postgres_server)
-        wait_for(lambda: status_of(file, run) == "done")
-        write_pages(tmp_path, 1)
-        again = begin(file, 1)
-        wait_for(lambda: status_of(file, again) == "done")
-    log = (tmp_path / "workers.log").read_text()
-    assert "fault of the program" not in log
-    with open_app(config_of(file)) as app:
-        assert [head.papers for head in app.store.edition_heads("daily")] == [28, 24]
-
-
 def hurried(app: App) -> None:
     app.arxiv_interval_s = 0.1
 
@@ -274,6 +255,13 @@ def test_a_worker_that_works_once_begins_what_is_due_and_ends(
         assert app.store.delivery_counts()["accepted"] == 1
         assert app.store.workers() == []
         assert app.fleet_state(app.clock()).leader == ""
+
+
+def test_a_worker_whose_clock_is_off_does_not_start(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.worker.work.utc_now", lambda: datetime.now(UTC) - timedelta(seconds=30))
+    with pytest.raises(UsageError, match="NTP"):
+        Worker(app.config, once=True).work()
+    assert app.store.workers() == []
 
 
 def test_a_worker_without_an_engine_is_a_wrong_usage(tmp_path: Path) -> None:

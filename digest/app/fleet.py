@@ -100,8 +100,9 @@ class Fleet:
     ) -> int | None:
         """Puts a run for these digests and local date in the ledger, with a part and a job for each of its sources; its number.
 
-        With `since` None, and nothing is done, where a run of that day was begun at that moment or later, by whomever, and has
-        not failed, or did so less than AGAIN ago. Raises LeaseHeld while a run of one process is at work, and StoreError.
+        With `since` nothing is done, and the answer is None, where a run of that day was begun at that moment or later, by
+        whomever, and has not failed, or did so a short while ago. Raises LeaseHeld while a run of one process is at work, and
+        StoreError.
         """
         from digest.app.sharing import begin
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -71,6 +72,8 @@ class Worker:
         """Finishes the mails in flight and gives the jobs back. For any thread, and for signals."""
         self._stop.set()
         self._apps.stop()
+        if self._duties:
+            self._app.stop.set()
         if self._session:
             self._session.stop()
 
@@ -85,13 +88,16 @@ class Worker:
             signal.signal(number, told)
 
     def _stop_in_time(self) -> None:
+        until = time.monotonic() + STOP_S
         self.stop()
         if not self._ended.wait(STOP_S):
             log.warning("Something still hangs; its job is given to another worker.")
             leaving = threading.Thread(target=self._leave, daemon=True)
             leaving.start()
             leaving.join(_LEAVE_S)
-            os._exit(0)
+        # A thread of a duty may be waiting for a mail server, and would keep the process until it answers.
+        time.sleep(max(0.0, until - time.monotonic()))
+        os._exit(0)
 
     # ------------------------------------------------------------ sessions
 
@@ -127,16 +133,16 @@ class Worker:
                 done = engine.install(app.store)
                 if done:
                     log.info("The engine: %s.", done)
-                duties = Duties(
-                    app, row_of(this_process(), __version__, self._queues, self._clock()), self._doing
-                )
+                self._check_clock(app)
+                row = row_of(this_process(), __version__, self._queues, self._clock())
+                duties = Duties(app, row, self._doing)
                 duties.beat()
+                if "deliver" in self._queues:
+                    app.take_up_receipts()
             except BaseException:
                 app.close()
                 raise
             self._app, self._duties = app, duties
-            if "deliver" in self._queues:
-                app.take_up_receipts()
             if not self._once:
                 duties.start()
         else:
