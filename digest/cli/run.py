@@ -96,7 +96,7 @@ def run(
             )
         console.answer(_as_object(report))
         _summary(console, report, shared=app.is_shared)
-        _next_step(console, report, app.config, subscribers=len(app.store.subscribers("confirmed")))
+        _next_step(console, report, app.config, subscribers=app.store.subscriber_counts().get("confirmed", 0))
     return 3 if report.degraded else 0
 
 

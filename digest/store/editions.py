@@ -178,9 +178,19 @@ class Editions(Jobs):
             if rows:
                 given = msgspec.json.encode(rows).decode()
                 queued += self._db.run("queue_deliveries", rows=given, edition_id=row, now=issued_at)
-        self._db.run("join_waiting", digest=edition.digest, edition_id=row, issued_at=issued_at)
-        self._db.run("follow_joined", first=first, last=number, now=issued_at)
+        self._join(row, edition, first, number)
         return queued
+
+    def _join(self, row: int, edition: Edition, first: int, last: int) -> None:
+        """What waits of earlier editions goes with the deliveries `first` to `last` of this one; in parts, as a database
+        keeps in memory what one statement is going to change."""
+        issued_at, at = stamp(edition.issued_at), {"due_at": "", "id": 0}
+        while waiting := self._db.rows("queued_before", first=first, limit=READERS, **at):
+            ids = self._db.array([number for _, number in waiting])
+            self._db.run("join_waiting", ids=ids, digest=edition.digest, edition_id=row, issued_at=issued_at)
+            at = {"due_at": waiting[-1][0], "id": waiting[-1][1]}
+        for lead in range(first, last + 1, READERS):
+            self._db.run("follow_joined", first=lead, last=lead + READERS - 1, now=issued_at)
 
     def _readers(self) -> Iterator[list[Subscriber]]:
         """All confirmed subscribers, in the order in which they came."""

@@ -139,6 +139,13 @@ UPDATE deliveries SET due_at = :due_at, date = :due_at, changed_at = :now WHERE 
 UPDATE deliveries SET status = 'joined', joined_to = :joined_to, changed_at = :now
 WHERE id = :id OR (joined_to = :id AND status = 'joined');
 
+-- name: queued_before(due_at, id, first, limit)
+-- The deliveries of earlier editions that wait, some at once: the index of those that wait, from there on.
+SELECT due_at, id FROM deliveries
+WHERE status = 'queued' AND (due_at, id) > (:due_at, :id) AND id < :first
+ORDER BY due_at, id
+LIMIT :limit;
+
 -- name: follow_joined(first, last, now)!
 -- What was joined to a delivery that has been joined to one of these itself.
 UPDATE deliveries SET joined_to = lead.joined_to, changed_at = :now

@@ -6,7 +6,7 @@ SELECT CAST(value ->> 0 AS integer), CAST(:edition_id AS integer), CAST(value ->
        value ->> 2, value ->> 3, value ->> 4, 0, '', '', CAST(:now AS text)
 FROM json_array_elements(CAST(:rows AS json)) AS value;
 
--- name: join_waiting(digest, edition_id, issued_at)!
+-- name: join_waiting(ids, digest, edition_id, issued_at)!
 -- Deliveries of earlier editions that wait for an hour after this edition, or waited for one that has come when the mail with
 -- this one may go, and were not tried yet: joined to the delivery of this one to the same reader.
 WITH waiting AS MATERIALIZED (
@@ -14,7 +14,8 @@ WITH waiting AS MATERIALIZED (
     FROM deliveries d
     JOIN editions e ON e.id = d.edition_id
     JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscriber_id
-    WHERE d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
+    WHERE d.id = ANY (CAST(:ids AS integer[]))
+      AND d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
       AND (d.due_at > :issued_at OR (d.due_at > e.issued_at AND n.due_at <= :issued_at))
     FOR UPDATE OF d
 )

@@ -6,7 +6,7 @@ SELECT json_extract(value, '$[0]'), :edition_id, json_extract(value, '$[1]'), 'q
        json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'), 0, '', '', :now
 FROM json_each(:rows);
 
--- name: join_waiting(digest, edition_id, issued_at)!
+-- name: join_waiting(ids, digest, edition_id, issued_at)!
 -- Deliveries of earlier editions that wait for an hour after this edition, or waited for one that has come when the mail with
 -- this one may go, and were not tried yet: joined to the delivery of this one to the same reader.
 UPDATE deliveries SET status = 'joined', joined_to = waiting.lead, changed_at = :issued_at
@@ -15,7 +15,8 @@ FROM (
     FROM deliveries d
     JOIN editions e ON e.id = d.edition_id
     JOIN deliveries n ON n.edition_id = :edition_id AND n.subscriber_id = d.subscriber_id
-    WHERE d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
+    WHERE d.id IN (SELECT value FROM json_each(:ids))
+      AND d.status = 'queued' AND d.attempt = 0 AND e.digest = :digest AND d.edition_id <> :edition_id
       AND (d.due_at > :issued_at OR (d.due_at > e.issued_at AND n.due_at <= :issued_at))
 ) AS waiting
 WHERE deliveries.id = waiting.id;
