@@ -24,7 +24,7 @@ _BATCH = 2000
 _FOLDERS = 10_000
 # A link in the place of a temporary is not followed.
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-_STRANGE = re.compile(r"^/|(?:^|/)\.\.(?:/|$)|//|/$|[\0\\]")
+_UPWARDS = re.compile(r"(?:^|/)\.\.(?:/|$)")
 
 
 class Website:
@@ -72,7 +72,7 @@ class Website:
         return os.path.isfile(self._target(path))
 
     def _target(self, path: str) -> str:
-        if not path or _STRANGE.search(path):
+        if _is_strange(path):
             raise PublishError(
                 f"{path!r}: not a path below {self.root}. This is a fault of a template or format.", path=path
             )
@@ -101,6 +101,13 @@ class Website:
             self._inside.clear()
         self._inside.add(folder)
         return True
+
+
+def _is_strange(path: str) -> bool:
+    """Is this no path that a format gives? Dots are looked at where there are two."""
+    if not path or path[0] == "/" or path[-1] == "/" or "//" in path or "\0" in path or "\\" in path:
+        return True
+    return ".." in path and _UPWARDS.search(path) is not None
 
 
 class _File(NamedTuple):

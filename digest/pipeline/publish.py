@@ -59,9 +59,20 @@ def publish(
         folder = _Folder(website, digest)
         # Of a site that an older program published, the pages that it did not know are missing.
         all_of_it = everything or (bool(heads) and not folder.has("editions.xml"))
-        wanted = store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads)
+        recent = recent_editions(digest, store)
+        wanted = (
+            store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads, recent)
+        )
         made = digest_pages(
-            digest, config, store, renderer, wanted, published=folder, everything=all_of_it, done=done
+            digest,
+            config,
+            store,
+            renderer,
+            wanted,
+            published=folder,
+            recent=recent,
+            everything=all_of_it,
+            done=done,
         )
         report = website.write(made)
         total = replace(
@@ -107,11 +118,13 @@ def digest_pages(
     editions: Iterable[Edition],
     *,
     published: _Folder | AllThere,
+    recent: Sequence[Edition] | None = None,
     everything: bool = False,
     done: Callable[[], None] = lambda: None,
 ) -> Iterator[Page]:
     """The pages of a digest in writing order: of each edition the mail's copies, its pages and those of its papers; then
-    channels; then months, home and feeds."""
+    channels; then months, home and feeds. `recent` are the recent_editions, where they are read already."""
+    recent = recent_editions(digest, store) if recent is None else recent
     url = config.digest_url(digest.name)
     base = Publication(
         site=config.site,
@@ -120,7 +133,7 @@ def digest_pages(
         web=config.web,
         url=url,
         heads=tuple(store.edition_heads(digest.name)),
-        latest=with_found(recent_editions(digest, store), store),
+        latest=with_found(recent, store),
         chunk_count=0 if config.web.enabled else store.chunk_count(digest.name),
     )
     views = Views(digest, store, base, published)
@@ -196,8 +209,14 @@ def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
 
 
 def _wanted(
-    digest: DigestConfig, store: Store, folder: _Folder, heads: Sequence[EditionHead]
+    digest: DigestConfig,
+    store: Store,
+    folder: _Folder,
+    heads: Sequence[EditionHead],
+    recent: Sequence[Edition],
 ) -> Iterator[Edition]:
+    known = {(edition.date, edition.part): edition for edition in recent}
+
     def missing(head: EditionHead) -> bool:
         folders = (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")
         return not all(folder.has(f"{path}index.html") for path in folders)
@@ -216,7 +235,8 @@ def _wanted(
         # those of whose papers something was found.
         wanted = missing(head)
         if wanted or before or head.number > published or (head.date, head.part) in completed_since:
-            edition = store.edition(digest.name, head.date, head.part)
+            at = (head.date, head.part)
+            edition = known[at] if at in known else store.edition(digest.name, *at)
             if edition is not None:
                 yield edition
         before = wanted

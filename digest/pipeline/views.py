@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -66,14 +66,16 @@ class Views:
         """The editions with the pages of their papers, then all else that they touch or that changed since it was published."""
         for batch in _batches(editions, EDITIONS_AT_ONCE):
             self._note(batch)
+            records = self._records({entry.paper.key for edition in batch for entry in edition.entries})
+            self._written.update(record.key for record in records)
             if not everything:
-                self._note_earlier(batch)
-            keys = {entry.paper.key for edition in batch for entry in edition.entries}
+                self._note_earlier(batch, records)
             yield replace(
                 self._base,
                 editions=with_found(batch, self._store),
                 issued=tuple(batch),
-                **self._records(keys),
+                records=records,
+                author_pages=self._author_pages_of(records),
             )
         yield from self._other_records()
         yield from self._channels(everything)
@@ -84,19 +86,17 @@ class Views:
             self._days.add(edition.date)
             self._note_labels(edition.entries)
 
-    def _note_earlier(self, editions: Sequence[Edition]) -> None:
+    def _note_earlier(self, editions: Sequence[Edition], records: Sequence[PaperRecord]) -> None:
         """What is shown again is no longer shown where it was: the pages of its earlier topic, categories and authors lose it."""
-        name = self._digest.name
         new = {(edition.date, edition.part) for edition in editions}
-        keys = sorted({entry.paper.key for edition in editions for entry in edition.entries})
         earlier: dict[tuple[date, int], set[str]] = {}
-        for record in self._store.records(name, keys):
+        for record in records:
             self._moved = self._moved or len(record.editions) > 1
             for head in record.editions:
                 if (head.date, head.part) not in new:
                     earlier.setdefault((head.date, head.part), set()).add(record.key)
         for (day, part), again in sorted(earlier.items()):
-            edition = self._store.edition(name, day, part)
+            edition = self._store.edition(self._digest.name, day, part)
             entries = edition.entries if edition else ()
             self._note_labels(entry for entry in entries if entry.paper.key in again)
 
@@ -107,14 +107,12 @@ class Views:
 
     # --- papers
 
-    def _records(
-        self, keys: Collection[str], kind: Literal["records", "relinked"] = "records"
-    ) -> dict[str, tuple[PaperRecord, ...] | frozenset[str]]:
-        if kind == "records":
-            self._written.update(keys)
-        records = tuple(self._store.records(self._digest.name, sorted(keys)))
+    def _records(self, keys: Collection[str]) -> tuple[PaperRecord, ...]:
+        return tuple(self._store.records(self._digest.name, sorted(keys)))
+
+    def _author_pages_of(self, records: Sequence[PaperRecord]) -> frozenset[str]:
         slugs = {slug_of(name) for record in records for name in record.paper.authors} - {""}
-        return {kind: records, "author_pages": frozenset(self._author_pages(slugs))}
+        return frozenset(self._author_pages(slugs))
 
     def _author_pages(self, slugs: Collection[str]) -> set[str]:
         found = self._store.labels(self._digest.name, "author", slugs=sorted(slugs), least=AUTHOR_PAPERS)
@@ -125,15 +123,18 @@ class Views:
         to, or none any more."""
         touched = set(self._store.touched(self._digest.name))
         for batch in _batches(sorted(touched - self._written), RECORDS_AT_ONCE):
-            yield replace(self._base, **self._records(batch))
+            records = self._records(batch)
+            self._written.update(batch)
+            yield replace(self._base, records=records, author_pages=self._author_pages_of(records))
         keys: set[str] = set()
         pages = self._author_pages(self._labels["author"])
         for slug in sorted(self._labels["author"]):
             if self._published.has(f"authors/{slug}/index.html") != (slug in pages):
-                places = self._store.newest_places(self._digest.name, "author", slug, limit=SHOWN_AT_MOST)
-                keys.update(place.key for place in places)
+                places = self._store.newest_places(self._digest.name, "author", slug, limit=None)
+                keys.update(place.key for place in places[:SHOWN_AT_MOST])
         for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
-            yield replace(self._base, **self._records(batch, "relinked"))
+            records = self._records(batch)
+            yield replace(self._base, relinked=records, author_pages=self._author_pages_of(records))
 
     # --- channels
 
@@ -219,7 +220,11 @@ class Views:
         if channel.kind == "search":
             return self._search_places(self._searches[channel.slug][1])
         found = self._store.newest_places(
-            self._digest.name, channel.kind, channel.slug, limit=FEED_ITEMS, since_days=FEED_DAYS
+            self._digest.name,
+            channel.kind,
+            channel.slug,
+            limit=FEED_ITEMS if channel.papers > FEED_ITEMS else None,
+            since_days=FEED_DAYS,
         )
         return found[:SHOWN_AT_MOST]
 

@@ -214,9 +214,7 @@ def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
         short_title=truncate(title, TITLE_CHARS),
         gist=clean(entry.gist),
         authors=_authors(paper.authors, paper.authors_cut) or truncate(clean(paper.authors_raw or ""), 160),
-        all_authors=", ".join(clean(name) for name in paper.authors)
-        if len(paper.authors) > SHOWN_AUTHORS
-        else "",
+        all_authors=", ".join(map(clean, paper.authors)) if len(paper.authors) > SHOWN_AUTHORS else "",
         organization=truncate(clean(paper.organization or ""), 80),
         upvotes=votes,
         tags=", ".join(truncate(clean(tag), 40) for tag in (paper.tags or paper.categories)[:3]),
@@ -232,7 +230,7 @@ def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
 
 
 def _authors(names: Sequence[str], cut: bool) -> str:
-    shown = ", ".join(isolate(truncate(clean(name), 60)) for name in names[:SHOWN_AUTHORS])
+    shown = ", ".join([isolate(truncate(clean(name), 60)) for name in names[:SHOWN_AUTHORS]])
     if cut and names:
         return f"{shown} and others"
     return f"{shown} and {len(names) - SHOWN_AUTHORS} more" if len(names) > SHOWN_AUTHORS else shown
@@ -240,6 +238,8 @@ def _authors(names: Sequence[str], cut: bool) -> str:
 
 def _notice(entry: Entry) -> str:
     """What is particular about a paper's place in this edition: its stream, and the day it was listed if it comes late."""
+    if entry.change == "new" and not entry.late:
+        return ""
     version = f" ({entry.paper.version})" if entry.paper.version else ""
     streams = {
         "cross": "Cross-listed",

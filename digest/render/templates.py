@@ -66,9 +66,13 @@ class Renderer:
                 template=template,
             )
 
+        faults = _faults()
+
         def call(*values: object) -> str:
-            with self._explaining(template):
+            try:
                 return str(made(*values))
+            except faults as error:
+                raise self._explained(template, error) from error
 
         return call
 
