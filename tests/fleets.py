@@ -104,10 +104,11 @@ def status_of(file: Path, run: int) -> str:
         return app.store.shared_run(run)[0].status
 
 
-def at_work(file: Path) -> int:
-    """How many workers the engine knows."""
+def are_at_work(file: Path, made: Sequence[BaseProcess]) -> bool:
+    """Does the engine know all of these workers?"""
     with open_app(config_of(file)) as app:
-        return sum(row.engine_id is not None for row in app.store.workers())
+        known = {row.id.split("/")[-2] for row in app.store.workers() if row.engine_id is not None}
+    return {str(worker.pid) for worker in made} <= known
 
 
 @cache
@@ -146,8 +147,11 @@ def workers(
     """So many worker processes; at the end each is told to stop, and must do so well."""
     made = [start(file, *options, opened=opened) for _ in range(count)]
     try:
-        wait_for(lambda: at_work(file) >= count, alive=made)
+        wait_for(lambda: are_at_work(file, made), alive=made)
         yield made
+        wait_for(
+            lambda: are_at_work(file, made), alive=made
+        )  # one that was started last is told when it can hear it
         for worker in made:
             worker.terminate()
         for worker in made:

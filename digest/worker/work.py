@@ -105,12 +105,12 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._at_once + 4, thread_name_prefix="job"))
         engine.quiet()
-        pause = 0.5
+        pause = 1.0
         try:
             while not self._stop.is_set():
                 try:
                     await asyncio.to_thread(self._begin)
-                    pause = 0.5
+                    pause = 1.0
                     await self._until_done() if self._once else await self._session_of(wait=True)
                     if self._once:
                         return
