@@ -59,21 +59,21 @@ connections = {connections}
 
 
 class Sent(NamedTuple):
-    """What a fleet did: mails in a second, and the shares of a core that workers, server and database took."""
+    """What a fleet did: mails in a second, the shares of a core that workers, server and database took, and what nobody took."""
 
     workers: int
     rate: float
     work: float
     server: float
     database: float
+    idle: float
 
     @property
     def limit(self) -> str:
         """What was used up; "answers" where nothing was: then the workers wait for the server's replies."""
-        cores = os.cpu_count() or 1
         if self.server > 0.9:
             return "the server"
-        return "the cores" if self.work + self.server + self.database > 0.85 * cores else "answers"
+        return "the cores" if self.idle < 0.1 * (os.cpu_count() or 1) else "answers"
 
 
 # ------------------------------------------------------------------ a server that takes a while
@@ -213,6 +213,12 @@ def _cpu_or_none(process: int) -> float:
         return 0.0
 
 
+def idle_seconds() -> float:
+    """The seconds that the cores of this machine had nothing to do, together."""
+    fields = Path("/proc/stat").read_text().partition("\n")[0].split()
+    return (int(fields[4]) + int(fields[5])) / _TICK
+
+
 def until(done: Callable[[], bool], pause: float) -> None:
     deadline = time.monotonic() + _LONGEST_S
     while not done():
@@ -237,10 +243,11 @@ def send(workers: int, mails: int, delay: float) -> Sent:
         stack.callback(lambda: [each.kill() for each in fleet])
         until(lambda: sum(row.engine_id is not None for row in store.workers()) == workers, 0.1)
         processes = [*(each.pid for each in fleet), sink_process, database]
-        before, started = [cpu_of(each) for each in processes], time.perf_counter()
+        before, idle, started = [cpu_of(each) for each in processes], idle_seconds(), time.perf_counter()
         store.release_deliveries(1, now=datetime.now(UTC))
         until(lambda: store.job_counts()["deliver"].keys() == {"succeeded"}, 0.1)
         wall = time.perf_counter() - started
+        idle = (idle_seconds() - idle) / wall
         used = [(cpu_of(each) - was) / wall for each, was in zip(processes, before, strict=True)]
         for each in fleet:
             each.terminate()
@@ -248,7 +255,7 @@ def send(workers: int, mails: int, delay: float) -> Sent:
             each.wait(30)
         if store.delivery_counts() != {"accepted": mails}:
             raise SystemExit(f"of {mails} mails not all were accepted: {store.delivery_counts()}")
-    return Sent(workers, mails / wall, sum(used[:-2]), used[-2], used[-1])
+    return Sent(workers, mails / wall, sum(used[:-2]), used[-2], used[-1], idle)
 
 
 def lines_of(found: Sequence[Sent]) -> tuple[tuple[str, ...], ...]:
@@ -258,7 +265,7 @@ def lines_of(found: Sequence[Sent]) -> tuple[tuple[str, ...], ...]:
             str(each.workers),
             figure(each.rate),
             f"{each.rate / one:.2f}×",
-            *(f"{share:.0%}" for share in (each.work, each.server, each.database)),
+            *(f"{share:.0%}" for share in (each.work, each.server, each.database, each.idle)),
             each.limit,
         )
         for each in found
@@ -271,7 +278,16 @@ def measure(quick: bool = False) -> Found:
     fleets = FLEETS[::2] if quick else FLEETS
     at_once = [send(workers, fast, 0.0) for workers in fleets]
     later = [send(workers, slow, DELAY_S) for workers in fleets]
-    headings = ("workers", "mails per second", "of one", "workers' CPU", "server's", "PostgreSQL's", "limit")
+    headings = (
+        "workers",
+        "mails per second",
+        "of one",
+        "workers' CPU",
+        "server's",
+        "PostgreSQL's",
+        "idle",
+        "limit",
+    )
     gain = later[-1].rate / later[0].rate
     return Found(
         group="fleet",

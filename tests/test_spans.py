@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +31,11 @@ from store_contract import NOW, TODAY, edition
 
 MINUTE = timedelta(minutes=1)
 ACCEPTED = Receipt(status="accepted", reply_code=250, enhanced_code="2.0.0", text="2.0.0 queued")
+
+
+on_postgres = pytest.mark.parametrize(
+    "store_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 
 
 def compose(delivery: Delivery) -> Message:
@@ -310,6 +314,7 @@ def test_two_at_work_on_one_span_send_each_mail_once(store: Store, tmp_path: Pat
     assert len(server.taken) == len(set(server.recipients())) == 120
 
 
+@on_postgres
 def test_a_rate_holds_for_all_together(store: Store, tmp_path: Path) -> None:
     queue(store, 60)
     started = time.monotonic()
@@ -359,6 +364,7 @@ def test_one_that_is_asked_to_wait_makes_all_wait(store: Store, tmp_path: Path) 
     assert states(store) == {"accepted": 40}
 
 
+@on_postgres
 def test_a_storm_of_refusals_met_by_one_stops_the_others(store: Store, tmp_path: Path) -> None:
     """The second is in the midst of its work when the first is refused by policy; it puts back what it has not sent."""
     queue(store, 420)
@@ -403,6 +409,7 @@ def test_a_server_that_is_away_is_tried_again_soon(store: Store, tmp_path: Path)
     )
 
 
+@on_postgres
 def test_leaving_while_many_send_is_heard_at_the_next_claim(store: Store, tmp_path: Path) -> None:
     """Readers leave one after another, from the end of the list, while two workers send: who was told that they have left before
     their mail was claimed gets none."""
@@ -435,6 +442,7 @@ def states_of(store: Store, number: int) -> str:
 # ---------------------------------------------------------------- a worker that stands still
 
 
+@on_postgres
 def test_a_worker_that_stood_still_sends_no_more_once_its_work_is_anothers(
     store: Store, store_url: str, tmp_path: Path
 ) -> None:
@@ -482,14 +490,6 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 def stopped(child: subprocess.Popen[str], store_url: str) -> bool:
     """Stops it, unless that is in the midst of a transaction: what it locked would be locked for all."""
     child.send_signal(signal.SIGSTOP)
-    if store_url.startswith("sqlite"):
-        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), timeout=0)) as probe:
-            try:
-                probe.execute("BEGIN IMMEDIATE")
-                return True
-            except sqlite3.OperationalError:
-                child.send_signal(signal.SIGCONT)
-                return False
     import psycopg
 
     with psycopg.connect(store_url, autocommit=True) as connection:
@@ -515,6 +515,7 @@ def until(done: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+@on_postgres
 def test_a_worker_that_only_stood_still_goes_on_with_its_work(
     store: Store, store_url: str, tmp_path: Path
 ) -> None:

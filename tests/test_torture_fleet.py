@@ -246,9 +246,9 @@ def test_mails_of_three_workers_that_are_killed_reach_everybody_once(
     killed: list[int] = []
 
     def between(fleet: Fleet, store: Store, count: int) -> bool:
-        if count >= 400 * (len(killed) + 1):
+        if count >= 300 * (len(killed) + 1):
             fleet.kill(len(killed) % 3)
             killed.append(count)
         return len(killed) < 3
 
-    prove(tmp_path, postgres_server, new_database(), readers=2000, batch=100, between=between)
+    prove(tmp_path, postgres_server, new_database(), readers=1500, batch=100, between=between)
