@@ -259,7 +259,7 @@ class Diff:
     def sight(self, paper: Paper) -> Sighting:
         if same := self.unchanged(paper):
             row, key = same
-            if not self.offers.are_settled(row, self.followers):
+            if not self.offers.are_settled(row, self.followers, STREAMS[paper.announce]):
                 self.offer(row, paper)
             return self.noted(row, paper, "seen", key)
         return self.sight_closely(paper)

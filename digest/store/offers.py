@@ -75,11 +75,15 @@ class Offers:
                 offer.revision = row.revision
                 self.put(row.id, digest, offer)
 
-    def are_settled(self, row: KnownPaper, digests: Sequence[str]) -> bool:
-        """Has each of these digests shown all that there is of the paper, as it now stands? Then `sight` changes nothing."""
+    def are_settled(self, row: KnownPaper, digests: Sequence[str], stream: Stream) -> bool:
+        """Does `sight` of a paper that is not withdrawn change nothing in any of these digests?"""
         for digest in digests:
             offer = self.all.get((row.id, digest))
-            if offer is None or offer.state != "issued" or offer.revision < row.revision:
+            if offer is None or offer.state == "withheld":
+                return False
+            if offer.state != "issued" and not offer.sent and _RANK[stream] < _RANK[offer.change]:
+                return False
+            if offer.state != "waiting" and offer.revision < row.revision:
                 return False
         return True
 
