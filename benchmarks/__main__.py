@@ -20,7 +20,7 @@ import msgspec
 
 from benchmarks import installed
 from benchmarks.costs import ROOT
-from benchmarks.report import RESULTS, Found, Results, goals, machine, table
+from benchmarks.report import RESULTS, Found, Results, goals, machine, table, verdict
 from digest import __version__
 
 GROUPS = ("run", "reading", "feeds", "building", "sending", "diff", "serving", "starting", "searching")
@@ -111,7 +111,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     for group in asked:
         print(f"{group} …", end=" ", file=sys.stderr, flush=True)
         if one := run_group(group, quick=options.quick):
-            print(f"{one.seconds:.0f} s", file=sys.stderr, flush=True)
+            said = "; ".join(f"{row.id} {row.ours}: {verdict(row)}" for row in one.rows)
+            print(f"{one.seconds:.0f} s: {said}", file=sys.stderr, flush=True)
             found.append(one)
     command = " ".join(["python -m benchmarks", *options.groups]) if options.groups else "make bench"
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
