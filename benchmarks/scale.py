@@ -1,9 +1,13 @@
 """What grows with subscribers: two days' editions for readers of a thousand different choices, each at their own hour.
 
 `python -m benchmarks.scale` fills a store with 1,000, 10,000 and 100,000 subscribers and lets one process run for each: it issues
-and publishes on a Monday and a Tuesday, and sends at each moment at which a mail is due, to a server that takes all. Every so
-many mails one is looked at: it must have exactly the papers that its reader gets when the choice is made for that reader alone.
-Seconds are CPU seconds of that process; its peak is to be the same at all sizes.
+and publishes on a Monday and a Tuesday, and sends at each hour at which a mail is due, to a server that takes all; readers who
+get one mail a week get it at the end of their day. Every so many mails one is looked at: it must have exactly the papers that its
+reader gets when the choice is made for that reader alone. Seconds are CPU seconds of that process; its peak is to be the same at
+all sizes.
+
+`python -m benchmarks.scale beside PAPERS SUBSCRIBERS FOLDER` is `digest run` over 1,000 papers, of which 100 are new, beside so
+many that were seen and so many readers. The folder is left as it is then: with ten million papers it holds several GB.
 """
 
 from __future__ import annotations
@@ -15,19 +19,20 @@ import sqlite3
 import sys
 import tempfile
 import time
+from binascii import a2b_qp
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
 from benchmarks import pages
-from benchmarks.costs import answer_of, compile_ours
-from benchmarks.daily import sink
+from benchmarks.costs import Cost, answer_of, compile_ours
+from benchmarks.daily import Digest, announced, sink
 from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
 from digest.model import Delivery, Edition, Entry, Message, Preferences
 
@@ -35,11 +40,15 @@ if TYPE_CHECKING:
     from digest.app import App
 
 MONDAY = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
+HOURLY = MONDAY + timedelta(days=2)
 SIZES = (1_000, 10_000, 100_000)
 CHOICES = 1_000
+LISTED, NEW = 1_000, 100
 PAPERS = 40  # of each day: a mail with all of them stays below the budget of its bytes
 SAMPLE = 1_000
-TOPICS = {"lm": "language", "vi": "visual", "ag": "agent", "pr": "sparse"}
+SAMPLES = "sampled.jsonl"
+Sample = tuple[int, list[str], list[str]]
+TOPICS = {"language": "language", "vision": "visual", "policy": "agent", "sparse": "sparse"}
 CONFIG = """
 [site]
 url = "https://papers.example.org/"
@@ -85,11 +94,16 @@ def choice(number: int) -> Preferences:
 
 def fill(folder: Path, subscribers: int, port: int, choices: int = CHOICES) -> None:
     """A configuration, and so many confirmed subscribers."""
+    configure(folder, port)
+    add_subscribers(folder / "digest.db", subscribers, choices)
+
+
+def configure(folder: Path, port: int) -> None:
+    """A configuration for a mail server at this port."""
     topics = ", ".join(
         f'{{ name = "{word}", slug = "{slug}", any = ["{word}"] }}' for slug, word in TOPICS.items()
     )
     (folder / "config.toml").write_text(CONFIG.format(topics=topics, port=port), encoding="utf-8")
-    add_subscribers(folder / "digest.db", subscribers, choices)
 
 
 def add_subscribers(file: Path, count: int, choices: int = CHOICES) -> None:
@@ -125,43 +139,46 @@ def _row(number: int, choices: int) -> dict[str, Any]:
 
 
 class Sampled:
-    """What was mailed to some of the readers: the papers in each mail, and the editions it is of."""
+    """What was mailed to some of the readers, a line in a file for each mail: whose, of which editions, the papers in it."""
 
-    def __init__(self, every: int) -> None:
-        self.every, self.mails = every, list[tuple[int, tuple[str, ...], list[str]]]()
+    def __init__(self, every: int, file: TextIO) -> None:
+        self.every, self.file, self.spent = every, file, 0.0
 
     def around(self, compose: Callable[[Delivery], Message | None]) -> Callable[[Delivery], Message | None]:
         def composed(delivery: Delivery) -> Message | None:
             message = compose(delivery)
             if delivery.subscriber.id % self.every == 0:
-                shown = ids_in(message.data) if message else []
-                self.mails.append((delivery.subscriber.id, delivery.editions, shown))
+                began = time.process_time()
+                found = ids_in(message.data) if message else []
+                self.file.write(json.dumps([delivery.subscriber.id, delivery.editions, found]) + "\n")
+                self.spent += time.process_time() - began
             return message
 
         return composed
 
 
 def ids_in(mail: bytes) -> list[str]:
-    """The papers in a mail: the arXiv ids that its plain text links, each once."""
-    from email import message_from_bytes
-    from email.message import EmailMessage
-    from email.policy import default
-
-    message = message_from_bytes(mail, policy=default)  # type: ignore[arg-type]
-    assert isinstance(message, EmailMessage)
-    part = message.get_body(("plain",))
-    assert part is not None
-    return sorted(set(re.findall(r"abs/(2611\.\d{5})", part.get_content())))
+    """The papers that a mail links: their arXiv ids, each once, ascending."""
+    return sorted({found.decode() for found in re.findall(rb"abs/(2611\.\d{5})", a2b_qp(mail))})
 
 
-def week(folder: Path, every: int) -> dict[str, Any]:
-    """Two editions, and every mail of the eight days from the first on; what each step cost, and what was sampled."""
+def end_of_day(moment: datetime) -> datetime:
+    """The last moment before the next run."""
+    return MONDAY + timedelta(days=(moment - MONDAY).days + 1, microseconds=-1)
+
+
+def week(folder: Path, every: int, *, hourly: bool = True) -> dict[str, Any]:
+    """Two editions, and every mail of them: those of two days at their hours (`hourly`; or else at the end of each day), those
+    of readers who get one a week at the ends of the days that follow. What each step cost, and what was sampled."""
     from digest.app import open_app
     from digest.configfile import load_config
 
-    now, sampled, spent, counts = [MONDAY], Sampled(every), Counter[str](), Counter[str]()
-    moments = 0
-    with open_app(load_config(folder / "config.toml", {}), clock=lambda: now[0]) as app:
+    now, spent, counts, moments = [MONDAY], Counter[str](), Counter[str](), 0
+    with (
+        (folder / SAMPLES).open("w") as file,
+        open_app(load_config(folder / "config.toml", {}), clock=lambda: now[0]) as app,
+    ):
+        sampled = Sampled(every, file)
         compose, app._composer = app._composer, lambda: sampled.around(compose())  # type: ignore[method-assign]
         _watch(app, spent)
         for day in range(2):
@@ -173,11 +190,18 @@ def week(folder: Path, every: int) -> dict[str, Any]:
             counts.update(_told(app.daily(now[0]).deliveries))
             until = MONDAY + timedelta(days=1 if day == 0 else 9)
             while (due := app.store.next_due()) is not None and due < until:
-                now[0] = max(due, now[0])
+                now[0] = max(now[0], due if hourly and due < HOURLY else end_of_day(due))
                 counts.update(_told(app.send()))
                 moments += 1
             spent["all"] += time.process_time() - began
-    return {"spent": spent, "counts": counts, "moments": moments, "sampled": sampled.mails}
+    spent["deliver"] -= sampled.spent
+    return {"spent": spent, "counts": counts, "moments": moments}
+
+
+def sample_of(folder: Path) -> list[Sample]:
+    """What `week` sampled."""
+    lines = (folder / SAMPLES).read_text(encoding="ascii").splitlines()
+    return [tuple(json.loads(line)) for line in lines]  # type: ignore[misc]
 
 
 def _told(report: Any) -> dict[str, int]:
@@ -208,9 +232,7 @@ def _timed(step: Callable[..., Any], name: str, spent: Counter[str]) -> Callable
 # ---------------------------------------------------------------- the same choice, made for one reader alone
 
 
-def wrong(
-    folder: Path, sampled: Sequence[tuple[int, Sequence[str], list[str]]], choices: int = CHOICES
-) -> list[str]:
+def wrong(folder: Path, sampled: Sequence[Sample], choices: int = CHOICES) -> list[str]:
     """Which of the sampled mails have other papers than their readers are to get."""
     from digest.store import open_store
 
@@ -244,17 +266,31 @@ def _slug(entry: Entry) -> str:
     return next((slug for slug, word in TOPICS.items() if word == entry.topic), "other")
 
 
+# ---------------------------------------------------------------- a run beside much that was seen
+
+
+def beside(folder: Path, seen: int, subscribers: int, choices: int = CHOICES) -> Cost:
+    """What `digest run` costs over 1,000 papers listed, 100 of them new, where so many were seen before and so many read it."""
+    program = Digest(folder / "here", announced(LISTED, 1, NEW), seen=seen, subscribers=0)
+    with sink(folder / "unused") as port:
+        program.prepare(port)
+        add_subscribers(program.folder / "digest.db", subscribers, choices)
+        program.show(1)
+        return program.run(1)
+
+
 # ---------------------------------------------------------------- the table
 
 
-def at(size: int, choices: int = CHOICES) -> tuple[dict[str, Any], Any, list[str]]:
+def at(size: int, choices: int = CHOICES, *, hourly: bool = True) -> tuple[dict[str, Any], Cost, list[str]]:
     """What a store of so many subscribers gives: its figures, what its process cost, and what was wrong."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with sink(folder / "unused") as port:
             fill(folder, size, port, choices)
-            found, cost = answer_of("scale", "week", folder, max(size // SAMPLE, 1))
-        return found, cost, wrong(folder, found["sampled"], choices)
+            found, cost = answer_of("scale", "week", folder, max(size // SAMPLE, 1), hourly)
+        found["sampled"] = len(sample_of(folder))
+        return found, cost, wrong(folder, sample_of(folder), choices)
 
 
 def measure(quick: bool = False) -> Found:
@@ -266,7 +302,7 @@ def measure(quick: bool = False) -> Found:
         if faults:
             raise SystemExit("\n".join(faults[:20]))
         counts, spent = found["counts"], found["spent"]
-        mails, looked = counts["accepted"], looked + len(found["sampled"])
+        mails, looked = counts["accepted"], looked + found["sampled"]
         peaks.append(cost.peak_mib)
         rates.append(mails / spent["deliver"])
         lines.append(
@@ -290,8 +326,11 @@ def measure(quick: bool = False) -> Found:
 
 def main(arguments: Sequence[str]) -> None:
     if arguments[:1] == ["week"]:
-        folder, every, out = arguments[1:]
-        Path(out).write_text(json.dumps(week(Path(folder), int(every))))
+        folder, every, hourly, out = arguments[1:]
+        Path(out).write_text(json.dumps(week(Path(folder), int(every), hourly=hourly == "True")))
+    elif arguments[:1] == ["beside"]:
+        cost = beside(Path(arguments[3]), int(arguments[1]), int(arguments[2]))
+        print(f"{cost.wall:.2f} s, {cost.cpu:.2f} cpu, peak {cost.peak_mib:.0f} MiB")
     else:
         run_alone("scale", __doc__, measure, arguments)
 
