@@ -275,10 +275,7 @@ def main() -> None:
     name, file, rounds, out = sys.argv[1:]
     body, work = Path(file).read_bytes(), globals()[name]
     made = work(body)
-    if name == "feedgen":
-        ids = [ids_of_feed(each) for each in made]
-    else:
-        ids = [[id_of(paper) for paper in made]]
+    ids = [ids_of_feed(each) for each in made] if name == "feedgen" else [[id_of(paper) for paper in made]]
     del made
     Path(out).write_text(json.dumps({"ids": ids, "cpu": timed(lambda: work(body), int(rounds))}))
 

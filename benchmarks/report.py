@@ -109,7 +109,7 @@ def goals(rows: Iterable[Row]) -> list[str]:
             "; ".join(check.goal for check in row.checks),
             "; ".join(check.measured for check in row.checks),
             "" if row.peak_mib is None else f"{row.peak_mib:.0f}",
-            _verdict(row),
+            verdict(row),
         )
         for row in ordered
     ]
@@ -117,7 +117,8 @@ def goals(rows: Iterable[Row]) -> list[str]:
     return table(headings, lines)
 
 
-def _verdict(row: Row) -> str:
+def verdict(row: Row) -> str:
+    """Is it met? If not, which figure is short; if that is not known, what is missing."""
     if row.missing:
         return f"not known: {row.missing}"
     if row.met:
