@@ -129,8 +129,9 @@ def test_the_journal_of_another_store_changes_nothing(store: Store, journal: Pat
 
 def test_a_journal_that_cannot_be_written_sends_nothing(store: Store, tmp_path: Path) -> None:
     queue(store, 3)
+    (tmp_path / "file").write_text("")
     with serving() as server, pytest.raises(StoreError, match="receipts"):
-        run(store, config(server), journal=tmp_path / "digest.db" / "receipts")
+        run(store, config(server), journal=tmp_path / "file" / "receipts")
     assert server.connections == 0
     assert states(store) == {"queued": 3}
 
