@@ -24,7 +24,7 @@ from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
 from digest.store import open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
-from store_contract import empty_postgres
+from store_contract import empty_postgres, issue, paper, sight
 from test_cli import Shell
 from test_db_copy import contents
 from test_store_migration import first, first_sqlite
@@ -49,6 +49,17 @@ def ran(folder: Path, store: str = "", papers: int = 3) -> Config:
     return config
 
 
+def filled(folder: Path, store: str = "", papers: int = 3) -> Config:
+    """An installation with one edition, whose mail to its one reader waits; nothing is published."""
+    folder.mkdir(exist_ok=True)
+    config = installation(folder, store=store)
+    with open_store(config.store.url) as opened:
+        opened.add_subscriber("reader@example.org", digests=(), now=NOW)
+        sight(opened, *(paper(title, abstract=abstract) for title, abstract in invented(0, papers)))
+        issue(opened)
+    return config
+
+
 def kept(config: Config, file: Path) -> Path:
     assert back_up(config, file, done=lambda rows: None) == file.stat().st_size
     return file
@@ -68,7 +79,7 @@ def on(config: Config, url: str) -> Config:
 def test_a_backup_is_one_file_for_its_owner_alone_and_a_store_by_itself(
     tmp_path: Path, store_url: str
 ) -> None:
-    config = ran(tmp_path / "from", store_url)
+    config = filled(tmp_path / "from", store_url)
     (folder := tmp_path / "kept").mkdir()
     file = kept(config, folder / "b.db")
     assert [path.name for path in folder.iterdir()] == ["b.db"]
@@ -82,14 +93,14 @@ def test_a_backup_is_one_file_for_its_owner_alone_and_a_store_by_itself(
 
 
 def test_a_backup_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
-    config = ran(tmp_path)
+    config = filled(tmp_path)
     (tmp_path / "b.db").write_text("older")
     assert contents(f"sqlite:///{kept(config, tmp_path / 'b.db')}") == contents(config.store.url)
 
 
 def test_a_backup_is_of_one_moment_while_others_write(tmp_path: Path, store_url: str) -> None:
     """Two rows that change together are equal in every backup that is made meanwhile."""
-    config = ran(tmp_path / "from", store_url)
+    config = filled(tmp_path / "from", store_url)
     stop, written = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -120,7 +131,7 @@ def test_a_backup_is_of_one_moment_while_others_write(tmp_path: Path, store_url:
 
 
 def test_a_backup_needs_no_lease(tmp_path: Path, store_url: str) -> None:
-    config = ran(tmp_path / "from", store_url)
+    config = filled(tmp_path / "from", store_url)
     with open_app(config, clock=lambda: NOW) as app, app.alone():
         kept(config, tmp_path / "b.db")
 
@@ -130,7 +141,7 @@ def test_a_backup_needs_no_lease(tmp_path: Path, store_url: str) -> None:
     [("nowhere/b.db", "there is no folder"), (".", "is a folder"), ("digest.db", "is the store itself")],
 )
 def test_where_a_backup_cannot_be_is_said(tmp_path: Path, name: str, match: str) -> None:
-    config = ran(tmp_path)
+    config = filled(tmp_path)
     before = contents(config.store.url)
     with pytest.raises(UsageError, match=match):
         back_up(config, tmp_path / name, done=lambda rows: None)
@@ -148,7 +159,7 @@ store.back_up(Path(sys.argv[2]))
 
 
 def test_a_full_disk_leaves_the_older_backup(tmp_path: Path, store_url: str) -> None:
-    ran(tmp_path / "from", store_url)
+    filled(tmp_path / "from", store_url)
     (folder := tmp_path / "kept").mkdir()
     (folder / "b.db").write_text("older")
     ended = subprocess.run(
@@ -186,9 +197,9 @@ def test_a_backup_of_one_store_is_restored_into_any(
 
 
 def test_what_a_store_holds_is_replaced_only_when_told_and_kept_then(tmp_path: Path, store_url: str) -> None:
-    old = ran(tmp_path / "old", papers=2)
+    old = filled(tmp_path / "old", papers=2)
     file = kept(old, tmp_path / "b.db")
-    config = ran(tmp_path / "new", store_url, papers=5)
+    config = filled(tmp_path / "new", store_url, papers=5)
     before = contents(store_url)
     with pytest.raises(UsageError, match=r"1 edition, 5 papers, 1 subscriber.*--replace"):
         put_back(config, file)
@@ -206,9 +217,9 @@ def test_what_a_store_holds_is_replaced_only_when_told_and_kept_then(tmp_path: P
 
 
 def test_who_has_the_file_open_sees_what_was_restored(tmp_path: Path) -> None:
-    old = ran(tmp_path / "old", papers=2)
+    old = filled(tmp_path / "old", papers=2)
     file = kept(old, tmp_path / "b.db")
-    config = ran(tmp_path / "new", papers=5)
+    config = filled(tmp_path / "new", papers=5)
     with open_store(config.store.url) as served:
         assert served.count_waiting("daily") == 0
         put_back(config, file, replace=True)
@@ -229,9 +240,7 @@ def test_the_backup_of_an_older_program_is_brought_up_to_date(
 
 
 def test_mails_that_waited_are_told_of(tmp_path: Path) -> None:
-    config = ran(tmp_path)
-    with open_store(config.store.url) as store, store._db.writing():
-        store._db.execute("UPDATE deliveries SET status = 'queued'", {})
+    config = filled(tmp_path)
     assert put_back(config, kept(config, tmp_path / "b.db"), replace=True).waiting == 1
 
 
@@ -240,7 +249,7 @@ def test_mails_that_waited_are_told_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["no file", "no database", "of another program", "torn", "bent", "newer"])
 def test_what_is_no_whole_backup_is_refused(tmp_path: Path, fault: str) -> None:
-    config = ran(tmp_path, papers=40)
+    config = filled(tmp_path, papers=40)
     file = kept(config, tmp_path / "b.db")
     before = contents(config.store.url)
     if fault == "no file":
@@ -268,7 +277,7 @@ def test_what_is_no_whole_backup_is_refused(tmp_path: Path, fault: str) -> None:
 
 
 def test_nothing_is_restored_while_a_run_is_at_work(tmp_path: Path, store_url: str) -> None:
-    config = ran(tmp_path / "from", store_url)
+    config = filled(tmp_path / "from", store_url)
     file = kept(config, tmp_path / "b.db")
     with open_store(store_url) as store:
         store.acquire_lease("run", "other/1/1", now=NOW, ttl_s=600, is_dead=lambda holder: False)
@@ -302,7 +311,7 @@ for _ in range(50):
 
 
 def killed_at(tmp_path: Path, what: str, moments: list[float]) -> None:
-    config, old = ran(tmp_path / "new", papers=300), ran(tmp_path / "old", papers=2)
+    config, old = filled(tmp_path / "new", papers=100), filled(tmp_path / "old", papers=2)
     file = kept(old, tmp_path / "b.db")
     one, other = contents(config.store.url), contents(old.store.url)
     whole = config.resolve("digest.db").read_bytes()
@@ -354,7 +363,7 @@ def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
 
 
 def test_a_backup_that_may_not_be_read_says_so(tmp_path: Path) -> None:
-    config = ran(tmp_path)
+    config = filled(tmp_path)
     file = kept(config, tmp_path / "b.db")
     file.chmod(0)
     if os.access(file, os.R_OK):
