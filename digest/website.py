@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -24,6 +25,8 @@ _BATCH = 2000
 _FOLDERS = 10_000
 # A link in the place of a temporary is not followed.
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+# What a system says that knows the call and does not do it, or forbids it to who is in a container.
+_UNABLE = frozenset({errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP})
 _UPWARDS = re.compile(r"(?:^|/)\.\.(?:/|$)")
 
 
@@ -189,14 +192,26 @@ class _Batch:
 
     def _sync(self, paths: Iterable[str]) -> None:
         """What was written and renamed is on the disk: these files or folders, and where the system can, all at once."""
+        whole = _syncfs()
         with _named(self._root):
-            whole = _syncfs()
-            for path in paths if whole is None else self._systems.values():
-                handle = os.open(path, os.O_RDONLY)
+            if whole is not None:
                 try:
-                    (whole or os.fsync)(handle)
-                finally:
-                    os.close(handle)
+                    for path in self._systems.values():
+                        _with_handle(path, whole)
+                    return
+                except OSError as error:
+                    if error.errno not in _UNABLE:
+                        raise
+            for path in paths:
+                _with_handle(path, os.fsync)
+
+
+def _with_handle(path: str, call: Callable[[int], None]) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        call(handle)
+    finally:
+        os.close(handle)
 
 
 @cache

@@ -161,6 +161,26 @@ def test_files_are_brought_to_the_disk_one_by_one_where_the_system_cannot_do_so_
     assert done[11:] == ["sync 2026", "sync ."]
 
 
+def test_a_container_that_forbids_it_to_be_done_at_once_takes_files_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one: list[int] = []
+    fsync = os.fsync
+
+    def forbidden(handle: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    def counted(handle: int) -> None:
+        one_by_one.append(handle)
+        fsync(handle)
+
+    monkeypatch.setattr(website, "_syncfs", lambda: forbidden)
+    monkeypatch.setattr(os, "fsync", counted)
+    assert Website(tmp_path).write([page("a"), page("b/c")]).written == 2
+    assert len(one_by_one) == 4  # two files, two folders
+    assert (tmp_path / "b/c").read_text() == "x"
+
+
 def test_a_system_that_says_that_not_all_was_written_is_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
