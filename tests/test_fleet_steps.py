@@ -193,6 +193,31 @@ def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, url:
         assert app.begin_due_run(daily, cron(daily, config), now=clock[0]) is not None
 
 
+def test_a_run_that_waits_behind_an_earlier_one_is_not_taken_for_lost(file: Path, url: str) -> None:
+    """All that it needs is read, and its jobs have ended: the earlier run leaves it the next one."""
+    import psycopg
+
+    with opened(file) as app:
+        first = begun(app)
+        later = NOW + timedelta(minutes=1)
+        second = app.begin_shared_run(app.config.digest, day=app.today(NOW), now=later, again=True)
+        assert second is not None
+        for place in range(SOURCES):
+            app.collect_part(second, place)
+        with psycopg.connect(url, autocommit=True) as connection:
+            ended = b"UPDATE procrastinate_jobs SET status = 'succeeded' WHERE args ->> 'run' = %s"
+            connection.execute(ended, [str(second)])
+        assert states(app.store, second) == "t" * SOURCES
+        assert app.end_lost_runs() == []
+        for place in range(SOURCES):
+            app.collect_part(first, place)
+        assert app.finish_shared_run(first) is not None
+        assert app.store.has_live_jobs(second)
+        app.collect_part(second, 0)
+        assert states(app.store, second) == "r" * SOURCES
+        assert app.finish_shared_run(second) is not None
+
+
 def test_a_run_in_one_process_and_shared_ones_keep_out_of_each_others_way(file: Path) -> None:
     with opened(file) as app, opened(file) as other:
         run = begun(app)

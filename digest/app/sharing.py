@@ -222,6 +222,7 @@ class SharedRun:
         app = self._app
         app.wake()
         with app.store.together():
+            app.renew()  # who stood still for so long that another one issued meanwhile finds that out here
             issued = [
                 app.issue_edition(digest, day=self.day, now=self._began, again=self._again)
                 for digest in self._digests
@@ -316,6 +317,8 @@ def end_lost(app: App, run: int) -> str:
         shared = at_work(app, run)
         if shared is None or app.store.has_live_jobs(run):
             return ""
+        if _next(shared.parts()) is not None and _is_behind(app, run):
+            return ""  # its jobs have ended well; the run in front leaves it the next one
         open_parts = ", ".join(part.source for part in shared.parts() if part.state != "recorded")
         reason = f"a job of it failed by a fault of the program ({open_parts or 'issue'}); the log of its worker says where"
         shared.close("failed", msgspec.json.encode({"schema": 1, "date": shared.day, "error": reason}))
