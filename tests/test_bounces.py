@@ -290,7 +290,13 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("what", HOSTILE)
+# Seconds each; there are others of 20 MB and of many lines.
+SLOW = frozenset({"20 MB of empty lines in parts", "20 MB of lines"})
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[pytest.mark.torture] if what in SLOW else []) for what in HOSTILE]
+)
 def test_hostile_mail_is_read_in_bounded_time(what: str) -> None:
     raw = HOSTILE[what]()
     began = time.process_time()
