@@ -119,7 +119,8 @@ class Worker:
                 except engine.LOST as error:
                     if self._once:
                         raise
-                    log.warning("%s Tried again in %.0f s.", str(error).strip() or repr(error), pause)
+                    said = str(error.__cause__ or error).strip() or repr(error)
+                    log.warning("%s Tried again in %.0f s.", said, pause)
                     await asyncio.to_thread(self._stop.wait, pause)
                     pause = min(_LONGEST_PAUSE_S, 2 * pause)
         finally:
