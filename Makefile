@@ -13,7 +13,8 @@ run: .venv/runtime
 	    $(BIN)/digest -q subscribers add reader@example.org >/dev/null; fi
 	@$(BIN)/digest run
 
-# The whole suite, a file at a time in one of two processes: what its tests share is made once. What cannot run here is skipped with the reason; DIGEST_TEST_ALL=1 makes a skip a failure.
+# The whole suite, a file at a time in one of two processes: what its tests share is made once. What cannot run here is skipped
+# with the reason; DIGEST_TEST_ALL=1 makes a skip a failure.
 test: .venv/develop
 	$(BIN)/ruff check digest tests
 	$(BIN)/ruff format --check digest tests
