@@ -8,7 +8,6 @@ of its own, in turns, warm: the listing of the day before was read just before. 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -147,29 +146,20 @@ def store_of(file: Path, count: int, listed: int, new: int) -> str:
     said = ""
     old = count - listed
     if count >= KEPT_FROM:
-        kept = BENCH / "cache" / f"seen-{old}-{_recipe()}.db"
+        kept = BENCH / "cache" / f"seen-{old}-{seen.recipe()}.db"
         if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(kept.parent, ignore_errors=True)  # of an earlier schema
+            kept.parent.mkdir(parents=True)
             part = kept.with_suffix(".part")
             part.unlink(missing_ok=True)
             seen.add_seen(part, old)
             part.rename(kept)
-        said = f"The store of {count:,} papers is made once and kept: {kept} ({kept.stat().st_size / 2**30:.1f} GiB)."
+        said = f"The store of {count:,} papers is made once and kept: {kept.relative_to(ROOT)} ({kept.stat().st_size / 2**30:.1f} GiB)."
         shutil.copyfile(kept, file)
     else:
         seen.add_seen(file, old)
     _record(file, papers_of(0, listed, new))
     return said
-
-
-def _recipe() -> str:
-    """What the filled store depends on: another schema, another way of filling it, or other keys give another name."""
-    parts = [
-        Path(seen.__file__),
-        *sorted((ROOT / "digest" / "store" / "migrations" / "sqlite").glob("*.sql")),
-    ]
-    parts += [ROOT / "digest" / "identity" / "__init__.py", ROOT / "digest" / "store" / "diff.py"]
-    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:12]
 
 
 def _record(file: Path, papers: list[Paper]) -> None:

@@ -137,7 +137,7 @@ def text(found: Found) -> list[str]:
 def machine() -> str:
     """The machine that it was measured on, in words."""
     kilobytes = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1])
-    system = f"{platform.system()} {platform.release()}"
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"
     return (
         f"{os.cpu_count()} cores, {kilobytes / 2**20:.0f} GiB, {system}, Python {platform.python_version()}"
     )

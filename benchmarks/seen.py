@@ -6,9 +6,11 @@ so many more of each, with other ids. Their words are left out, since a diff rea
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
+import tempfile
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +27,9 @@ _HASH = re.compile(r"[0-9a-f]{16,}")
 _COUNT = "WITH RECURSIVE counted (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM counted WHERE n < :last)"
 
 
-def add_seen(file: Path, count: int, *, digest: str = "daily", source: str = "papers") -> None:
+def add_seen(file: Path, count: int) -> None:
     """Adds so many papers that were read once and chosen for no edition. The file must hold none yet."""
-    with open_store(f"sqlite:///{file}") as store:
-        store.record_sightings(
-            source, [_paper()], now=LONG_AGO, listed_on=None, followers=[digest], updates_for=set()
-        )
-    drop_waiting(file)
+    _add_first(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         for pragma in ("synchronous = OFF", "cache_size = -200000", "journal_mode = OFF"):
             database.execute(f"PRAGMA {pragma}")
@@ -41,6 +39,24 @@ def add_seen(file: Path, count: int, *, digest: str = "daily", source: str = "pa
             for row in _pattern(database, table):
                 _multiply(database, table, row, count)
         database.execute("COMMIT")
+
+
+def _add_first(file: Path) -> None:
+    with open_store(f"sqlite:///{file}") as store:
+        store.record_sightings(
+            "papers", [_paper()], now=LONG_AGO, listed_on=None, followers=["daily"], updates_for=set()
+        )
+    drop_waiting(file)
+
+
+def recipe() -> str:
+    """What a filled store depends on, as a few letters: this file, the schema, and what the program writes for one paper."""
+    with tempfile.TemporaryDirectory() as folder:
+        _add_first(Path(folder, "digest.db"))
+        with closing(sqlite3.connect(Path(folder, "digest.db"))) as database:
+            made = [*database.execute("SELECT sql FROM sqlite_master ORDER BY name")]
+            made += [row for table in _tables(database) for row in database.execute(f"SELECT * FROM {table}")]
+    return hashlib.sha256(Path(__file__).read_bytes() + repr(made).encode()).hexdigest()[:12]
 
 
 def drop_waiting(file: Path) -> None:
