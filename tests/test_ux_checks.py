@@ -1,5 +1,5 @@
-"""The twenty checks of the interface, each on editions of 1, 30 and 120 papers (in `make torture` of 500), over every page of a site
-that the whole program built, its mails, its feeds, its forms and the command line.
+"""The twenty checks of the interface, each on editions of 1, 30 and 120 papers (in `make torture` of 500), over every page of a
+site that the whole program built, its mails, its feeds, its forms and the command line.
 
 | # | check | here | further in |
 |---|---|---|---|
