@@ -154,7 +154,10 @@ def store_of(file: Path, count: int, listed: int, new: int) -> str:
             part.unlink(missing_ok=True)
             seen.add_seen(part, old)
             part.rename(kept)
-        said = f"The store of {count:,} papers is made once and kept: {kept.relative_to(ROOT)} ({kept.stat().st_size / 2**30:.1f} GiB)."
+        gib = kept.stat().st_size / 2**30
+        said = (
+            f"The store of {count:,} papers is made once and kept: {kept.relative_to(ROOT)} ({gib:.1f} GiB)."
+        )
         shutil.copyfile(kept, file)
     else:
         seen.add_seen(file, old)
