@@ -529,7 +529,12 @@ def test_every_query_is_used() -> None:
 
 
 def test_both_databases_know_the_same_queries() -> None:
-    assert set(database.load_queries("sqlite")) == set(database.load_queries("postgres"))
+    """But for those of the engine, whose jobs are in PostgreSQL only."""
+    queries = Path(database.__file__).parent / "queries" / "postgres"
+    engine = (queries / "jobs.sql").read_text() + (queries / "engine.sql").read_text()
+    of_engine = set(re.findall(r"^-- name: (\w+)", engine, flags=re.MULTILINE))
+    sqlite, postgres = (set(database.load_queries(dialect)) for dialect in ("sqlite", "postgres"))
+    assert of_engine and postgres == sqlite | of_engine and not sqlite & of_engine
 
 
 def test_no_day_is_wrong_by_a_part(store: Store) -> None:
