@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 
-.PHONY: run test torture bench format lock clean
+.PHONY: run test torture bench heads format lock clean
 .DEFAULT_GOAL := run
 
 # The main job on config.toml as shipped: offline samples in, feeds/ and var/outbox/ out.
@@ -29,6 +29,10 @@ torture: .venv/develop
 # How fast everything is, beside what others do it with, held against the goals (docs/performance.md). GROUPS="run diff": some of it.
 bench: .venv/develop
 	@$(BIN)/python -m benchmarks $(GROUPS)
+
+# The heads of feeds, by feedgen: after a new version of it.
+heads: .venv/develop
+	@$(BIN)/python -m digest.formats.heads > heads.part && mv heads.part digest/formats/_heads.py
 
 format: .venv/develop
 	$(BIN)/ruff check --fix digest tests

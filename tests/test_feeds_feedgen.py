@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,10 +13,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from conftest import examples
+from digest.formats import heads
 from digest.formats.feeds import documents
 from digest.formats.items import Feed, Item, feed_urls
 from digest.render import clean, safe_url
 from editions import SITE, URL
+
+
+def test_the_heads_are_what_feedgen_makes_of_them() -> None:
+    """`make heads` writes them anew."""
+    assert Path(heads.__file__).with_name("_heads.py").read_text() == heads.module()
 
 
 def feedgen_feed(feed: Feed) -> Any:

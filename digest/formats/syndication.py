@@ -1,8 +1,4 @@
-"""Feeds as RSS 2.0 and Atom 1.0 (RFC 4287): a head, and the entries as entries.py writes them.
-
-Heads too are what feedgen writes, byte for byte (a test holds it): its import alone took 70 ms and 15 MiB of every run
-(2026-11). What it has no words for is added: the stylesheet instruction, and the links to hub and archives.
-"""
+"""Feeds as RSS 2.0 and Atom 1.0 (RFC 4287): a head by feedgen (heads.py), and the entries as entries.py writes them."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from digest.formats import Publication
+from digest.formats._heads import ATOM_HEAD, ATOM_TAIL, RSS_HEAD, RSS_TAIL
 from digest.formats.entries import hexadecimal, rfc822, xml_attribute, xml_text
 from digest.formats.frame import FEEDS
 from digest.formats.items import EDITIONS_FILES, Feed, digest_feed, editions_feed
@@ -18,35 +15,6 @@ from digest.render import Renderer, clean
 
 RSS, ATOM = FEEDS[0][2], FEEDS[1][2]
 _HISTORY = "http://purl.org/syndication/history/1.0"
-_RSS_HEAD = """<?xml version='1.0' encoding='UTF-8'?>
-<?xml-stylesheet type="text/css" href="%(style)s"?>
-<rss xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:atom="http://www.w3.org/2005/Atom" xmlns:content="http://purl.org/rss/1.0/modules/content/" version="2.0">
-  <channel>
-    <title>%(title)s</title>
-    <link>%(home)s</link>
-    <description>%(about)s</description>
-    <atom:link href="%(own)s" rel="self" type="application/rss+xml"/>
-%(more)s    <docs>http://www.rssboard.org/rss-specification</docs>
-    <generator>digest</generator>
-    <language>%(language)s</language>
-    <lastBuildDate>%(updated)s</lastBuildDate>
-"""  # noqa: E501
-_RSS_TAIL = b"  </channel>\n</rss>\n"
-_ATOM_HEAD = """<?xml version='1.0' encoding='UTF-8'?>
-<?xml-stylesheet type="text/css" href="%(style)s"?>
-<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="%(language)s">
-  <id>%(id)s</id>
-  <title>%(title)s</title>
-  <updated>%(updated)s</updated>
-  <author>
-    <name>%(author)s</name>
-  </author>
-  <link href="%(own)s" rel="self" type="application/atom+xml"/>
-  <link href="%(home)s" rel="alternate" type="text/html"/>
-%(more)s  <generator>digest</generator>
-  <subtitle>%(about)s</subtitle>
-"""
-_ATOM_TAIL = b"</feed>\n"
 
 
 def feeds(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -65,9 +33,9 @@ def rss(feed: Feed) -> bytes:
         "own": xml_attribute(feed.urls[0]),
         "more": _more(feed, 0, "    ", "atom:link"),
     }
-    head = _RSS_HEAD % (_facts(feed) | ours)
+    head = RSS_HEAD % (_facts(feed) | ours)
     entries = chain.from_iterable(item.written.rss for item in feed.items)
-    return b"".join([head.encode(), *entries, _RSS_TAIL])
+    return b"".join([head.encode(), *entries, RSS_TAIL])
 
 
 def atom(feed: Feed) -> bytes:
@@ -77,9 +45,9 @@ def atom(feed: Feed) -> bytes:
         "own": xml_attribute(feed.urls[1]),
         "more": _more(feed, 1, "  ", "link"),
     }
-    head = _ATOM_HEAD % (_facts(feed) | ours)
+    head = ATOM_HEAD % (_facts(feed) | ours)
     entries = chain.from_iterable(item.written.atom for item in feed.items)
-    return b"".join([head.encode(), *entries, _ATOM_TAIL])
+    return b"".join([head.encode(), *entries, ATOM_TAIL])
 
 
 def _facts(feed: Feed) -> dict[str, str]:
