@@ -85,6 +85,20 @@ def test_a_page_of_somebody_else_is_made_as_it_says(tmp_path: Path) -> None:
     assert without > 0
 
 
+@pytest.mark.parametrize(
+    "mine",
+    [
+        "<h1>{{ title }}</h1><p>{{ paper.abstract|default('-') }}</p>",
+        "<h1>{{ title }}</h1>{% if paper.gist is defined %}<p>yes</p>{% endif %}",
+        "{{ 'words' if title is string else 'none' }}",
+    ],
+)
+def test_a_page_of_somebody_else_without_any_block_is_made_as_it_says(mine: str, tmp_path: Path) -> None:
+    framed, whole, without = both(folders_of(tmp_path, archive_record=mine), "rich")
+    assert framed == whole
+    assert without > 0
+
+
 def series_of(tmp_path: Path, text: str) -> Callable[[Mapping[str, object]], bytes]:
     (tmp_path / "a.html").write_text(text)
     return Renderer([tmp_path]).series("a.html", {"site": "S"})
@@ -100,6 +114,8 @@ def series_of(tmp_path: Path, text: str) -> Callable[[Mapping[str, object]], byt
         "{% macro m(y) %}<{{ y }}>{% endmacro %}{% block b %}{{ m(x|upper) }}{{ self.c() }}{% endblock %}"
         "{% block c %}{{ x|length }}{% endblock %}",
         "{% if x %}yes{% endif %}",
+        "{{ x.upper is defined }} {{ x }}",
+        "{% block b %}{{ x.no_such|default('none') }} {{ x.upper()|default('none') }}{% endblock %}",
         "{% set y = x %}{% block b %}{{ y|length }}{% endblock %}",
     ],
 )

@@ -34,7 +34,8 @@ class Mark:
         raise TypeError(f"{self._name} differs from page to page")
 
     __str__ = __bool__ = __eq__ = __hash__ = __format__ = _refuse
-    __len__ = __iter__ = __contains__ = __getitem__ = __call__ = _refuse
+    # What a mark does not have is not what its variable does not have.
+    __len__ = __iter__ = __contains__ = __getitem__ = __getattr__ = __call__ = _refuse
 
 
 class Frame(NamedTuple):
@@ -86,7 +87,8 @@ def frame_of(
     except faults:
         return None
     blocks = {name: [b for b in found if b is not tried.get(name)] for name, found in context.blocks.items()}
-    files = {Path(block.__code__.co_filename) for found in blocks.values() for block in found}
+    codes = [template.root_render_func, *(block for found in blocks.values() for block in found)]
+    files = {Path(code.__code__.co_filename) for code in codes}
     if any(isinstance(value, Mark) for value in context.vars.values()):
         return None
     if not all(file.is_relative_to(folder) for file in files):
