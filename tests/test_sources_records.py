@@ -84,7 +84,14 @@ def test_a_page_cut_anywhere_gives_an_error_or_its_whole_papers_with_a_note(name
         assert keys(result) == papers[: len(keys(result))], body[:end][-80:]
         if isinstance(result, Reading):
             assert not result.empty
-            assert len(result.papers) == len(papers) or result.truncated or name.endswith(("jsonl", "txt"))
+            # Records in a row, without a root around them, are whole where any of them ends.
+            between = name == "dblp/records.xml" and body[:end].rstrip().endswith(b"</article>")
+            assert (
+                len(result.papers) == len(papers)
+                or result.truncated
+                or between
+                or name.endswith(("jsonl", "txt"))
+            )
 
 
 @pytest.mark.parametrize("times", sizes(15, 200))
