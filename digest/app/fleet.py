@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
+from digest.app.post import SILENT as SILENT
 from digest.config import Config, DigestConfig, SourceConfig
 from digest.cron import due_times
 from digest.model import DeliveryReport, DigestReport, RunReport
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 # The lease of the worker that begins runs.
 LEADER = "leader"
-# A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
-SILENT = timedelta(seconds=30)
 # Mails wait so long for the pages that they link to, and as long again each time that these are tried.
 HOLD = timedelta(minutes=30)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from digest.app import LEASE, LEASE_TTL_S
+from digest.app.post import SILENT
 from digest.config import Config
-from digest.errors import UsageError
+from digest.errors import StoreError, UsageError
 from digest.process import is_dead, this_process
 
 if TYPE_CHECKING:
@@ -24,19 +25,21 @@ _TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
 
 class Restored(Struct, frozen=True, kw_only=True):
     """What a store holds after it was put back, where that which it held before is kept (None: it held nothing), and how many mails
-    it believes to be waiting: some may have gone out since the backup was made."""
+    it believes to be waiting: some may have gone out since the backup was made. `let_go` counts readers of the backup who had left
+    what was there before, or were erased or suppressed: they stay out."""
 
     editions: int
     subscribers: int
     kept: Path | None
     waiting: int
+    let_go: int = 0
 
 
 def copy_store(config: Config, source: str, target: str, *, now: datetime, done: Done) -> dict[str, int]:
     """Copies the installation in the store `source` into the empty store `target`, two addresses as in [store] url; how many rows
     of each table. While it does, no run begins on the source, and who would write there waits.
 
-    Raises UsageError, LeaseHeld when a run is at work, and StoreError. The target is empty then.
+    Raises UsageError, also while workers are at work, LeaseHeld when a run is, and StoreError. The target is empty then.
     """
     from digest.store import open_store
 
@@ -66,7 +69,7 @@ def back_up(config: Config, file: Path, *, done: Done) -> int:
 def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: Done) -> Restored:
     """Puts a backup in place of what the store holds. With `replace` that may be an installation: it is kept in a file then.
 
-    Raises UsageError, LeaseHeld when a run is at work, and StoreError; nothing is changed then.
+    Raises UsageError, also while workers are at work, LeaseHeld when a run is, and StoreError; nothing is changed then.
     """
     from digest.store import check_backup, open_store
 
@@ -82,7 +85,12 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         kept = _keeping_place(config, now) if found else None
         if kept is not None:
             store.back_up(kept, done=done)
-        store.restore(file, done=done)
+            # Nobody who has left since is mailed again because a disk broke.
+            with _without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
+                store.restore(clean, done=done)
+        else:
+            let_go = 0
+            store.restore(file, done=done)
     with open_store(url, base=base) as store:
         counts, held = store.delivery_counts(), store.holds()
     return Restored(
@@ -90,12 +98,39 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         subscribers=held.get("subscribers", 0),
         kept=kept,
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
+        let_go=let_go,
     )
+
+
+@contextmanager
+def _without(file: Path, copy: Path, gone: Gone, now: datetime) -> Iterator[tuple[Path, int]]:
+    """A copy of a backup without those who are gone, for as long as the block lasts, and how many they are."""
+    from digest.store import open_store
+
+    try:
+        os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        shutil.copyfile(file, copy)
+        with open_store(f"sqlite:///{quote(str(copy))}") as store:
+            let_go = store.keep_out(gone, now=now)
+        yield (copy, let_go) if let_go else (file, 0)
+    except OSError as error:
+        raise StoreError(
+            f"{copy}: the backup is copied there before it is put back, and that failed ({error.strerror}). Nothing was changed. "
+            "Free some space, or give this user the right to write the folder, then run again."
+        ) from error
+    finally:
+        for name in (copy.name, f"{copy.name}-wal", f"{copy.name}-shm"):
+            copy.with_name(name).unlink(missing_ok=True)
+        for older in copy.parent.glob(f"{copy.name}.before-*"):
+            older.unlink()
 
 
 @contextmanager
 def _leased(store: Store, now: datetime) -> Iterator[None]:
     holder = this_process()
+    if any(not is_dead(row.id) for row in store.workers(alive_since=now - SILENT)):
+        # They send beside any run, and would go on with what was copied away or put back.
+        raise UsageError("a `digest worker` is at work on this store. Stop all of them, then run again")
     store.acquire_lease(LEASE, holder, now=now, ttl_s=LEASE_TTL_S, is_dead=is_dead)
     try:
         yield

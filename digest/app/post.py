@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from digest.model import (
     Span,
     Subscriber,
 )
+from digest.process import is_dead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
     from digest.store import Store
     from digest.subscriptions import Subscriptions
     from digest.tokens import Tokens
+
+# A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
+SILENT = timedelta(seconds=30)
+_NOT_BESIDE_WORKERS = (
+    'A `digest worker` is at work on this store, and [engine] kind = "in-process" here: the mails are left to it. '
+    "Stop the workers, then run `digest send`; or give this configuration the [engine] of theirs."
+)
 
 Progress = Callable[[str, int, int], None]
 Composer = Callable[[Delivery], Message | None]
@@ -118,6 +126,12 @@ class Post:
 
         if not self.mail_is_due():
             return DeliveryReport(queued=self.store.open_delivery_counts()["queued"])
+        if self.workers_alive():
+            # They hold mails in hand, which a run of one process would take for left behind.
+            return DeliveryReport(
+                queued=self.store.open_delivery_counts()["queued"], error=_NOT_BESIDE_WORKERS
+            )
+        self._take_up_of_many()
         return deliver(
             self.store,
             self._open_transport(),
@@ -159,12 +173,26 @@ class Post:
             progress=progress,
         )
 
-    def take_up_receipts(self, *, journal: Path | None = None) -> None:
-        """Settles what processes of this machine were sending when they were killed. A worker does so when it begins; each span
-        does it too."""
-        from digest.pipeline.spans import take_up
+    def take_up_receipts(self) -> None:
+        """Settles what processes of this machine were sending when they were killed, workers and runs of one process. A worker does
+        so when it begins; each span does it for workers too."""
+        from digest.pipeline.spans import take_up, take_up_one
 
-        take_up(self.store, self.config.mail, journal or self._receipts(), now=self.clock())
+        now = self.clock()
+        take_up(self.store, self.config.mail, self._receipts(), now=now)
+        take_up_one(self.store, self.config.mail, self._journal(), now=now)
+
+    def _take_up_of_many(self) -> None:
+        """What workers of this machine left, before one process does all the work again."""
+        if self._receipts().is_dir():
+            from digest.pipeline.spans import take_up
+
+            take_up(self.store, self.config.mail, self._receipts(), now=self.clock())
+
+    def workers_alive(self) -> bool:
+        """Is a `digest worker` at work on this store, whatever this configuration says?"""
+        alive = self.store.workers(alive_since=self.clock() - SILENT)
+        return any(not is_dead(row.id) for row in alive)
 
     @cached_property
     def _one_composer(self) -> Composer:

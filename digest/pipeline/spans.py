@@ -224,6 +224,19 @@ def take_up(store: Store, mail: MailConfig, folder: Path, *, now: datetime) -> N
                 _settle(store, mail, left, now)
 
 
+def take_up_one(store: Store, mail: MailConfig, path: Path, *, now: datetime) -> None:
+    """Settles the journal of a run of one process that was killed, after which its mails became the work of many. A run that is at
+    work still keeps its own. The pause that a server asked that run for goes for all."""
+    left = read_journal(path, store=place_of(store))
+    holder = left.holder.rpartition(" ")[0]
+    if not holder or (store.lease_holder("run", now=now) == holder and not is_dead(holder)):
+        return
+    _settle(store, mail, left, now)
+    if left.wait is not None:
+        store.put_wait(RATE, left.wait.until, left.wait.seconds, left.wait.reason)
+    path.unlink(missing_ok=True)
+
+
 def _settle(store: Store, mail: MailConfig, left: Left, now: datetime) -> None:
     answers, untouched = known_from(store, left, now)
     if answers:
