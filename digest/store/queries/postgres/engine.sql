@@ -27,8 +27,11 @@ FROM procrastinate_jobs WHERE id = :id AND worker_id = :engine_id AND status = '
 SELECT id FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => :seconds);
 
 -- name: put_back_orphans()
--- Jobs of a worker whose row is gone.
-SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL;
+-- Jobs of a worker whose row is gone. Every worker asks for them: those that another gives back at this moment are passed over.
+WITH lost AS MATERIALIZED (
+    SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL FOR UPDATE SKIP LOCKED
+)
+SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM lost;
 
 -- name: remove_engine(id)
 SELECT procrastinate_unregister_worker_v1(:id);
