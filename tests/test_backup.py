@@ -216,6 +216,47 @@ def test_what_a_store_holds_is_replaced_only_when_told_and_kept_then(tmp_path: P
         assert store.check() == []
 
 
+def test_who_left_since_the_backup_is_no_reader_again(tmp_path: Path, store_url: str) -> None:
+    config = filled(tmp_path, store_url)
+    with open_store(store_url) as store:
+        for name in ("left", "complained", "erased", "asked"):
+            store.add_subscriber(f"{name}@example.org", digests=(), now=NOW)
+    file = kept(config, tmp_path / "b.db")
+    with open_store(store_url) as store:
+        store.remove_subscriber("LEFT@example.org", now=NOW)
+        complained = store.subscriber("complained@example.org")
+        assert complained is not None
+        store.suppress_subscriber(complained.id, "complained", now=NOW)
+        store.erase_subscriber("erased@example.org", now=NOW)
+        # Who left and came back is a reader.
+        store.remove_subscriber("asked@example.org", now=NOW)
+        store.add_subscriber("asked@example.org", digests=(), now=NOW)
+    assert put_back(config, file, replace=True).let_go == 3
+    with open_store(store_url) as store:
+        status = {reader.address: reader.status for reader in store.subscribers()}
+        erased, refused = store.suppression("erased@example.org"), store.suppression("complained@example.org")
+    assert status == {
+        "reader@example.org": "confirmed",
+        "left@example.org": "unsubscribed",
+        "complained@example.org": "suppressed",
+        "asked@example.org": "confirmed",
+    }
+    assert erased is not None and erased.reason == "erased"
+    assert refused is not None and refused.reason == "complained"
+    assert sorted(path.name for path in tmp_path.glob("*.part*")) == []
+
+
+def test_who_left_is_known_by_address_where_the_backup_is_of_another_store(tmp_path: Path) -> None:
+    other = filled(tmp_path / "other")
+    file = kept(other, tmp_path / "b.db")
+    config = filled(tmp_path / "ours")
+    with open_store(config.store.url) as store:
+        store.remove_subscriber("reader@example.org", now=NOW)
+    assert put_back(config, file, replace=True).let_go == 1
+    with open_store(config.store.url) as store:
+        assert store.delivery_counts()["queued"] == 0
+
+
 def test_who_has_the_file_open_sees_what_was_restored(tmp_path: Path) -> None:
     old = filled(tmp_path / "old", papers=2)
     file = kept(old, tmp_path / "b.db")

@@ -13,7 +13,7 @@ from msgspec import Struct
 from digest.app import LEASE, LEASE_TTL_S
 from digest.app.post import SILENT
 from digest.config import Config
-from digest.errors import StoreError, UsageError
+from digest.errors import UsageError
 from digest.process import is_dead, this_process
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
     Raises UsageError, also while workers are at work, LeaseHeld when a run is, and StoreError; nothing is changed then.
     """
     from digest.store import check_backup, open_store
+    from digest.store.backups import without
 
     check_backup(file)
     base, url = config.resolve("."), config.store.url
@@ -86,7 +87,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         if kept is not None:
             store.back_up(kept, done=done)
             # Nobody who has left since is mailed again because a disk broke.
-            with _without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
+            with without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
                 store.restore(clean, done=done)
         else:
             let_go = 0
@@ -100,29 +101,6 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
         let_go=let_go,
     )
-
-
-@contextmanager
-def _without(file: Path, copy: Path, gone: Gone, now: datetime) -> Iterator[tuple[Path, int]]:
-    """A copy of a backup without those who are gone, for as long as the block lasts, and how many they are."""
-    from digest.store import open_store
-
-    try:
-        os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        shutil.copyfile(file, copy)
-        with open_store(f"sqlite:///{quote(str(copy))}") as store:
-            let_go = store.keep_out(gone, now=now)
-        yield (copy, let_go) if let_go else (file, 0)
-    except OSError as error:
-        raise StoreError(
-            f"{copy}: the backup is copied there before it is put back, and that failed ({error.strerror}). Nothing was changed. "
-            "Free some space, or give this user the right to write the folder, then run again."
-        ) from error
-    finally:
-        for name in (copy.name, f"{copy.name}-wal", f"{copy.name}-shm"):
-            copy.with_name(name).unlink(missing_ok=True)
-        for older in copy.parent.glob(f"{copy.name}.before-*"):
-            older.unlink()
 
 
 @contextmanager

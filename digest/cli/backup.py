@@ -32,7 +32,8 @@ def backup(console: Console, file: Path) -> None:
 def restore(console: Console, file: Path, replace: bool) -> None:
     """Put what FILE holds in place of the store's content.
 
-    What happened since the backup is forgotten: who left since then is a reader again, and mails that waited then wait again.
+    What happened since the backup is forgotten, and mails that waited then wait again. But who left since then stays out, as far as
+    the store that is replaced can tell.
     """
     from digest.app import utc_now
     from digest.app.keeping import restore as put_back
@@ -44,13 +45,23 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         )
     kept = str(found.kept) if found.kept else None
     console.answer(
-        {"editions": found.editions, "subscribers": found.subscribers, "waiting": found.waiting, "kept": kept}
+        {
+            "editions": found.editions,
+            "subscribers": found.subscribers,
+            "waiting": found.waiting,
+            "kept": kept,
+            "let_go": found.let_go,
+        }
     )
     console.result(
         f"{config.store.shown}: {plural(found.editions, 'edition')}, {plural(found.subscribers, 'subscriber')}."
     )
     if found.kept:
         console.note(f"What was there before is kept in {shown(found.kept)}.")
+    if found.let_go:
+        console.note(
+            f"{plural(found.let_go, 'reader')} of the backup had left since, or may get no mail: they stay out."
+        )
     if found.waiting:
         console.note(
             f"{plural(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
 from digest.store.copying import Done, copy, empty
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
+from digest.store.leaving import Gone
 from digest.store.sqlite import Sqlite
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
@@ -44,6 +47,29 @@ def back_up(database: Database, file: Path, done: Done) -> int:
         raise StoreError(f"The backup {file} could not be written. {error}") from error
     finally:
         _remove(part)
+
+
+@contextmanager
+def without(file: Path, copy: Path, gone: Gone, now: datetime) -> Iterator[tuple[Path, int]]:
+    """A copy of a backup without those who are gone, for as long as the block lasts, and how many they are."""
+    from digest.store import open_store
+
+    try:
+        os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        shutil.copyfile(file, copy)
+        with open_store(f"sqlite:///{quote(str(copy))}") as store:
+            let_go = store.keep_out(gone, now=now)
+        _make_plain(copy)
+        yield (copy, let_go) if let_go else (file, 0)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"{copy}: the backup is copied there before it is put back, and that failed ({error}). Nothing was changed. "
+            "Free some space, or give this user the right to write the folder, then run again."
+        ) from error
+    finally:
+        _remove(copy)
+        for older in copy.parent.glob(f"{copy.name}.before-*"):
+            older.unlink()
 
 
 def _check_place(database: Database, file: Path) -> None:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
+
 from digest.model import Subscriber
 from digest.store.database import Database, stamp, whole
 from digest.store.numbers import retire_ids
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
-from digest.store.suppressions import fold, hashed
+from digest.store.suppressions import fold, hashed, secret_of
+
+
+class Gone(Struct, frozen=True, kw_only=True):
+    """Who gets no mail: folded addresses that left or are suppressed, and the keyed hashes of those that may be known by nothing
+    else, with reason and time; they mean something under the same `secret` only."""
+
+    left: frozenset[str]
+    suppressed: frozenset[str]
+    hashes: dict[str, tuple[str, str]]
+    secret: bytes
 
 
 class Leaving:
@@ -119,6 +131,45 @@ class Leaving:
             message_ids = sorted(one for (one,) in self._db.rows("message_ids_of", id=known.id))
             self._delete([known.id])
             return message_ids
+
+    def gone(self) -> Gone:
+        """Everybody who left, was erased, or is suppressed."""
+        with self._db.reading():
+            status = {
+                name: frozenset(row[1] for row in self._db.rows("folded_by_status", status=name))
+                for name in ("unsubscribed", "suppressed")
+            }
+            hashes = {row[0]: (row[1], row[2]) for row in self._db.rows("all_suppressions")}
+            secret = secret_of(self._db)
+        return Gone(
+            left=status["unsubscribed"], suppressed=status["suppressed"], hashes=hashes, secret=secret
+        )
+
+    @whole
+    def keep_out(self, gone: Gone, *, now: datetime) -> int:
+        """How many subscribers are let go, since they are gone elsewhere: unsubscribed, suppressed or erased as there."""
+        with self._db.writing():
+            hashes = gone.hashes if gone.secret == secret_of(self._db) else {}
+            rows = [{"hash": h, "reason": reason, "since": since} for h, (reason, since) in hashes.items()]
+            self._db.many("suppress_once", rows)
+            everybody = [
+                row
+                for status in (*ON_THE_LIST, "pending", "unsubscribed")
+                for row in self._db.rows("folded_by_status", status=status)
+            ]
+            return sum(self._let_go(number, folded, gone, hashes, now) for number, folded in everybody)
+
+    def _let_go(
+        self, number: int, folded: str, gone: Gone, hashes: dict[str, tuple[str, str]], now: datetime
+    ) -> bool:
+        reason, _ = hashes.get(hashed(self._db, folded), ("", ""))
+        if reason == "erased":
+            return self.erase_subscriber(folded, now=now) is not None
+        if reason or folded in gone.suppressed:
+            return self.suppress_subscriber(
+                number, "complained" if reason == "complained" else "bounced", now=now
+            )
+        return folded in gone.left and self.leave(number, now=now)
 
     def _known(self, number: int) -> Subscriber | None:
         row = self._db.one("subscriber_by_id", id=number)

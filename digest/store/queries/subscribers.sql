@@ -92,6 +92,12 @@ SELECT message_id FROM letters WHERE subscriber_id = :id;
 -- name: suppression(hash)^
 SELECT reason, since FROM suppressions WHERE hash = :hash;
 
+-- name: folded_by_status(status)
+SELECT id, folded FROM subscribers WHERE status = :status ORDER BY id;
+
+-- name: all_suppressions()
+SELECT hash, reason, since FROM suppressions;
+
 -- name: suppress(hash, reason, since)!
 INSERT INTO suppressions (hash, reason, since) VALUES (:hash, :reason, :since)
 ON CONFLICT (hash) DO UPDATE SET reason = EXCLUDED.reason, since = EXCLUDED.since;
