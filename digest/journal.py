@@ -93,6 +93,25 @@ def read_journal(path: Path, *, store: str) -> Left:
 
 
 @contextmanager
+def set_aside(path: Path, ending: str) -> Iterator[None]:
+    """In this block another content takes the place of the store's, in which the same numbers are other mails: the journals, of one
+    process and of many, get another name, and theirs again where the block fails. Raises StoreError."""
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for each in (path, path.with_name(f"{path.name}.d")):
+            if each.exists():
+                moved.append((each, each.rename(each.with_name(each.name + ending))))
+    except OSError as error:
+        raise _fault(path, error) from error
+    try:
+        yield
+    except BaseException:
+        for each, aside in moved:
+            aside.rename(each)
+        raise
+
+
+@contextmanager
 def left_behind(path: Path, *, store: str) -> Iterator[Left | None]:
     """What a process left in its journal in the folder of many; the file goes at the end of a block that ended well. None where
     its process lives, somebody else settles it, or it is of another store. Raises StoreError as read_journal does."""

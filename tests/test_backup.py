@@ -257,6 +257,22 @@ def test_who_left_is_known_by_address_where_the_backup_is_of_another_store(tmp_p
         assert store.delivery_counts()["queued"] == 0
 
 
+def test_receipts_of_what_was_there_are_not_taken_for_those_of_the_backup(tmp_path: Path) -> None:
+    """After it the same numbers are other mails."""
+    config = filled(tmp_path)
+    file = kept(config, tmp_path / "b.db")
+    receipts, many = tmp_path / "digest.db.receipts", tmp_path / "digest.db.receipts.d"
+    receipts.write_bytes(b"of a run that was killed")
+    many.mkdir()
+    (many / "1.receipts").write_bytes(b"of a worker that was killed")
+    with pytest.raises(UsageError, match="--replace"):
+        put_back(config, file)
+    assert receipts.exists() and many.exists()
+    put_back(config, file, replace=True)
+    assert not receipts.exists() and not many.exists()
+    assert (tmp_path / f"{many.name}.before-restore-20260105T060000Z" / "1.receipts").exists()
+
+
 def test_who_has_the_file_open_sees_what_was_restored(tmp_path: Path) -> None:
     old = filled(tmp_path / "old", papers=2)
     file = kept(old, tmp_path / "b.db")

@@ -13,7 +13,8 @@ from digest.app.keeping import copy_store, restore
 from digest.config import Config
 from digest.errors import UsageError
 from digest.journal import Journal, Wait
-from digest.model import Receipt
+from digest.model import Receipt, Span
+from digest.pipeline.issue import issue as issue_for
 from digest.pipeline.trying import place_of
 from digest.process import this_process
 from digest.store import WorkerRow
@@ -129,3 +130,23 @@ def test_a_store_is_not_moved_or_put_back_under_workers(config: Config, tmp_path
     assert not (tmp_path / "two.db").exists()
     with pytest.raises(UsageError, match="Stop all of them"):
         restore(config, tmp_path / "b.db", replace=True, now=NOW, done=lambda rows: None)
+
+
+def test_no_worker_sends_a_mail_before_the_pages_that_it_links_to(config: Config) -> None:
+    """Whoever issued the edition may have died before it was published, or a disk was full."""
+    with opened(config) as app:
+        app.store.add_subscriber("reader@example.org", digests=["daily"], now=NOW)
+        sight(app.store, a_paper())
+        issued = issue_for(config.digest[0], config, app.store, day=NOW.date(), now=NOW)
+        due = app.store.next_due()
+        assert issued.queued == 1 and due is not None
+        span = Span(edition_id=1, due_at=due, first=1, last=1)
+        feeds = config.resolve(config.site.output)
+        feeds.write_text("in the way")
+        report, again_at = app.deliver_span(span)
+        assert report.queued == 1 and report.error is not None and str(feeds) in report.error
+        assert again_at is not None and again_at > NOW
+        feeds.unlink()
+        report, again_at = app.deliver_span(span)
+        assert (report.accepted, report.error, again_at) == (1, None, None)
+        assert (feeds / "index.html").exists()

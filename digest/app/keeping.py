@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from digest.app import LEASE, LEASE_TTL_S
-from digest.app.post import SILENT
+from digest.app.post import SILENT, receipts_of
 from digest.config import Config
 from digest.errors import UsageError
+from digest.journal import set_aside
 from digest.process import is_dead, this_process
 
 if TYPE_CHECKING:
@@ -84,14 +85,15 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                 "and what is there now is kept in a file"
             )
         kept = _keeping_place(config, now) if found else None
-        if kept is not None:
-            store.back_up(kept, done=done)
-            # Nobody who has left since is mailed again because a disk broke.
-            with without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
-                store.restore(clean, done=done)
-        else:
-            let_go = 0
-            store.restore(file, done=done)
+        let_go = 0
+        with set_aside(receipts_of(config), _ending(now)):
+            if kept is None:
+                store.restore(file, done=done)
+            else:
+                store.back_up(kept, done=done)
+                # Nobody who has left since is mailed again because a disk broke.
+                with without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
+                    store.restore(clean, done=done)
     with open_store(url, base=base) as store:
         counts, held = store.delivery_counts(), store.holds()
     return Restored(
@@ -121,7 +123,11 @@ def _keeping_place(config: Config, now: datetime) -> Path:
     from digest.store import sqlite_file
 
     file = sqlite_file(config.store.url, config.resolve(".")) or config.resolve("digest.db")
-    return file.with_name(f"{file.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    return file.with_name(f"{file.name}{_ending(now)}")
+
+
+def _ending(now: datetime) -> str:
+    return f".before-restore-{now:%Y%m%dT%H%M%SZ}"
 
 
 def _said(found: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from digest.config import Config
-from digest.errors import ConfigError, UsageError
+from digest.errors import ConfigError, LeaseHeld, PublishError, RenderError, UsageError
 from digest.model import (
     Delivery,
     DeliveryReport,
@@ -27,6 +28,8 @@ from digest.model import (
 )
 from digest.process import is_dead
 
+log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 # A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
 SILENT = timedelta(seconds=30)
+# Mails whose pages could not be written are tried again after so long.
+_PAGES_AGAIN = timedelta(minutes=1)
 _NOT_BESIDE_WORKERS = (
     'A `digest worker` is at work on this store, and [engine] kind = "in-process" here: the mails are left to it. '
     "Stop the workers, then run `digest send`; or give this configuration the [engine] of theirs."
@@ -62,7 +67,7 @@ class Post:
         def store(self) -> Store: ...
         @property
         def renderer(self) -> Renderer: ...
-        def alone(self) -> AbstractContextManager[None]: ...
+        def alone(self, part: str = "") -> AbstractContextManager[None]: ...
         def renew(self) -> None: ...
         def publish(self) -> object: ...
         def newest_edition(self, day: date | None = None) -> Edition: ...
@@ -160,6 +165,11 @@ class Post:
         """
         from digest.pipeline.spans import deliver_span
 
+        if error := self._publish_before(span):
+            rest = self.store.rest_of(span)
+            return DeliveryReport(
+                queued=rest.queued, held=rest.sending, error=error
+            ), self.clock() + _PAGES_AGAIN
         return deliver_span(
             self.store,
             self._open_transport(),
@@ -172,6 +182,23 @@ class Post:
             stop=self.stop,
             progress=progress,
         )
+
+    def _publish_before(self, span: Span) -> str:
+        """Publishes the pages that the mails of a span link to, where whoever issued them could not; what is wrong where they
+        still are not there, else ""."""
+        names = {digest.name for digest in self.config.digest}  # of another one there is nothing to publish
+        if self.store.unpublished(span.edition_id) not in names:
+            return ""
+        try:
+            with self.alone("issue"):
+                if self.store.unpublished(span.edition_id):
+                    self.publish()
+        except LeaseHeld:
+            return "another process publishes the pages that these mails link to"
+        except (PublishError, RenderError) as error:
+            log.error("mails wait for their pages: %s", error)
+            return str(error)
+        return ""
 
     def take_up_receipts(self) -> None:
         """Settles what processes of this machine were sending when they were killed, workers and runs of one process. A worker does
@@ -205,11 +232,7 @@ class Post:
         return one.with_name(f"{one.name}.d")
 
     def _journal(self) -> Path:
-        """Where the receipts of a run are noted before they are in the store: beside it, or below the configuration."""
-        from digest.store import sqlite_file
-
-        file = sqlite_file(self.config.store.url, self.config.resolve("."))
-        return file.with_name(f"{file.name}.receipts") if file else self.config.resolve("var/receipts")
+        return receipts_of(self.config)
 
     def _open_transport(self) -> Callable[[], Transport]:
         from digest.smtp import open_transport
@@ -343,6 +366,14 @@ class Post:
             for raw in _until(self.stop, mails):
                 lines.append(self.take_report(raw))
         return lines
+
+
+def receipts_of(config: Config) -> Path:
+    """Where the receipts of a run are noted before they are in the store: beside it, or below the configuration."""
+    from digest.store import sqlite_file
+
+    file = sqlite_file(config.store.url, config.resolve("."))
+    return file.with_name(f"{file.name}.receipts") if file else config.resolve("var/receipts")
 
 
 def _until(stop: threading.Event, mails: Iterator[bytes]) -> Iterator[bytes]:

@@ -15,6 +15,12 @@ class Publishing:
         with self._db.reading():
             return int(self._db.value("meta_value", key=_key(digest)) or 0)
 
+    def unpublished(self, edition: int) -> str:
+        """The digest of an edition, given by its row, whose pages are not all written yet; "" where they are."""
+        with self._db.reading():
+            digest, number = self._db.one("edition_place", id=edition) or ("", 0)
+            return digest if self.published(digest) < number else ""
+
     def note_published(self, digest: str, number: int) -> None:
         """All pages up to this edition's are written."""
         if number != self.published(digest):

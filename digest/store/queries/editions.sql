@@ -42,6 +42,9 @@ WHERE paper_id = :paper_id AND digest = :digest AND state = 'waiting';
 -- name: edition(digest, date, part)$
 SELECT snapshot FROM editions WHERE digest = :digest AND date = :date AND part = :part;
 
+-- name: edition_place(id)^
+SELECT digest, number FROM editions WHERE id = :id;
+
 -- name: edition_row(digest, date, part)$
 SELECT id FROM editions WHERE digest = :digest AND date = :date AND part = :part;
 
