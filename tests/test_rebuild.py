@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
@@ -301,6 +302,69 @@ def test_a_rebuild_after_every_single_run_finds_nothing_to_write(tmp_path: Path,
         assert differences(before, bytes_below(tmp_path / "here" / "feeds")) == [], f"run {n + 1}: {step}"
         if n + 1 == runs:
             break
+
+
+class Ended(BaseException):
+    """The process ends here."""
+
+
+def ends_at_the_first_old_file(folder: Path) -> Callable[[str, str], None]:
+    """A rename that ends the process where it would replace a page of a paper below this folder."""
+
+    def rename(temporary: str, target: str) -> None:
+        if Path(target).exists() and target.startswith(f"{folder}/papers/"):
+            raise Ended
+        Path(temporary).rename(target)
+
+    return rename
+
+
+def run(config: Config, step: dict[str, Any]) -> None:
+    with open_app(config, clock=lambda: step["now"]) as app:
+        app.daily(**step)
+
+
+def test_a_run_that_ended_between_new_files_and_old_ones_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path / "here")
+    output = tmp_path / "here" / "feeds"
+    ended = 0
+    for n, step in zip(range(8), steps(tmp_path / "here", 6), strict=False):
+        folder = output / "preprints" if n % 2 else output
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", ends_at_the_first_old_file(folder))
+            try:
+                run(config, step)
+            except Ended:
+                ended += 1
+        run(config, step)
+    published = bytes_below(output)
+    with open_app(config) as app:
+        app.rebuild()
+    assert differences(published, bytes_below(output)) == []
+    assert ended > 2
+
+
+def test_a_first_publication_that_ended_between_new_files_and_old_ones_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path / "here")
+    output = tmp_path / "here" / "feeds"
+    for _, step in zip(range(2), steps(tmp_path / "here", 6), strict=False):
+        run(config, step)
+    whole = bytes_below(output)
+    # As an older program left it: another look of the pages, and no feed of editions.
+    (output / "editions.xml").unlink()
+    for page in (output / "papers").rglob("index.html"):
+        page.write_text("old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", ends_at_the_first_old_file(output))
+        with pytest.raises(Ended), open_app(config) as app, app.alone():
+            app.publish()
+    with open_app(config) as app, app.alone():
+        app.publish()
+    assert differences(bytes_below(output), whole) == []
 
 
 def test_a_file_that_was_damaged_or_deleted_is_mended_by_a_rebuild(tmp_path: Path) -> None:

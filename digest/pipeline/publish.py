@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from digest.store import Store
 
 
+# Where it is missing an older program published the site, or none.
+_MARK = "editions.xml"
 # So many are in memory for the feed of editions.
 EDITIONS_PAPERS = 2000
 
@@ -58,7 +61,7 @@ def publish(
         heads = store.edition_heads(digest.name)
         folder = _Folder(website, digest)
         # Of a site that an older program published, the pages that it did not know are missing.
-        all_of_it = everything or (bool(heads) and not folder.has("editions.xml"))
+        all_of_it = everything or (bool(heads) and not folder.has(_MARK))
         recent = recent_editions(digest, store)
         wanted = (
             store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads, recent)
@@ -74,10 +77,11 @@ def publish(
             everything=all_of_it,
             done=done,
         )
-        report = website.write(made)
-        total = replace(
-            total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
-        )
+        for pages_of in _with_the_mark_apart(made, folder.path(_MARK)) if all_of_it else (made,):
+            report = website.write(pages_of)
+            total = replace(
+                total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
+            )
         store.forget_touched(digest.name, changed)
         store.note_published(digest.name, max((head.number for head in heads), default=0))
     return total
@@ -100,7 +104,26 @@ class _Folder:
         self._website, self._root = website, f"{digest.path}/" if digest.path else ""
 
     def has(self, path: str) -> bool:
-        return self._website.has(f"{self._root}{path}")
+        return self._website.has(self.path(path))
+
+    def path(self, path: str) -> str:
+        return f"{self._root}{path}"
+
+
+def _with_the_mark_apart(made: Iterator[Page], mark: str) -> Iterator[Iterator[Page]]:
+    """The pages before the file that says that all was published, and then the others: a new file may take its place before
+    those that stood do, and this one must not."""
+    rest: list[Page] = []
+
+    def before() -> Iterator[Page]:
+        for page in made:
+            if page.path == mark:
+                rest.append(page)
+                return
+            yield page
+
+    yield before()
+    yield chain(rest, made)
 
 
 class AllThere:

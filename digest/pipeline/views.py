@@ -5,6 +5,7 @@ A few at a time are in memory, so that ten years are rebuilt in as much of it as
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
@@ -55,6 +56,7 @@ class Views:
         self._base = replace(base, catalogue=tuple(self._catalogue()))
         self._written: set[str] = set()  # keys of papers
         self._labels: dict[LabelKind, set[str]] = {"topic": set(), "category": set(), "author": set()}
+        self._by_author: Counter[str] = Counter()  # how many papers of the editions at hand
         self._days: set[date] = set()
         self._moved = bool(store.touched(digest.name))  # papers changed, or are shown in another place
 
@@ -70,6 +72,7 @@ class Views:
             self._written.update(record.key for record in records)
             if not everything:
                 self._note_earlier(batch, records)
+                self._by_author.update(slug for record in records for slug in _author_slugs(record))
             yield replace(
                 self._base,
                 editions=with_found(batch, self._store),
@@ -111,8 +114,7 @@ class Views:
         return tuple(self._store.records(self._digest.name, sorted(keys)))
 
     def _author_pages_of(self, records: Sequence[PaperRecord]) -> frozenset[str]:
-        slugs = {slug_of(name) for record in records for name in record.paper.authors} - {""}
-        return frozenset(self._author_pages(slugs))
+        return frozenset(self._author_pages({slug for record in records for slug in _author_slugs(record)}))
 
     def _author_pages(self, slugs: Collection[str]) -> set[str]:
         found = self._store.labels(self._digest.name, "author", slugs=sorted(slugs), least=AUTHOR_PAPERS)
@@ -127,14 +129,28 @@ class Views:
             self._written.update(batch)
             yield replace(self._base, records=records, author_pages=self._author_pages_of(records))
         keys: set[str] = set()
-        pages = self._author_pages(self._labels["author"])
-        for slug in sorted(self._labels["author"]):
-            if self._published.has(f"authors/{slug}/index.html") != (slug in pages):
-                places = self._store.newest_places(self._digest.name, "author", slug, limit=None)
-                keys.update(place.key for place in places[:SHOWN_AT_MOST])
+        for slug in self._relinked_authors():
+            places = self._store.newest_places(self._digest.name, "author", slug, limit=None)
+            keys.update(place.key for place in places[:SHOWN_AT_MOST])
         for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
             records = self._records(batch)
             yield replace(self._base, relinked=records, author_pages=self._author_pages_of(records))
+
+    def _relinked_authors(self) -> list[str]:
+        """Authors whose page is there and should not be, or the other way round; and those who have one since the editions at
+        hand, although it is there: a run that was ended after it had written the page may not have come to the links."""
+        slugs = sorted(self._labels["author"])
+        pages = self._author_pages(slugs)
+        papers = {
+            label.slug: label.papers
+            for label in self._store.labels(self._digest.name, "author", slugs=sorted(self._by_author))
+        }
+        return [
+            slug
+            for slug in slugs
+            if self._published.has(f"authors/{slug}/index.html") != (slug in pages)
+            or (slug in pages and papers.get(slug, AUTHOR_PAPERS) - self._by_author[slug] < AUTHOR_PAPERS)
+        ]
 
     # --- channels
 
@@ -293,6 +309,10 @@ def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]
         )
         for edition in editions
     )
+
+
+def _author_slugs(record: PaperRecord) -> set[str]:
+    return {slug_of(name) for name in record.paper.authors} - {""}
 
 
 def _channel(label: Label) -> Channel:
