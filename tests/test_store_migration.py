@@ -317,9 +317,14 @@ def test_a_store_of_the_third_version_loses_nothing_and_its_index_is_filled(
 
 
 def test_who_had_left_before_the_schema_knew_is_not_forgotten(third_url: str) -> None:
-    with closing(
-        Sqlite(Path(third_url.removeprefix("sqlite:///"))) if "sqlite" in third_url else Postgres(third_url)
-    ) as db, db.writing():
+    with (
+        closing(
+            Sqlite(Path(third_url.removeprefix("sqlite:///")))
+            if "sqlite" in third_url
+            else Postgres(third_url)
+        ) as db,
+        db.writing(),
+    ):
         db.execute("DELETE FROM deliveries", {})
         db.execute("UPDATE subscribers SET status = 'unsubscribed' WHERE id = 1", {})
     with open_store(third_url) as store:
