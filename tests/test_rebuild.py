@@ -324,14 +324,15 @@ def run(config: Config, step: dict[str, Any]) -> None:
         app.daily(**step)
 
 
+@pytest.mark.parametrize("odd", [True, pytest.param(False, marks=pytest.mark.torture)])
 def test_a_run_that_ended_between_new_files_and_old_ones_is_made_up_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: bool
 ) -> None:
     config = configured(tmp_path / "here")
     output = tmp_path / "here" / "feeds"
     ended = 0
     for n, step in zip(range(8), steps(tmp_path / "here", 6), strict=False):
-        folder = output / "preprints" if n % 2 else output
+        folder = output if (n % 2 == 1) is odd else output / "preprints"
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", ends_at_the_first_old_file(folder))
             try:

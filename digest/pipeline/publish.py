@@ -254,10 +254,10 @@ def _wanted(
     }
     before = False
     for head in heads:
-        # Those that are new; those whose own page, month or year is missing; and the one after, which links back to it; and
-        # those of whose papers something was found.
-        wanted = missing(head)
-        if wanted or before or head.number > published or (head.date, head.part) in completed_since:
+        # Those that are new and those whose own page, month or year is missing; each time the one after, which links back to it,
+        # also where a run ended that had written the new one; and those of whose papers something was found.
+        wanted = missing(head) or head.number > published
+        if wanted or before or (head.date, head.part) in completed_since:
             at = (head.date, head.part)
             edition = known[at] if at in known else store.edition(digest.name, *at)
             if edition is not None:
