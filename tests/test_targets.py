@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from digest import website
 from digest.config import PublishConfig
 from digest.targets import KINDS, publish_to
 from digest.targets.files import steps_of
@@ -121,13 +122,17 @@ def test_what_a_failed_copy_lacks_comes_with_the_next(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_old_files_whole(tmp_path: Path) -> None:
     root = site(tmp_path / "site")
-    # /dev/full takes no byte: it stands where the temporary file of the feed would.
     there = tmp_path / "there"
     assert publish_to(folder(there), root, base=tmp_path).error is None
-    (there / ".digest-part-rss.xml").symlink_to("/dev/full")
     (root / "rss.xml").write_text("newer")
-    report = publish_to(folder(there), root, base=tmp_path)
-    assert report.error and "rss.xml" in report.error and "No space left" in report.error
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(website, "_syncfs", lambda: full)
+        report = publish_to(folder(there), root, base=tmp_path)
+    assert report.error and str(there) in report.error and "No space left" in report.error
     assert "the next run sends what is missing" in report.error
     assert (there / "rss.xml").read_text() == "rss.xml of the site"
     assert publish_to(folder(there), root, base=tmp_path).error is None

@@ -575,10 +575,11 @@ def call(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_plain_in_a_pipe_and_speaks_json(folder: Path, name: str) -> None:
     plain = call(folder, name, *COMMANDS[name], NO_COLOR="1")
-    assert plain.returncode == 0, plain.stderr
+    # The doctor finds, and says so by its exit code, that a site of days long past is silent.
+    assert plain.returncode in ((0, 1) if name == "doctor" else (0,)), plain.stderr
     assert plain.stdout
     spoken = call(folder, name, *COMMANDS[name], "--json")
-    assert spoken.returncode == 0, spoken.stderr
+    assert spoken.returncode == plain.returncode, spoken.stderr
     assert json.loads(spoken.stdout)["schema"] == 1
     for text in (plain.stdout, plain.stderr, spoken.stdout, spoken.stderr):
         assert "\x1b" not in text

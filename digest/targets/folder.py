@@ -14,12 +14,14 @@ def send(errand: Errand) -> Iterator[bool]:
     """For each file whether it was written. Those with the same bytes stay untouched, others are replaced as a whole."""
     there = Website(local_path(errand, errand.target.path))
     for step in errand.steps:
-        for path in step:
-            try:
-                report = there.write([Page(path=path, body=(errand.root / path).read_bytes())])
-            except PublishError as error:
-                raise _said_of_a_copy(error) from error
-            yield report.written == 1
+        paths = list(step)
+        before = len(there.changed)
+        try:
+            there.write(Page(path=path, body=(errand.root / path).read_bytes()) for path in paths)
+        except PublishError as error:
+            raise _said_of_a_copy(error) from error
+        written = set(there.changed[before:])
+        yield from (path in written for path in paths)
 
 
 def _said_of_a_copy(error: PublishError) -> PublishError:
