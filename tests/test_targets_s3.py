@@ -208,7 +208,9 @@ def test_a_killed_run_is_completed_by_the_next(tmp_path: Path, storage: str, buc
     assert 6 <= len(there) < len(SITE)
     assert there.items() <= files_below(root).items()
     report = publish(bucket.name, storage, root)
-    assert (report.written, report.unchanged, report.error) == (len(SITE) - len(there), len(there), None)
+    # What the killed run had sent whole may be put away by the storage after we looked: that too is there.
+    assert (report.written + report.unchanged, report.error) == (len(SITE), None)
+    assert report.unchanged >= len(there)
     assert objects(bucket) == files_below(root)
 
 
