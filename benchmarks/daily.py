@@ -197,7 +197,8 @@ def _history(folder: Path, papers: Papers) -> None:
 
     config = load_config(folder / "config.toml", {})
     digest = config.digest[0]
-    read = sources.read(Listing(location="feed", body=pages.atom_feed(papers.of(0))), "feed").papers
+    # As the run will read it: papers of another parser would be completed and compared closely every day.
+    read = sources.read(Listing(location=str(folder / _FILE), body=pages.atom_feed(papers.of(0)))).papers
     parts = [read[at : at + papers.new] for at in range(0, len(read), papers.new)]
     quiet = max(len(parts) - EDITIONS, 0)
     with open_store(f"sqlite:///{folder / 'digest.db'}") as store:
