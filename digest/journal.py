@@ -136,6 +136,18 @@ def journals_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_ENDING}"))
 
 
+def forget_unused(folder: Path, *, before: datetime) -> int:
+    """Removes journals that never came to their name, since their process was killed while it made them: nothing is in them. Those
+    of `before` only: a younger one may be in the making. How many there were."""
+    count = 0
+    for path in folder.glob(f"*{_NEW}"):
+        with suppress(OSError):
+            if path.stat().st_mtime < before.timestamp():
+                path.unlink()
+                count += 1
+    return count
+
+
 def _locked(file: int, path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def worker() -> WorkerRow:
         queues=("deliver",),
         doing="",
         started_at=NOW,
-        seen_at=NOW,
+        seen_at=datetime.now(UTC),  # by the clock of the database
     )
 
 
@@ -96,6 +97,19 @@ def test_what_a_killed_run_had_sent_is_not_sent_again_by_workers(config: Config)
         assert not app._journal().exists()
 
 
+def test_a_journal_that_never_came_to_its_name_is_removed(config: Config) -> None:
+    """Its process was killed while it made it. One that is being made at this moment stays."""
+    with opened(config) as app:
+        folder = app._receipts()
+        folder.mkdir(parents=True)
+        for name, minutes in (("left.new", 90), ("made.new", 1)):
+            (folder / name).write_bytes(b"")
+            then = (NOW - timedelta(minutes=minutes)).timestamp()
+            os.utime(folder / name, (then, then))
+        app.take_up_receipts()
+        assert [path.name for path in folder.iterdir()] == ["made.new"]
+
+
 def test_a_run_that_is_at_work_keeps_its_journal(config: Config) -> None:
     with opened(config) as app:
         with app.alone():
@@ -117,7 +131,7 @@ def test_one_process_sends_nothing_while_workers_do(config: Config) -> None:
         assert report.error is not None
         assert "digest worker" in report.error
         assert states(app) == {"sending": 3}
-        app.store.put_worker(replace(worker(), seen_at=NOW - timedelta(minutes=1)))
+        app.store.put_worker(replace(worker(), seen_at=datetime.now(UTC) - timedelta(minutes=1)))
         assert app.send().accepted == 3
 
 

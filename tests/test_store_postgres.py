@@ -301,7 +301,7 @@ class Cutter:
     """Stands between a client and the server, and cuts the line at COMMIT: before the server hears it, or before it answers."""
 
     def __init__(self, folder: Path, server: str) -> None:
-        self._server, self.cut = server, ""
+        self._server, self.cut, self.once = server, "", False
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -327,7 +327,8 @@ class Cutter:
             while data := client.recv(65536):
                 if b"COMMIT" in data and self.cut:
                     lost.set()
-                    if self.cut == "before it is heard":
+                    cut, self.cut = self.cut, "" if self.once else self.cut
+                    if cut == "before it is heard":
                         break
                 server.sendall(data)
         with suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from functools import cached_property
@@ -20,7 +20,7 @@ from digest.app.health import Watch
 from digest.app.post import Post, Progress
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
-from digest.errors import ConfigError, DigestError, LeaseHeld, UsageError
+from digest.errors import ConfigError, DigestError, LeaseHeld, StoreError, UsageError
 from digest.fetch import ARXIV_INTERVAL_S, Fetcher
 from digest.model import (
     Candidate,
@@ -368,18 +368,30 @@ class App(Post, Watch, Fleet):
                 try:
                     yield
                 finally:
-                    self.store.release_lease(name, self._holder)
+                    self._give_lease(name)
             finally:
                 self._lease = before
 
     def _take_lease(self) -> None:
-        self.store.acquire_lease(
-            self._lease, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead
-        )
+        try:
+            self.store.acquire_lease(
+                self._lease, self._holder, now=self.clock(), ttl_s=LEASE_TTL_S, is_dead=is_dead
+            )
+        except StoreError:
+            # Perhaps only the answer was lost: nobody is to wait for a lease of which its holder knows nothing.
+            with suppress(StoreError):
+                self.store.release_lease(self._lease, self._holder)
+            raise
+
+    def _give_lease(self, name: str) -> None:
+        try:
+            self.store.release_lease(name, self._holder)
+        except StoreError:  # whether it was given back is not known then: once more does no harm
+            self.store.release_lease(name, self._holder)
 
     def rest(self, seconds: float) -> bool:
         """Lets other runs work for so long, in the middle of one of ours; True when told to stop meanwhile."""
-        self.store.release_lease(LEASE, self._holder)
+        self._give_lease(LEASE)
         _AT_WORK.release()
         try:
             stopped = self.stop.wait(seconds)

@@ -66,11 +66,11 @@ class Fleet:
 
     def fleet_state(self, now: datetime) -> FleetState:
         """The workers of this store, and their jobs. Changes nothing."""
-        workers = self.store.workers()
+        workers, heard = self.store.workers(), {row.id for row in self.store.workers_heard(SILENT)}
         return FleetState(
             leader=self.store.lease_holder(LEADER, now=now),
             workers=workers,
-            silent=frozenset(row.id for row in workers if row.seen_at < now - SILENT or is_dead(row.id)),
+            silent=frozenset(row.id for row in workers if row.id not in heard or is_dead(row.id)),
             jobs=self.store.job_counts(),
             failed=self.store.failed_jobs(),
         )
@@ -178,6 +178,12 @@ class Fleet:
         for edition in self._carried(digests):
             self.store.release_deliveries(edition, now=self.clock() + HOLD)
 
+    def _let_published_go(self) -> None:
+        """The mails of every edition whose pages are there may go: who issued it may have died before it could say so."""
+        for edition in self.store.held_editions():
+            if not self.store.unpublished(edition):
+                self.store.release_deliveries(edition, now=self.clock() + HOLD)
+
     def _carried(self, digests: Iterable[DigestReport]) -> list[tuple[str, str]]:
         return (
             [(digest.name, digest.edition.id) for digest in digests if digest.edition] if self.batch else []
@@ -191,6 +197,7 @@ class Fleet:
         with self.alone("issue"):
             self.wake()
             self.publish()
+            self._let_published_go()
         if self.batch:
             self.carry_left_out()
         return DeliveryReport(queued=self.store.open_delivery_counts()["queued"])

@@ -108,14 +108,19 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
 @contextmanager
 def _leased(store: Store, now: datetime) -> Iterator[None]:
     holder = this_process()
-    if any(not is_dead(row.id) for row in store.workers(alive_since=now - SILENT)):
-        # They send beside any run, and would go on with what was copied away or put back.
-        raise UsageError("a `digest worker` is at work on this store. Stop all of them, then run again")
+    _check_workers(store)
     store.acquire_lease(LEASE, holder, now=now, ttl_s=LEASE_TTL_S, is_dead=is_dead)
     try:
+        _check_workers(store)  # one that begins from here on waits for the lease
         yield
     finally:
         store.release_lease(LEASE, holder)
+
+
+def _check_workers(store: Store) -> None:
+    """They send beside any run, and would go on with what was copied away or put back."""
+    if any(not is_dead(row.id) for row in store.workers_heard(SILENT)):
+        raise UsageError("a `digest worker` is at work on this store. Stop all of them, then run again")
 
 
 def _keeping_place(config: Config, now: datetime) -> Path:

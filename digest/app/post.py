@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
 SILENT = timedelta(seconds=30)
+# A journal that has no name after so long is not in the making any more.
+_IN_THE_MAKING = timedelta(hours=1)
 # Mails whose pages could not be written are tried again after so long.
 _PAGES_AGAIN = timedelta(minutes=1)
 _NOT_BESIDE_WORKERS = (
@@ -203,9 +205,11 @@ class Post:
     def take_up_receipts(self) -> None:
         """Settles what processes of this machine were sending when they were killed, workers and runs of one process. A worker does
         so when it begins; each span does it for workers too."""
+        from digest.journal import forget_unused
         from digest.pipeline.spans import take_up, take_up_one
 
         now = self.clock()
+        forget_unused(self._receipts(), before=now - _IN_THE_MAKING)
         take_up(self.store, self.config.mail, self._receipts(), now=now)
         take_up_one(self.store, self.config.mail, self._journal(), now=now)
 
@@ -218,8 +222,7 @@ class Post:
 
     def workers_alive(self) -> bool:
         """Is a `digest worker` at work on this store, whatever this configuration says?"""
-        alive = self.store.workers(alive_since=self.clock() - SILENT)
-        return any(not is_dead(row.id) for row in alive)
+        return any(not is_dead(row.id) for row in self.store.workers_heard(SILENT))
 
     @cached_property
     def _one_composer(self) -> Composer:

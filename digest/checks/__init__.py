@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import getaddresses
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -18,7 +17,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
-from digest.checks._operation import engine_problems, monitor_problems
+from digest.checks._operation import engine_problems, is_network, monitor_problems
 from digest.checks._publish import hub_problems, publish_problems
 from digest.checks._readers import theme_problems, view_problems
 from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
@@ -119,16 +118,8 @@ def _web_problems(web: WebConfig) -> list[str]:
     return found + [
         f'[web]: "proxies" has {text!r}, which is no address or network. Write "127.0.0.1" or "10.0.0.0/8".'
         for text in web.proxies
-        if not _is_network(text)
+        if not is_network(text)
     ]
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 def _store_problems(store: StoreConfig) -> list[str]:

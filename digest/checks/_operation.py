@@ -41,7 +41,7 @@ def monitor_problems(tables: Mapping[str, Any]) -> list[str]:
     found += [
         f'[monitor]: "metrics_from" has {text!r}, which is no address or network. Write "127.0.0.1" or "10.0.0.0/8".'
         for text in monitor.metrics_from
-        if not _is_network(text)
+        if not is_network(text)
     ]
     return found
 
@@ -59,7 +59,8 @@ def _looks_like_an_address(text: str) -> bool:
     return bool(local and at and domain) and not any(c.isspace() or c in ",;<>" for c in text)
 
 
-def _is_network(text: str) -> bool:
+def is_network(text: str) -> bool:
+    """Is it one address, or a network of them, of IPv4 or IPv6?"""
     try:
         ip_network(text, strict=False)
     except ValueError:

@@ -75,6 +75,12 @@ class Fleet:
             rows = self._db.rows("workers", since=stamp(alive_since) if alive_since else "")
         return [_worker(row) for row in rows]
 
+    def workers_heard(self, within: timedelta) -> list[WorkerRow]:
+        """The workers that said so short a while ago that they live, by the clock that wrote it: the database's."""
+        rows = self.workers()
+        since = self.server_time() - within if rows else None
+        return [row for row in rows if since is not None and row.seen_at >= since]
+
     def remove_worker(self, row: WorkerRow) -> None:
         """Forgets a worker that has ended, and frees what it held of runs."""
         with self._db.writing():
@@ -177,10 +183,9 @@ class Fleet:
             return self._engine_there()
 
     def server_time(self) -> datetime:
-        """What time it is by the clock of the database's server."""
+        """What time it is by the clock of the database's server; with SQLite that is this machine's."""
         with self._db.reading():
-            found: datetime = self._db.value("server_time")
-        return found
+            return moment(self._db.value("server_time"))
 
     def install_engine(self, schema: str, migrations: Sequence[tuple[str, str]]) -> str:
         """Makes the engine's tables where they are not, or brings them up to date: `migrations` are names, ascending, and SQL.

@@ -86,6 +86,11 @@ class Jobs:
                 self._db.rows("wake_workers", queue="deliver")
             return released
 
+    def held_editions(self) -> list[int]:
+        """The rows of the editions that have jobs held back, or put off."""
+        with self._db.reading():
+            return [row[0] for row in self._db.rows("held_editions")] if self._has_engine() else []
+
     def _edition_row(self, digest: str, edition_id: str) -> int | None:
         day, _, part = edition_id.partition("/")
         found: int | None = self._db.value("edition_row", digest=digest, date=day, part=int(part or 1))

@@ -135,16 +135,17 @@ class Duties:
         """Says that this worker lives, and what it does."""
         with self._lock:
             if not self._left:
-                now = self._app.clock()
+                # By the clock by which others judge it (rescue): those of two machines differ.
+                now = self._app.store.server_time()
                 self._app.store.put_worker(replace(self._row, seen_at=now, doing=self._doing()))
 
     def rescue(self) -> None:
         """Gives back the jobs of workers that are dead: known to be, on this machine; not heard of, on others."""
         store, now = self._app.store, self._app.clock()
-        silent_since = now - SILENT
+        rows, heard = store.workers(), {row.id for row in store.workers_heard(SILENT)}
         alive = set()
-        for row in store.workers():
-            if row.id == self._row.id or (row.seen_at >= silent_since and not is_dead(row.id)):
+        for row in rows:
+            if row.id == self._row.id or (row.id in heard and not is_dead(row.id)):
                 alive.add(row.engine_id)
                 continue
             engines = [] if row.engine_id is None else [row.engine_id]

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from digest import __version__
-from digest.app import App, open_app, utc_now
+from digest.app import LEASE, App, open_app, utc_now
 from digest.config import Config
 from digest.errors import StoreError, UsageError
 from digest.model import RunReport
-from digest.process import this_process
+from digest.process import is_dead, this_process
 from digest.worker import engine
 from digest.worker.duties import Duties, row_of
 from digest.worker.tasks import Apps, Tasks
@@ -138,6 +138,7 @@ class Worker:
                 row = row_of(this_process(), __version__, self._queues, self._clock())
                 duties = Duties(app, row, self._doing)
                 duties.beat()
+                self._let_run_end(app, duties)
                 if "deliver" in self._queues:
                     app.take_up_receipts()
             except BaseException:
@@ -149,6 +150,22 @@ class Worker:
         else:
             # No job of ours is at work between two sessions: what a lost connection left held is free.
             self._app.store.release_leases(this_process())
+
+    def _let_run_end(self, app: App, duties: Duties) -> None:
+        """A run of one process claims its mails for itself alone: who begins beside it would take them for left behind. One that
+        comes to them from here on sees us, and leaves them to us (Post.deliver)."""
+        told = ""
+        while not self._stop.is_set():
+            holder = app.store.lease_holder(LEASE, now=app.clock())
+            if not holder or is_dead(holder):
+                return
+            if holder != told:
+                log.warning(
+                    "A run of one process is at work (%s). This worker begins when it has ended.", holder
+                )
+            told = holder
+            self._stop.wait(_LOOK_S)
+            duties.beat()
 
     def _check_clock(self, app: App) -> None:
         """Leases are held by the clocks of the machines."""

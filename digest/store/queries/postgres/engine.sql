@@ -46,6 +46,3 @@ WHERE j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
 UPDATE procrastinate_jobs SET scheduled_at = CAST(:until AS timestamptz)
 WHERE task_name = 'deliver' AND status = 'todo' AND CAST(args ->> 'edition_id' AS integer) = :edition_id
     AND attempts = 0 AND scheduled_at < CAST(:until AS timestamptz);
-
--- name: server_time()$
-SELECT clock_timestamp();

@@ -31,6 +31,12 @@ UPDATE procrastinate_jobs SET scheduled_at = CAST(args ->> 'due_at' AS timestamp
 WHERE task_name = 'deliver' AND status = 'todo' AND CAST(args ->> 'edition_id' AS integer) = :edition_id
   AND attempts = 0 AND scheduled_at <= CAST(:held AS timestamptz) AND scheduled_at > CAST(args ->> 'due_at' AS timestamptz);
 
+-- name: held_editions()
+-- Those with jobs that were made and wait beyond the hour of their mails: for their pages, most of them.
+SELECT DISTINCT CAST(args ->> 'edition_id' AS integer) FROM procrastinate_jobs
+WHERE task_name = 'deliver' AND status = 'todo' AND attempts = 0 AND scheduled_at > CAST(args ->> 'due_at' AS timestamptz)
+ORDER BY 1;
+
 -- name: wake_workers(queue)
 -- What the engine's own trigger says when a job comes, which it does not when one may begin sooner.
 SELECT pg_notify(channel, json_build_object('type', 'job_inserted', 'job_id', 0)::text)
