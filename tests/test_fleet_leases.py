@@ -8,9 +8,7 @@ import pytest
 
 from digest.errors import LeaseHeld
 from digest.store import Store
-from store_contract import NOW, empty_sqlite, postgres_server, postgres_url, store, store_url
-
-__all__ = ["empty_sqlite", "postgres_server", "postgres_url", "store", "store_url"]
+from store_contract import NOW
 
 
 def take(store: Store, name: str, holder: str, *, dead: str = "") -> bool:

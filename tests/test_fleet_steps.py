@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,28 +22,14 @@ from digest.store import Store, WorkerRow, open_store
 from digest.worker.engine import install
 from fleets import NOW, SOURCES, config_of, in_one_process, installation, published, write_pages
 from site_of_days import Site, serving
-from store_contract import empty_postgres, new_database, postgres_server, postgres_url
 
-__all__ = ["new_database", "postgres_server", "postgres_url"]
 pytestmark = pytest.mark.postgres
+FRIDAY = datetime(2026, 11, 20, 7, tzinfo=UTC)
 
 
 @pytest.fixture
-def url(postgres_url: str) -> Iterator[str]:
-    """An empty store with the engine's tables, and no job in them."""
-    import psycopg
-
-    empty_postgres(postgres_url)
-    with open_store(postgres_url) as store:
-        install(store)
-    yield postgres_url
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(b"TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
-
-
-@pytest.fixture
-def file(tmp_path: Path, url: str) -> Path:
-    made = installation(tmp_path / "many", url)
+def file(tmp_path: Path, engine_url: str) -> Path:
+    made = installation(tmp_path / "many", engine_url)
     write_pages(made.parent, 0)
     return made
 
@@ -124,7 +111,7 @@ def test_a_worker_told_to_stop_keeps_nothing_of_a_source_that_it_has_half_read(f
 
 
 def test_mails_wait_for_pages_that_cannot_be_written_and_the_editions_are_issued_once(
-    file: Path, url: str
+    file: Path, engine_url: str
 ) -> None:
     (file.parent / "feeds").write_text("a file in the place of the folder")
     with opened(file) as app:
@@ -168,7 +155,7 @@ def test_two_leaders_in_turn_begin_a_day_once(file: Path) -> None:
         assert other.begin_due_run(daily, trigger, now=at + timedelta(days=1)) is not None
 
 
-def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, url: str) -> None:
+def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, engine_url: str) -> None:
     import psycopg
 
     config = config_of(file)
@@ -181,7 +168,7 @@ def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, url:
         assert run is not None
         app.collect_part(run, 0)
         assert app.end_lost_runs() == []
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(engine_url, autocommit=True) as connection:
             connection.execute(b"UPDATE procrastinate_jobs SET status = 'failed'")
         (lost,) = app.end_lost_runs()
         assert "s1, s2, s3, s4, s5" in lost
@@ -193,7 +180,7 @@ def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, url:
         assert app.begin_due_run(daily, cron(daily, config), now=clock[0]) is not None
 
 
-def test_a_run_that_waits_behind_an_earlier_one_is_not_taken_for_lost(file: Path, url: str) -> None:
+def test_a_run_that_waits_behind_an_earlier_one_is_not_taken_for_lost(file: Path, engine_url: str) -> None:
     """All that it needs is read, and its jobs have ended: the earlier run leaves it the next one."""
     import psycopg
 
@@ -204,7 +191,7 @@ def test_a_run_that_waits_behind_an_earlier_one_is_not_taken_for_lost(file: Path
         assert second is not None
         for place in range(SOURCES):
             app.collect_part(second, place)
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(engine_url, autocommit=True) as connection:
             ended = b"UPDATE procrastinate_jobs SET status = 'succeeded' WHERE args ->> 'run' = %s"
             connection.execute(ended, [str(second)])
         assert states(app.store, second) == "t" * SOURCES
@@ -251,35 +238,47 @@ def test_a_run_by_hand_leaves_its_mails_to_workers(file: Path) -> None:
         assert waiting(app.store, "deliver") == 1, "a job carries it already"
 
 
+def test_mails_that_a_dead_run_held_back_go_as_soon_as_the_pages_are_there(file: Path) -> None:
+    with opened(file) as app:
+        app.store.add_subscriber("reader@example.org", digests=("daily",), now=NOW)
+        run = begun(app)
+        for place in range(SOURCES):
+            app.collect_part(run, place)
+        (file.parent / "feeds").write_text("a file in the place of the folder")
+        with pytest.raises(PublishError):
+            app.finish_shared_run(run)
+        with pytest.raises(PublishError):
+            app.send()
+        assert app.store.due_jobs(["deliver"], until=NOW) == 0, "their pages are not there"
+        (file.parent / "feeds").unlink()
+        assert app.send().queued == 1
+        assert app.store.due_jobs(["deliver"], until=NOW) == 1
+
+
 # ---------------------------------------------------------------- a batch that is not out
 
 
 def test_a_source_that_waits_for_its_batch_is_asked_again_by_a_job_of_its_own(
-    tmp_path: Path, url: str
+    tmp_path: Path, engine_url: str
 ) -> None:
-    friday = datetime(2026, 11, 20, 7, tzinfo=UTC)
     entry = {
         "paper": {"id": "2611.00001", "title": "Late tides", "summary": "They come.", "authors": []},
         "publishedAt": "2026-11-20T09:00:00.000Z",
     }
-    site = Site({friday.date(): [(friday + timedelta(hours=2), entry)]}, friday)
-    clock = [friday]
-    with serving(site):
-        config = waiting_config(tmp_path, url, site)
-        with open_app(config, clock=lambda: clock[0]) as app:
-            run = app.begin_shared_run(config.digest, day=friday.date(), now=friday)
-            assert run is not None
-            app.collect_part(run, 0)
-            app.collect_part(run, 1)
-            late, other = app.store.run_parts(run)
-            assert (late.state, other.state) == ("asked", "recorded")
-            assert waiting(app.store, "issue") == 0
-            assert app.store.due_jobs(["collect"], until=friday + timedelta(seconds=599)) == 2
-            assert app.store.due_jobs(["collect"], until=friday + timedelta(seconds=600)) == 3
-            site.now = clock[0] = friday + timedelta(hours=2, minutes=1)
-            app.collect_part(run, 0)
-            assert waiting(app.store, "issue") == 1
-            report = app.finish_shared_run(run)
+    site = Site({FRIDAY.date(): [(FRIDAY + timedelta(hours=2), entry)]}, FRIDAY)
+    clock = [FRIDAY]
+    with waiting_run(tmp_path, engine_url, site, clock) as (app, run):
+        app.collect_part(run, 0)
+        app.collect_part(run, 1)
+        late, other = app.store.run_parts(run)
+        assert (late.state, other.state) == ("asked", "recorded")
+        assert waiting(app.store, "issue") == 0
+        assert app.store.due_jobs(["collect"], until=FRIDAY + timedelta(seconds=599)) == 2
+        assert app.store.due_jobs(["collect"], until=FRIDAY + timedelta(seconds=600)) == 3
+        site.now = clock[0] = FRIDAY + timedelta(hours=2, minutes=1)
+        app.collect_part(run, 0)
+        assert waiting(app.store, "issue") == 1
+        report = app.finish_shared_run(run)
     assert report is not None
     assert [(source.outcome, source.new) for source in report.sources] == [("new", 1), ("new", 8)]
 
@@ -291,22 +290,25 @@ class Forgetful(Site):
         return super().answer(path, {})
 
 
-def test_a_batch_that_does_not_come_ends_the_waiting_at_its_hour(tmp_path: Path, url: str) -> None:
-    friday = datetime(2026, 11, 20, 7, tzinfo=UTC)
-    site = Forgetful({}, friday)
-    clock = [friday]
-    with serving(site):
-        config = waiting_config(tmp_path, url, site)
-        with open_app(config, clock=lambda: clock[0]) as app:
-            run = app.begin_shared_run(config.digest, day=friday.date(), now=friday)
-            assert run is not None
-            app.collect_part(run, 1)
-            app.collect_part(run, 0)
-            clock[0] = friday + timedelta(hours=4)
-            app.collect_part(run, 0)
-            report = app.finish_shared_run(run)
+def test_a_batch_that_does_not_come_ends_the_waiting_at_its_hour(tmp_path: Path, engine_url: str) -> None:
+    clock = [FRIDAY]
+    with waiting_run(tmp_path, engine_url, Forgetful({}, FRIDAY), clock) as (app, run):
+        app.collect_part(run, 1)
+        app.collect_part(run, 0)
+        clock[0] = FRIDAY + timedelta(hours=4)
+        app.collect_part(run, 0)
+        report = app.finish_shared_run(run)
     assert report is not None
     assert "waited until 11:00" in report.sources[0].why
+
+
+@contextmanager
+def waiting_run(tmp_path: Path, url: str, site: Site, clock: list[datetime]) -> Iterator[tuple[App, int]]:
+    """A run of that Friday, begun, of a source that waits for its batch and one that does not; its number."""
+    with serving(site), open_app(waiting_config(tmp_path, url, site), clock=lambda: clock[0]) as app:
+        run = app.begin_shared_run(app.config.digest, day=FRIDAY.date(), now=FRIDAY)
+        assert run is not None
+        yield app, run
 
 
 def waiting_config(tmp_path: Path, url: str, site: Site) -> Config:
@@ -337,8 +339,8 @@ def test_the_engines_tables_are_made_once_and_brought_up_to_date(new_database: C
         assert install(store) == "", "an older worker leaves it alone"
 
 
-def test_workers_are_known_and_forgotten_with_what_they_held(url: str) -> None:
-    with open_store(url) as store:
+def test_workers_are_known_and_forgotten_with_what_they_held(engine_url: str) -> None:
+    with open_store(engine_url) as store:
         row = WorkerRow(
             id=this_process(),
             engine_id=None,
@@ -391,16 +393,15 @@ def test_runs_of_several_digests_are_read_side_by_side_and_put_on_record_one_aft
         assert [(one.digest, one.same) for one in again] == [("coast", True), ("daily", True)]
 
 
-def test_a_run_that_waits_for_a_batch_lets_others_by(tmp_path: Path, url: str) -> None:
-    friday = datetime(2026, 11, 20, 7, tzinfo=UTC)
-    site = Site({}, friday)
+def test_a_run_that_waits_for_a_batch_lets_others_by(tmp_path: Path, engine_url: str) -> None:
+    site = Site({}, FRIDAY)
     with serving(site):
-        config = waiting_config(tmp_path, url, site)
+        config = waiting_config(tmp_path, engine_url, site)
         plain = msgspec.structs.replace(config.digest[0], name="plain", path="plain", sources=("s0",))
         config = msgspec.structs.replace(config, digest=(config.digest[0], plain))
-        with open_app(config, clock=lambda: friday) as app:
-            late = app.begin_shared_run(config.digest[:1], day=friday.date(), now=friday)
-            quick = app.begin_shared_run([plain], day=friday.date(), now=friday)
+        with open_app(config, clock=lambda: FRIDAY) as app:
+            late = app.begin_shared_run(config.digest[:1], day=FRIDAY.date(), now=FRIDAY)
+            quick = app.begin_shared_run([plain], day=FRIDAY.date(), now=FRIDAY)
             assert late
             assert quick
             app.collect_part(quick, 0)

@@ -21,31 +21,20 @@ import pytest
 from digest.app import App, open_app
 from digest.config import SourceConfig
 from digest.errors import PublishError, StoreError, UsageError
-from digest.store import open_store
 from digest.store.jobs import Job
 from digest.worker import Worker
 from digest.worker.duties import Duties, row_of
-from digest.worker.engine import install, pause_after
+from digest.worker.engine import pause_after
 from fleets import NOW, begin, config_of, installation, status_of, wait_for, workers, write_pages
-from store_contract import new_database, postgres_server
 from test_a_polite_run import ARCHIVES
 from test_a_polite_run import serving as fake_arxiv
 
-__all__ = ["new_database", "postgres_server"]
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def url(new_database: Callable[[], str]) -> str:
-    made = new_database()
-    with open_store(made) as store:
-        install(store)
-    return made
-
-
-@pytest.fixture
-def app(tmp_path: Path, url: str) -> Iterator[App]:
-    file = installation(tmp_path, url)
+def app(tmp_path: Path, engine_url: str) -> Iterator[App]:
+    file = installation(tmp_path, engine_url)
     write_pages(tmp_path, 0)
     with open_app(config_of(file), clock=lambda: NOW) as made:
         yield made
@@ -71,53 +60,80 @@ def duties(app: App, name: str = "here") -> Duties:
 # ---------------------------------------------------------------- the dead
 
 
-def test_the_jobs_of_a_dead_process_of_this_machine_are_given_back_at_once(app: App, url: str) -> None:
-    _, engine = taken_by_another(app, url)
+def test_the_jobs_of_a_dead_process_of_this_machine_are_given_back_at_once(app: App, engine_url: str) -> None:
+    _, engine = taken_by_another(app, engine_url)
     dead = row_of(f"{socket.gethostname()}/4194304/1", "1", ("tidy",), NOW, engine)
     app.store.put_worker(dead)
     app.store.acquire_lease("run/issue", dead.id, now=NOW, ttl_s=900, is_dead=lambda who: False)
     duties(app).rescue()
     assert app.store.job_counts()["tidy"] == {"todo": 1}
     assert app.store.workers() == []
-    assert asked(url, "SELECT COUNT(*) FROM procrastinate_workers") == (0,)
+    assert asked(engine_url, "SELECT COUNT(*) FROM procrastinate_workers") == (0,)
     with app.alone("issue"):
         pass
 
 
-def test_those_of_another_machine_when_it_was_silent_for_half_a_minute(app: App, url: str) -> None:
-    _, engine = taken_by_another(app, url)
-    silent = row_of("other.example.org/7/7", "1", ("tidy",), NOW - timedelta(seconds=29), engine)
+def test_those_of_another_machine_when_it_was_silent_for_half_a_minute(app: App, engine_url: str) -> None:
+    _, engine = taken_by_another(app, engine_url)
+    now = app.store.server_time()
+    silent = row_of("other.example.org/7/7", "1", ("tidy",), now - timedelta(seconds=5), engine)
     app.store.put_worker(silent)
     duties(app).rescue()
     assert app.store.job_counts()["tidy"] == {"doing": 1}
-    app.store.put_worker(msgspec.structs.replace(silent, seen_at=NOW - timedelta(seconds=31)))
+    app.store.put_worker(msgspec.structs.replace(silent, seen_at=now - timedelta(seconds=31)))
     duties(app).rescue()
     assert app.store.job_counts()["tidy"] == {"todo": 1}
 
 
-def test_a_worker_that_wakes_up_cannot_end_a_job_that_was_given_to_another(app: App, url: str) -> None:
-    job, engine = taken_by_another(app, url)
-    app.store.put_worker(row_of("other.example.org/7/7", "1", (), NOW - timedelta(minutes=1), engine))
+def test_the_clock_of_whoever_looks_makes_nobody_dead_and_nobody_live(app: App, engine_url: str) -> None:
+    """Both say and judge it by the clock of the database; their own may be an hour apart."""
+    _, engine = taken_by_another(app, engine_url)
+    config, now = app.config, datetime.now(UTC)
+    with (
+        open_app(config, clock=lambda: now - timedelta(hours=1)) as slow,
+        open_app(config, clock=lambda: now + timedelta(hours=1)) as fast,
+    ):
+        duties(slow, "slow").registered(engine)
+        duties(fast, "fast").registered(None)
+        duties(fast, "fast").rescue()
+        assert [row.id for row in app.store.workers()] == [
+            "elsewhere.example.org/fast/1",
+            "elsewhere.example.org/slow/1",
+        ]
+        assert fast.fleet_state(fast.clock()).silent == frozenset()
+        assert fast.workers_alive()
+        asked(engine_url, "UPDATE workers SET seen_at = '2026-01-01T00:00:00.000000Z' RETURNING id")
+        duties(slow, "slow").rescue()
+        assert [row.id for row in app.store.workers()] == ["elsewhere.example.org/slow/1"]
+
+
+def test_a_worker_that_wakes_up_cannot_end_a_job_that_was_given_to_another(app: App, engine_url: str) -> None:
+    job, engine = taken_by_another(app, engine_url)
+    long_ago = app.store.server_time() - timedelta(minutes=1)
+    app.store.put_worker(row_of("other.example.org/7/7", "1", (), long_ago, engine))
     duties(app).rescue()
     assert not app.store.end_job(job, engine, "succeeded")
-    (another,) = asked(url, "SELECT worker_id FROM procrastinate_register_worker_v1()")
-    assert asked(url, f"SELECT id FROM procrastinate_fetch_job_v2(NULL, {another})") == (job,)
+    (another,) = asked(engine_url, "SELECT worker_id FROM procrastinate_register_worker_v1()")
+    assert asked(engine_url, f"SELECT id FROM procrastinate_fetch_job_v2(NULL, {another})") == (job,)
     assert not app.store.end_job(job, engine, "succeeded")
     assert not app.store.put_back_job(job, engine, at=NOW)
     assert app.store.end_job(job, another, "succeeded")
 
 
-def test_jobs_of_workers_that_nobody_knows_are_given_back_too(app: App, url: str) -> None:
-    taken_by_another(app, url)
+def test_jobs_of_workers_that_nobody_knows_are_given_back_too(app: App, engine_url: str) -> None:
+    taken_by_another(app, engine_url)
     duties(app).rescue()
     assert app.store.job_counts()["tidy"] == {"doing": 1}, "it has only just taken it"
-    asked(url, "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes' RETURNING id")
+    asked(
+        engine_url,
+        "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes' RETURNING id",
+    )
     duties(app).rescue()
     assert app.store.job_counts()["tidy"] == {"todo": 1}
 
 
-def test_a_new_session_takes_up_what_the_last_one_left(app: App, url: str) -> None:
-    _, engine = taken_by_another(app, url)
+def test_a_new_session_takes_up_what_the_last_one_left(app: App, engine_url: str) -> None:
+    _, engine = taken_by_another(app, engine_url)
     mine = duties(app)
     mine.registered(engine)
     mine.registered(engine + 1)
@@ -146,8 +162,8 @@ def test_the_lead_is_taken_over_when_its_holder_is_dead_or_silent(app: App) -> N
         assert one.store.lease_holder("leader", now=now[0]) == "elsewhere.example.org/1/1"
 
 
-def test_jobs_that_ended_are_forgotten_after_a_day(app: App, url: str) -> None:
-    job, engine = taken_by_another(app, url)
+def test_jobs_that_ended_are_forgotten_after_a_day(app: App, engine_url: str) -> None:
+    job, engine = taken_by_another(app, engine_url)
     app.store.end_job(job, engine, "succeeded")
     now = datetime.now(UTC)  # the engine's own times are those of the server
     assert app.store.forget_ended(older_than=now - timedelta(days=1)) == 0
@@ -271,10 +287,10 @@ def test_a_worker_without_an_engine_is_a_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_the_program_is_logged_and_shows_in_the_status(
-    tmp_path: Path, app: App, url: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, app: App, engine_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.store.enqueue([Job(task="deliver", args={"edition_id": 1, "due_at": "never", "first": 1, "last": 2})])
-    asked(url, "UPDATE procrastinate_jobs SET attempts = 3 RETURNING id")
+    asked(engine_url, "UPDATE procrastinate_jobs SET attempts = 3 RETURNING id")
     Worker(app.config, once=True).work()
     (failed,) = app.fleet_state(NOW).failed
     assert (failed.task, failed.attempts) == ("deliver", 4)
