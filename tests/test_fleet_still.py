@@ -58,10 +58,10 @@ def test_nobody_waits_for_a_lease_whose_taking_or_end_was_not_answered(
 
 
 def test_a_worker_that_begins_beside_a_run_of_one_process_lets_it_end(
-    tmp_path: Path, engine_url: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, new_database: Callable[[], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its mails are claimed by no mark: who began would take them for left behind, and send them again."""
-    file = installation(tmp_path, engine_url)
+    file = installation(tmp_path, new_database())
     write_pages(tmp_path, 0)
     addresses = [f"reader{n}@example.org" for n in range(6)]
     with serving() as server, open_app(config_of(file)) as app:
@@ -105,6 +105,7 @@ def hurried(app: App) -> None:
     duties.SILENT, duties._BEAT_S = timedelta(seconds=2), 0.3
 
 
+@pytest.mark.torture  # ten seconds; test_spans.py has one call of it
 def test_a_worker_that_stood_still_mails_nothing_that_another_has_taken_over(
     tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
@@ -116,7 +117,10 @@ def test_a_worker_that_stood_still_mails_nothing_that_another_has_taken_over(
         server.answer = lambda verb, line: time.sleep(0.03 * slow[0]) if verb == "DOT" else None
         file = set_up(tmp_path, url, server.port, readers=readers, batch=40)
         file.write_text(file.read_text().replace("[mail]\n", '[mail]\nin_doubt = "hold"\n'))
-        store = stack.enter_context(open_store(url))
+        app = stack.enter_context(open_app(config_of(file)))
+        store = app.store
+        with app.alone("issue"):
+            app.publish()
         first = start(file, opened=hurried)
         stack.callback(first.kill)
         assert server.wait_for(8, timeout=60)
@@ -127,13 +131,14 @@ def test_a_worker_that_stood_still_mails_nothing_that_another_has_taken_over(
         wait_for(lambda: is_over(store, readers), alive=[second])
         taken, before = len(server.taken), sent(store)
         go_on(first)
-        wait_for(lambda: sent(store) == readers, alive=[first, second])
-        wait_for(lambda: store.job_counts()["deliver"].keys() <= {"succeeded"}, alive=[first, second])
+        wait_for(lambda: len(store.workers()) == 2 and is_over(store, readers), alive=[first, second])
         for worker in (first, second):
             worker.terminate()
             worker.join(60)
         assert [first.exitcode, second.exitcode] == [0, 0]
         server.settle()
+        app.take_up_receipts()  # as the next worker does
+        assert store.delivery_counts() == {"accepted": readers}
     assert Counter(server.recipients()).most_common(1)[0][1] == 1, "a mail came twice"
     assert len(server.taken) == readers
     assert max(readers - before, readers - taken) <= CONNECTIONS * JOBS, "what was on its way, and no more"

@@ -325,7 +325,7 @@ class Cutter:
     def _up(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
-                if b"COMMIT" in data and self.cut:
+                if b"COMMIT\0" in data and self.cut:  # not READ COMMITTED
                     lost.set()
                     cut, self.cut = self.cut, "" if self.once else self.cut
                     if cut == "before it is heard":
