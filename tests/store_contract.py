@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -79,38 +78,47 @@ def postgres_url(postgres_server: Any) -> str:
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def new_database(postgres_server: Any) -> Callable[..., str]:
-    """Makes databases, without any table or as copies of another, and gives their addresses. They go with the server: to drop one
-    takes a second."""
+@pytest.fixture
+def new_database(postgres_server: Any) -> Callable[[], str]:
+    """Makes databases without any table, and gives their addresses. They go with the server: to drop one takes a second."""
+    url: str = postgres_server.get_uri()
+    return lambda: _made(url)
+
+
+def _made(url: str) -> str:
     import psycopg
 
-    url: str = postgres_server.get_uri()
-
-    def make(like: str = "template1") -> str:
-        name = f"test{next(_numbers)}"
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}".encode())
-        return url.replace("/postgres?", f"/{name}?")
-
-    return make
+    name = f"test{next(_numbers)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return url.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture(scope="session")
-def engine_template(new_database: Callable[..., str]) -> str:
-    """The name of a database with our tables and those of the engine, to copy: making them takes ten times as long."""
+def engine_database(postgres_server: Any) -> str:
+    """A database with our tables and those of the engine, one for all tests: `engine_url` empties it first."""
     from digest.worker.engine import install
 
-    url = new_database()
+    url = _made(postgres_server.get_uri())
     with open_store(url) as store:
         install(store)
-    return urlsplit(url).path.removeprefix("/")
+    return url
 
 
 @pytest.fixture
-def engine_url(new_database: Callable[..., str], engine_template: str) -> str:
-    """The address of an empty store with the tables of the engine."""
-    return new_database(engine_template)
+def engine_url(engine_database: str) -> str:
+    """The address of an empty store with the tables of the engine, and no job in them."""
+    import psycopg
+
+    with psycopg.connect(engine_database, autocommit=True) as connection:
+        # Workers that were killed may still be at it.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers RESTART IDENTITY CASCADE")
+    empty_postgres(engine_database)
+    return engine_database
 
 
 def stop_postgres(server: Any) -> None:
