@@ -160,6 +160,7 @@ class Sending:
             with lanes as self.lanes, self._drained():
                 while self._goes_on():
                     self._exchange()
+                    self._keep_lease()
                     self._launch()
                     self._rest()
                     self._land()
@@ -283,7 +284,6 @@ class Sending:
 
     def _rest(self) -> None:
         """Waits for what is worth doing next."""
-        self._keep_lease()
         patience = _HEARTBEAT_S
         if self.pace.gap_s:
             delay = self.pace.delay() - (0 if self.waiting else AHEAD_S)

@@ -1,12 +1,11 @@
-"""The connections of a run: a thread and a transport each, fed from one queue, what they hear put in one list."""
+"""The connections of a run: served by one thread (digest.smtp.loop), fed from one queue, what they hear put in one list."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, SimpleQueue
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,8 @@ from digest.model import Delivery, Message, Receipt
 from digest.pipeline.judging import Judge
 
 if TYPE_CHECKING:
-    from digest.smtp import Mail, Transport
+    from digest.smtp import Lane, Mail, Transport
+    from digest.smtp.loop import Loop
 
 
 class Landed(Struct, frozen=True, gc=False):
@@ -33,7 +33,7 @@ class Landed(Struct, frozen=True, gc=False):
 
 
 class Lanes:
-    """Up to `most` threads, started as mails come. One thread, the one that made it, puts mails in and takes out what landed.
+    """Up to `most` connections, opened as mails come. One thread, the one that made it, puts mails in and takes out what landed.
 
     `flying` are the deliveries that were put and have not landed. `check` is asked before each mail, and raises where none may
     be sent any more.
@@ -51,26 +51,20 @@ class Lanes:
         self.open_transport = open_transport
         self.flying: dict[int, Delivery] = {}
         self.landed: deque[Landed] = deque()
-        self.queue: SimpleQueue[Mail | None] = SimpleQueue()
+        self.queue: deque[Mail] = deque()
         self.enough = 1  # so many results are worth waking the calling thread
         self.awake = threading.Event()
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="deliver")
-        self._workers: list[Future[None]] = []
+        self._loop: Loop | None = None
 
     def put(self, delivery: Delivery, message: Message) -> None:
         """Sends this message, as soon as a connection is free."""
-        from digest.smtp import Mail
+        if self._loop is None:
+            from digest.smtp.loop import Loop
 
-        mail = Mail(
-            recipient=delivery.subscriber.address,
-            message=message,
-            message_id=delivery.message_id,
-            number=delivery.id,
-        )
+            self._loop = Loop(self.open_transport, self.most, self)
         self.flying[delivery.id] = delivery
-        self.queue.put(mail)
-        if len(self._workers) < self.most:
-            self._workers.append(self._pool.submit(_work, self))
+        self.queue.append(_mail(delivery, message))
+        self._loop.wake()
 
     def take(self) -> list[tuple[Delivery, Landed]]:
         """What has landed since the last call, with its delivery."""
@@ -78,22 +72,19 @@ class Lanes:
         while self.landed:
             landed = self.landed.popleft()
             found.append((self.flying.pop(landed.number), landed))
-        self._look_after_workers()
+        self._look_after_loop()
         return found
 
-    def _look_after_workers(self) -> None:
-        for worker in self._workers:
-            if worker.done() and (error := worker.exception()) is not None:
-                self.judge.broken(error)
+    def _look_after_loop(self) -> None:
+        if self._loop is not None and (error := self._loop.fault()) is not None:
+            self.judge.broken(error)
 
     def recall(self) -> list[Delivery]:
         """What no connection has taken yet; it does not fly any more."""
         found = []
-        try:
-            while (mail := self.queue.get_nowait()) is not None:
-                found.append(self.flying.pop(mail.number))
-        except Empty:
-            pass
+        with suppress(IndexError):
+            while True:
+                found.append(self.flying.pop(self.queue.popleft().number))
         return found
 
     def wait(self, seconds: float, *, enough: int) -> None:
@@ -109,26 +100,26 @@ class Lanes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _ in self._workers:
-            self.queue.put(None)
-        self._pool.shutdown(wait=True)
-        self._look_after_workers()
+        if self._loop is not None:
+            self._loop.end()
+            self._look_after_loop()
 
+    # ------------------------------------------------------ in the thread of the loop (digest.smtp.loop.Feed)
 
-def _work(lanes: Lanes) -> None:
-    """What a thread does: it takes the mails that the queue has for it, and waits for the next where there is none."""
-    lane = _Lane(lanes)
-    transport: Transport | None = None
-    try:
-        while (mail := lanes.queue.get()) is not None:
-            lane.first = mail
-            transport = transport or lanes.open_transport()
-            transport.stream(lane)
-            lanes.awake.set()
-    finally:
+    def waits(self) -> bool:
+        return bool(self.queue) and not self.judge.closed()
+
+    def lane(self) -> Lane:
+        return _Lane(self)
+
+    def rests(self, lane: Lane) -> None:
+        self.awake.set()
+
+    def broken(self, lane: Lane, error: DigestError | None) -> None:
+        if error is not None:
+            self.judge.broken(error)
+        assert isinstance(lane, _Lane)
         lane.give_up()
-        if transport is not None:
-            transport.close()
 
 
 class _Lane:
@@ -137,22 +128,14 @@ class _Lane:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes, self._judge, self._journal = lanes, lanes.judge, lanes.journal
         self._held: set[int] = set()
-        self.first: Mail | None = None
 
     def next(self) -> Mail | None:
-        mail, self.first = self.first, None
         if self._judge.closed():
-            if mail is not None:
-                self._lanes.landed.append(Landed(mail.number, returned=True))
             return None
-        if mail is None:
-            try:
-                mail = self._lanes.queue.get_nowait()
-            except Empty:
-                return None
-            if mail is None:  # the end, which is for whoever waits at the queue
-                self._lanes.queue.put(None)
-                return None
+        try:
+            mail = self._lanes.queue.popleft()
+        except IndexError:
+            return None
         self._held.add(mail.number)
         return mail
 
@@ -181,9 +164,7 @@ class _Lane:
         self._land(Landed(mail.number, returned=True))
 
     def give_up(self) -> None:
-        """The thread ends. Has it mails, something broke, and nobody knows what became of them."""
-        if self.first is not None:
-            self._held.add(self.first.number)
+        """The connection is over. Has it mails, something broke, and nobody knows what became of them."""
         for number in list(self._held):
             self._land(Landed(number))
         self._lanes.awake.set()
@@ -193,3 +174,14 @@ class _Lane:
         self._lanes.landed.append(landed)
         if len(self._lanes.landed) >= self._lanes.enough:
             self._lanes.awake.set()
+
+
+def _mail(delivery: Delivery, message: Message) -> Mail:
+    from digest.smtp import Mail
+
+    return Mail(
+        recipient=delivery.subscriber.address,
+        message=message,
+        message_id=delivery.message_id,
+        number=delivery.id,
+    )

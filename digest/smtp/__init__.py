@@ -1,6 +1,7 @@
 """Envelope + message → Receipt: the only place that speaks SMTP (RFC 5321), and the folder that stands in for a server.
 
-session.py connects, makes TLS and logs in (by smtplib); wire.py is the envelope, ours; mails.py what they are asked to send.
+session.py connects, makes TLS and logs in (by smtplib); wire.py is the envelope, ours; loop.py serves many connections in one
+thread; mails.py is what they are asked to send.
 """
 
 from __future__ import annotations

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import select
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
 
 from digest.errors import MailError
 from digest.mail.replies import Stage
 from digest.model import Message, Receipt
+
+if TYPE_CHECKING:
+    import socket
+
+T = TypeVar("T")
 
 
 class Mail(Struct, frozen=True, kw_only=True, gc=False):
@@ -18,6 +25,44 @@ class Mail(Struct, frozen=True, kw_only=True, gc=False):
     message: Message
     message_id: str
     number: int = 0
+
+
+class Pause(Struct, kw_only=True, gc=False):
+    """What a transport waits for: that it can read from a socket, or write to it, for so many seconds at most; or that `call`,
+    which takes a while, is done. What that raises, or TimeoutError, is thrown in at the `yield`."""
+
+    sock: socket.socket | None = None
+    writing: bool = False
+    seconds: float = 0.0
+    call: Callable[[], None] | None = None
+
+
+# Work that pauses, and what it gives in the end.
+Steps = Generator[Pause, None, T]
+
+
+def go_through(steps: Steps[None]) -> None:
+    """Does it all in this thread."""
+    error: BaseException | None = None
+    while True:
+        try:
+            pause = next(steps) if error is None else steps.throw(error)
+        except StopIteration:
+            return
+        error = _waited(pause)
+
+
+def _waited(pause: Pause) -> BaseException | None:
+    if pause.call is not None:
+        try:
+            pause.call()
+        except MailError as error:
+            return error
+        return None
+    assert pause.sock is not None
+    poll = select.poll()
+    poll.register(pause.sock, select.POLLOUT if pause.writing else select.POLLIN)
+    return None if poll.poll(pause.seconds * 1000) else TimeoutError("timed out")
 
 
 class Lane(Protocol):
@@ -51,8 +96,9 @@ class Transport(Protocol):
         says `in_doubt`. The transport may be used again afterwards: it starts with a new connection.
         """
 
-    def stream(self, lane: Lane) -> None:
-        """Sends the mails of a lane until it has none, or until the transport fails, which the lane is told."""
+    def steps(self, lane: Lane) -> Steps[None]:
+        """Sends the mails of a lane until it has none, or until the transport fails, which the lane is told. Pauses where it has
+        to wait; another thread may go on with it behind a pause."""
 
     def close(self) -> None:
         """Says goodbye; never raises."""

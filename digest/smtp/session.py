@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from digest.config import SmtpConfig
 from digest.errors import MailError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from smtplib import SMTP
 
 _PATIENCE_FOR_QUIT_S = 5.0
+_READ_AHEAD = 8192
 
 
 class Session:
@@ -59,13 +60,14 @@ class Session:
         assert self.smtp is not None and self.smtp.sock is not None
         return self.smtp.sock
 
-    @property
-    def replies(self) -> IO[bytes]:
-        """The server's side of the connection, from the first byte that smtplib has not read."""
-        assert self.smtp is not None
-        if self.smtp.file is None:
-            self.smtp.file = self.sock.makefile("rb")
-        return self.smtp.file
+    def unread(self) -> bytes:
+        """What the server has said beyond what smtplib wanted to know. From here on the socket does not wait."""
+        assert self.smtp is not None and self.smtp.file is not None
+        self.sock.setblocking(False)
+        try:
+            return bytes(self.smtp.file.read1(_READ_AHEAD))
+        except OSError:  # TLS has nothing; what has really failed fails again at the first mail
+            return b""
 
     def quit(self) -> None:
         """QUIT, without waiting long for the answer."""

@@ -2,12 +2,14 @@
 
 MAIL, RCPT and DATA of a mail go in one write, and so do the end of one mail and the envelope of the next: one wait for each
 mail instead of four. One recipient for each message, so that every reply belongs to one delivery.
+
+Whatever may have to wait is a generator and yields what it waits for (mails.Pause), so that one thread can serve all connections.
 """
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import IO, TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,7 +18,7 @@ from digest.errors import MailError
 from digest.mail.envelope import one_line, wire_address
 from digest.mail.replies import NOT_LET_IN, Stage, enhanced_code
 from digest.model import Message, Receipt
-from digest.smtp.mails import Lane, Mail, Single
+from digest.smtp.mails import Lane, Mail, Pause, Single, Steps, go_through
 from digest.smtp.session import Session
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _PATIENCE_AFTER_THE_DOT = 10
 _LONGEST_LINE = 8192
 _MOST_LINES = 100
 _AT_ONCE = 1000  # buffers in one write; Linux takes 1,024
+_HEARD_AT_ONCE = 65536
 _DOT = b".\r\n"
 
 
@@ -55,7 +58,8 @@ class SmtpTransport:
         self._timeout = smtp.timeout_s
         self._sender = wire_address(sender) or sender
         self._pipelining = self._used = self._envelope_open = False
-        self._replies: IO[bytes] = BytesIO()
+        self._lines: deque[bytes] = deque()  # of the server's replies, without their ends
+        self._torn = b""
 
     def send(self, recipient: str, message: Message, *, message_id: str) -> Receipt:
         """2yz is accepted, 4yz deferred, 5yz rejected; a message that cannot be offered to this server is rejected too.
@@ -71,8 +75,10 @@ class SmtpTransport:
         self._session.drop()
         self._session.open()
         self._pipelining = "pipelining" in self._session.features
-        self._replies = self._session.replies
         self._used = self._envelope_open = False
+        self._lines.clear()
+        self._torn = b""
+        self._keep(self._session.unread())
 
     def close(self) -> None:
         """QUIT, without waiting long for the answer."""
@@ -81,16 +87,20 @@ class SmtpTransport:
     # -------------------------------------------------------------- the stream
 
     def stream(self, lane: Lane) -> None:
-        """Sends the mails of a lane until it has none, or until a connection fails; what then happens to each the lane is told.
+        """Sends the mails of a lane until it has none, or until a connection fails; what then happens to each the lane is told."""
+        go_through(self.steps(lane))
+
+    def steps(self, lane: Lane) -> Steps[None]:
+        """The same, with a pause wherever there is something to wait for.
 
         A mail whose envelope met a connection that the server had closed is tried on a new one, once.
         """
-        ready, asked = self._take(lane), False
+        ready, asked = (yield from self._take(lane)), False
         while ready is not None:
             try:
                 if not asked:
-                    self._ask(ready)
-                refusal = self._heard(ready)
+                    yield from self._ask(ready)
+                refusal = yield from self._heard(ready)
             except MailError as error:
                 if isinstance(error, _Stale) and not ready.again:
                     ready.again = True
@@ -101,16 +111,16 @@ class SmtpTransport:
             self._used = True
             if refusal is not None:
                 lane.answered(ready.mail, *refusal)
-                ready, asked = self._take(lane), False
+                ready, asked = (yield from self._take(lane)), False
                 continue
-            following = self._take(lane) if self._pipelining else None
-            if not self._content(lane, ready, following):
+            following = (yield from self._take(lane)) if self._pipelining else None
+            if not (yield from self._content(lane, ready, following)):
                 return
             ready, asked = following, following is not None
             if ready is None:
-                ready = self._take(lane)
+                ready = yield from self._take(lane)
 
-    def _take(self, lane: Lane) -> _Ready | None:
+    def _take(self, lane: Lane) -> Steps[_Ready | None]:
         """The next mail that can be offered here; what cannot is answered by ourselves."""
         while (mail := lane.next()) is not None:
             mailbox = wire_address(mail.recipient)
@@ -120,7 +130,7 @@ class SmtpTransport:
                 continue
             try:
                 if self._session.smtp is None:
-                    self.connect()
+                    yield Pause(call=self.connect)
             except MailError as error:
                 lane.failed(mail, error)
                 return None
@@ -151,22 +161,22 @@ class SmtpTransport:
 
     # -------------------------------------------------------------- the envelope
 
-    def _ask(self, ready: _Ready) -> None:
+    def _ask(self, ready: _Ready) -> Steps[None]:
         if self._session.smtp is None:
-            self.connect()
+            yield Pause(call=self.connect)
         reset = (b"RSET\r\n",) if self._envelope_open else ()
         try:
-            self._write(b"".join((*reset, *ready.lines)) if self._pipelining else ready.lines[0])
-        except OSError as error:
-            raise self._early(self._session.lost(error)) from error
+            yield from self._send((*reset, *ready.lines) if self._pipelining else ready.lines[:1])
+        except MailError as error:
+            raise self._early(error) from error
 
-    def _heard(self, ready: _Ready) -> tuple[Receipt, Stage] | None:
+    def _heard(self, ready: _Ready) -> Steps[tuple[Receipt, Stage] | None]:
         """None when the server waits for the message; otherwise what it said instead, and where."""
         try:
             if self._envelope_open:
-                self._command_reply()
+                yield from self._command_reply()
                 self._envelope_open = False
-            code, text = self._command_reply()
+            code, text = yield from self._command_reply()
         except MailError as error:
             raise self._early(error) from error
         if code // 100 == 5 and code != 552:
@@ -176,26 +186,26 @@ class SmtpTransport:
         if code // 100 != 2:
             refusal = self._refusal(code, text), "mail"
         try:
-            refusal, last = self._rest(ready, refusal, code)
+            refusal, last = yield from self._rest(ready, refusal, code)
         except MailError:
             if refusal is None:
                 raise
             return refusal  # it stands all the same; the connection has gone
         if refusal is not None:
-            self._clear(last)
+            yield from self._clear(last)
         return refusal
 
     def _rest(
         self, ready: _Ready, refusal: tuple[Receipt, Stage] | None, last: int
-    ) -> tuple[tuple[Receipt, Stage] | None, int]:
+    ) -> Steps[tuple[tuple[Receipt, Stage] | None, int]]:
         """The replies to RCPT and DATA. The first refusal counts: what follows one says only that commands were missing."""
         for nth, stage in _REST:
             if not self._pipelining:
                 if refusal is not None:
                     break
-                self._send_or_lose(ready.lines[nth])
+                yield from self._send((ready.lines[nth],))
             try:
-                last, text = self._command_reply()
+                last, text = yield from self._command_reply()
             except MailError:
                 if refusal is None:
                     raise
@@ -205,20 +215,20 @@ class SmtpTransport:
                 refusal = self._refusal(last, text), stage
         return refusal, last
 
-    def _clear(self, last: int) -> None:
+    def _clear(self, last: int) -> Steps[None]:
         """Ends a refused envelope; if that fails, the receipt stands all the same and the connection goes."""
         if self._session.smtp is None:
             return
         try:
             if last == 354:
                 # DATA was let through though nobody is to get it: a message of no line (RFC 2920, 3.1).
-                self._send_or_lose(_DOT)
-                self._reply()
+                yield from self._send((_DOT,))
+                yield from self._reply()
             elif self._pipelining:
                 self._envelope_open = True  # RSET goes with the next envelope
             else:
-                self._send_or_lose(b"RSET\r\n")
-                self._command_reply()
+                yield from self._send((b"RSET\r\n",))
+                yield from self._command_reply()
         except MailError:
             self._session.drop()
 
@@ -230,14 +240,14 @@ class SmtpTransport:
 
     # -------------------------------------------------------------- the message
 
-    def _content(self, lane: Lane, ready: _Ready, following: _Ready | None) -> bool:
+    def _content(self, lane: Lane, ready: _Ready, following: _Ready | None) -> Steps[bool]:
         """The message and its final dot. From here on a lost reply leaves the message in doubt (RFC 1047).
 
         The envelope of the following one goes along. False when the connection has failed, and the lane knows of both.
         """
         lane.begun(ready.mail)
         try:
-            code, text = self._hand_over(ready, following)
+            code, text = yield from self._hand_over(ready, following)
             receipt = _receipt(code, one_line(text))
         except MailError as error:
             lane.failed(ready.mail, error)
@@ -247,77 +257,94 @@ class SmtpTransport:
         lane.answered(ready.mail, receipt, "data")
         return True
 
-    def _hand_over(self, ready: _Ready, following: _Ready | None) -> tuple[int, bytes]:
-        mail = (*ready.mail.message.pieces, _DOT)
-        unsent = self._write_all((*mail, *following.lines) if following else mail, len(mail))
-        if unsent is not None:
-            error, left = unsent
-            # A write that failed ahead of the last byte of the dot has not handed the mail over.
-            raise self._session.lost(
-                error, in_doubt=left < sum(map(len, following.lines if following else ()))
-            )
-        sock = self._session.sock
-        sock.settimeout(self._timeout * _PATIENCE_AFTER_THE_DOT)
-        code, text = self._reply(in_doubt=True)
-        sock.settimeout(self._timeout)
+    def _hand_over(self, ready: _Ready, following: _Ready | None) -> Steps[tuple[int, bytes]]:
+        yield from self._send((*ready.mail.message.pieces, _DOT), following.lines if following else ())
+        code, text = yield from self._reply(in_doubt=True)
         if code == 421:
             raise self._session.refused("ended the session", code, one_line(text))
         return code, text
 
     # -------------------------------------------------------------- bytes
 
-    def _write(self, data: bytes) -> None:
-        self._session.sock.sendall(data)
-
-    def _send_or_lose(self, data: bytes) -> None:
+    def _send(self, mail: Sequence[bytes], envelope: Sequence[bytes] = ()) -> Steps[None]:
+        """Writes them one behind the other. A write that fails ahead of the last byte of `mail` has not handed that over; where it
+        fails behind it, in the `envelope` of the next, the mail is in doubt."""
+        sock = self._session.sock
+        rest: list[bytes | memoryview] = [*mail, *envelope]
+        left, behind = sum(map(len, rest)), sum(map(len, envelope))
+        one_by_one = hasattr(sock, "context")  # TLS has no write of several buffers
+        if one_by_one:
+            rest = [b"".join(mail), b"".join(envelope)]
         try:
-            self._write(data)
-        except OSError as error:
-            raise self._session.lost(error) from error
-
-    def _write_all(self, buffers: Sequence[bytes], ends: int) -> tuple[OSError, int] | None:
-        """Writes them one behind the other; the error and how many bytes are left, where it failed. The mail is the first
-        `ends` of them."""
-        sock, left = self._session.sock, sum(map(len, buffers))
-        try:
-            if hasattr(sock, "context"):  # TLS has no write of several buffers
-                for joined in (b"".join(buffers[:ends]), b"".join(buffers[ends:])):
-                    sock.sendall(joined)
-                    left -= len(joined)
-                return None
-            rest: list[bytes | memoryview] = list(buffers)
-            while rest:
-                sent = sock.sendmsg(rest[:_AT_ONCE])
+            while left:
+                try:
+                    sent = sock.send(rest[0]) if one_by_one else sock.sendmsg(rest[:_AT_ONCE])
+                except OSError as error:
+                    yield self._until_ready(error, writing=True)
+                    continue
                 left -= sent
                 rest = _behind(rest, sent) if left else []
         except OSError as error:
-            return error, left
-        return None
+            raise self._session.lost(error, in_doubt=left <= behind) from error
 
-    def _command_reply(self) -> tuple[int, bytes]:
+    def _until_ready(self, error: OSError, *, writing: bool, seconds: float = 0.0) -> Pause:
+        """The pause for a call that cannot be done at once; raises `error` where it is another."""
+        if not isinstance(error, BlockingIOError):
+            from ssl import SSLWantReadError, SSLWantWriteError
+
+            if not isinstance(error, SSLWantReadError | SSLWantWriteError):
+                raise error
+            writing = isinstance(error, SSLWantWriteError)
+        return Pause(sock=self._session.sock, writing=writing, seconds=seconds or self._timeout)
+
+    def _command_reply(self) -> Steps[tuple[int, bytes]]:
         """The reply to one command. Raises MailError when there is none, and when it ends the session."""
-        code, text = self._reply()
+        code, text = yield from self._reply()
         if code == 421 or code in NOT_LET_IN:
             what = "ended the session" if code == 421 else "does not let us send"
             raise self._session.refused(what, code, one_line(text))
         return code, text
 
-    def _reply(self, *, in_doubt: bool = False) -> tuple[int, bytes]:
+    def _reply(self, *, in_doubt: bool = False) -> Steps[tuple[int, bytes]]:
         """Code and text of one reply, all of its lines (RFC 5321, 4.2)."""
         parts: list[bytes] = []
+        while len(parts) < _MOST_LINES:
+            if not self._lines:
+                yield from self._listen(in_doubt)
+            line = self._lines.popleft()
+            code = int(line[:3]) if line[:3].isdigit() and len(line) < _LONGEST_LINE else 0
+            if not (200 <= code < 600) or (in_doubt and code < 400 and code // 100 != 2):
+                break
+            if line[3:4] != b"-":
+                return code, b" ".join((*parts, line[4:])) if parts else line[4:]
+            parts.append(line[4:])
+        raise self._session.lost(_no_reply(line), in_doubt=in_doubt)
+
+    def _listen(self, in_doubt: bool) -> Steps[None]:
+        """Waits for at least one line more."""
+        sock = self._session.sock
+        seconds = self._timeout * (_PATIENCE_AFTER_THE_DOT if in_doubt else 1)
+        pending = getattr(sock, "pending", None)  # TLS may have read more than it gave
         try:
-            while len(parts) < _MOST_LINES:
-                line = self._replies.readline(_LONGEST_LINE)
-                code = int(line[:3]) if line[:3].isdigit() and line[-1:] == b"\n" else 0
-                if not (200 <= code < 600) or (in_doubt and code < 400 and code // 100 != 2):
-                    break
-                if line[3:4] != b"-":
-                    return code, b" ".join((*parts, line[4:])) if parts else line[4:]
-                parts.append(line[4:])
-        except (OSError, ValueError) as error:
+            while not self._lines:
+                if pending is None or not pending():
+                    yield Pause(sock=sock, seconds=seconds)
+                try:
+                    data = sock.recv(_HEARD_AT_ONCE)
+                except OSError as error:
+                    yield self._until_ready(error, writing=False, seconds=seconds)
+                    continue
+                if not data or len(self._torn) >= _LONGEST_LINE:
+                    raise self._session.lost(
+                        _no_reply(self._torn) if self._torn else "the server hung up", in_doubt=in_doubt
+                    )
+                self._keep(data)
+        except OSError as error:
             raise self._session.lost(error, in_doubt=in_doubt) from error
-        shown = f"{one_line(line[:60])!r} is no reply of SMTP" if line else "the server hung up"
-        raise self._session.lost(shown, in_doubt=in_doubt)
+
+    def _keep(self, data: bytes) -> None:
+        *lines, self._torn = (self._torn + data).split(b"\n")
+        self._lines.extend(lines)
 
     def _refusal(self, code: int, text: bytes) -> Receipt:
         if code < 400:
@@ -332,6 +359,10 @@ def _behind(buffers: list[bytes | memoryview], sent: int) -> list[bytes | memory
             return [memoryview(each)[sent:], *buffers[nth + 1 :]]
         sent -= len(each)
     return []
+
+
+def _no_reply(line: bytes) -> str:
+    return f"{one_line(line[:60])!r} is no reply of SMTP"
 
 
 def _written(sender: str) -> str:
