@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -13,6 +13,9 @@ from digest.cli.console import Console, plural
 
 if TYPE_CHECKING:
     from digest.app.fleet import FleetState
+    from digest.model import EditionHead
+    from digest.store import RunRow
+    from digest.store.days import Day
 
 
 @click.command()
@@ -25,74 +28,92 @@ def status(console: Console, runs: int) -> None:
     import msgspec
 
     with console.app() as app:
-        rows = app.store.last_runs(runs)
-        heads = {digest.name: app.store.edition_heads(digest.name) for digest in app.config.digest}
-        waiting = {digest.name: app.store.count_waiting(digest.name) for digest in app.config.digest}
-        deliveries = app.store.delivery_counts()
-        open_days = app.store.open_days()
-        fleet = app.fleet_state(app.clock())
+        state = State(
+            runs=app.store.last_runs(runs),
+            heads={digest.name: app.store.edition_heads(digest.name) for digest in app.config.digest},
+            waiting={digest.name: app.store.count_waiting(digest.name) for digest in app.config.digest},
+            deliveries=app.store.delivery_counts(),
+            open_days=app.store.open_days(),
+            fleet=app.fleet_state(app.clock()),
+        )
         is_shared = app.is_shared
-    reports = [msgspec.json.decode(row.report) if row.report else None for row in rows]
-    last = next((report for report in reports if report), None)
-    console.answer(
-        {
-            "last_run": last,
-            "runs": [
-                {
-                    "digest": r.digest,
-                    "date": r.date,
-                    "started_at": r.started_at,
-                    "finished_at": r.finished_at,
-                    "status": r.status,
-                }
-                for r in rows
-            ],
-            "editions": {
-                name: [_head(head) for head in reversed(found[-10:])] for name, found in heads.items()
-            },
-            "deliveries": deliveries,
-            "waiting": waiting,
-            "open_days": [
-                {
-                    "source": d.source,
-                    "day": d.day,
-                    "papers": d.papers,
-                    "asked_at": d.asked_at,
-                    "changed_at": d.changed_at,
-                }
-                for d in open_days
-            ],
-            "fleet": _as_object(fleet),
-        }
-    )
-    if is_shared or fleet.workers:
-        _show_fleet(console, fleet)
+    last = next((msgspec.json.decode(row.report) for row in state.runs if row.report), None)
+    console.answer(_answer(state, last))
+    if is_shared or state.fleet.workers:
+        _show_fleet(console, state.fleet)
         console.result()
-    if not rows:
+    if not state.runs:
         console.result("No run yet. Make the first one with `digest run`.")
         return
+    _show_runs(console, state.runs)
+    if last and last.get("sources"):
+        _show_sources(console, last["sources"])
+    console.result()
+    _show_editions(console, state)
+    console.result(f"Deliveries: {_counted(state.deliveries) or 'none yet'}.")
+
+
+class State(NamedTuple):
+    """What the store says: newest runs first, editions and papers that wait by digest, deliveries by status."""
+
+    runs: Sequence[RunRow]
+    heads: Mapping[str, Sequence[EditionHead]]
+    waiting: Mapping[str, int]
+    deliveries: Mapping[str, int]
+    open_days: Sequence[Day]
+    fleet: FleetState
+
+
+def _answer(state: State, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The same as an object; `last` is the report of the newest run that has one."""
+    return {
+        "last_run": last,
+        "runs": [_facts(row, "digest", "date", "started_at", "finished_at", "status") for row in state.runs],
+        "editions": {
+            name: [_facts(head, "id", "date", "part", "number", "papers") for head in reversed(found[-10:])]
+            for name, found in state.heads.items()
+        },
+        "deliveries": state.deliveries,
+        "waiting": state.waiting,
+        "open_days": [
+            _facts(day, "source", "day", "papers", "asked_at", "changed_at") for day in state.open_days
+        ],
+        "fleet": _as_object(state.fleet),
+    }
+
+
+def _facts(row: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+# ---------------------------------------------------------------- runs, sources and editions
+
+
+def _show_runs(console: Console, rows: Sequence[RunRow]) -> None:
     console.table(
         ["digest", "date", "started", "status"],
-        [(r.digest or "(by hand)", r.date.isoformat(), r.started_at, r.status) for r in rows],
+        [(row.digest or "(by hand)", row.date.isoformat(), row.started_at, row.status) for row in rows],
     )
-    if last and last.get("sources"):
-        console.result()
-        columns = ("name", "outcome", "read", "new", "updated", "seen", "failed")
-        console.table(columns, [[source[column] for column in columns] for source in last["sources"]])
-        for source in last["sources"]:
-            if source["error"] or source.get("why"):
-                console.result(f"{source['name']}: {source['error'] or source['why']}")
+
+
+def _show_sources(console: Console, sources: Sequence[Mapping[str, Any]]) -> None:
     console.result()
-    for name, found in heads.items():
+    columns = ("name", "outcome", "read", "new", "updated", "seen", "failed")
+    console.table(columns, [[source[column] for column in columns] for source in sources])
+    for source in sources:
+        if source["error"] or source.get("why"):
+            console.result(f"{source['name']}: {source['error'] or source['why']}")
+
+
+def _show_editions(console: Console, state: State) -> None:
+    for name, found in state.heads.items():
         newest = f"newest {found[-1].id} with {plural(found[-1].papers, 'paper')}" if found else "none yet"
         console.result(
-            f"{name}: {plural(len(found), 'edition')}, {newest}; {plural(waiting[name], 'paper')} waiting."
+            f"{name}: {plural(len(found), 'edition')}, {newest}; {plural(state.waiting[name], 'paper')} waiting."
         )
-    for source, days in groupby(open_days, key=lambda day: day.source):
-        names = ", ".join(f"{d.day:%d %b} ({d.papers})" for d in days)
+    for source, days in groupby(state.open_days, key=lambda day: day.source):
+        names = ", ".join(f"{day.day:%d %b} ({day.papers})" for day in days)
         console.result(f"{source}: days that may still grow, with the papers so far: {names}.")
-    mail = _counted(deliveries)
-    console.result(f"Deliveries: {mail or 'none yet'}.")
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -107,42 +128,21 @@ def _as_object(fleet: FleetState) -> dict[str, Any]:
         "leader": fleet.leader or None,
         "workers": [
             {
-                "id": worker.id,
-                "version": worker.version,
-                "queues": list(worker.queues),
-                "doing": worker.doing,
-                "started_at": worker.started_at,
-                "seen_at": worker.seen_at,
+                **_facts(worker, "id", "version", "queues", "doing", "started_at", "seen_at"),
                 "silent": worker.id in fleet.silent,
             }
             for worker in fleet.workers
         ],
         "jobs": fleet.jobs,
-        "failed": [
-            {"id": job.id, "task": job.task, "args": job.args, "attempts": job.attempts}
-            for job in fleet.failed
-        ],
+        "failed": [_facts(job, "id", "task", "args", "attempts") for job in fleet.failed],
     }
 
 
 def _show_fleet(console: Console, fleet: FleetState) -> None:
-    if not fleet.workers:
-        console.result("No worker is at work. Start one: `digest worker`.")
+    if fleet.workers:
+        _show_workers(console, fleet)
     else:
-        console.table(
-            ["worker", "queues", "does", "since", "heard of"],
-            [
-                (
-                    w.id,
-                    " ".join(w.queues),
-                    w.doing or "nothing",
-                    w.started_at,
-                    _heard(w.id in fleet.silent, w.seen_at),
-                )
-                for w in fleet.workers
-            ],
-        )
-        console.result(f"Leader: {fleet.leader}." if fleet.leader else "Leader: none at this moment.")
+        console.result("No worker is at work. Start one: `digest worker`.")
     for task, counts in sorted(fleet.jobs.items()):
         console.result(f"Jobs {task}: {_counted(counts)}.")
     if fleet.silent:
@@ -151,22 +151,28 @@ def _show_fleet(console: Console, fleet: FleetState) -> None:
         )
     for job in fleet.failed:
         tried = plural(job.attempts, "time")
-        console.result(
-            console.paint(
-                f"Job {job.id} ({job.task} {job.args}) failed {tried} by a fault of the program: "
-                "the log of the worker says where. Please report it.",
-                "bad",
-            )
-        )
+        said = f"Job {job.id} ({job.task} {job.args}) failed {tried} by a fault of the program: "
+        console.result(console.paint(f"{said}the log of the worker says where. Please report it.", "bad"))
     if fleet.failed:
         console.result(
             "Mails of failed jobs get a new one in a minute, and a day's run is begun anew in a quarter of an hour."
         )
 
 
+def _show_workers(console: Console, fleet: FleetState) -> None:
+    rows = [
+        (
+            w.id,
+            " ".join(w.queues),
+            w.doing or "nothing",
+            w.started_at,
+            _heard(w.id in fleet.silent, w.seen_at),
+        )
+        for w in fleet.workers
+    ]
+    console.table(["worker", "queues", "does", "since", "heard of"], rows)
+    console.result(f"Leader: {fleet.leader}." if fleet.leader else "Leader: none at this moment.")
+
+
 def _heard(silent: bool, seen_at: datetime) -> str:
     return f"{seen_at:%H:%M:%S} UTC" + (", silent since" if silent else "")
-
-
-def _head(head: Any) -> dict[str, Any]:
-    return {"id": head.id, "date": head.date, "part": head.part, "number": head.number, "papers": head.papers}
