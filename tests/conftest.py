@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import random
+import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,15 @@ def examples(many: int) -> int:
 def sizes(usual: Any, full: Any) -> list[Any]:
     """Of a parameter: the size of the ordinary suite, and that of `make torture`."""
     return [usual, pytest.param(full, marks=pytest.mark.torture)]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 for a server that must be told one. Below those that the system hands out by itself: between now and the
+    server's start nobody gets it by chance."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def need(condition: object, reason: str) -> None:

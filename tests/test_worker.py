@@ -214,7 +214,9 @@ def test_a_worker_started_as_a_shell_does_is_seen_and_ends_within_ten_seconds(
             worker.send_signal(signal.SIGTERM)
             _, said = worker.communicate(timeout=60)
             assert worker.returncode == 0
-            assert time.monotonic() - began < 30, "ten seconds, on a machine that has time"
+            assert time.monotonic() - began < 50, (
+                "ten seconds, on a machine that has time; the source has a minute"
+            )
             duties(app).rescue()  # on a machine that has no time others see to what it could not say
             assert app.store.workers() == []
             assert app.store.has_live_jobs(run)
