@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest import identity
 from digest.identity import (
     Known,
     abstract_key,
@@ -434,3 +435,17 @@ def test_a_hostile_abstract_is_compared_in_no_time() -> None:
     one, other = "a b " * 50_000, "b a " * 50_000 + "c"
     assert is_revised(one, other) in (True, False)
     assert abstract_key("x." * 200_000 + "/") == abstract_key("x." * 200_000 + "/")
+
+
+def test_an_abstract_is_run_together_as_its_words_are() -> None:
+    """Also where marks are no letters but stand within words of their script, or become letters when folded."""
+    every = "".join(
+        map(chr, (*range(32, 0x600), *range(0x2000, 0x2200), *range(0x3030, 0x3110), *range(0x4DB0, 0x4E10)))
+    )
+    for text in (
+        "Plain words, with 3.5 numbers_and_such.",
+        "ﬁne ΐ İ Ångström — 漢字・かな ゛",
+        "ḅa̱r ∑ᵢ xᵢ ½",
+        every,
+    ):
+        assert identity._run_together(text) == "".join(identity._words(text))

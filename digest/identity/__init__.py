@@ -111,6 +111,7 @@ _UNICODE |= {
 _UNICODE |= {ord(c): "" for c in "\u00ad\u200b\u200c\u200d\u2060\ufeff"}
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _ASCII_WORD = late(r"[a-z0-9]+")
+_NO_ASCII_WORD = bytes(byte for byte in range(128) if chr(byte) not in "0123456789abcdefghijklmnopqrstuvwxyz")
 # Indic and other vowel signs are marks, not \w, and tell words apart; +, * and # tell "A" from "A*" and "C" from "C++".
 _TITLE_TOKEN = late(r"\d+(?:\.\d+)+|\d+|(?:[^\W\d_]|[\u0900-\u109f])+|[+*#]")
 
@@ -138,11 +139,35 @@ def _fold(text: str) -> str:
     else:
         # Twice: case folding and decomposition feed each other (ΐ, İ).
         for _ in range(2):
-            text = unicodedata.normalize("NFKD", text).casefold().translate(_UNICODE)
+            text = _replaced(unicodedata.normalize("NFKD", text).casefold())
     for mark in _DROPPED:
         if mark in text:
             text = text.replace(mark, "")
     return text
+
+
+def _replaced(text: str) -> str:
+    """`text.translate(_UNICODE)`, which asks for each letter of a text anew: most texts have few that are to be replaced."""
+    for mark in set(text):
+        if (letters := _UNICODE.get(ord(mark))) is not None:
+            text = text.replace(mark, letters)
+    return text
+
+
+def _run_together(text: str) -> str:
+    """The folded words of a text without what stands between them: `"".join(_words(text))`, in a fifth of the time."""
+    folded = _fold(text)
+    if folded.isascii():
+        return folded.encode().translate(None, _NO_ASCII_WORD).decode()
+    for mark in set(folded):
+        if not (
+            mark.isalnum()
+            or "\u3040" <= mark <= "\u30ff"
+            or "\u3400" <= mark <= "\u9fff"
+            or "\uf900" <= mark <= "\ufaff"
+        ):
+            folded = folded.replace(mark, "")
+    return folded
 
 
 def _words(text: str) -> list[str]:
@@ -199,7 +224,7 @@ def abstract_key(abstract: str) -> str:
 
     Empty for one of fewer than 200 folded characters: those are too often a notice that many papers share.
     """
-    folded = "".join(_abstract_words(abstract))
+    folded = _run_together(_without_links(abstract))
     return f"abstract:{text_hash(folded)}" if len(folded) >= MIN_ABSTRACT_CHARS else ""
 
 
