@@ -20,6 +20,7 @@ TABLES = {
     "meta": "key",
     "papers": "id",
     "paper_keys": "key",
+    "fingerprints": "paper_id",
     "abstracts": "paper_id, fingerprint",
     "sightings": "paper_id, source, listed_on",
     "revisions": "paper_id, until",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from msgspec.structs import replace
@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from digest import identity
 from digest.model import Paper, Sighting
 from digest.model import SightingStatus as Status
-from digest.store import known
+from digest.store import fingerprints, known
 from digest.store.changes import note_changes, note_sightings
 from digest.store.database import Database, stamp
+from digest.store.fingerprints import Unchanged
 from digest.store.known import REPLACED, KnownPaper, as_known
 from digest.store.offers import STREAMS, Offer, Offers
 from digest.store.told import Told
@@ -49,22 +50,28 @@ class Diff:
         self.ladders: dict[int, tuple[str, ...]] = {}
         self.seen: list[dict[str, object]] = []
         self.told = Told()
-        self.listed: dict[str, tuple[Paper, bytes]] = {}
+        self.unchanged: dict[int, Unchanged] = {}
+        self.titles: dict[int, list[str]] = {}
+        self.shown: dict[int, Paper] = {}
 
     # --- what is known
 
-    def preload(self, listed: Sequence[tuple[Paper, bytes]]) -> None:
-        """Asks for the strongest key of all papers at once, and for the others of those only that it does not settle.
-
-        Each paper comes with its JSON.
+    def preload(self, papers: Sequence[Paper]) -> list[Paper]:
+        """Asks for what is known of all papers at once: their fingerprints, the strongest key of those that these do not settle,
+        and the other keys of those that that does not settle. The papers as they are to be sighted: as every database takes them.
         """
         self.listen()
-        quick = [self.quick_keys(paper) for paper, _ in listed]
-        self.listed = {keys[0]: one for keys, one in zip(quick, listed, strict=True)}
-        self.look_up([key for keys in quick for key in keys])
-        self.listed.clear()
-        unsettled = [paper for paper, _ in listed if not (self.unchanged(paper) or self.settled(paper))]
+        if not self.told.two:
+            self.unchanged = fingerprints.unchanged(
+                self.db, papers, source=self.source, day=self.day, followers=self.followers
+            )
+        # Before anything is compared: what is stored must be equal to what the same listing shows tomorrow.
+        listed = [paper if id(paper) in self.unchanged else known.plain_paper(paper) for paper in papers]
+        closely = [paper for paper in listed if id(paper) not in self.unchanged]
+        self.look_up([key for paper in closely for key in self.quick_keys(paper)])
+        unsettled = [paper for paper in closely if not self.settled(paper)]
         self.look_up([key for paper in unsettled for key in (known.shown_key(paper), *self.ladder(paper))])
+        return listed
 
     def listen(self) -> None:
         """Loads what the operator said, and the papers that it is about."""
@@ -94,15 +101,6 @@ class Diff:
             )
         return self.ladders[id(paper)]
 
-    def unchanged(self, paper: Paper) -> tuple[KnownPaper, str] | None:
-        """The known paper that the strongest id leads to, where every word of it is as it was stored: it is seen, no more."""
-        key = self.quick_keys(paper)[0]
-        row_id = self.owners[key]
-        row = None if row_id is None else self.rows[row_id]
-        if row is None or row.content is not paper or not row.is_as_before():
-            return None
-        return None if self.told.two or identity.rung(key) not in identity.STRONG_RUNGS else (row, key)
-
     def settled(self, paper: Paper) -> tuple[KnownPaper, str] | None:
         """The known paper that a quick key leads to, where the listing says nothing of it that would be new as a key."""
         for key in self.quick_keys(paper):
@@ -120,19 +118,19 @@ class Diff:
         self.owners.update(dict.fromkeys(asked))
         found = self.db.rows("known_keys", keys=self.db.array(asked))
         self.owners.update(found)
-        listed = {row: self.listed[key] for key, row in found if key in self.listed}
         ids = list(dict.fromkeys(row for _, row in found))
         for at in range(0, len(ids), STEP):
-            self.load(ids[at : at + STEP], listed)
+            self.load(ids[at : at + STEP])
 
-    def load(self, ids: Sequence[int], listed: Mapping[int, tuple[Paper, bytes]] = {}) -> None:
+    def load(self, ids: Sequence[int]) -> None:
         asked = [paper_id for paper_id in ids if paper_id not in self.rows]
         if not asked:
             return
         joined: dict[int, int] = {}
         for row in self.db.rows("papers_by_id", ids=self.db.array(asked)):
             if row[1] is None:
-                self.rows[row[0]] = as_known(row, listed.get(row[0]))
+                self.rows[row[0]] = as_known(row)
+                self.rows[row[0]].titles = self.titles.get(row[0], [])
             else:
                 joined[row[0]] = row[1]
         self.load(list(dict.fromkeys(joined.values())))
@@ -257,12 +255,13 @@ class Diff:
     # --- what is new about it?
 
     def sight(self, paper: Paper) -> Sighting:
-        if same := self.unchanged(paper):
-            row, key = same
-            if not self.offers.are_settled(row, self.followers, STREAMS[paper.announce]):
-                self.offer(row, paper)
-            return self.noted(row, paper, "seen", key)
-        return self.sight_closely(paper)
+        same = self.unchanged.get(id(paper))
+        if same is None or same.paper_id in self.rows:  # another of the listing may have changed it since
+            return self.sight_closely(paper)
+        self.titles.setdefault(same.paper_id, []).append(paper.title)
+        if not same.noted:
+            self.note(same.paper_id, paper, "seen", same.key)
+        return Sighting(paper=paper, paper_id=same.paper_id, status="seen", matched_by=same.key)
 
     def sight_closely(self, paper: Paper) -> Sighting:
         row, key = self.match(paper)
@@ -278,7 +277,10 @@ class Diff:
             if row.content is not before or not row.looks_like(paper):
                 self.remember_shown(row, before, paper)
         self.offer(row, paper)
-        return self.noted(row, paper, status, key)
+        row.titles.append(paper.title)
+        self.shown[row.id] = paper
+        self.note(row.id, paper, status, key)
+        return Sighting(paper=paper, paper_id=row.id, status=status, matched_by=key)
 
     def offer(self, row: KnownPaper, paper: Paper) -> None:
         stream = STREAMS[paper.announce]
@@ -373,11 +375,10 @@ class Diff:
 
     # --- writing
 
-    def noted(self, row: KnownPaper, paper: Paper, status: Status, key: str | None) -> Sighting:
-        row.titles.append(paper.title)
+    def note(self, paper_id: int, paper: Paper, status: Status, key: str | None) -> None:
         self.seen.append(
             {
-                "paper_id": row.id,
+                "paper_id": paper_id,
                 "source": self.source,
                 "listed_on": self.day,
                 "seen_at": self.stamp,
@@ -386,7 +387,6 @@ class Diff:
                 "announce": paper.announce,
             }
         )
-        return Sighting(paper=paper, paper_id=row.id, status=status, matched_by=key)
 
     def write(self) -> None:
         rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}
@@ -405,6 +405,12 @@ class Diff:
         self.db.many("delete_offers", [{"paper_id": loser} for loser, _ in self.joins])
         self.db.many("join_paper", [{"id": loser, "winner": winner} for loser, winner in self.joins])
         self.db.many("put_offer", self.offers.fields())
+        fingerprints.remember(
+            self.db,
+            self.rows.values(),
+            self.shown,
+            lost=[*(row.id for row in rows.values() if not row.is_new), *(loser for loser, _ in self.joins)],
+        )
 
 
 def _plain(keys: tuple[str, ...]) -> tuple[str, ...]:

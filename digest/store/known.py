@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -44,18 +45,33 @@ def _json(value: Paper | Edition) -> str:
 
 def plain_paper(paper: Paper) -> Paper:
     """The paper with texts that every database takes, without lone surrogates and NUL; itself where it has none."""
-    return plain_and_stored(paper)[0]
-
-
-def plain_and_stored(paper: Paper) -> tuple[Paper, bytes]:
-    """The same, and what `encode` makes of it, in UTF-8."""
     try:
-        if b"\\u0000" not in (text := _encode(paper)):
-            return paper, text
+        if b"\\u0000" not in _encode(paper):
+            return paper
     except UnicodeEncodeError:
         pass
-    paper = msgspec.convert(plain_all(msgspec.to_builtins(paper)), Paper)
-    return paper, _encode(paper)
+    return msgspec.convert(plain_all(msgspec.to_builtins(paper)), Paper)
+
+
+def fingerprint(paper: Paper) -> int:
+    """A signed number of 64 bits that stands for all that is said of a paper; 0 for one that no database takes as it is.
+
+    Papers that are equal may have two, where their ids or links come in another order.
+    """
+    try:
+        text = _encode(paper)
+    except UnicodeEncodeError:
+        return 0
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+
+
+def final_key(paper: Paper) -> str | None:
+    """The strongest key of a paper where that is an id which is final; None where it has none."""
+    name = paper.ids.get("arxiv", "")
+    if paper.key == f"arxiv:{name}" and identity.arxiv_id(name) == (name, None):
+        return paper.key  # what most papers have, without a look at all of its ids and links
+    keys = identity.id_keys(paper.ids, paper.links)
+    return plain(keys[0]) if keys and identity.rung(keys[0]) in identity.STRONG_RUNGS else None
 
 
 def shown_key(paper: Paper) -> str:
@@ -122,10 +138,6 @@ class KnownPaper:
                 announced_on=self.announced_on,
             )
         return self._known
-
-    def is_as_before(self) -> bool:
-        """Nothing of it was changed, and a listing that shows its content says nothing anew."""
-        return self.debuted and not self.dirty and not self.borrowed and self.content.announce not in REPLACED
 
     @property
     def withdrawn(self) -> bool:
@@ -239,14 +251,12 @@ class KnownPaper:
             self.content, self._known, self.dirty = content, None, True
 
 
-def as_known(row: tuple[Any, ...], listed: tuple[Paper, bytes] | None = None) -> KnownPaper:
-    """A row of the query papers_by_id. `listed` is a paper that may be what the row holds, and its JSON: nearly all that a listing
-    shows was there yesterday, and need not be read from its row."""
+def as_known(row: tuple[Any, ...]) -> KnownPaper:
+    """A row of the query papers_by_id."""
     paper_id, _, version, announced_on, debuted, revision, content = row
-    same = listed is not None and len(content) <= len(listed[1]) and content.encode() == listed[1]
     return KnownPaper(
         paper_id,
-        listed[0] if listed is not None and same else decode(content),
+        decode(content),
         version=version,
         announced_on=date.fromisoformat(announced_on) if announced_on else None,
         debuted=bool(debuted),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from digest.model import Announce, Stream
@@ -44,6 +42,16 @@ def precedence(offer: Offer) -> tuple[bool, bool, int, int]:
     return not offer.sent, offer.change != "withdrawn", _STATES.index(offer.state), _RANK[offer.change]
 
 
+def is_settled(
+    state: str, change: Stream, offered: int, edition_id: int | None, *, revision: int, stream: Stream
+) -> bool:
+    """Does `Offers.sight` change nothing of an offer (its state, change, revision and edition), where a paper that is not withdrawn
+    is shown in this stream?"""
+    if state == "withheld" or (state != "waiting" and offered < revision):
+        return False
+    return state == "issued" or edition_id is not None or _RANK[stream] >= _RANK[change]
+
+
 class Offers:
     """The offers of the papers at hand, and which of them were changed. Pure: the diff loads and writes them.
 
@@ -74,18 +82,6 @@ class Offers:
             else:  # let pass: not to be made up for when `updates` is switched on
                 offer.revision = row.revision
                 self.put(row.id, digest, offer)
-
-    def are_settled(self, row: KnownPaper, digests: Sequence[str], stream: Stream) -> bool:
-        """Does `sight` of a paper that is not withdrawn change nothing in any of these digests?"""
-        for digest in digests:
-            offer = self.all.get((row.id, digest))
-            if offer is None or offer.state == "withheld":
-                return False
-            if offer.state != "issued" and not offer.sent and _RANK[stream] < _RANK[offer.change]:
-                return False
-            if offer.state != "waiting" and offer.revision < row.revision:
-                return False
-        return True
 
     def withdraw(self, row: KnownPaper) -> None:
         """Every digest that has had the paper, or was to have it, hears that it is withdrawn, whatever sources it reads."""

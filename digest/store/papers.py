@@ -37,8 +37,6 @@ class Papers:
         """
         if not papers:
             return []
-        # Before anything is compared: what is stored must be equal to what the same listing shows tomorrow.
-        listed = [known.plain_and_stored(paper) for paper in papers]
         with self._db.writing():
             diff = Diff(
                 self._db,
@@ -48,8 +46,7 @@ class Papers:
                 followers=tuple(followers),
                 updates_for=frozenset(updates_for),
             )
-            diff.preload(listed)
-            sightings = [diff.sight(paper) for paper, _ in listed]
+            sightings = [diff.sight(paper) for paper in diff.preload(papers)]
             diff.write()
         return [
             s if s.paper is paper else replace(s, paper=paper)

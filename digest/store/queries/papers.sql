@@ -55,3 +55,10 @@ ORDER BY o.found_at, o.paper_id;
 
 -- name: count_waiting(digest)$
 SELECT COUNT(*) FROM offers WHERE digest = :digest AND state = 'waiting';
+
+-- name: put_fingerprint(paper_id, revision, fingerprint)*!
+INSERT INTO fingerprints (paper_id, revision, fingerprint) VALUES (:paper_id, :revision, :fingerprint)
+ON CONFLICT (paper_id) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint;
+
+-- name: forget_fingerprint(paper_id)*!
+DELETE FROM fingerprints WHERE paper_id = :paper_id;

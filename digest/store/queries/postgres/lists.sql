@@ -3,6 +3,16 @@
 -- name: known_keys(keys)
 SELECT key, paper_id FROM paper_keys WHERE key = ANY (CAST(:keys AS text[]));
 
+-- name: known_by_fingerprint(keys, source, listed_on)
+-- Of the papers that these keys lead to and that have a fingerprint: that, what the source showed of them on this day, and their offers.
+SELECT k.key, f.paper_id, f.revision, f.fingerprint, s.paper_id, s.announce,
+       o.digest, o.state, o.change, o.revision, o.edition_id
+FROM paper_keys k
+JOIN fingerprints f ON f.paper_id = k.paper_id
+LEFT JOIN sightings s ON s.paper_id = f.paper_id AND s.source = :source AND s.listed_on = :listed_on
+LEFT JOIN offers o ON o.paper_id = f.paper_id
+WHERE k.key = ANY (CAST(:keys AS text[]));
+
 -- name: papers_by_id(ids)
 SELECT id, joined_to, version, announced_on, debuted, revision, content
 FROM papers

@@ -3,6 +3,15 @@
 -- name: known_keys(keys)
 SELECT k.key, k.paper_id FROM json_each(:keys) AS asked CROSS JOIN paper_keys k ON k.key = asked.value;
 
+-- name: known_by_fingerprint(keys, source, listed_on)
+-- Of the papers that these keys lead to and that have a fingerprint: that, what the source showed of them on this day, and their offers.
+SELECT k.key, f.paper_id, f.revision, f.fingerprint, s.paper_id, s.announce,
+       o.digest, o.state, o.change, o.revision, o.edition_id
+FROM json_each(:keys) AS asked CROSS JOIN paper_keys k ON k.key = asked.value
+CROSS JOIN fingerprints f ON f.paper_id = k.paper_id
+LEFT JOIN sightings s ON s.paper_id = f.paper_id AND s.source = :source AND s.listed_on = :listed_on
+LEFT JOIN offers o ON o.paper_id = f.paper_id;
+
 -- name: papers_by_id(ids)
 SELECT p.id, p.joined_to, p.version, p.announced_on, p.debuted, p.revision, p.content
 FROM json_each(:ids) AS asked CROSS JOIN papers p ON p.id = asked.value;

@@ -1,0 +1,82 @@
+"""Which papers of a listing are word for word as they are stored. A fingerprint of each says so, and no content is read.
+
+It is never asked which paper one is: that says the strongest id, as always. So a fingerprint that is wrong, missing or of an older
+form costs a closer look and nothing else; and of a paper that did change, one in 2^64 is passed over until it changes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from digest.model import Paper
+from digest.store import known
+from digest.store.database import Database
+from digest.store.known import REPLACED, KnownPaper
+from digest.store.offers import STREAMS, is_settled
+
+STEP = 1000  # papers asked for at once
+
+
+class Unchanged(NamedTuple):
+    """The row that a paper is, the key that led there, and whether its source has shown it on this listing day in this way."""
+
+    paper_id: int
+    key: str
+    noted: bool
+
+
+def unchanged(
+    db: Database, papers: Sequence[Paper], *, source: str, day: str, followers: Sequence[str]
+) -> dict[int, Unchanged]:
+    """Those of the papers that are as they were stored and of which no follower is to be offered anything, by their id()."""
+    found: dict[int, Unchanged] = {}
+    for at in range(0, len(papers), STEP):
+        asked = {
+            key: paper for paper in papers[at : at + STEP] if (key := known.final_key(paper)) is not None
+        }
+        found.update(_unchanged(db, asked, source, day, frozenset(followers)))
+    return found
+
+
+def _unchanged(
+    db: Database, asked: dict[str, Paper], source: str, day: str, followers: frozenset[str]
+) -> Iterable[tuple[int, Unchanged]]:
+    same: dict[str, Unchanged | None] = {}
+    settled: dict[str, int] = {}
+    for key, number, revision, mark, seen, announce, digest, *offer in db.rows(
+        "known_by_fingerprint", keys=db.array(list(asked)), source=source, listed_on=day
+    ):
+        paper = asked[key]
+        if key not in same:
+            is_same = mark == known.fingerprint(paper)
+            noted = seen is not None and announce == paper.announce
+            same[key] = Unchanged(number, key, noted) if is_same else None
+        if digest in followers and is_settled(*offer, revision=revision, stream=STREAMS[paper.announce]):
+            settled[key] = settled.get(key, 0) + 1
+    return [
+        (id(asked[key]), one) for key, one in same.items() if one and settled.get(key, 0) == len(followers)
+    ]
+
+
+def remember(db: Database, rows: Iterable[KnownPaper], shown: dict[int, Paper], lost: Iterable[int]) -> None:
+    """To be called when the rows are written: `shown` are papers by the row that they are, which a listing showed last; `lost` are
+    rows that were changed or joined to others. A row that is now what was shown of it has that one's fingerprint."""
+    marks = {
+        row.id: {"paper_id": row.id, "revision": row.revision, "fingerprint": known.fingerprint(paper)}
+        for row in rows
+        if (paper := shown.get(row.id)) is not None and _is_passable(row, paper)
+    }
+    db.many("forget_fingerprint", [{"paper_id": number} for number in lost if number not in marks])
+    db.many("put_fingerprint", list(marks.values()))
+
+
+def _is_passable(row: KnownPaper, paper: Paper) -> bool:
+    """A listing that shows this once more says nothing new of the row."""
+    return (
+        row.debuted
+        and not row.borrowed
+        and paper.announce not in REPLACED
+        and paper == row.content
+        and known.final_key(paper) is not None
+    )
