@@ -14,6 +14,7 @@ _UNWRITABLE = re.compile(r"[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 # Most readers share a few domains.
 _host = lru_cache(4096)(ascii_domain)
 _LITERAL = re.compile(r"\[[0-9A-Fa-f.:IPv]+\]")
+_GAPS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 def wire_address(address: str) -> str | None:
@@ -27,7 +28,7 @@ def wire_address(address: str) -> str | None:
     local, at, domain = address.strip().rpartition("@")
     if not at or not local or len(local.encode(errors="replace")) > 64 or _UNWRITABLE.search(local):
         return None
-    if _LITERAL.fullmatch(domain):
+    if domain.startswith("[") and _LITERAL.fullmatch(domain):
         return f"{local}@{domain}"
     host = _host(domain)
     return f"{local}@{host}" if host else None
@@ -42,4 +43,4 @@ def one_line(text: bytes | str) -> str:
     """A server's reply on one line, without control signs, at most 500 characters."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", text).strip()[:500]
+    return _GAPS.sub(" ", text).strip()[:500]

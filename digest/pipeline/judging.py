@@ -46,9 +46,9 @@ class Judge:
 
     def heard(self, receipt: Receipt, stage: Stage) -> Verdict:
         """What is to be done after this answer."""
-        found = verdict(receipt.reply_code, receipt.enhanced_code, receipt.text, stage=stage)
-        if receipt.status == "accepted":
-            found = "accepted"  # the folder has no reply codes
+        found: Verdict = "accepted"
+        if receipt.status != "accepted":  # the folder has no reply codes
+            found = verdict(receipt.reply_code, receipt.enhanced_code, receipt.text, stage=stage)
         with self._turn:
             if receipt.reply_code is not None:  # what we refuse ourselves says nothing of the server
                 self._proven = self.heard_any = True
@@ -58,6 +58,8 @@ class Judge:
 
     def _count(self, receipt: Receipt, found: Verdict) -> None:
         self._counted += 1
+        if found == "accepted":
+            return
         said = f"{receipt.reply_code} {receipt.enhanced_code or ''}".strip()
         if found == "suppress":
             self._unknown += 1

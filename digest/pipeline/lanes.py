@@ -58,13 +58,25 @@ class Lanes:
 
     def put(self, delivery: Delivery, message: Message) -> None:
         """Sends this message, as soon as a connection is free."""
-        if self._loop is None:
-            from digest.smtp.loop import Loop
-
-            self._loop = Loop(self.open_transport, self.most, self)
+        loop = self._loop or self._start()
+        mail = self._mail(
+            recipient=delivery.subscriber.address,
+            message=message,
+            message_id=delivery.message_id,
+            number=delivery.id,
+        )
         self.flying[delivery.id] = delivery
-        self.queue.append(_mail(delivery, message))
-        self._loop.wake()
+        self.queue.append(mail)
+        loop.wake()
+
+    def _start(self) -> Loop:
+        # Here, since a run that has nothing to send needs none of it.
+        from digest.smtp import Mail
+        from digest.smtp.loop import Loop
+
+        self._mail = Mail
+        self._loop = Loop(self.open_transport, self.most, self)
+        return self._loop
 
     def take(self) -> list[tuple[Delivery, Landed]]:
         """What has landed since the last call, with its delivery."""
@@ -174,14 +186,3 @@ class _Lane:
         self._lanes.landed.append(landed)
         if len(self._lanes.landed) >= self._lanes.enough:
             self._lanes.awake.set()
-
-
-def _mail(delivery: Delivery, message: Message) -> Mail:
-    from digest.smtp import Mail
-
-    return Mail(
-        recipient=delivery.subscriber.address,
-        message=message,
-        message_id=delivery.message_id,
-        number=delivery.id,
-    )
