@@ -54,7 +54,7 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
     ParseError for a document nested deeper than 256 levels (libxml2's own limit) and for one cut before its first whole item.
     """
     body = listing.body
-    if _is_bare(body):
+    if is_bare(body):
         root, error = _strict(body.lstrip(), listing)
         if root is not None:
             return root, ""
@@ -85,7 +85,7 @@ def items_of(listing: Listing) -> Iterator[tuple[str, Any]]:
     from lxml import etree
 
     body = listing.body.lstrip()
-    if not _is_bare(body) or _is_beyond_measure(body):
+    if not is_bare(body) or is_beyond_measure(body):
         return iter(())
     context = etree.iterparse(
         BytesIO(body), events=("start", "end"), tag=("{*}item", "{*}entry"), recover=False, **_SAFELY
@@ -99,18 +99,18 @@ def faults() -> type[Exception]:
     return etree.XMLSyntaxError
 
 
-def _is_bare(body: bytes) -> bool:
+def is_bare(body: bytes) -> bool:
     return b"<!DOCTYPE" not in body[:4096] and b"<!ENTITY" not in body
 
 
-def _is_beyond_measure(body: bytes) -> bool:
+def is_beyond_measure(body: bytes) -> bool:
     return body.count(b"<") > MAX_TAGS or body.count(b"=") > MAX_ATTRIBUTES
 
 
 def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
     from lxml import etree
 
-    if _is_beyond_measure(body):
+    if is_beyond_measure(body):
         raise ParseError(
             f"{listing.location}: XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is "
             "like that.",

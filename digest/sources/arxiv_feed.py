@@ -15,7 +15,7 @@ from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _items
-from digest.sources._items import Feed, Item
+from digest.sources._item import Feed, Item
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import Raw, finish
 from digest.text import clean

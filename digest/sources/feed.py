@@ -14,7 +14,7 @@ from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _items, _names
 from digest.sources._bytes import unicode_text
-from digest.sources._items import Feed, Item
+from digest.sources._item import Feed, Item, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
 from digest.text import clean
 
@@ -24,7 +24,8 @@ MAX_ID_CHARS = 400
 def read(listing: Listing) -> Reading:
     """Items in document order; an item without a title is kept, with the title "". Empty only for a well-formed feed without items.
 
-    Well-formed documents are read by lxml, others are mended first, and what then is still refused goes to feedparser.
+    Sound documents of plain texts are read by expat, other sound ones by lxml, the rest are mended first, and what then is still
+    refused goes to feedparser.
     """
     notes: list[str] = []
     start = listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
@@ -178,7 +179,7 @@ def _json_item(item: dict[str, Any], base: str) -> Item:
     guid = _string(item, "id")
     return Item(
         title=_string(item, "title"),
-        link=_items.join(base, link) or (guid if guid.startswith("http") else ""),
+        link=join(base, link) or (guid if guid.startswith("http") else ""),
         guid=guid,
         identifiers=[_string(item, "external_url")],
         summary=_string(item, "summary"),

@@ -9,8 +9,9 @@ from digest import identity
 from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _items, _names
+from digest.sources import _names
 from digest.sources._bytes import guard_html, unicode_text
+from digest.sources._item import join
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._records import plural, refuse
 
@@ -129,4 +130,4 @@ def _text(element: Any) -> str:
 def _address(link: Any, base: str) -> str:
     """An absolute address; blanks are escaped, as browsers do."""
     href = "" if link is None else (link.attributes.get("href") or "").strip()
-    return _items.join(base, re.sub(r"\s", "%20", href)) if href else ""
+    return join(base, re.sub(r"\s", "%20", href)) if href else ""

@@ -1,0 +1,168 @@
+"""An item of a feed (RSS 0.9x, 1.0, 2.0, Atom): the fields every feed has, raw, whatever the format calls them.
+
+How an element's name, attributes and text become a field, the same whether a tree or the document itself is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urljoin
+
+from msgspec import Struct
+
+from digest.patterns import late
+from digest.sources import _dates
+
+
+class Item(Struct, kw_only=True):
+    """One item: texts raw (HTML as it stands), dates as RFC 3339 or full dates, addresses absolute where that was possible."""
+
+    title: str = ""
+    link: str = ""
+    pdf: str = ""
+    guid: str = ""
+    permalink: bool = True
+    summary: str = ""
+    content: str = ""
+    authors: list[str] = []
+    categories: list[str] = []
+    identifiers: list[str] = []
+    doi: str = ""
+    published: str | None = None
+    updated: str | None = None
+    announce_type: str = ""
+    comment: str = ""
+    journal: str = ""
+    primary: str = ""
+
+
+class Feed(Struct, kw_only=True):
+    """A feed document. `sound` is false where it had to be mended, so that "no items" proves nothing."""
+
+    title: str = ""
+    description: str = ""
+    published: str | None = None
+    stated: int | None = None
+    start: int = 0
+    sound: bool = True
+    items: list[Item] = []
+
+
+class Attributes(Protocol):
+    """Those of an element: a dict, or the element itself."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
+ROOTS = frozenset(["rss", "feed", "rdf"])
+ITEMS = frozenset(["item", "entry"])
+# What the head of a feed says, by the names of its elements.
+HEADS = frozenset(["title", "description", "pubdate", "date", "totalresults", "startindex"])
+TEXTS = {
+    "title": "title",
+    "description": "summary",
+    "summary": "summary",
+    "abstract": "summary",
+    "encoded": "content",
+    "content": "content",
+    "doi": "doi",
+    "announce_type": "announce_type",
+    "comment": "comment",
+    "journal_ref": "journal",
+    "journal_reference": "journal",
+}
+# Fields whose text is taken with the markup in it, where it has any.
+RICH = frozenset([*TEXTS, "creator"])
+
+# By the tag as it is written; asked first, since a feed has few.
+LOCAL: dict[str, str] = {}
+
+
+def local(tag: str) -> str:
+    """`{namespace}Name` → `name`; those of media vocabularies with a prefix, since they are about pictures."""
+    name = LOCAL.get(tag)
+    if name is None:
+        namespace, _, name = tag.rpartition("}")
+        name = name.lower()
+        if "media" in namespace or "itunes" in namespace or "search.yahoo" in namespace:
+            name = f"other:{name}"
+        if len(LOCAL) < 1000:
+            LOCAL[tag] = name
+    return name
+
+
+def feed_of(heads: Mapping[str, str], items: list[Item]) -> Feed:
+    """The feed, of the texts in its head by their names (HEADS)."""
+    total, start = heads.get("totalresults", "").strip(), heads.get("startindex", "").strip()
+    return Feed(
+        title=heads.get("title", ""),
+        description=heads.get("description", ""),
+        published=_dates.rfc3339(heads.get("pubdate") or heads.get("date", "")),
+        stated=int(total) if total.isascii() and total.isdigit() and len(total) < 10 else None,
+        start=int(start) if start.isascii() and start.isdigit() and len(start) < 10 else 0,
+        items=items,
+    )
+
+
+Links = list[tuple[str, str, str]]  # rel, href and type of each
+
+
+def take(item: Item, links: Links, field: str, attributes: Attributes, text: str) -> None:
+    """One element of an item into its field, but for authors. The first of a kind counts, but for those that may repeat."""
+    if name := TEXTS.get(field):
+        if not getattr(item, name):
+            setattr(item, name, text)
+    elif field in ("category", "subject"):
+        item.categories.append(attributes.get("term") or text)
+    elif field == "link":
+        get = attributes.get
+        links.append((get("rel") or "alternate", get("href") or text, get("type") or ""))
+    elif field in ("guid", "id"):
+        item.guid = item.guid or text.strip()
+        item.permalink = attributes.get("isPermaLink") != "false"
+    elif field in ("identifier", "url"):
+        item.identifiers.append(text.strip())
+    elif field in ("published", "pubdate", "date", "issued", "created", "publicationdate"):
+        item.published = item.published or _dates.rfc3339(text)
+    elif field in ("updated", "modified"):
+        item.updated = _dates.rfc3339(text)
+    elif field == "primary_category":
+        item.primary = item.primary or attributes.get("term") or ""
+    elif field == "creator":
+        item.authors.append(text)
+
+
+def place_links(item: Item, links: Links, about: str, base: str) -> None:
+    """The links of an item, once all are known: its page, and its PDF."""
+    for rel, href, kind in links:
+        href = join(base, href.strip())
+        if kind == "application/pdf":
+            item.pdf = item.pdf or href
+        elif rel == "alternate" and not item.link:
+            item.link = href
+    if not item.link and item.permalink and item.guid.startswith(("http://", "https://")):
+        item.link = item.guid
+    if not item.link:
+        item.link = next(
+            (url for url in (*item.identifiers, about) if url.startswith(("http://", "https://"))), ""
+        )
+
+
+_MAIL_AND_NAME = late(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
+
+
+def person(text: str) -> str:
+    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name."""
+    found = _MAIL_AND_NAME.match(text)
+    return found[1] if found else "" if "@" in text else text
+
+
+def join(base: str, href: str) -> str:
+    if href.startswith(("https://", "http://")) or not href:
+        return href
+    try:
+        return urljoin(base, href)
+    except ValueError:
+        return ""

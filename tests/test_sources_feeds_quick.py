@@ -1,0 +1,159 @@
+"""Feeds that are read without a tree are read as the tree would give them; what a tree may see otherwise is left to it."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hostile
+from benchmarks import pages
+from conftest import sizes
+from digest.errors import ParseError
+from digest.model import Listing
+from digest.sources import _items, _items_quick
+from digest.sources._item import Feed
+
+LISTINGS = Path(__file__).parent / "listings"
+ATOM = 'xmlns="http://www.w3.org/2005/Atom"'
+ADDRESS = '<link href="https://f.example.org/"/>'
+ENTRY = "<entry><id>urn:x:1</id><title>Knots</title><summary>Words &amp; knots.</summary></entry>"
+OTHER_WAYS = {
+    "mutated": (hostile.flipped, hostile.noisy, hostile.doubled, hostile.removed, hostile.swapped, hostile.unbalanced),
+    "worded": (hostile.attributed, hostile.referenced, hostile.marked, hostile.nested, hostile.worded, hostile.escaped),
+}  # fmt: skip
+
+
+def listing(body: str | bytes, base: str = "") -> Listing:
+    return Listing(location="feed", body=body if isinstance(body, bytes) else body.encode(), base_url=base)
+
+
+def atom(inside: str, head: str = ADDRESS) -> str:
+    return f"<?xml version='1.0'?>\n<feed {ATOM}><title>F</title>{head}{inside}</feed>"
+
+
+def rss(inside: str) -> str:
+    return f'<rss version="2.0"><channel><title>R</title><link>https://r.example.org/</link>{inside}</channel></rss>'
+
+
+def by_tree(feed: Listing, monkeypatch: pytest.MonkeyPatch) -> Feed | None:
+    """What the other roads give; None where they refuse it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_items_quick, "read", lambda _: None)
+        try:
+            return _items.read_items(feed, [])
+        except ParseError:
+            return None
+
+
+def feeds() -> Iterator[bytes]:
+    yield pages.atom_feed(pages.invented(7))
+    yield from (path.read_bytes() for path in sorted(LISTINGS.glob("*/*.xml")))
+    yield from (path.read_bytes() for path in sorted(LISTINGS.glob("*/*.rdf")))
+
+
+@pytest.mark.parametrize("base", ["", "https://e.example.org/x/"])
+def test_a_sound_feed_is_read_as_its_tree_would_be(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+    for body in feeds():
+        feed = listing(body, base)
+        if quick := _items_quick.read(feed):
+            assert quick == by_tree(feed, monkeypatch)
+            read += 1
+    assert read > 5
+
+
+@pytest.mark.parametrize("count", sizes(200, 10_000))
+@pytest.mark.parametrize("way", OTHER_WAYS)
+def test_a_broken_feed_is_read_as_its_tree_would_be_or_not_at_all(
+    way: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = list(feeds())
+    for number in range(count):
+        dice = random.Random(number)
+        body = dice.choice(OTHER_WAYS[way])(dice.choice(bodies), dice)[:200_000]
+        feed = listing(body, dice.choice(("", "https://e.example.org/")))
+        if quick := _items_quick.read(feed):
+            assert quick == by_tree(feed, monkeypatch), number
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        atom(ENTRY),
+        rss("<item><title>Knots</title><guid isPermaLink='false'>x</guid><author>a@b.example (Bo Ek)</author></item>"),
+        rss("<item><title>A</title></item><description>Behind it</description><pubDate>Thu, 19 Nov 2026 06:00:00 GMT</pubDate>"),
+        atom(ENTRY.replace("Words", "<![CDATA[<b>Words</b>]]>")),
+        atom(ENTRY.replace("Words", "Wo<!-- not shown -->rds")),
+        atom(ENTRY.replace("<title>", "<title>\r\n  Of\r")),
+        atom(ENTRY.replace("</entry>", "<author><name>Bo</name><uri>x</uri></author><author><name/></author></entry>")),
+        atom(ENTRY.replace("</entry>", "<source><title>Not this</title><id>n</id></source></entry>")),
+        atom(ENTRY.replace("</entry>", "<category term=''>a</category><category term='b'/></entry>")),
+        atom(ENTRY.replace("<entry>", '<entry xml:base="/y/">').replace("</entry>", '<link href="z"/></entry>')),
+        atom(f"<entry><link href='https://first.example.org/'/><id>1</id></entry>{ENTRY}", head=""),
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"><channel rdf:about="c">'
+        "<title>C</title><items><rdf:Seq/></items></channel><item rdf:about='https://i.example.org/'><title>I</title>"
+        "<link>https://i.example.org/</link></item></rdf:RDF>",
+        f"<?xml-stylesheet href='s.xsl'?><feed {ATOM} xmlns:m='http://search.yahoo.com/mrss/'>{ADDRESS}<m:title>no</m:title>{ENTRY}</feed>",
+    ],
+)  # fmt: skip
+def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = listing(body)
+    quick = _items_quick.read(feed)
+    assert quick is not None
+    assert quick == by_tree(feed, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        atom(""),
+        atom(ENTRY, head=""),
+        atom(ENTRY.replace("<title>Knots", "<title>Kn<i>o</i>ts")),
+        atom(ENTRY, head=f"{ADDRESS}<title>F<b/></title>"),
+        atom(ENTRY.replace("</entry>", "<item/></entry>")),
+        atom(ENTRY.replace("</entry>", "<source><entry/></source></entry>")),
+        atom(f"<group>{ENTRY}</group>"),
+        atom(ENTRY.replace("entry>", "Entry>")),
+        atom(ENTRY.replace("</entry>", "<author><email>a@b.example</email></author></entry>")),
+        atom(ENTRY.replace("<id>", "<id xml:id='1 2'>")),
+        atom(ENTRY.replace("<id>", "<id xmlns:x='a b'>")),
+        atom(ENTRY + "<?a:b c?>"),
+        atom(ENTRY).replace("'1.0'", "'1.1'"),
+        atom(ENTRY).replace("'1.0'", "'1.0' encoding='iso-8859-1'"),
+        atom(ENTRY).replace("<feed", "<!DOCTYPE feed><feed"),
+        atom(ENTRY).replace("<feed", "<!DOCTYPE feed [<!ENTITY amp 'x'>]><feed"),
+        atom(ENTRY).replace("&amp;", "&nbsp;"),
+        atom(ENTRY).replace("</feed>", ""),
+        atom(ENTRY).replace("feed", "opml"),
+        rss("<item><title>A</title></item>") + "<rss/>",
+        rss("</channel><channel><item><title>A</title></item>"),
+    ],
+)
+def test_what_a_tree_may_see_otherwise_is_left_to_it(body: str) -> None:
+    assert _items_quick.read(listing(body)) is None
+
+
+@pytest.mark.parametrize("place", ["title", "id", "other"])
+def test_what_is_nested_too_deep_or_too_long_is_left_to_the_guards_of_the_tree(place: str) -> None:
+    deep = f"<{place}>" + "<a>" * 300 + "</a>" * 300 + f"</{place}>"
+    assert _items_quick.read(listing(atom(ENTRY.replace("</entry>", f"{deep}</entry>")))) is None
+    with pytest.raises(ParseError, match="beyond all measure"):
+        _items.read_items(listing(atom(ENTRY.replace("</entry>", f"{deep}</entry>"))), [])
+    for long in (f"<{place}>{'x' * 1_200_000}</{place}>", f"<{place} a='{'x' * 1_200_000}'/>"):
+        assert _items_quick.read(listing(atom(ENTRY.replace("</entry>", f"{long}</entry>")))) is None
+
+
+def test_a_plain_feed_is_read_without_lxml(tmp_path: Path) -> None:
+    file = tmp_path / "feed.xml"
+    file.write_text(atom(ENTRY), encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from digest import sources; from digest.model import Listing\n"
+        "reading = sources.read(Listing(location='f', body=Path(sys.argv[1]).read_bytes()))\n"
+        "assert len(reading.papers) == 1 and 'lxml' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(file)], check=True, timeout=60)
