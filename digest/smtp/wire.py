@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from digest.config import SmtpConfig
-from digest.errors import MailError
+from digest.errors import DigestError, MailError
 from digest.mail.envelope import one_line, wire_address
 from digest.mail.replies import NOT_LET_IN, Stage, enhanced_code
 from digest.model import Message, Receipt
@@ -245,7 +245,11 @@ class SmtpTransport:
 
         The envelope of the following one goes along. False when the connection has failed, and the lane knows of both.
         """
-        lane.begun(ready.mail)
+        try:
+            lane.begun(ready.mail)
+        except DigestError:  # it cannot be noted: the server waits for a mail that will not come
+            self._session.drop()
+            raise
         try:
             code, text = yield from self._hand_over(ready, following)
             receipt = _receipt(code, one_line(text))
