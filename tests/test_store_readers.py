@@ -99,6 +99,8 @@ def test_the_newest_places_come_by_day_and_part_and_then_in_the_order_of_the_edi
     assert [(p.date.day - TODAY.day, p.part, p.position) for p in places] == [
         (1, 1, 1), (0, 2, 1), (0, 2, 2), (0, 1, 1), (0, 1, 2), (0, 1, 3), (-3, 1, 1)
     ]  # fmt: skip
+    none: list[Place] = []
+    assert store.all_places("daily", "topic", ["other", "none"]) == {"other": places, "none": none}
     newest = store.newest_places
     assert newest("daily", "topic", "other", limit=2) == places[:2]
     assert newest("daily", "topic", "other", limit=0) == []

@@ -34,6 +34,7 @@ SHOWN_AT_MOST = 1000
 EDITIONS_AT_ONCE = 10
 RECORDS_AT_ONCE = 200
 PLACES_AT_ONCE = 4000
+CHANNELS_AT_ONCE = 200
 # Keys of papers that were shown without an id and a page of their own.
 NAMELESS = frozenset({"title", "abstract", "shown"})
 
@@ -128,10 +129,8 @@ class Views:
             records = self._records(batch)
             self._written.update(batch)
             yield replace(self._base, records=records, author_pages=self._author_pages_of(records))
-        keys: set[str] = set()
-        for slug in self._relinked_authors():
-            places = self._store.newest_places(self._digest.name, "author", slug, limit=None)
-            keys.update(place.key for place in places[:SHOWN_AT_MOST])
+        relinked = self._store.all_places(self._digest.name, "author", self._relinked_authors())
+        keys = {place.key for places in relinked.values() for place in places[:SHOWN_AT_MOST]}
         for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
             records = self._records(batch)
             yield replace(self._base, relinked=records, author_pages=self._author_pages_of(records))
@@ -202,8 +201,7 @@ class Views:
         """The channels and what they show, as many together as may be in memory: they share rows and items."""
         batch: list[tuple[Channel, list[Place]]] = []
         together: set[Place] = set()
-        for channel in channels:
-            places = self._places(channel)
+        for channel, places in self._with_places(channels):
             if batch and len(together) + len(places) > PLACES_AT_ONCE:
                 yield batch
                 batch, together = [], set()
@@ -211,6 +209,19 @@ class Views:
             together.update(places)
         if batch:
             yield batch
+
+    def _with_places(self, channels: Iterable[Channel]) -> Iterator[tuple[Channel, list[Place]]]:
+        """The channels and what they show; authors of few papers, of whom there are many, are asked for together."""
+        for some in _batches(channels, CHANNELS_AT_ONCE):
+            few = [
+                channel.slug
+                for channel in some
+                if channel.kind == "author" and channel.papers <= FEED_ITEMS
+            ]
+            places = self._store.all_places(self._digest.name, "author", few)
+            for channel in some:
+                is_few = channel.kind == "author" and channel.slug in places
+                yield channel, places[channel.slug] if is_few else self._places(channel)
 
     def _has_all(self, channel: Channel) -> bool:
         """An author who is followed only now has a page already, and no feeds."""
@@ -239,7 +250,7 @@ class Views:
             self._digest.name,
             channel.kind,
             channel.slug,
-            limit=FEED_ITEMS if channel.papers > FEED_ITEMS else None,
+            limit=FEED_ITEMS,
             since_days=FEED_DAYS,
         )
         return found[:SHOWN_AT_MOST]

@@ -8,6 +8,14 @@ FROM unnest(CAST(:keys AS text[])) AS asked (value) JOIN shown s ON s.digest = :
 SELECT a.slug, a.name, a.papers, a.id
 FROM unnest(CAST(:slugs AS text[])) AS asked (value) JOIN labels a ON a.digest = :digest AND a.kind = :kind AND a.slug = asked.value;
 
+-- name: places_by_label(digest, kind, slugs)
+SELECT s.id, s.paper_id, s.key, e.date, e.part, s.position, a.slug
+FROM unnest(CAST(:slugs AS text[])) AS asked (value) JOIN labels a ON a.digest = :digest AND a.kind = :kind AND a.slug = asked.value
+JOIN labelled l ON l.label_id = a.id
+JOIN shown s ON s.id = l.shown_id
+JOIN editions e ON e.id = s.edition_id
+ORDER BY s.id DESC;
+
 -- name: authors_by_id(ids)
 SELECT a.id, a.slug
 FROM unnest(CAST(:ids AS bigint[])) AS asked (value) JOIN labels a ON a.id = asked.value
