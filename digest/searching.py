@@ -59,6 +59,7 @@ class Query(Struct, frozen=True, kw_only=True):
 _BARE = str.maketrans({"ς": "σ", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"})
 _VOICED = "\u3099\u309a"  # marks of kana, which make other letters
 # Han, kana, bopomofo and hangul: written without spaces, so each is a token of its own.
+_FIRST_SINGLE = "\u1100"
 _SINGLE = late(
     "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
@@ -84,7 +85,7 @@ def _without_marks(text: str, kept: str) -> str:
 def _spaced(c: str) -> str:
     if unicodedata.category(c)[0] not in "LN":
         return " "
-    return f" {c} " if _SINGLE.match(c) else c
+    return f" {c} " if c >= _FIRST_SINGLE and _SINGLE.match(c) else c
 
 
 _FOLDS = _Folds()

@@ -143,6 +143,13 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
         return make_items(self)
 
+    @cached_property
+    def edition_items(self) -> list[Item]:
+        """The items of the feed of editions."""
+        from digest.formats.items import make_edition_items
+
+        return make_edition_items(self)
+
     def item(self, shown: Shown) -> Item:
         """The item of an entry, built once for all feeds that have it."""
         from digest.formats.items import make_item

@@ -135,10 +135,11 @@ def _ascii(text: str) -> str:
 
 # ---------------------------------------------------------------- BibTeX
 
-_TEX = str.maketrans({
+_TEX = {
     "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-})  # fmt: skip
+}  # fmt: skip
+_SPECIAL = re.compile(r"[\\{}~^&%$#_]")
 _AND = re.compile(r"\band\b", re.I)
 _NOT_VERBATIM = re.compile(r"[\\{}\s]")
 # A part of a word that a style in small letters would spoil: GPUs, iPhone, X, 3D.
@@ -147,14 +148,15 @@ _KEPT_CAPITALS = re.compile(r"(?<![^\W_])(?!A\b)(?:[^\W_]+[A-Z][^\W_]*|[A-Z])(?!
 
 def bibtex(citations: Sequence[Citation]) -> str:
     """A .bib file: one entry for each, with keys of their own; two that would have the same get letters ("…b")."""
-    entries = [_bibtex(citation, key) for citation, key in zip(citations, _keys(citations), strict=True)]
-    return "\n".join(f"{short}{abstract}{end}" for short, abstract, end in entries)
+    return "\n".join(
+        f"{_fields(citation, key)}{_abstract(citation)}}}\n"
+        for citation, key in zip(citations, _keys(citations), strict=True)
+    )
 
 
 def short_bibtex(citation: Citation) -> str:
     """The entry without the abstract."""
-    short, _, end = _bibtex(citation, citation.key)
-    return f"{short}{end}"
+    return f"{_fields(citation, citation.key)}}}\n"
 
 
 def _keys(citations: Sequence[Citation]) -> list[str]:
@@ -174,8 +176,8 @@ def _letters(number: int) -> str:
     return (_letters(number // 26) if number >= 26 else "") + chr(ord("a") + number % 26)
 
 
-def _bibtex(citation: Citation, key: str) -> tuple[str, str, str]:
-    """The entry in three pieces: all but the abstract, the abstract, the end."""
+def _fields(citation: Citation, key: str) -> str:
+    """The entry but for its abstract and its end."""
     eprint = citation.arxiv
     fields = {
         "author": " and ".join([*map(_tex_name, citation.authors), *(["others"] if citation.more else [])]),
@@ -193,13 +195,16 @@ def _bibtex(citation: Citation, key: str) -> tuple[str, str, str]:
         for name, value in fields.items()
         if value
     ]
-    abstract = f"  abstract = {{{_tex(citation.abstract)}}},\n" if citation.abstract else ""
-    return f"@{'article' if citation.article else 'misc'}{{{key},\n{''.join(lines)}", abstract, "}\n"
+    return f"@{'article' if citation.article else 'misc'}{{{key},\n{''.join(lines)}"
+
+
+def _abstract(citation: Citation) -> str:
+    return f"  abstract = {{{_tex(citation.abstract)}}},\n" if citation.abstract else ""
 
 
 def _tex(text: str) -> str:
     """Text that TeX prints as it is. Braces always balance, since BibTeX counts them even behind a backslash."""
-    return text.translate(_TEX)
+    return _SPECIAL.sub(lambda sign: _TEX[sign[0]], text)
 
 
 def _tex_title(title: str) -> str:

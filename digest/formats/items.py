@@ -131,8 +131,7 @@ def channel_feed(publication: Publication, channel: Channel) -> Feed:
 
 
 def editions_feed(publication: Publication) -> Feed:
-    """The feed that has one item for each edition: the newest 50 of `latest`."""
-    newest = sorted(publication.latest, key=lambda edition: -edition.number)[:EDITIONS]
+    """The feed that has one item for each edition."""
     title = clean(publication.digest.title or publication.site.title)
     return Feed(
         site=publication.site,
@@ -142,7 +141,7 @@ def editions_feed(publication: Publication) -> Feed:
         description="One item for each edition, with the titles of its papers.",
         home=publication.url,
         urls=_urls(publication.url, EDITIONS_FILES),
-        items=[edition_item(edition, publication.url) for edition in newest],
+        items=publication.edition_items,
     )
 
 
@@ -191,6 +190,12 @@ def feed_id(publication: Publication, name: str) -> str:
 
 
 # ---------------------------------------------------------------- which items
+
+
+def make_edition_items(publication: Publication) -> list[Item]:
+    """The items of the feed of editions: the newest 50 of `latest`."""
+    newest = sorted(publication.latest, key=lambda edition: -edition.number)[:EDITIONS]
+    return [edition_item(edition, publication.url) for edition in newest]
 
 
 def make_items(publication: Publication) -> list[Item]:
@@ -298,12 +303,13 @@ def _each_once(names: Iterable[str]) -> tuple[str, ...]:
 
 def _titles(edition: Edition, page: str) -> Iterator[str]:
     """The first hundred titles, picks first; a feed of fifty editions is to stay a feed that one can fetch."""
+    address = escape(page)
     for entry in edition.entries[:EDITION_TITLES]:
         title = clean(entry.paper.title) or "(untitled)"
-        yield f'<a href="{escape(page)}#{quote(entry.anchor)}">{_html(title)}</a>'
+        yield f'<a href="{address}#{quote(entry.anchor)}">{_html(title)}</a>'
     more = edition.count - EDITION_TITLES
     if more > 0:
-        yield f'<a href="{escape(page)}">{counted(more, "more paper")}</a>'
+        yield f'<a href="{address}">{counted(more, "more paper")}</a>'
 
 
 def _content(paper: PaperView) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -38,5 +39,7 @@ def feed_json(feed: Feed) -> bytes:
     head = msgspec.json.format(
         msgspec.json.encode({name: value for name, value in facts.items() if value}), indent=1
     )
-    items = b",".join([item.written.json for item in feed.items])
-    return head.removesuffix(b"\n}") + b',\n "items": [' + items + (b"\n ]\n}\n" if items else b"]\n}\n")
+    # In one join: a feed of a thousand papers has 2 MB, and each sum of two parts would be another.
+    commas = chain.from_iterable((b",", item.written.json) for item in feed.items)
+    tail = b"\n ]\n}\n" if feed.items else b"]\n}\n"
+    return b"".join([head.removesuffix(b"\n}"), b',\n "items": [', *islice(commas, 1, None), tail])

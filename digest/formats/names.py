@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from digest.patterns import late
 from digest.render import clean
 
 # Written in small letters before a family name (BibTeX's "von" part, CSL's non-dropping particle).
@@ -18,7 +19,8 @@ _PARTICLE = re.compile(
 _FIRST_OF_FAMILY = re.compile("Ó|Ní|Nic|Uí|Mac|St\\.?")
 _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV|VI{0,3}")
 # Letters of names whose parts have no space between them, or stand in another order.
-_WHOLE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+_FIRST_WHOLE = "\u3040"
+_WHOLE = late("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 _GROUP = re.compile(r"(?:Collaboration|Consortium|Team|Group|Project|Initiative|Committee)", re.I)
 
 
@@ -44,7 +46,7 @@ def name_of(text: str) -> Name:
     stay whole; "" gives an empty name."""
     plain = clean(text).strip(" ,;")
     parts = [part.strip() for part in plain.split(",") if part.strip()]
-    if _WHOLE.search(plain) or not parts or len(parts) > 3:
+    if not parts or len(parts) > 3 or (max(plain) >= _FIRST_WHOLE and _WHOLE.search(plain)):
         return Name(literal=plain)
     if len(parts) == 3:
         return _divided(parts[2], parts[0], parts[1])

@@ -19,7 +19,7 @@ from digest.formats import Publication, SearchChunk
 from digest.formats.channels import lists_of
 from digest.formats.frame import archive_page
 from digest.labels import record_path, slug_of
-from digest.model import Hit, Page, Place
+from digest.model import Hit, Page, Place, edition_path
 from digest.render import Renderer, clean, safe_url
 from digest.searching import MAX_CHARS, Query, author_names, pieces
 from digest.text import gist, isolate, truncate
@@ -156,8 +156,7 @@ def source_url(hit: Hit) -> str:
 
 def place_path(place: Place) -> str:
     """Where a digest shows a paper, from its root: "2026/11/19/#p-2611.10421"."""
-    part = "" if place.part == 1 else f"{place.part}/"
-    return f"{place.date:%Y/%m/%d}/{part}#{quote(anchor_of(place.key))}"
+    return f"{edition_path(place.date, place.part)}#{quote(anchor_of(place.key))}"
 
 
 # ---------------------------------------------------------------- the index

@@ -214,9 +214,7 @@ class Views:
         """The channels and what they show; authors of few papers, of whom there are many, are asked for together."""
         for some in _batches(channels, CHANNELS_AT_ONCE):
             few = [
-                channel.slug
-                for channel in some
-                if channel.kind == "author" and channel.papers <= FEED_ITEMS
+                channel.slug for channel in some if channel.kind == "author" and channel.papers <= FEED_ITEMS
             ]
             places = self._store.all_places(self._digest.name, "author", few)
             for channel in some:

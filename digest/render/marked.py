@@ -58,14 +58,16 @@ def prose(context: EvalContext, text: str) -> str:
 @pass_eval_context
 def facts(context: EvalContext, items: Iterable[str]) -> str:
     """Those of the texts that say something, in one line."""
-    shown = [prose(context, item) for item in items if item]
-    separator: str = Markup(" · ") if context.autoescape else " · "
-    return separator.join(shown)
+    shown = " · ".join([prose(context, item) for item in items if item])
+    return Markup(shown) if context.autoescape else shown  # noqa: S704 (its parts are escaped)
 
 
 def piece(text: str) -> Markup:
     """A text of another script in a span of its own, formulas as code."""
-    escaped = _with_formulas(text) if "$" in text or "\\(" in text else escape(text)
+    has_formula = "$" in text or "\\(" in text
+    if not has_formula and text.isascii():
+        return escape(text)
+    escaped = _with_formulas(text) if has_formula else escape(text)
     # Names of authors are isolated one by one.
     if "\u2068" in text or not (others := _others(text)):
         return escaped

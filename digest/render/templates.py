@@ -157,7 +157,7 @@ def _sandbox() -> type[SandboxedEnvironment]:
 
     class Sandbox(SandboxedEnvironment):
         def getattr(self, obj: Any, attribute: str) -> Any:
-            if isinstance(obj, Struct) and not attribute.startswith("_"):
+            if attribute[:1] != "_" and isinstance(obj, Struct):
                 try:
                     return getattr(obj, attribute)
                 except AttributeError:

@@ -242,7 +242,9 @@ class Shown:
         asked = {plain(slug): slug for slug in slugs}
         found: dict[str, list[Place]] = {slug: [] for slug in slugs}
         with self._db.reading():
-            rows = self._db.rows("places_by_label", digest=digest, kind=kind, slugs=self._db.array(list(asked)))
+            rows = self._db.rows(
+                "places_by_label", digest=digest, kind=kind, slugs=self._db.array(list(asked))
+            )
         for row in rows:
             found[asked[row[6]]].append(place_of(row))
         return found
