@@ -126,7 +126,7 @@ class Recorder(Renderer):
         return super().render(template, **variables)
 
     def series(self, template: str, shared: Mapping[str, object]) -> Callable[[Mapping[str, object]], bytes]:
-        return lambda variables: self.render(template, **shared, **variables).encode()
+        return lambda variables: self.render(template, **{**shared, **variables}).encode()
 
 
 def documented(heading: str) -> set[str]:

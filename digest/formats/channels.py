@@ -54,7 +54,7 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     if not publication.channels:
         return
     page, row = (
-        renderer.series("archive/channel.html", frame(publication)),
+        renderer.series("archive/channel.html", frame(publication) | {"channel_feeds": []}),
         renderer.macro("archive/paper.html", "paper_row"),
     )
     for channel in publication.channels:
@@ -78,8 +78,7 @@ def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
         "shown": len(channel.shown),
         "query": clean(channel.query),
         "more_url": f"{publication.url}search/?q={quote(query_of(channel))}",
-        "channel_feeds": feeds_of(address) if channel.feeds else [],
-    }
+    } | ({"channel_feeds": feeds_of(address)} if channel.feeds else {})
 
 
 def path_of(channel: Channel) -> str:
