@@ -40,6 +40,7 @@ ROWS_OF_RARE_TABLES = (
     "INSERT INTO run_parts (run_id, place, source, state, taken, report) SELECT MIN(id), 0, 'inbox', 'taken', "
     "(SELECT body FROM pages LIMIT 1), '{}' FROM runs",
     "INSERT INTO revisions SELECT MIN(id), '2026-01-05T06:00:00.000000Z', MIN(content) FROM papers",
+    f"INSERT INTO fingerprints SELECT MIN(id), 0, {-(1 << 63)} FROM papers",
     "INSERT INTO askings VALUES ('0f', 2, '2026-01-05T06:00:00.000000Z')",
 )
 
@@ -379,4 +380,4 @@ def test_the_command_says_what_was_copied_and_what_to_do_next(tmp_path: Path, po
     assert "is not empty" in again.stderr and "move this one away" in again.stderr
     assert "set [store] url" in shell("db", "copy", "sqlite:///digest.db", "sqlite:///three.db").stderr
     shell("db", "copy", "sqlite:///nowhere.db", "sqlite:///four.db", code=1)
-    shell("db", "copy", "mysql://x/y", "sqlite:///four.db", code=1)
+    assert "FROM is" in shell("db", "copy", "mysql://x/y", "sqlite:///four.db", code=2).stderr

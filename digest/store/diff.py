@@ -48,10 +48,11 @@ class Diff:
         self.joined: list[KnownPaper] = []
         self.quick: dict[int, tuple[str, ...]] = {}
         self.ladders: dict[int, tuple[str, ...]] = {}
+        self.shown_keys: dict[int, str] = {}
         self.seen: list[dict[str, object]] = []
         self.told = Told()
         self.unchanged: dict[int, Unchanged] = {}
-        self.titles: dict[int, list[str]] = {}
+        self.titles: dict[int, str] = {}
         self.shown: dict[int, Paper] = {}
 
     # --- what is known
@@ -70,7 +71,7 @@ class Diff:
         closely = [paper for paper in listed if id(paper) not in self.unchanged]
         self.look_up([key for paper in closely for key in self.quick_keys(paper)])
         unsettled = [paper for paper in closely if not self.settled(paper)]
-        self.look_up([key for paper in unsettled for key in (known.shown_key(paper), *self.ladder(paper))])
+        self.look_up([key for paper in unsettled for key in (self.shown_key(paper), *self.ladder(paper))])
         return listed
 
     def listen(self) -> None:
@@ -89,7 +90,7 @@ class Diff:
         """The ids, or where there is none the appearance and the title: most often they say it all."""
         if id(paper) not in self.quick:
             ids = identity.id_keys(paper.ids, paper.links)
-            self.quick[id(paper)] = _plain(ids) or (known.shown_key(paper), identity.title_key(paper.title))
+            self.quick[id(paper)] = _plain(ids) or (self.shown_key(paper), identity.title_key(paper.title))
         return self.quick[id(paper)]
 
     def ladder(self, paper: Paper) -> tuple[str, ...]:
@@ -100,6 +101,11 @@ class Diff:
                 keys if paper.key in keys or not paper.key else (*keys, paper.key)
             )
         return self.ladders[id(paper)]
+
+    def shown_key(self, paper: Paper) -> str:
+        if id(paper) not in self.shown_keys:
+            self.shown_keys[id(paper)] = known.shown_key(paper)
+        return self.shown_keys[id(paper)]
 
     def settled(self, paper: Paper) -> tuple[KnownPaper, str] | None:
         """The known paper that a quick key leads to, where the listing says nothing of it that would be new as a key."""
@@ -130,7 +136,7 @@ class Diff:
         for row in self.db.rows("papers_by_id", ids=self.db.array(asked)):
             if row[1] is None:
                 self.rows[row[0]] = as_known(row)
-                self.rows[row[0]].titles = self.titles.get(row[0], [])
+                self.rows[row[0]].titles += [self.titles[row[0]]] if row[0] in self.titles else []
             else:
                 joined[row[0]] = row[1]
         self.load(list(dict.fromkeys(joined.values())))
@@ -171,7 +177,7 @@ class Diff:
         """What the keys say, the strongest first, and what weaker ones say besides."""
         if settled := self.settled(paper):
             return settled, []
-        if row := self.owner(shown := known.shown_key(paper)):
+        if row := self.owner(shown := self.shown_key(paper)):
             return (row, shown), []
         standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
         if not standing:
@@ -188,7 +194,7 @@ class Diff:
         operator named decide, before what was remembered of appearances while the two were one."""
         if not self.told.two:
             return None
-        keys = (known.shown_key(paper), *self.ladder(paper)) if self.told.weak else self.quick_keys(paper)
+        keys = (self.shown_key(paper), *self.ladder(paper)) if self.told.weak else self.quick_keys(paper)
         for key in filter(self.told.decides, keys):
             row = self.owner(key)
             if row and self.told.fits(row, paper, key):
@@ -255,13 +261,13 @@ class Diff:
     # --- what is new about it?
 
     def sight(self, paper: Paper) -> Sighting:
-        same = self.unchanged.get(id(paper))
-        if same is None or same.paper_id in self.rows:  # another of the listing may have changed it since
+        number, key, noted = self.unchanged.get(id(paper)) or (None, "", False)
+        if number is None or number in self.rows:  # another of the listing may have changed it since
             return self.sight_closely(paper)
-        self.titles.setdefault(same.paper_id, []).append(paper.title)
-        if not same.noted:
-            self.note(same.paper_id, paper, "seen", same.key)
-        return Sighting(paper=paper, paper_id=same.paper_id, status="seen", matched_by=same.key)
+        self.titles[number] = paper.title
+        if not noted:
+            self.note(number, paper, "seen", key)
+        return Sighting(paper=paper, paper_id=number, status="seen", matched_by=key)
 
     def sight_closely(self, paper: Paper) -> Sighting:
         row, key = self.match(paper)
@@ -348,7 +354,7 @@ class Diff:
         """
         mine = []
         if any((owner := self.owner(key)) and owner is not row for key in self.ladder(paper)):
-            self.own(row, known.shown_key(paper))
+            self.own(row, self.shown_key(paper))
         for key in self.ladder(paper):
             owner = self.owner(key)
             if owner is not None and owner is not row and identity.rung(key) == "title":

@@ -6,8 +6,7 @@ form costs a closer look and nothing else; and of a paper that did change, one i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 from digest.model import Paper
 from digest.store import known
@@ -18,12 +17,8 @@ from digest.store.offers import STREAMS, is_settled
 STEP = 1000  # papers asked for at once
 
 
-class Unchanged(NamedTuple):
-    """The row that a paper is, the key that led there, and whether its source has shown it on this listing day in this way."""
-
-    paper_id: int
-    key: str
-    noted: bool
+# The row that a paper is, the key that led there, and whether its source has shown it on this listing day in this way before.
+Unchanged = tuple[int, str, bool]
 
 
 def unchanged(
@@ -41,22 +36,18 @@ def unchanged(
 
 def _unchanged(
     db: Database, asked: dict[str, Paper], source: str, day: str, followers: frozenset[str]
-) -> Iterable[tuple[int, Unchanged]]:
-    same: dict[str, Unchanged | None] = {}
-    settled: dict[str, int] = {}
-    for key, number, revision, mark, seen, announce, digest, *offer in db.rows(
-        "known_by_fingerprint", keys=db.array(list(asked)), source=source, listed_on=day
-    ):
+) -> Iterator[tuple[int, Unchanged]]:
+    rows = db.rows("known_by_fingerprint", keys=db.array(list(asked)), source=source, listed_on=day)
+    settled = dict.fromkeys(asked, 0)
+    for key, _, revision, *_, digest, state, change, offered, edition in rows:
+        stream = STREAMS[asked[key].announce]
+        if digest in followers and is_settled(state, change, offered, edition, revision, stream):
+            settled[key] += 1
+    marks = {row[0]: row for row in rows if settled[row[0]] == len(followers)}
+    for key, number, _, mark, seen, announce, *_ in marks.values():
         paper = asked[key]
-        if key not in same:
-            is_same = mark == known.fingerprint(paper)
-            noted = seen is not None and announce == paper.announce
-            same[key] = Unchanged(number, key, noted) if is_same else None
-        if digest in followers and is_settled(*offer, revision=revision, stream=STREAMS[paper.announce]):
-            settled[key] = settled.get(key, 0) + 1
-    return [
-        (id(asked[key]), one) for key, one in same.items() if one and settled.get(key, 0) == len(followers)
-    ]
+        if mark == known.fingerprint(paper):
+            yield id(paper), (number, key, seen is not None and announce == paper.announce)
 
 
 def remember(db: Database, rows: Iterable[KnownPaper], shown: dict[int, Paper], lost: Iterable[int]) -> None:

@@ -43,10 +43,10 @@ def precedence(offer: Offer) -> tuple[bool, bool, int, int]:
 
 
 def is_settled(
-    state: str, change: Stream, offered: int, edition_id: int | None, *, revision: int, stream: Stream
+    state: str, change: Stream, offered: int, edition_id: int | None, revision: int, stream: Stream
 ) -> bool:
-    """Does `Offers.sight` change nothing of an offer (its state, change, revision and edition), where a paper that is not withdrawn
-    is shown in this stream?"""
+    """Does `Offers.sight` change nothing of an offer (its state, change, revision and edition), where a paper of this revision that
+    is not withdrawn is shown in this stream?"""
     if state == "withheld" or (state != "waiting" and offered < revision):
         return False
     return state == "issued" or edition_id is not None or _RANK[stream] >= _RANK[change]
