@@ -32,6 +32,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cached_property
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +43,7 @@ import feedparser
 import pytest
 from bs4 import BeautifulSoup
 from lxml import etree
+from msgspec import Struct
 
 from commands import called
 from conftest import need
@@ -413,6 +415,7 @@ def test_every_field_has_a_label_and_works_without_scripts(built: Built) -> None
 
 # ---------------------------------------------------------------- in a browser
 
+SCHEMES = ("light", "dark")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -430,13 +433,23 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
+class Seen(Struct):
+    """A page as a browser shows it: what it asked for, how wide it is on the smallest screen, its targets on a telephone, and the
+    contrasts of its texts and fields in each scheme."""
+
+    asked: list[str]
+    width: int
+    targets: list[Any]
+    contrast: dict[str, tuple[dict[str, float], list[float]]]
+
+
 class Shown:
-    """A site in a browser: a tab, what it asked for, and the addresses to look at."""
+    """A site in a browser: its pages, each gone to once."""
 
     def __init__(self, site: Site, built: Built, tab: Page) -> None:
-        self.site, self.built, self.tab = site, built, tab
-        self.asked: list[str] = []
-        tab.on("request", lambda request: self.asked.append(request.url))
+        self.site, self.tab = site, tab
+        self._asked: list[str] = []
+        tab.on("request", lambda request: self._asked.append(request.url))
         paths = [f"/{path.removesuffix('index.html')}" for path in built.one_of_each_kind()]
         few = built.papers != 30
         self.paths = [
@@ -448,10 +461,26 @@ class Shown:
         if not few:
             self.paths += forms_of(site).values()
 
-    def go(self, path: str, *, width: int, scheme: Any = "light") -> None:
-        self.tab.set_viewport_size({"width": width, "height": 800})
-        self.tab.emulate_media(color_scheme=scheme)
+    @cached_property
+    def seen(self) -> dict[str, Seen]:
+        return {path: self._look(path) for path in self.paths}
+
+    def _look(self, path: str) -> Seen:
+        self._asked.clear()
+        self._sized(320)
         self.tab.goto(f"http://127.0.0.1:{self.site.port}{path}")
+        width = self.tab.evaluate("document.documentElement.scrollWidth")
+        self._sized(375)
+        targets = self.tab.evaluate(TARGETS)
+        self._sized(1200)
+        return Seen(list(self._asked), width, targets, {scheme: self._contrast(scheme) for scheme in SCHEMES})
+
+    def _sized(self, width: int) -> None:
+        self.tab.set_viewport_size({"width": width, "height": 800})
+
+    def _contrast(self, scheme: Any) -> tuple[dict[str, float], list[float]]:
+        self.tab.emulate_media(color_scheme=scheme)
+        return self.tab.evaluate(CONTRAST), self.tab.evaluate(BORDERS)
 
 
 @pytest.fixture(
@@ -492,45 +521,33 @@ TARGETS = """() => [...document.querySelectorAll('a, button, input, select, text
 @pytest.mark.xdist_group("browser")
 class TestInABrowser:
     def test_nothing_scrolls_sideways_at_320_pixels(self, shown: Shown) -> None:
-        wide = []
-        for path in shown.paths:
-            shown.go(path, width=320)
-            if (width := shown.tab.evaluate("document.documentElement.scrollWidth")) > 320:
-                wide.append((path, width))
-        assert wide == []
+        assert {path: seen.width for path, seen in shown.seen.items() if seen.width > 320} == {}
 
     def test_targets_are_large_enough_for_a_thumb(self, shown: Shown) -> None:
         small = []
-        for path in shown.paths:
-            shown.go(path, width=375)
-            targets = shown.tab.evaluate(TARGETS)
-            assert targets
-            for target in targets:
+        for path, seen in shown.seen.items():
+            assert seen.targets
+            for target in seen.targets:
                 least = 0 if target["sentence"] else 43.9 if target["control"] else 23.9
                 if target["height"] < least:
                     small.append((path, target["what"], target["height"]))
         assert small == []
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("scheme", SCHEMES)
     def test_text_and_fields_stand_out_in_both_schemes(self, shown: Shown, scheme: str) -> None:
         faint = []
-        for path in shown.paths:
-            shown.go(path, width=1200, scheme=scheme)
-            pairs = shown.tab.evaluate(CONTRAST)
+        for path, seen in shown.seen.items():
+            pairs, borders = seen.contrast[scheme]
             assert len(pairs) >= 2, path
             faint += [(path, pair, round(ratio, 2)) for pair, ratio in pairs.items() if ratio < 4.5]
-            faint += [
-                (path, "a field", round(ratio, 2)) for ratio in shown.tab.evaluate(BORDERS) if ratio < 3
-            ]
+            faint += [(path, "a field", round(ratio, 2)) for ratio in borders if ratio < 3]
         assert faint == []
 
     def test_a_browser_asks_no_other_host(self, shown: Shown) -> None:
-        for path in shown.paths:
-            shown.asked.clear()
-            shown.go(path, width=1200)
+        for path, seen in shown.seen.items():
             here = f"http://127.0.0.1:{shown.site.port}{path}"
             # A browser may ask for the icon of a site by itself.
-            others = [url for url in shown.asked if url != here and not url.endswith("/favicon.ico")]
+            others = [url for url in seen.asked if url != here and not url.endswith("/favicon.ico")]
             assert others == [], path
 
 
