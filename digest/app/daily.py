@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 # While a run waits for a batch, its source is asked again so often.
 POLL_S = 600.0
 PENDING = timedelta(days=7)
+# Why a run ended that says nothing itself.
+_ENDS: dict[type[BaseException], str] = {KeyboardInterrupt: "interrupted"}
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -87,7 +89,11 @@ class DayRun:
             report = replace(self._day(), seconds=round(time.perf_counter() - started, 3))
             record = msgspec.json.encode(report)
         except BaseException as error:
-            reason = (str(error) or type(error).__name__).encode("utf-8", "replace").decode()
+            reason = (
+                (str(error) or _ENDS.get(type(error), type(error).__name__))
+                .encode("utf-8", "replace")
+                .decode()
+            )
             self._finish(
                 runs, "failed", msgspec.json.encode({"schema": 1, "date": order.day, "error": reason})
             )

@@ -13,7 +13,7 @@ from msgspec import Struct
 from digest.app import LEASE, LEASE_TTL_S
 from digest.app.post import SILENT, receipts_of
 from digest.config import Config
-from digest.errors import UsageError
+from digest.errors import StoreError, UsageError
 from digest.journal import set_aside
 from digest.process import is_dead, this_process
 
@@ -45,6 +45,7 @@ def copy_store(config: Config, source: str, target: str, *, now: datetime, done:
     from digest.store import open_store
 
     base = config.resolve(".")
+    _check_addresses(source, target, base)
     with open_store(source, base=base, create=False) as old, _leased(old, now):
         if config.mail.in_doubt == "resend" and old.in_hand():
             raise UsageError(
@@ -52,18 +53,41 @@ def copy_store(config: Config, source: str, target: str, *, now: datetime, done:
                 "Run `digest send` on it first, so that none is sent twice"
             )
         with open_store(target, base=base) as new:
+            if new.lease_holder(LEASE, now=now) == this_process():  # that we have taken in the other one
+                raise UsageError(
+                    f"FROM and TO are one store, {_told(source)}. Name another one as TO, an empty one"
+                )
             if found := new.holds():
                 raise UsageError(
                     f"the store {_told(target)} is not empty ({_said(found)}). {_how_to_empty(target)}"
                 )
-            return old.copy_into(new, done=done).rows
+            with _interrupted("Nothing was copied: TO is empty still."):
+                return old.copy_into(new, done=done).rows
+
+
+def _check_addresses(source: str, target: str, base: Path) -> None:
+    from digest.store import sqlite_file
+
+    for name, url in (("FROM", source), ("TO", target)):
+        if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise UsageError(
+                f'{name} is {_told(url)!r}. Write "sqlite:///var/digest.db" or "postgresql://user@host/digest"'
+            )
+    file = sqlite_file(source, base)
+    if file is not None and not file.exists():
+        raise StoreError(
+            f"There is no store at {file}. FROM is the one to copy, as [store] url has it until now; TO is the new one."
+        )
 
 
 def back_up(config: Config, file: Path, *, done: Done) -> int:
     """Writes the whole store into one file, while others use it; its size in bytes. Raises UsageError and StoreError."""
     from digest.store import open_store
 
-    with open_store(config.store.url, base=config.resolve("."), create=False) as store:
+    with (
+        open_store(config.store.url, base=config.resolve("."), create=False) as store,
+        _interrupted("No backup was written."),
+    ):
         return store.back_up(file, done=done)
 
 
@@ -86,7 +110,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
             )
         kept = _keeping_place(config, now) if found else None
         let_go = 0
-        with set_aside(receipts_of(config), _ending(now)):
+        with _interrupted("The store is as it was."), set_aside(receipts_of(config), _ending(now)):
             if kept is None:
                 store.restore(file, done=done)
             else:
@@ -103,6 +127,15 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
         let_go=let_go,
     )
+
+
+@contextmanager
+def _interrupted(said: str) -> Iterator[None]:
+    """What is in this block is done or not: whoever ends it by Ctrl-C is told that it is not."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(said) from None
 
 
 @contextmanager

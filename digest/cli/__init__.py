@@ -119,6 +119,7 @@ def main(argv: list[str] | None = None) -> None:
     gc.set_threshold(100_000, 20, 20)
     # A service manager's stop is taken as Ctrl-C is: the mail in flight is finished, and the lease given back.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _told_again
     try:
         code = cli.main(args, prog_name="digest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -133,14 +134,26 @@ def main(argv: list[str] | None = None) -> None:
         code = _failed(str(error), 2)
     except LeaseHeld as error:
         code = _failed(str(error), 4)
-    except (click.Abort, KeyboardInterrupt):
-        code = _failed("interrupted. What was done stands; the next run goes on from there.", 130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click hides the reason behind one of its own.
+        said = str(error.__cause__ or error) or "What was done stands; the next run goes on from there."
+        code = _failed(f"interrupted. {said}", 130)
     except DigestError as error:
         code = _failed(str(error), 1, traceback=verbose)
     except Exception as error:  # noqa: BLE001 - the door: whatever was not foreseen is named here, with its traceback on -v
         mend = "This is a fault of the program: run again with -v and report what it prints."
         code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
     sys.exit(code or 0)
+
+
+def _told_again(what: Any) -> None:
+    """Ctrl-C may come while the interpreter tidies up, where no exception gets out of: it is told once more, a moment later."""
+    if not issubclass(what.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
+        return
+    import threading
+
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
 def _open_streams() -> None:

@@ -46,6 +46,8 @@ def status(console: Console, runs: int) -> None:
         console.result("No run yet. Make the first one with `digest run`.")
         return
     _show_runs(console, state.runs)
+    if last and last.get("error"):
+        console.result(console.paint(f"The last run ended early: {last['error']}", "bad"))
     if last and last.get("sources"):
         _show_sources(console, last["sources"])
     console.result()

@@ -191,7 +191,7 @@ def open_store(
                 "it was used by a newer version. Install that version, or put back the copy from before."
             )
         if schema == 0 and not create:
-            raise StoreError('The store is empty. "digest run" sets it up.')
+            raise StoreError(f'The store {database.where} is empty. "digest run" sets it up.')
         if schema < SCHEMA:
             from digest.store.migrate import migrate
 

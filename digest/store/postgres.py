@@ -115,7 +115,7 @@ class Postgres(Database):
     def where(self) -> str:
         """The address without its password, for messages."""
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def _connect(self) -> Connection:
         try:
@@ -125,7 +125,7 @@ class Postgres(Database):
             connection.execute(f"SET lock_timeout = {self._timeout_ms}")
         except psycopg.Error as error:
             raise StoreError(
-                f"The store {self.where} cannot be reached ({str(error).strip()}). "
+                f"The store {self.where} cannot be reached ({' '.join(str(error).split())}). "
                 "Check that the server runs and that [store] url has the right host, user, password and database."
             ) from error
         return connection

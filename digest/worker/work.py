@@ -119,8 +119,7 @@ class Worker:
                 except engine.LOST as error:
                     if self._once:
                         raise
-                    said = str(error.__cause__ or error).strip() or repr(error)
-                    log.warning("%s Tried again in %.0f s.", said, pause)
+                    log.warning("%s Tried again in %.0f s.", _said(error), pause)
                     await asyncio.to_thread(self._stop.wait, pause)
                     pause = min(_LONGEST_PAUSE_S, 2 * pause)
         finally:
@@ -227,3 +226,10 @@ class Worker:
                 self._duties.leave()
         except StoreError as error:
             log.warning("%s Others see by themselves that this worker has ended.", error)
+
+
+def _said(error: BaseException) -> str:
+    """Ours say where and what to do; those of the engine hide what happened behind them."""
+    if isinstance(error, StoreError):
+        return str(error)
+    return " ".join(str(error.__cause__ or error).split()) or repr(error)

@@ -1,0 +1,160 @@
+"""What an operator is told who names the wrong store, or ends a command halfway: what, where, what to do, and nothing untrue."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pages import ROOT, invented
+from store_contract import empty_postgres
+from test_cli import DIGEST, Shell, shell
+
+__all__ = ["shell"]
+
+
+# ---------------------------------------------------------------- the wrong store
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_store_is_not_copied_onto_itself_nor_is_the_advice_to_empty_it(
+    shell: Shell, kind: str, request: pytest.FixtureRequest
+) -> None:
+    shell.put("a.xml", invented(0, 2))
+    if kind == "sqlite":
+        one, other = "sqlite:///digest.db", "sqlite:///./inbox/../digest.db"
+    else:
+        one = request.getfixturevalue("postgres_url")
+        empty_postgres(one)
+        other = f"{one}&application_name=another"
+    shell("run", "--store", one)
+    for target in (one, other):
+        said = shell("db", "copy", one, target, code=2).stderr
+        assert "one store" in said and "DROP" not in said and "move" not in said
+    assert "2 papers" in shell("status", "--store", one).stdout
+
+
+def test_who_names_what_is_no_store_is_told_which_of_the_two(shell: Shell) -> None:
+    assert "FROM is 'mysql://x/y'" in shell("db", "copy", "mysql://x/y", "sqlite:///b.db", code=2).stderr
+    assert "TO is 'b.db" in shell("db", "copy", "sqlite:///a.db", "b.db", code=2).stderr
+    missing = shell("db", "copy", "sqlite:///nowhere.db", "sqlite:///b.db", code=1).stderr
+    assert str(shell.folder / "nowhere.db") in missing and "FROM" in missing
+    assert list(shell.folder.glob("*.db")) == []
+
+
+@pytest.mark.postgres
+def test_an_empty_database_is_named(shell: Shell, new_database: object) -> None:
+    assert callable(new_database)
+    url = new_database()
+    said = shell("db", "copy", url, "sqlite:///b.db", code=1).stderr
+    assert "is empty" in said and url.partition("?")[0].rpartition("/")[2] in said
+
+
+@pytest.fixture
+def nobody() -> str:
+    """The address of a PostgreSQL that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"postgresql://digest:hush@127.0.0.1:{port}/digest"
+
+
+@pytest.mark.postgres
+def test_a_server_that_is_not_there_is_named_with_its_port_in_one_line(shell: Shell, nobody: str) -> None:
+    said = shell("status", "--store", nobody, code=1).stderr
+    assert nobody.replace("digest:hush@", "") in said and "hush" not in said
+    assert said.count("\n") == 1 and "\ufffd" not in said
+
+
+@pytest.mark.postgres
+def test_a_worker_says_which_server_it_waits_for_and_what_to_do(shell: Shell, nobody: str) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "DIGEST__ENGINE__KIND": "procrastinate"}
+    command = [*DIGEST, "worker", "--store", nobody]
+    with subprocess.Popen(
+        command, cwd=shell.folder, env=environ, stderr=subprocess.PIPE, text=True
+    ) as worker:
+        try:
+            assert worker.stderr is not None
+            said = next(line for line in worker.stderr if "Tried again" in line)
+            worker.send_signal(signal.SIGINT)
+            assert worker.wait(60) == 0
+        finally:
+            worker.kill()
+    assert nobody.partition("@")[2] in said and "Check that the server runs" in said and "hush" not in said
+
+
+# ---------------------------------------------------------------- Ctrl-C
+
+INTERRUPTED = """
+import sys
+from digest.app import App
+from digest.cli import main
+from digest.store import Store, copying
+def stop(*args, **kwargs):
+    raise KeyboardInterrupt
+copying._index_words = stop
+Store.back_up = Store.restore = App.publish = stop
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["db", "copy", "sqlite:///digest.db", "sqlite:///two.db"], "TO is empty still"),
+        (["backup", "b.db"], "No backup was written"),
+        (["restore", "kept.db", "--store", "sqlite:///two.db"], "The store is as it was"),
+        (["run"], "the next run goes on from there"),
+    ],
+    ids=["copy", "backup", "restore", "run"],
+)
+def test_who_ends_a_command_is_told_what_is_then(shell: Shell, args: list[str], said: str) -> None:
+    shell.put("a.xml", invented(0, 2))
+    shell("run")
+    shell("backup", "kept.db")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *args],
+        cwd=shell.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "interrupted. " in done.stderr and said in done.stderr and "Traceback" not in done.stderr
+    if args == ["run"]:
+        assert "ended early: interrupted" in shell("status").stdout
+        shell("run")
+        assert "ended early" not in shell("status").stdout
+
+
+SWALLOWED = """
+import signal, sys, time, weakref
+from digest import cli
+class Thing: pass
+def asked(*args, **kwargs):
+    thing = Thing()
+    held = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing  # an exception in there goes nowhere
+    time.sleep(60)
+cli.cli.main = asked
+cli.main(["run"])
+"""
+
+
+def test_ctrl_c_is_heard_also_where_the_interpreter_swallows_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr.startswith("error: interrupted.") and "Traceback" not in done.stderr
