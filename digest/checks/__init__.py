@@ -9,15 +9,15 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import getaddresses
-from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
-from digest.checks._operation import engine_problems, is_network, monitor_problems
+from digest.checks._forms import can_send, has_home, is_network, name_problems, web_address
+from digest.checks._operation import engine_problems, monitor_problems
 from digest.checks._publish import hub_problems, publish_problems
 from digest.checks._readers import theme_problems, view_problems
 from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
@@ -37,11 +37,8 @@ from digest.config import (
     folders_of,
     nearest,
 )
-from digest.patterns import late
 
 __all__ = ["SELECTORS", "Selector", "css_problem", "problems_of", "selector_of"]
-
-_NAME = late(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
@@ -63,7 +60,7 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
     sources, digests = tables.get("source", ()), tables.get("digest", ())
     names = [source.name for source in sources]
     for table, items in (("source", sources), ("digest", digests)):
-        found += [f"[[{table}]] {problem}" for problem in _name_problems([item.name for item in items])]
+        found += [f"[[{table}]] {problem}" for problem in name_problems([item.name for item in items])]
     for source in sources:
         found += [f'[[source]] "{source.name}": {problem}' for problem in _source_problems(source)]
     for digest in digests:
@@ -137,31 +134,13 @@ def _store_url_problems(store: StoreConfig) -> list[str]:
     return _path_problems("[store]: ", url=store.url.partition(":///")[2])
 
 
-def _address(url: str) -> SplitResult | None:
-    """The parts of an http or https address of a host; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # of a bracket, a port
-        return None
-    return parts if usable else None
-
-
 def _path_problems(where: str, **paths: str) -> list[str]:
     """Of paths by key: those that no system takes, and `~user` of a user who is unknown here."""
     return [
         f'{where}"{key}" is {path!r}, a path that cannot be. Write it in full.'
         for key, path in paths.items()
-        if "\0" in path or not _has_home(path)
+        if "\0" in path or not has_home(path)
     ]
-
-
-def _has_home(path: str) -> bool:
-    try:
-        Path(path).expanduser()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _site_problems(site: SiteConfig) -> list[str]:
@@ -170,7 +149,7 @@ def _site_problems(site: SiteConfig) -> list[str]:
         found.append(
             '[site]: "title" is empty, and every feed needs one (RSS 2.0). Write title = "Paper Digest".'
         )
-    parts = _address(site.url)
+    parts = web_address(site.url)
     if parts is None or parts.query or parts.fragment:
         found.append(
             f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
@@ -195,21 +174,15 @@ def _nearest_zone(name: str) -> str:
     return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
 
 
-def _can_send(address: str) -> bool:
-    """One address whose local part every server takes, at a domain that can exist."""
-    local, _, domain = address.rpartition("@")
-    return bool(re.fullmatch(r"[!-;=?A-~]+", local)) and "@" not in local and ascii_domain(domain) is not None
-
-
 def _mail_problems(mail: MailConfig) -> list[str]:
     found = _path_problems("[mail]: ", folder=mail.folder)
     found_addresses = getaddresses([mail.from_])
     address = found_addresses[0][1] if len(found_addresses) == 1 else ""
-    if not _can_send(address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
+    if not can_send(address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
         found.append(
             f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
         )
-    if mail.unsubscribe and not _can_send(mail.unsubscribe):
+    if mail.unsubscribe and not can_send(mail.unsubscribe):
         found.append(
             f'[mail]: "unsubscribe" is {mail.unsubscribe!r}. Write unsubscribe = "leave@papers.example.org".'
         )
@@ -226,7 +199,7 @@ _BOUNCES_LOCAL = 64 - 1 - 26
 
 def _bounces_problems(mail: MailConfig) -> list[str]:
     local = mail.bounces.rpartition("@")[0]
-    if mail.bounces and not _can_send(mail.bounces):
+    if mail.bounces and not can_send(mail.bounces):
         return [f'[mail]: "bounces" is {mail.bounces!r}. Write bounces = "bounces@papers.example.org".']
     if len(local) > _BOUNCES_LOCAL:
         return [
@@ -281,23 +254,12 @@ def _lookup_problems(lookup: LookupConfig) -> list[str]:
     ]
 
 
-def _name_problems(names: list[str]) -> list[str]:
-    found = [
-        f'"{n}": "name" is used twice. Give each its own.'
-        for n in sorted({n for n in names if names.count(n) > 1})
-    ]
-    found += [
-        f"{n!r}: a name is letters, digits, ., _ and -, at most 64." for n in names if not _NAME.fullmatch(n)
-    ]
-    return found
-
-
 def _source_problems(source: SourceConfig) -> list[str]:
     found = []
     if bool(source.path) == bool(source.url):
         lack = "both" if source.path else "no"
         found.append(f'{lack} "url" and "path". Give one: url = "https://…" or path = "file.html".')
-    if source.url and not _address(_on_a_day(source.url)):
+    if source.url and not web_address(_on_a_day(source.url)):
         found.append(
             f'"url" is {source.url!r}; only http:// and https:// addresses of a host are read. For a file write path = "…".'
         )
@@ -331,7 +293,7 @@ def _reading_problems(source: SourceConfig) -> list[str]:
     found += [
         f'"routes" has {route!r}; only http:// and https:// addresses of a host are read. Mend it or take it out.'
         for route in source.routes
-        if not _address(_on_a_day(route))
+        if not web_address(_on_a_day(route))
     ]
     repeated = {route for route in source.routes if [source.url, *source.routes].count(route) > 1}
     found += [f'"routes" has {route!r}, which is read already. Take it out.' for route in sorted(repeated)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 from typing import Any
-from urllib.parse import urlsplit
 
+from digest.checks._forms import can_send, is_network, web_address
 from digest.config import EngineConfig, MonitorConfig, StoreConfig
 
 
@@ -31,10 +30,10 @@ def monitor_problems(tables: Mapping[str, Any]) -> list[str]:
     """Addresses that are none, and hours that no clock has."""
     monitor: MonitorConfig = tables.get("monitor", MonitorConfig())
     found = []
-    if monitor.heartbeat_url and not _is_web_address(monitor.heartbeat_url):
+    if monitor.heartbeat_url and not web_address(monitor.heartbeat_url):
         # Whoever knows the address can keep the alarm silent: it is not shown.
         found.append('[monitor]: "heartbeat_url" is no web address. Write "https://…", or "" for none.')
-    if monitor.mail_to and not _looks_like_an_address(monitor.mail_to):
+    if monitor.mail_to and not can_send(monitor.mail_to):
         found.append(f'[monitor]: "mail_to" is {monitor.mail_to!r}. Write one mail address, or "" for none.')
     if not 1 <= monitor.silent_after_h <= 8_760:
         found.append(f'[monitor]: "silent_after_h" is {monitor.silent_after_h}. Write hours from 1 to 8,760.')
@@ -44,25 +43,3 @@ def monitor_problems(tables: Mapping[str, Any]) -> list[str]:
         if not is_network(text)
     ]
     return found
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _looks_like_an_address(text: str) -> bool:
-    local, at, domain = text.rpartition("@")
-    return bool(local and at and domain) and not any(c.isspace() or c in ",;<>" for c in text)
-
-
-def is_network(text: str) -> bool:
-    """Is it one address, or a network of them, of IPv4 or IPv6?"""
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True

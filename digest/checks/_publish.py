@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
+from digest.checks._forms import has_home, name_problems, web_address
 from digest.config import PublishConfig
-from digest.patterns import late
 
-_NAME = late(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # The keys of each kind: first the one that must be there, with an example.
 _KEYS = {
     "folder": {"path": "/srv/www/papers"},
@@ -29,16 +27,7 @@ _KEYS = {
 
 def publish_problems(targets: Sequence[PublishConfig]) -> list[str]:
     """One message for each fault of the [[publish]] tables: table, key and mend."""
-    names = [target.name for target in targets]
-    found = [
-        f'[[publish]] "{name}": "name" is used twice. Give each its own.'
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-    found += [
-        f"[[publish]] {name!r}: a name is letters, digits, ., _ and -, at most 64."
-        for name in names
-        if not _NAME.fullmatch(name)
-    ]
+    found = [f"[[publish]] {problem}" for problem in name_problems([target.name for target in targets])]
     for target in targets:
         found += [f'[[publish]] "{target.name}": {problem}' for problem in _problems(target)]
     return found
@@ -46,7 +35,7 @@ def publish_problems(targets: Sequence[PublishConfig]) -> list[str]:
 
 def hub_problems(hub: str) -> list[str]:
     """What is wrong with site.hub; nothing where there is none."""
-    parts = _address(hub)
+    parts = _written(hub)
     if not hub or (parts is not None and parts.username is None and not parts.fragment):
         return []
     return [
@@ -61,7 +50,7 @@ def _problems(target: PublishConfig) -> list[str]:
     found = []
     if not place.strip():
         found.append(f'kind "{target.kind}" and no "{main}". Add {main} = "{example}".')
-    elif place.startswith("-") or re.search(r"[\x00-\x1f\x7f]", place) or not _has_home(place):
+    elif place.startswith("-") or re.search(r"[\x00-\x1f\x7f]", place) or not has_home(place):
         shown = re.sub("//.*@", "//…@", place)
         found.append(f'"{main}" is {shown!r}, a place that cannot be. Write {main} = "{example}".')
     plain = PublishConfig(name="", kind=target.kind)
@@ -97,7 +86,7 @@ def _s3_problems(target: PublishConfig) -> list[str]:
     found = []
     if target.bucket and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", target.bucket):
         found.append(f'"bucket" is {target.bucket!r}, which is no name of one. Write bucket = "papers".')
-    parts = _address(target.endpoint)
+    parts = _written(target.endpoint)
     if target.endpoint and (parts is None or parts.username is not None or parts.query or parts.fragment):
         found.append(
             '"endpoint" is no http or https address. Write endpoint = "https://s3.example.org", or none for Amazon.'
@@ -112,20 +101,6 @@ def _s3_problems(target: PublishConfig) -> list[str]:
     return found
 
 
-def _has_home(path: str) -> bool:
-    """Not `~user` of a user who is unknown here."""
-    try:
-        Path(path).expanduser()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _address(url: str) -> SplitResult | None:
-    """The parts of an http or https address of a host; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # of a bracket, a port
-        return None
-    return parts if usable and not re.search(r"[\s\x00-\x1f]", url) else None
+def _written(url: str) -> SplitResult | None:
+    """The parts of a web address without white space."""
+    return None if re.search(r"[\s\x00-\x1f]", url) else web_address(url)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from digest.errors import StoreError
 from digest.store import wording
 from digest.store.database import Database, Row
+from digest.store.jobs import engine_there
 
 # The tables by what must be there before, each with the columns of its primary key: in their order rows are read, and SQLite takes
 # them fastest.
@@ -108,7 +109,7 @@ def copy(source: Database, target: Database, *, done: Done = lambda rows: None) 
 def empty(target: Database) -> None:
     """Empties a PostgreSQL of an installation, and of the engine's list of jobs, which were about it. Inside of a transaction."""
     tables = [table for table in (*TABLES, *LEFT_OUT) if table != "meta"]
-    if target.execute("SELECT to_regclass('procrastinate_jobs')", {}).fetchone()[0]:
+    if engine_there(target):
         tables.append("procrastinate_jobs")
     target.execute(f"TRUNCATE {', '.join(tables)} CASCADE", {})
     target.execute(f"DELETE FROM meta{_but('meta')}", {})  # noqa: S608 - a name of TABLES

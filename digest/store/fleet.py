@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from digest.store.database import Database, Row, moment, stamp
+from digest.store.jobs import engine_there
 from digest.store.known import plain
 from digest.store.ledger import RunRow, run_of
 
@@ -86,7 +87,7 @@ class Fleet:
         with self._db.writing():
             self._db.run("remove_worker", id=row.id)
             self._db.run("release_leases", holder=row.id)
-            if row.engine_id is not None and self._engine_there():
+            if row.engine_id is not None and engine_there(self._db):
                 self._db.rows("remove_engine", id=row.engine_id)
 
     def release_leases(self, holder: str) -> None:
@@ -174,13 +175,10 @@ class Fleet:
 
     # --- the engine's own tables
 
-    def _engine_there(self) -> bool:
-        return self._db.dialect == "postgres" and bool(self._db.value("engine_there"))
-
     def engine_there(self) -> bool:
         """Are the engine's tables in this database?"""
         with self._db.reading():
-            return self._engine_there()
+            return engine_there(self._db)
 
     def server_time(self) -> datetime:
         """What time it is by the clock of the database's server; with SQLite that is this machine's."""
@@ -195,7 +193,7 @@ class Fleet:
         newest = migrations[-1][0]
         with self._db.writing():
             known = self._db.value("meta_value", key=ENGINE_SCHEMA)
-            if not self._engine_there():
+            if not engine_there(self._db):
                 self._db.execute(schema.replace("%", "%%"), {})
                 known, done = newest, "its tables were made"
             else:
@@ -208,15 +206,6 @@ class Fleet:
                 self._db.run("set_meta", key=ENGINE_SCHEMA, value=newest)
         return done
 
-    def hold_deliveries(self, edition: tuple[str, str], *, until: datetime) -> None:
-        """The jobs that carry the mails of an edition, given as (digest, edition id), begin at `until` at the earliest: its pages
-        are not there yet. release_deliveries ends that."""
-        day, _, part = edition[1].partition("/")
-        with self._db.writing(alone=False):
-            row = self._db.value("edition_row", digest=edition[0], date=day, part=int(part or 1))
-            if row is not None and self._engine_there():
-                self._db.run("hold_jobs", edition_id=row, until=stamp(until))
-
     def due_jobs(self, queues: Sequence[str], *, until: datetime) -> int:
         """How many jobs of these queues wait and may begin by `until`."""
         with self._db.reading():
@@ -225,12 +214,12 @@ class Fleet:
     def has_live_jobs(self, run: int) -> bool:
         """Does a job of this shared run wait, or is one being done?"""
         with self._db.reading():
-            return self._engine_there() and bool(self._db.value("live_jobs_of_run", run=str(run)))
+            return engine_there(self._db) and bool(self._db.value("live_jobs_of_run", run=str(run)))
 
     def failed_jobs(self, limit: int = 20) -> list[FailedJob]:
         """The newest jobs that a fault of the program ended for good."""
         with self._db.reading():
-            rows = self._db.rows("failed_jobs", limit=limit) if self._engine_there() else []
+            rows = self._db.rows("failed_jobs", limit=limit) if engine_there(self._db) else []
         return [FailedJob(id=n, task=task, args=args, attempts=tried) for n, task, args, tried in rows]
 
     def end_job(self, job: int, engine_id: int, status: str) -> bool:
@@ -246,7 +235,7 @@ class Fleet:
     def silent_engines(self, seconds: float) -> list[int]:
         """The engine's workers that it has not heard of for so long."""
         with self._db.reading():
-            rows = self._db.rows("silent_engines", seconds=seconds) if self._engine_there() else []
+            rows = self._db.rows("silent_engines", seconds=seconds) if engine_there(self._db) else []
         return [row[0] for row in rows]
 
     def remove_engines(self, numbers: Sequence[int]) -> None:
@@ -258,14 +247,16 @@ class Fleet:
     def put_back_orphans(self) -> int:
         """How many jobs were given back that no worker has, though they are being done."""
         with self._db.writing(alone=False):
-            return len(self._db.rows("put_back_orphans")) if self._engine_there() else 0
+            return len(self._db.rows("put_back_orphans")) if engine_there(self._db) else 0
 
     def forget_ended(self, *, older_than: datetime) -> int:
         """How many jobs were forgotten that ended before `older_than`; with them go the parts of runs that did."""
         with self._db.writing():
             self._db.run("forget_parts", older_than=stamp(older_than))
             return (
-                self._db.run("delete_ended_jobs", older_than=stamp(older_than)) if self._engine_there() else 0
+                self._db.run("delete_ended_jobs", older_than=stamp(older_than))
+                if engine_there(self._db)
+                else 0
             )
 
 

@@ -45,13 +45,15 @@ def span_job(span: Span, *, at: datetime | None = None) -> Job:
     return Job(task="deliver", args=args, at=at)
 
 
+def engine_there(database: Database) -> bool:
+    """Are the engine's tables in this database? Inside of a transaction."""
+    return database.dialect == "postgres" and bool(database.value("engine_there"))
+
+
 class Jobs:
     """The part of the store that knows jobs. On SQLite there are none."""
 
     _db: Database
-
-    def _has_engine(self) -> bool:
-        return self._db.dialect == "postgres" and bool(self._db.value("engine_there"))
 
     def enqueue(self, jobs: Sequence[Job]) -> list[int]:
         """The engine's numbers of these jobs, which workers see once the transaction of the caller (together()) is over.
@@ -59,7 +61,7 @@ class Jobs:
         Raises StoreError on SQLite, and where the engine's tables are missing.
         """
         with self._db.writing(alone=False):
-            if not self._has_engine():
+            if not engine_there(self._db):
                 raise StoreError(
                     'Jobs need PostgreSQL with the tables of the engine. Give [store] a "postgresql://…" url and start '
                     "`digest worker` once, which makes them."
@@ -73,13 +75,21 @@ class Jobs:
                 self._db.run("analyze_jobs")
         return [row[0] for row in found]
 
+    def hold_deliveries(self, edition: tuple[str, str], *, until: datetime) -> None:
+        """The jobs that carry the mails of an edition, given as (digest, edition id), begin at `until` at the earliest: its pages
+        are not there yet. release_deliveries ends that."""
+        with self._db.writing(alone=False):
+            row = self._edition_row(*edition)
+            if row is not None and engine_there(self._db):
+                self._db.run("hold_jobs", edition_id=row, until=stamp(until))
+
     @whole
     def release_deliveries(self, edition: int | tuple[str, str], *, now: datetime) -> int:
         """The pages of an edition, given by its row or as (digest, edition id), are published: its jobs that were held back may
         begin, and workers hear of it. How many there were; a second call finds none."""
         with self._db.writing(alone=False):
             row = edition if isinstance(edition, int) else self._edition_row(*edition)
-            if row is None or not self._has_engine():
+            if row is None or not engine_there(self._db):
                 return 0
             released = self._db.run("release_jobs", edition_id=row, held=stamp(now + HELD))
             if released:
@@ -89,7 +99,7 @@ class Jobs:
     def held_editions(self) -> list[int]:
         """The rows of the editions that have jobs held back, or put off."""
         with self._db.reading():
-            return [row[0] for row in self._db.rows("held_editions")] if self._has_engine() else []
+            return [row[0] for row in self._db.rows("held_editions")] if engine_there(self._db) else []
 
     def _edition_row(self, digest: str, edition_id: str) -> int | None:
         day, _, part = edition_id.partition("/")
@@ -101,7 +111,7 @@ class Jobs:
         done; up to `batch` in each span, earliest first. Those that are held (mail.in_doubt) are among them once they are due since
         before `older_than`, to be given up. Empty on SQLite."""
         with self._db.reading():
-            if not self._has_engine():
+            if not engine_there(self._db):
                 return []
             too_old = stamp(older_than) if older_than else ""
             rows = self._db.rows("spans_left_out", now=stamp(now), batch=batch, older_than=too_old)
@@ -113,7 +123,7 @@ class Jobs:
     def job_counts(self) -> dict[str, dict[str, int]]:
         """How many jobs there are, by task and by the engine's status (todo, doing, succeeded, failed …)."""
         with self._db.reading():
-            rows = self._db.rows("job_counts") if self._has_engine() else []
+            rows = self._db.rows("job_counts") if engine_there(self._db) else []
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for task, status, count in rows:
             found[task][status] = count
@@ -125,7 +135,7 @@ class Jobs:
         if not engine_ids:
             return 0
         with self._db.writing(alone=False):
-            if not self._has_engine():
+            if not engine_there(self._db):
                 return 0
             return len(self._db.rows("requeue_jobs", ids=self._db.array(list(engine_ids)), now=stamp(now)))
 

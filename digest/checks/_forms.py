@@ -1,0 +1,62 @@
+"""The forms of what is asked for in several tables: names, web and mail addresses, networks, paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from digest.addresses import ascii_domain
+from digest.patterns import late
+
+_NAME = late(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def name_problems(names: Sequence[str]) -> list[str]:
+    """Names that two of a kind have, and those that are none."""
+    found = [
+        f'"{name}": "name" is used twice. Give each its own.'
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    found += [
+        f"{name!r}: a name is letters, digits, ., _ and -, at most 64."
+        for name in names
+        if not _NAME.fullmatch(name)
+    ]
+    return found
+
+
+def web_address(url: str) -> SplitResult | None:
+    """The parts of an http or https address of a host; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of a bracket, a port
+        return None
+    return parts if usable else None
+
+
+def can_send(address: str) -> bool:
+    """One mail address whose local part every server takes, at a domain that can exist?"""
+    local, _, domain = address.rpartition("@")
+    return bool(re.fullmatch(r"[!-;=?A-~]+", local)) and "@" not in local and ascii_domain(domain) is not None
+
+
+def is_network(text: str) -> bool:
+    """One address, or a network of them, of IPv4 or IPv6?"""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def has_home(path: str) -> bool:
+    """Not `~user` of a user who is unknown here?"""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
