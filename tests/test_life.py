@@ -64,8 +64,15 @@ def said(page: Page) -> str:
     return page.locator("[role=status]").inner_text()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
-@pytest.mark.parametrize("width", [1200, 375])
+@pytest.mark.parametrize(
+    ("width", "scripts"),
+    [
+        pytest.param(1200, True, id="1200-scripts"),
+        pytest.param(1200, False, id="1200-no-scripts", marks=pytest.mark.torture),
+        pytest.param(375, True, id="375-scripts", marks=pytest.mark.torture),
+        pytest.param(375, False, id="375-no-scripts"),
+    ],
+)
 def test_a_subscribers_whole_life(browser: Browser, tmp_path: Path, width: int, scripts: bool) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, java_script_enabled=scripts)
     context.set_default_timeout(60_000)
@@ -192,12 +199,9 @@ def tab(browser: Browser) -> Page:
     return browser.new_page()
 
 
-def show(
-    tab: Page, shown: tuple[Site, dict[str, str]], state: str, width: int, scheme: Any = "light"
-) -> None:
+def show(tab: Page, shown: tuple[Site, dict[str, str]], state: str) -> None:
     site, paths = shown
-    tab.set_viewport_size({"width": width, "height": 800})
-    tab.emulate_media(color_scheme=scheme)
+    look(tab, 1200)
     tab.goto(local(site, paths[POSTED.get(state, state)]))
     if state == "subscribe-error":
         tab.evaluate("document.querySelector('main form').noValidate = true")
@@ -211,15 +215,25 @@ def show(
         tab.wait_for_selector("[role=alert]" if state == "manage-error" else "[role=status]")
 
 
-EVERYTHING = [*STATES, "subscribe-error", "manage-error", "saved"]
+def look(tab: Page, width: int, scheme: Any = "light") -> None:
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.emulate_media(color_scheme=scheme)
 
 
-@pytest.mark.parametrize("state", EVERYTHING)
-def test_nothing_scrolls_sideways_at_320_pixels(
-    tab: Page, shown: tuple[Site, dict[str, str]], state: str
-) -> None:
-    show(tab, shown, state, 320)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+@pytest.fixture(scope="module", params=[*STATES, "subscribe-error", "manage-error", "saved"])
+def opened(
+    request: pytest.FixtureRequest, browser: Browser, shown: tuple[Site, dict[str, str]]
+) -> Iterator[Page]:
+    """A tab with the page of each state, gone to once."""
+    tab = browser.new_page()
+    show(tab, shown, request.param)
+    yield tab
+    tab.close()
+
+
+def test_nothing_scrolls_sideways_at_320_pixels(opened: Page) -> None:
+    look(opened, 320)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 # A box and its label are one target; the trap is for machines.
@@ -230,12 +244,9 @@ TARGETS = """() => [...document.querySelectorAll('a, button, input, select, text
 }).map(e => [e.outerHTML.slice(0, 60), (e.closest('label.ck') || e).getBoundingClientRect().height])"""
 
 
-@pytest.mark.parametrize("state", EVERYTHING)
-def test_every_target_is_44_pixels_high_at_375(
-    tab: Page, shown: tuple[Site, dict[str, str]], state: str
-) -> None:
-    show(tab, shown, state, 375)
-    targets = tab.evaluate(TARGETS)
+def test_every_target_is_44_pixels_high_at_375(opened: Page) -> None:
+    look(opened, 375)
+    targets = opened.evaluate(TARGETS)
     assert len(targets) >= 4
     assert [target for target in targets if target[1] < 43.9] == []
 
@@ -255,20 +266,17 @@ BORDERS = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", EVERYTHING)
-def test_text_and_fields_stand_out_in_both_schemes(
-    tab: Page, shown: tuple[Site, dict[str, str]], state: str, scheme: str
-) -> None:
-    show(tab, shown, state, 1200, scheme)
-    pairs = tab.evaluate(CONTRAST)
+def test_text_and_fields_stand_out_in_both_schemes(opened: Page, scheme: str) -> None:
+    look(opened, 1200, scheme)
+    pairs = opened.evaluate(CONTRAST)
     assert len(pairs) >= 3
     assert {pair: ratio for pair, ratio in pairs.items() if ratio < 4.5} == {}
-    assert [ratio for ratio in tab.evaluate(BORDERS) if ratio < 3] == []
+    assert [ratio for ratio in opened.evaluate(BORDERS) if ratio < 3] == []
 
 
 @pytest.mark.parametrize("state", ["subscribe-error", "manage-error"])
 def test_an_error_is_tied_to_its_field(tab: Page, shown: tuple[Site, dict[str, str]], state: str) -> None:
-    show(tab, shown, state, 1200)
+    show(tab, shown, state)
     wrong = tab.locator("[aria-invalid=true]")
     assert wrong.count() >= 1
     for field in wrong.all():
@@ -280,7 +288,7 @@ def test_an_error_is_tied_to_its_field(tab: Page, shown: tuple[Site, dict[str, s
 def test_the_trap_is_seen_by_nobody_and_reached_by_no_key(
     tab: Page, shown: tuple[Site, dict[str, str]]
 ) -> None:
-    show(tab, shown, "subscribe", 1200)
+    show(tab, shown, "subscribe")
     trap = tab.locator("[name=website]")
     box = trap.bounding_box()
     assert box is not None
@@ -294,6 +302,6 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(
 ) -> None:
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
-    show(tab, shown, "manage", 1200)
+    show(tab, shown, "manage")
     assert asked == [local(shown[0], shown[1]["manage"])]
     assert tab.locator("script").count() == 0
