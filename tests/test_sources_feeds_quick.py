@@ -64,7 +64,7 @@ def test_a_sound_feed_is_read_as_its_tree_would_be(base: str, monkeypatch: pytes
         if quick := _items_quick.read(feed):
             assert quick == by_tree(feed, monkeypatch)
             read += 1
-    assert read > 5
+    assert read >= 5
 
 
 @pytest.mark.parametrize("count", sizes(200, 10_000))
@@ -87,8 +87,9 @@ def test_a_broken_feed_is_read_as_its_tree_would_be_or_not_at_all(
         atom(ENTRY),
         rss("<item><title>Knots</title><guid isPermaLink='false'>x</guid><author>a@b.example (Bo Ek)</author></item>"),
         rss("<item><title>A</title></item><description>Behind it</description><pubDate>Thu, 19 Nov 2026 06:00:00 GMT</pubDate>"),
-        atom(ENTRY.replace("Words", "<![CDATA[<b>Words</b>]]>")),
-        atom(ENTRY.replace("Words", "Wo<!-- not shown -->rds")),
+        atom(ENTRY.replace("Words", "&#x3C;&#60;&lt;&gt;&quot;&apos;&#10;&#128; > '")),
+        atom(ENTRY.replace("<entry>", "<entry\n lang = 'a&#9;' >").replace("</entry>", "<category\tterm='a\nb'\n/></entry >")),
+        atom(ENTRY.replace("</entry>", "<author/><author>Bo<email>b@b.example</email></author></entry><entry/>")),
         atom(ENTRY.replace("<title>", "<title>\r\n  Of\r")),
         atom(ENTRY.replace("</entry>", "<author><name>Bo</name><uri>x</uri></author><author><name/></author></entry>")),
         atom(ENTRY.replace("</entry>", "<source><title>Not this</title><id>n</id></source></entry>")),
@@ -98,7 +99,7 @@ def test_a_broken_feed_is_read_as_its_tree_would_be_or_not_at_all(
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"><channel rdf:about="c">'
         "<title>C</title><items><rdf:Seq/></items></channel><item rdf:about='https://i.example.org/'><title>I</title>"
         "<link>https://i.example.org/</link></item></rdf:RDF>",
-        f"<?xml-stylesheet href='s.xsl'?><feed {ATOM} xmlns:m='http://search.yahoo.com/mrss/'>{ADDRESS}<m:title>no</m:title>{ENTRY}</feed>",
+        f"<feed {ATOM} xmlns:m='http://search.yahoo.com/mrss/'>{ADDRESS}<m:title>no</m:title>{ENTRY}</feed>",
     ],
 )  # fmt: skip
 def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +120,12 @@ def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) ->
         atom(ENTRY.replace("</entry>", "<source><entry/></source></entry>")),
         atom(f"<group>{ENTRY}</group>"),
         atom(ENTRY.replace("entry>", "Entry>")),
-        atom(ENTRY.replace("</entry>", "<author><email>a@b.example</email></author></entry>")),
+        atom(ENTRY.replace("Words", "<![CDATA[<b>Words</b>]]>")),
+        atom(ENTRY.replace("Words", "Wo<!-- not shown -->rds")),
+        atom(ENTRY.replace("<title>", "<title a='>'>")),
+        atom(ENTRY.replace("<title>", "<title a='>' b='<'>")),
+        atom(ENTRY.replace("</entry>", "<a:x xmlns:a='urn:x'/><a:x xmlns:a='urn:y'/></entry>")),
+        atom(ENTRY.replace("</entry>", "<author><name>B<b>o</b></name></author></entry>")),
         atom(ENTRY.replace("<id>", "<id xml:id='1 2'>")),
         atom(ENTRY.replace("<id>", "<id xmlns:x='a b'>")),
         atom(ENTRY + "<?a:b c?>"),
