@@ -220,15 +220,17 @@ def look(tab: Page, width: int, scheme: Any = "light") -> None:
     tab.emulate_media(color_scheme=scheme)
 
 
+@pytest.fixture(scope="module")
+def still(browser: Browser) -> Page:
+    """A tab of its own for what is only looked at."""
+    return browser.new_page()
+
+
 @pytest.fixture(scope="module", params=[*STATES, "subscribe-error", "manage-error", "saved"])
-def opened(
-    request: pytest.FixtureRequest, browser: Browser, shown: tuple[Site, dict[str, str]]
-) -> Iterator[Page]:
-    """A tab with the page of each state, gone to once."""
-    tab = browser.new_page()
-    show(tab, shown, request.param)
-    yield tab
-    tab.close()
+def opened(request: pytest.FixtureRequest, still: Page, shown: tuple[Site, dict[str, str]]) -> Page:
+    """The page of each state, gone to once."""
+    show(still, shown, request.param)
+    return still
 
 
 def test_nothing_scrolls_sideways_at_320_pixels(opened: Page) -> None:
