@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from digest.store import open_store
 from pages import ROOT, invented
-from store_contract import empty_postgres
+from store_contract import NOW, empty_postgres, issue, paper, sight
 from test_cli import DIGEST, Shell, shell
 
 __all__ = ["shell"]
@@ -45,6 +46,19 @@ def test_who_names_what_is_no_store_is_told_which_of_the_two(shell: Shell) -> No
     missing = shell("db", "copy", "sqlite:///nowhere.db", "sqlite:///b.db", code=1).stderr
     assert str(shell.folder / "nowhere.db") in missing and "FROM" in missing
     assert list(shell.folder.glob("*.db")) == []
+
+
+@pytest.mark.postgres
+def test_no_password_is_told_where_mails_are_in_flight(shell: Shell, postgres_url: str) -> None:
+    empty_postgres(postgres_url)
+    url = postgres_url.replace("postgres:@", "postgres:hush@")
+    with open_store(postgres_url) as store:
+        store.add_subscriber("reader@example.org", digests=("daily",), now=NOW)
+        sight(store, paper())
+        issue(store)
+        assert store.claim(now=NOW, holder="killed", limit=1)
+    said = shell("db", "copy", url, "sqlite:///b.db", code=2).stderr
+    assert "in flight" in said and "hush" not in said and url.partition("?")[0].rpartition("@")[2] in said
 
 
 @pytest.mark.postgres
@@ -105,7 +119,7 @@ main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["db", "copy", "sqlite:///digest.db", "sqlite:///two.db"], "TO is empty still"),
+        (["db", "copy", "sqlite:///digest.db", "sqlite:///two.db"], "TO is as it was"),
         (["backup", "b.db"], "No backup was written"),
         (["restore", "kept.db", "--store", "sqlite:///two.db"], "The store is as it was"),
         (["run"], "the next run goes on from there"),

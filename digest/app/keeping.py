@@ -46,11 +46,15 @@ def copy_store(config: Config, source: str, target: str, *, now: datetime, done:
 
     base = config.resolve(".")
     _check_addresses(source, target, base)
-    with open_store(source, base=base, create=False) as old, _leased(old, now):
+    with (
+        _all_or_nothing("Nothing was copied: TO is as it was.") as finished,
+        open_store(source, base=base, create=False) as old,
+        _leased(old, now),
+    ):
         if config.mail.in_doubt == "resend" and old.in_hand():
             raise UsageError(
-                f"a run on {source} ended while mails were in flight, and what became of them is noted beside that store only. "
-                "Run `digest send` on it first, so that none is sent twice"
+                f"a run on {_told(source)} ended while mails were in flight, and what became of them is noted beside that store "
+                "only. Run `digest send` on it first, so that none is sent twice"
             )
         with open_store(target, base=base) as new:
             if new.lease_holder(LEASE, now=now) == this_process():  # that we have taken in the other one
@@ -61,8 +65,9 @@ def copy_store(config: Config, source: str, target: str, *, now: datetime, done:
                 raise UsageError(
                     f"the store {_told(target)} is not empty ({_said(found)}). {_how_to_empty(target)}"
                 )
-            with _interrupted("Nothing was copied: TO is empty still."):
-                return old.copy_into(new, done=done).rows
+            rows = old.copy_into(new, done=done).rows
+            finished()
+    return rows
 
 
 def _check_addresses(source: str, target: str, base: Path) -> None:
@@ -85,10 +90,12 @@ def back_up(config: Config, file: Path, *, done: Done) -> int:
     from digest.store import open_store
 
     with (
+        _all_or_nothing("No backup was written.") as finished,
         open_store(config.store.url, base=config.resolve("."), create=False) as store,
-        _interrupted("No backup was written."),
     ):
-        return store.back_up(file, done=done)
+        size = store.back_up(file, done=done)
+        finished()
+    return size
 
 
 def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: Done) -> Restored:
@@ -97,27 +104,21 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
     Raises UsageError, also while workers are at work, LeaseHeld when a run is, and StoreError; nothing is changed then.
     """
     from digest.store import check_backup, open_store
-    from digest.store.backups import without
 
-    check_backup(file)
     base, url = config.resolve("."), config.store.url
-    with open_store(url, base=base) as store, _leased(store, now):
-        found = store.holds()
-        if found and not replace:
-            raise UsageError(
-                f"the store {config.store.shown} holds {_said(found)}. With --replace the backup takes their place, "
-                "and what is there now is kept in a file"
-            )
-        kept = _keeping_place(config, now) if found else None
-        let_go = 0
-        with _interrupted("The store is as it was."), set_aside(receipts_of(config), _ending(now)):
-            if kept is None:
-                store.restore(file, done=done)
-            else:
-                store.back_up(kept, done=done)
-                # Nobody who has left since is mailed again because a disk broke.
-                with without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
-                    store.restore(clean, done=done)
+    with _all_or_nothing("The store is as it was.") as finished:
+        check_backup(file)
+        with open_store(url, base=base) as store, _leased(store, now):
+            found = store.holds()
+            if found and not replace:
+                raise UsageError(
+                    f"the store {config.store.shown} holds {_said(found)}. With --replace the backup takes their place, "
+                    "and what is there now is kept in a file"
+                )
+            kept = _keeping_place(config, now) if found else None
+            with set_aside(receipts_of(config), _ending(now)):
+                let_go = _put_back(store, file, kept, now, done)
+                finished()
     with open_store(url, base=base) as store:
         counts, held = store.delivery_counts(), store.holds()
     return Restored(
@@ -129,12 +130,29 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
     )
 
 
+def _put_back(store: Store, file: Path, kept: Path | None, now: datetime, done: Done) -> int:
+    """How many readers of the backup were left out."""
+    from digest.store.backups import without
+
+    if kept is None:
+        store.restore(file, done=done)
+        return 0
+    store.back_up(kept, done=done)
+    # Nobody who has left since is mailed again because a disk broke.
+    with without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
+        store.restore(clean, done=done)
+    return let_go
+
+
 @contextmanager
-def _interrupted(said: str) -> Iterator[None]:
-    """What is in this block is done or not: whoever ends it by Ctrl-C is told that it is not."""
+def _all_or_nothing(said: str) -> Iterator[Callable[[], None]]:
+    """Who ends this block by Ctrl-C is told what is so then, unless the function that it gives was called: all is done."""
+    reached: list[bool] = []
     try:
-        yield
+        yield lambda: reached.append(True)
     except KeyboardInterrupt:
+        if reached:
+            raise
         raise KeyboardInterrupt(said) from None
 
 

@@ -206,6 +206,8 @@ def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:
 
 def left_words(d: DeliveryReport) -> str:
     """What is left to workers, as a line for people."""
+    if not d.queued:
+        return "No mail waits."
     return f"{plural(d.queued, 'mail')} left to the workers (`digest worker`): see `digest status`."
 
 

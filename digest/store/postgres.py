@@ -124,8 +124,9 @@ class Postgres(Database):
             )
             connection.execute(f"SET lock_timeout = {self._timeout_ms}")
         except psycopg.Error as error:
+            said = "; ".join(map(str.strip, str(error).strip().splitlines()))
             raise StoreError(
-                f"The store {self.where} cannot be reached ({' '.join(str(error).split())}). "
+                f"The store {self.where} cannot be reached ({said}). "
                 "Check that the server runs and that [store] url has the right host, user, password and database."
             ) from error
         return connection
