@@ -24,9 +24,12 @@ from digest.errors import StoreError
 from digest.model import Paper
 from digest.pipeline.issue import issue
 from digest.store import Store, open_store
-from digest.store.database import stamp
 from fleets import start
 from store_contract import start_postgres, stop_postgres
+
+sys.path.append(str(Path(__file__).parent.parent))
+
+from benchmarks.fleet import add_readers
 
 pytestmark = pytest.mark.postgres
 
@@ -116,22 +119,6 @@ def set_up(folder: Path, url: str, port: int, *, readers: int, batch: int) -> Pa
         assert issued.queued == readers
         store.release_deliveries(("daily", issued.edition.id), now=now)
     return file
-
-
-def add_readers(url: str, count: int, now: datetime) -> None:
-    """So many at once: to add them one by one takes longer than to write to them."""
-    import psycopg
-
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            """
-            INSERT INTO subscribers
-                (id, folded, address, status, digests, preferences, since, changed_at, nonce, consent)
-            SELECT n, a, a, 'confirmed', '["daily"]', '{}', %(now)s, %(now)s, left(md5(a), 16), 'operator'
-            FROM (SELECT n, 'reader' || n || '@example.org' AS a FROM generate_series(1, %(count)s) AS n) AS each
-            """,
-            {"now": stamp(now), "count": count},
-        )
 
 
 def sent(store: Store) -> int:
