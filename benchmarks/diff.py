@@ -46,6 +46,7 @@ class Sizes(NamedTuple):
 
 QUICK = Sizes((200, 400, 800), (200, 400), 60, 10, 1, 200)
 KEPT_FROM = 5_000_000  # a store of so many is made once and kept in .bench
+MOST_DAYS = 900  # that a kept store takes before it is made anew: a month has ids for that many
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -65,11 +66,11 @@ def ids_of(day: int, listed: int, new: int) -> list[str]:
     return [f"{_MONTH}.{n + 1:05}" for n in range(day * new, day * new + listed)]
 
 
-def papers_of(day: int, listed: int, new: int) -> list[Paper]:
-    """The same as papers with all that a feed says of them."""
+def papers_of(day: int, listed: int, new: int, days: int = 1) -> list[Paper]:
+    """The same as papers with all that a feed says of them; those of so many days in a row together, the newest last."""
     invented = pages.invented(listed)  # the same words every day: only who they belong to moves on
-    first = day * new
-    moved = [invented[n % listed]._replace(id=f"{_MONTH}.{n + 1:05}") for n in range(first, first + listed)]
+    first, last = day * new, (day + days - 1) * new + listed
+    moved = [invented[n % listed]._replace(id=f"{_MONTH}.{n + 1:05}") for n in range(first, last)]
     titled = [
         each._replace(title=f"{each.title} {each.id}", abstract=f"{each.id} {each.abstract}")
         for each in moved
@@ -86,7 +87,8 @@ def _timed(before: Callable[[], int], work: Callable[[], int]) -> Once:
 
 
 def ours(file: Path, day: int, listed: int, new: int) -> Once:
-    before, today = papers_of(day - 1, listed, new), papers_of(day, listed, new)
+    both = papers_of(day - 1, listed, new, days=2)
+    before, today = both[:listed], both[new:]
     now = seen.LONG_AGO + timedelta(days=day)
     with open_store(f"sqlite:///{file}") as store:
 
@@ -141,28 +143,28 @@ PLAYERS: dict[str, Callable[[Path, int, int, int], Once]] = {
 # ---------------------------------------------------------------- what was seen before
 
 
-def store_of(file: Path, count: int, listed: int, new: int) -> str:
-    """Writes the store of so many papers seen, the last of which were listed yesterday; what is to be said of how it was made."""
-    said = ""
-    old = count - listed
+def store_of(file: Path, count: int, listed: int, new: int) -> Path:
+    """Writes the store of so many papers seen, the last of which were listed yesterday; where it is. A large one is kept, and
+    goes on from where it was left: its papers are then a few hundred more."""
     if count >= KEPT_FROM:
-        kept = BENCH / "cache" / f"seen-{old}-{seen.recipe()}.db"
-        if not kept.exists():
-            shutil.rmtree(kept.parent, ignore_errors=True)  # of an earlier schema
-            kept.parent.mkdir(parents=True)
-            part = kept.with_suffix(".part")
-            part.unlink(missing_ok=True)
-            seen.add_seen(part, old)
-            part.rename(kept)
-        gib = kept.stat().st_size / 2**30
-        said = (
-            f"The store of {count:,} papers is made once and kept: {kept.relative_to(ROOT)} ({gib:.1f} GiB)."
-        )
-        shutil.copyfile(kept, file)
-    else:
-        seen.add_seen(file, old)
-    _record(file, papers_of(0, listed, new))
-    return said
+        file = BENCH / "cache" / f"seen-{count}-{listed}-{new}-{seen.recipe()}.db"
+        if file.exists() and days_in(file, listed, new) < MOST_DAYS:
+            return file
+        shutil.rmtree(file.parent, ignore_errors=True)  # of an earlier schema
+        file.parent.mkdir(parents=True)
+    part = file.with_suffix(".part")
+    seen.add_seen(part, count - listed)
+    _record(part, papers_of(0, listed, new))
+    part.rename(file)
+    return file
+
+
+def days_in(file: Path, listed: int, new: int) -> int:
+    """How many days were recorded in a store since it was written."""
+    with closing(sqlite3.connect(file)) as database:
+        sql = "SELECT MAX(key) FROM paper_keys WHERE key >= ? AND key < ?"
+        (newest,) = database.execute(sql, [f"arxiv:{_MONTH}.", f"arxiv:{_MONTH}/"]).fetchone()
+    return (int(newest.partition(".")[2]) - listed) // new
 
 
 def _record(file: Path, papers: list[Paper]) -> None:
@@ -173,7 +175,7 @@ def _record(file: Path, papers: list[Paper]) -> None:
     seen.drop_waiting(file)
 
 
-def bare_of(file: Path, count: int, listed: int, new: int) -> None:
+def bare_of(file: Path, count: int, listed: int, new: int) -> Path:
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = OFF")
@@ -182,10 +184,12 @@ def bare_of(file: Path, count: int, listed: int, new: int) -> None:
             known = ((each, n) for n, each in enumerate(_known(count, listed, new)))
             database.executemany("INSERT INTO keys VALUES (?, ?)", known)
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return file
 
 
-def json_of(file: Path, count: int, listed: int, new: int) -> None:
+def json_of(file: Path, count: int, listed: int, new: int) -> Path:
     file.write_text(json.dumps(dict.fromkeys(_known(count, listed, new), 1)), encoding="ascii")
+    return file
 
 
 def _known(count: int, listed: int, new: int) -> Iterator[str]:
@@ -223,22 +227,26 @@ def measure(quick: bool = False) -> Found:
         compile_ours()
     shown = (sizes.listed, sizes.new)
     runs: dict[tuple[str, int], list[Once]] = {}
-    notes: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         files: dict[tuple[str, int], Path] = {}
         for count in sizes.seen:
             for player, make in (("digest", store_of), ("SQLite, bare", bare_of), ("JSON file", json_of)):
                 if player == "JSON file" and count not in sizes.json:
                     continue
-                file = files[player, count] = Path(temporary, f"{len(files)}.db")
-                if said := make(file, count, *shown):
-                    notes.append(said)
+                files[player, count] = make(Path(temporary, f"{len(files)}.db"), count, *shown)
+        before = {place: days_in(file, *shown) for place, file in files.items() if place[0] == "digest"}
         for day in range(1, sizes.rounds + 1):
-            for (player, count), file in files.items():
-                if player != "JSON file" or day <= 5:
-                    runs.setdefault((player, count), []).append(once(player, file, day, sizes))
+            for place, file in files.items():
+                if place[0] != "JSON file" or day <= 3:
+                    runs.setdefault(place, []).append(once(place[0], file, before.get(place, 0) + day, sizes))
+        notes = [_kept(file, count) for (_, count), file in files.items() if file.is_relative_to(ROOT)]
     each = key_bytes(sizes.keys)
     return Found("diff", _rows(runs, sizes, each), _growth(runs, sizes), (*notes, _NOTE))
+
+
+def _kept(file: Path, count: int) -> str:
+    size = file.stat().st_size / 2**30
+    return f"The store of {count:,} papers is made once and kept: {file.relative_to(ROOT)} ({size:.1f} GiB)."
 
 
 _NOTE = (

@@ -24,15 +24,24 @@ _ARXIV = "2001.00001"
 # The n-th of them: ids in the order of the papers.
 _NTH = "printf('%d.%05d', 2001 + n / 90000, n % 90000)"
 _HASH = re.compile(r"[0-9a-f]{16,}")
-_COUNT = "WITH RECURSIVE counted (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM counted WHERE n < :last)"
+# From 1, in order: counted by a recursion it would take a third of the whole time.
+_COUNT = """WITH counted (n) AS (
+    SELECT a.n * 1000000 + b.n * 1000 + c.n + 1 FROM thousand a CROSS JOIN thousand b CROSS JOIN thousand c
+    WHERE a.n <= :last / 1000000 AND a.n * 1000000 + b.n * 1000 < :last AND a.n * 1000000 + b.n * 1000 + c.n < :last
+)"""
 
 
 def add_seen(file: Path, count: int) -> None:
     """Adds so many papers that were read once and chosen for no edition. The file must hold none yet."""
     _add_first(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
-        for pragma in ("synchronous = OFF", "cache_size = -200000", "journal_mode = OFF"):
+        for pragma in (
+            *("synchronous = OFF", "cache_size = -200000", "journal_mode = OFF", "locking_mode = EXCLUSIVE"),
+            "ignore_check_constraints = ON",
+        ):
             database.execute(f"PRAGMA {pragma}")
+        database.execute("CREATE TEMP TABLE thousand (n INTEGER PRIMARY KEY)")
+        database.executemany("INSERT INTO thousand VALUES (?)", ((n,) for n in range(1000)))
         database.execute("UPDATE papers SET content = ?", [json.dumps(_few_words())])
         database.execute("BEGIN")
         for table in _tables(database):
@@ -113,7 +122,7 @@ def _multiply(database: sqlite3.Connection, table: str, row: dict[str, Any], cou
         elif isinstance(value, str) and _ARXIV in value:
             values[name] = f"replace(:{name}, '{_ARXIV}', {_NTH})"
     sql = f"{_COUNT} INSERT INTO {table} ({', '.join(row)}) SELECT {', '.join(values.values())} FROM counted"
-    database.execute(sql, row | {"first": 1, "last": count, "step": (1 << 63) // (count + 1)})
+    database.execute(sql, row | {"last": count, "step": (1 << 63) // (count + 1)})
 
 
 def _hash_of(key: str) -> str:
