@@ -255,6 +255,7 @@ KILLED = """
 import os, signal, sys
 from digest.store import open_store
 from datetime import UTC, datetime
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background has it ignored
 source, target = open_store(sys.argv[1]), open_store(sys.argv[2])
 load, loads = target._db.load, []
 def until(table, columns, rows):

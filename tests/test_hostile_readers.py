@@ -314,12 +314,12 @@ def torment(
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_nothing_that_a_source_writes_comes_alive_anywhere(tmp_path: Path, theme: str) -> None:
-    torment(tmp_path, some_words(60 if theme == "plain" else 30), theme, per_day=30)
+    torment(tmp_path, some_words(30 if theme == "plain" else 15), theme, per_day=15)
 
 
 def test_nothing_comes_alive_on_a_static_host(tmp_path: Path) -> None:
     """Where there is no web door pages have one script, the search's own, which is the same file whatever is published."""
-    torment(tmp_path, some_words(20), "plain", web=False)
+    torment(tmp_path, some_words(10), "plain", web=False)
 
 
 @pytest.mark.torture

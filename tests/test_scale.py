@@ -23,6 +23,7 @@ ENDLESS = frozenset(
     {
         "papers",
         "paper_keys",
+        "fingerprints",
         "abstracts",
         "sightings",
         "offers",
@@ -66,7 +67,7 @@ def test_memory_is_the_same_however_many_readers_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "readers"), [(20_000, 300), pytest.param(10_000_000, 100_000, marks=pytest.mark.torture)]
+    ("seen", "readers"), [(6_000, 300), pytest.param(10_000_000, 100_000, marks=pytest.mark.torture)]
 )
 def test_a_run_beside_papers_seen_and_readers_stays_within_its_memory(
     tmp_path: Path, seen: int, readers: int, capsys: pytest.CaptureFixture[str]
