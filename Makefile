@@ -13,13 +13,14 @@ run: .venv/runtime
 	    $(BIN)/digest -q subscribers add reader@example.org >/dev/null; fi
 	@$(BIN)/digest run
 
-# The whole suite, a file at a time in one of two processes: what its tests share is made once. What cannot run here is skipped
-# with the reason; DIGEST_TEST_ALL=1 makes a skip a failure.
+# The whole suite, a file at a time in one of four processes: what its tests share is made once. Four, since a third of the time a
+# test waits for a browser, a server or a child. What cannot run here is skipped with the reason; DIGEST_TEST_ALL=1 makes a skip a
+# failure.
 test: .venv/develop
 	$(BIN)/ruff check digest tests
 	$(BIN)/ruff format --check digest tests
 	$(BIN)/mypy
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile -m "not torture" -rs
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile -m "not torture" -rs
 
 # The heavy proofs at full size: kill loops, fuzzing.
 torture: .venv/develop
