@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from html import escape
 
@@ -11,7 +12,7 @@ import pytest
 from digest import sources
 from digest.errors import ParseError
 from digest.model import Listing
-from digest.sources import huggingface
+from digest.sources import _bytes, huggingface
 from digest.sources._bytes import MAX_ATTRIBUTES, MAX_DEPTH, guard_html
 
 PROPS = {
@@ -88,3 +89,47 @@ def test_a_long_flat_page_passes_the_guard() -> None:
     guard_html(card.replace(b" > ", b" ") * 8_000, "page")
     guard_html(b"<div>" * (MAX_DEPTH // 2) + card * 3_000, "page")
     guard_html(b"<p " + b" ".join(b"a%d" % n for n in range(MAX_ATTRIBUTES // 2)) + b">", "page")
+
+
+def test_a_quick_look_at_signs_and_links_misses_nothing() -> None:
+    dice = random.Random(6)
+    signs = (
+        "=",
+        '"',
+        "'",
+        "<",
+        ">",
+        " ",
+        "x",
+        "<a",
+        "<a ",
+        "<a href",
+        '=""',
+        '="x"',
+        "='y'",
+        "/",
+        "<b>",
+        "\0",
+    )
+    marked = heavy = 0
+    for _ in range(20_000):
+        body = "".join(dice.choices(signs, k=dice.randint(1, 14))).encode()
+        assert _bytes._has_quoted_mark(body) == bool(_bytes.QUOTED_MARK.search(body)), body
+        marked += _bytes._has_quoted_mark(body)
+    for _ in range(5_000):
+        attributes = dice.choices((" a=b", ' c="d"', " e", "/f=''", '"g', " h='>'"), k=dice.randint(0, 14))
+        body = f"<p><a{''.join(attributes)}>x</a>".encode()
+        if _bytes._HEAVY_LINK.search(body):
+            heavy += 1
+        else:
+            assert _bytes._heaviest_link(body) <= _bytes._LIGHT, body
+    assert 300 < marked < 19_000 and 1_000 < heavy < 4_900
+
+
+def test_many_light_links_pass_and_heavy_ones_left_open_are_refused() -> None:
+    def linked(link: str) -> bytes:
+        return f"<!doctype html><body>{f'{link}<p><p><p><p>' * 3_000}".encode()
+
+    guard_html(linked('<a href="x" class="y">z</a>'), "page")
+    with pytest.raises(ParseError, match="never closed"):
+        guard_html(linked(f"<a {' '.join(f'a{n}=1' for n in range(60))}>"), "page")

@@ -81,7 +81,7 @@ def section_counts(papers: Iterable[Paper]) -> dict[str, int]:
     return {name: counts[name] for name in ("new", "cross", "replace", "replace-cross") if counts[name]}
 
 
-class Shown(Struct, kw_only=True):
+class Shown(Struct, kw_only=True, gc=False):
     """The texts of an entry as a page shows them, neither cleaned nor split; `authors_text` has its white space collapsed."""
 
     id: tuple[str, int | None] | None

@@ -16,7 +16,7 @@ from digest.patterns import late
 from digest.sources import _dates
 
 
-class Item(Struct, kw_only=True):
+class Item(Struct, kw_only=True, gc=False):
     """One item: texts raw (HTML as it stands), dates as RFC 3339 or full dates, addresses absolute where that was possible."""
 
     title: str = ""

@@ -35,8 +35,8 @@ MAX_ID_CHARS = 500  # what is longer is no id, and no address: it is left out, s
 LINK_NAMES = frozenset(["abstract", "pdf", "code", "hf", "page", "model", "data", "html"])
 
 
-class Raw(Struct, kw_only=True):
-    """A paper as a page has it: nothing cleaned yet. The fields are those of model.Paper."""
+class Raw(Struct, kw_only=True, gc=False):
+    """A paper as a page has it: nothing cleaned yet. The fields are those of model.Paper. It holds nothing that could hold it."""
 
     title: str = ""
     abstract: str = ""
@@ -180,7 +180,7 @@ def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
     links = {
         name: url
         for name, url in raw.links.items()
-        if name in LINK_NAMES and len(url) <= MAX_FIELD_CHARS and is_web_address(url)
+        if url and name in LINK_NAMES and len(url) <= MAX_FIELD_CHARS and is_web_address(url)
     }
     if arxiv := ids.get("arxiv"):
         links.setdefault("abstract", f"https://arxiv.org/abs/{arxiv}")
@@ -220,7 +220,9 @@ def _source_text(**texts: tuple[str, str]) -> dict[str, str]:
     for name, (raw, cleaned) in texts.items():
         if raw is cleaned or raw == cleaned:
             continue
-        shown = one_line(strip_controls(raw))
+        shown = strip_controls(raw)
+        if shown is not raw:  # which has its white space collapsed
+            shown = one_line(shown)
         if (one_line(strip_controls(decode_entities(raw))) if "&" in raw else shown) != cleaned:
             kept[name] = shown
     return kept

@@ -59,7 +59,7 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
 
 
 def _raw(item: Item) -> Raw:
-    ids, version = _ids(item)
+    ids, version, named = _ids(item)
     abstract, labelled = _abstract(item)
     authors, authors_raw = _authors(item.authors or ([labelled["authors"]] if "authors" in labelled else []))
     upvotes = labelled.get("upvotes", "")
@@ -77,32 +77,34 @@ def _raw(item: Item) -> Raw:
         links={"abstract": item.link, "pdf": item.pdf},
         upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() and len(upvotes) < 10 else None,
         comment=item.comment or None,
-        source=_origin(item, ids),
+        source=_origin(item, ids, named),
     )
 
 
-def _origin(item: Item, ids: dict[str, str]) -> dict[str, str]:
+def _origin(item: Item, ids: dict[str, str], named: str) -> dict[str, str]:
     """The id as the feed writes it, where no id and no link shows it: a guid is no name that two sources would share."""
     doi = ids.get("doi", "")
-    shown = {"", item.link, item.pdf, doi, f"doi:{doi}", f"https://doi.org/{doi}"}
+    shown = {"", named, item.link, item.pdf, doi, f"doi:{doi}", f"https://doi.org/{doi}"}
     for text in (item.guid, *item.identifiers):
         if text.casefold() not in shown and text not in shown and not identity.arxiv_id(text):
             return {"id": text[:MAX_ID_CHARS]}
     return {}
 
 
-def _ids(item: Item) -> tuple[dict[str, str], int | None]:
+def _ids(item: Item) -> tuple[dict[str, str], int | None, str]:
+    """The ids, the version of the arXiv id, and what this was read from."""
     ids: dict[str, str] = {}
-    version = None
+    version, named = None, ""
     for text in (item.guid, item.link):
-        if text and (found := identity.arxiv_id(text)):
+        if text and version is None and (found := identity.arxiv_id(text)):
             ids.setdefault("arxiv", found[0])
-            version = version or found[1]
+            version = found[1]
+            named = named or text
     for text in (item.doi, *item.identifiers, item.guid, item.link):
         if text and "10." in text and (doi := identity.doi(text)):
             ids["doi"] = doi
             break
-    return ids, version
+    return ids, version, named
 
 
 # --- texts
