@@ -20,7 +20,7 @@ test: .venv/develop
 	$(BIN)/ruff check digest tests
 	$(BIN)/ruff format --check digest tests
 	$(BIN)/mypy
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile -m "not torture" -rs
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not torture" -rs
 
 # The heavy proofs at full size: kill loops, fuzzing.
 torture: .venv/develop

@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import socket
+from collections import Counter
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -33,8 +34,21 @@ SHARED = Path(
 if not os.environ.get("DIGEST_SHARED_LISTINGS") and not (SHARED / "MANIFEST.toml").is_file():
     collect_ignore = ["test_sources_shared_pages.py", "test_days_shared.py"]
 
+# Files with few tests that take seconds each.
+LONG = frozenset(
+    "test_bench_run test_day test_days_that_grow test_db_copy test_fleet test_fleet_steps test_fleet_still test_hostile_readers "
+    "test_life test_readers test_rebuild test_scale test_search_static test_torture_kill test_torture_pages test_ux_checks "
+    "test_worker".split()
+)
+
 # yoyo asks for the statements of our migrations, always the same, with each of the many stores that are set up here.
 sqlparse.split = cache(sqlparse.split)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These come first, then those with the most tests: a file that is begun last should end soon."""
+    many = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.stem not in LONG, -many[item.path]))
 
 
 def pytest_collection_finish() -> None:
