@@ -35,11 +35,11 @@ if not os.environ.get("DIGEST_SHARED_LISTINGS") and not (SHARED / "MANIFEST.toml
     collect_ignore = ["test_sources_shared_pages.py", "test_days_shared.py"]
 
 # Files with few tests that take seconds each.
-LONG = frozenset(
-    "test_bench_run test_day test_days_that_grow test_db_copy test_fleet test_fleet_steps test_fleet_still test_hostile_readers "
-    "test_life test_readers test_rebuild test_scale test_search_static test_torture_kill test_torture_pages test_ux_checks "
-    "test_worker".split()
-)
+LONG = {
+    "test_bench_run", "test_day", "test_days_that_grow", "test_db_copy", "test_fleet", "test_fleet_steps", "test_fleet_still",
+    "test_hostile_readers", "test_life", "test_readers", "test_rebuild", "test_scale", "test_search_static", "test_torture_kill",
+    "test_torture_pages", "test_ux_checks", "test_worker",
+}  # fmt: skip
 
 # yoyo asks for the statements of our migrations, always the same, with each of the many stores that are set up here.
 sqlparse.split = cache(sqlparse.split)
