@@ -8,6 +8,7 @@ of its own, in turns, warm: the listing of the day before was read just before. 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -79,6 +80,7 @@ def papers_of(day: int, listed: int, new: int, days: int = 1) -> list[Paper]:
 
 
 def _timed(before: Callable[[], int], work: Callable[[], int]) -> Once:
+    gc.set_threshold(100_000, 20, 20)  # as the program itself does
     if before():
         raise SystemExit("papers of the day before are not known")
     wall, cpu = time.perf_counter(), time.process_time()

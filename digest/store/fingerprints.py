@@ -38,13 +38,13 @@ def _unchanged(
     db: Database, asked: dict[str, Paper], source: str, day: str, followers: frozenset[str]
 ) -> Iterator[tuple[int, Unchanged]]:
     rows = db.rows("known_by_fingerprint", keys=db.array(list(asked)), source=source, listed_on=day)
-    settled = dict.fromkeys(asked, 0)
-    for key, _, revision, *_, digest, state, change, offered, edition in rows:
+    unsettled = dict.fromkeys(asked, len(followers))
+    for key, _, revision, _, _, _, digest, state, change, offered, edition in rows:
         stream = STREAMS[asked[key].announce]
         if digest in followers and is_settled(state, change, offered, edition, revision, stream):
-            settled[key] += 1
-    marks = {row[0]: row for row in rows if settled[row[0]] == len(followers)}
-    for key, number, _, mark, seen, announce, *_ in marks.values():
+            unsettled[key] -= 1
+    marks = {row[0]: row for row in rows if not unsettled[row[0]]}  # a paper has a row for each offer
+    for key, number, _, mark, seen, announce, _, _, _, _, _ in marks.values():
         paper = asked[key]
         if mark == known.fingerprint(paper):
             yield id(paper), (number, key, seen is not None and announce == paper.announce)
