@@ -82,10 +82,11 @@ _numbers = itertools.count(1)
 def new_database(postgres_server: Any) -> Callable[[], str]:
     """Makes databases without any table, and gives their addresses. They go with the server: to drop one takes a second."""
     url: str = postgres_server.get_uri()
-    return lambda: _made(url)
+    return lambda: make_database(url)
 
 
-def _made(url: str) -> str:
+def make_database(url: str) -> str:
+    """A database without any table at the server of this address; its own."""
     import psycopg
 
     name = f"test{next(_numbers)}"
@@ -99,7 +100,7 @@ def engine_database(postgres_server: Any) -> str:
     """A database with our tables and those of the engine, one for all tests: `engine_url` empties it first."""
     from digest.worker.engine import install
 
-    url = _made(postgres_server.get_uri())
+    url = make_database(postgres_server.get_uri())
     with open_store(url) as store:
         install(store)
     return url

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Literal
 from zlib import crc32
@@ -17,11 +17,12 @@ from conftest import examples
 from digest.errors import UsageError
 from digest.model import Paper
 from digest.searching import matches, parse_query
-from digest.store import Store, wording
+from digest.store import Store, open_store, wording
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
     issue,
+    make_database,
     paper,
     sight,
     store,
@@ -59,9 +60,19 @@ def titles(
     return [hit.paper.title for hit in hits]
 
 
-@pytest.fixture
-def shelf(store: Store) -> Store:
-    """Four papers of two days."""
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Four papers of two days, for all tests that only look."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('shelf')}/digest.db"
+    else:
+        url = make_database(request.getfixturevalue("postgres_server").get_uri())
+    with open_store(url) as store:
+        fill(store)
+        yield store
+
+
+def fill(store: Store) -> None:
     show(
         store,
         work("Tidal Memory", "How mud flats remember the moon.", authors=("Ada Fenwick", "Bo Tide")),
@@ -73,7 +84,6 @@ def shelf(store: Store) -> Store:
         work("Slow Bells", "Bells that remember a tidal wave.", categories=("cs.CL", "cs.LG")),
         work("潮汐の記憶", "The moon. The mud. Ebb-and-flow “GPT‑4”.", authors=("Fenwick Ada",)),
     )
-    return store
 
 
 CROWD = "Collaboration of the Ada Lindqvist Observatory for Mud and Kilns and the Moon and the Tide Beyond"
