@@ -236,8 +236,8 @@ def guard_json(listing: Listing) -> None:
 
 def _has_quoted_mark(body: bytes) -> bool:
     """QUOTED_MARK, asked first of the signs alone, without values that hold none: of a page without one that takes a third of the
-    time. What it looks for has no `=""` in it that matters, so none is lost."""
-    signs = body.translate(None, _NO_SIGNS).replace(b'=""', b"")
+    time. What it looks for does not begin with `=""`, so none is lost."""
+    signs = body.translate(None, _NO_SIGNS).replace(b'=""', b'""')
     return bool(QUOTED_MARK.search(signs) and QUOTED_MARK.search(body))
 
 

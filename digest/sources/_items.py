@@ -109,7 +109,7 @@ def _head(root: Any, name: str, listing: Listing) -> dict[str, str]:
     """The texts in the head of a feed, by their names."""
     channel = root if name == "feed" else next(root.iterchildren("{*}channel"), None)
     if channel is None:
-        if next(root.iter("{*}item"), None) is None:
+        if next(root.iter("{*}item", "{*}entry"), None) is None:
             raise ParseError(
                 f"{listing.location}: RSS without a channel and without items. Fetch it again.",
                 url=listing.location,
