@@ -32,6 +32,8 @@ class Pace:
         return 1 + int((AHEAD_S - delay) / self.gap_s) if delay <= AHEAD_S else 0
 
     def take(self) -> None:
+        if not self.gap_s:
+            return
         now = time.monotonic()
         # Counted from the slot and not from now, so that late wake-ups do not add up; a longer pause is not caught up.
         self._next = (self._next if now - self._next < max(self.gap_s, _CAUGHT_UP_S) else now) + self.gap_s

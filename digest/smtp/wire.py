@@ -46,6 +46,7 @@ class _Stale(MailError):
     """The server ended a connection that had been used before, ahead of the next envelope: a new one may do."""
 
 
+_OK, _GO_ON = b"250 ", b"354 "
 _REST: tuple[tuple[int, Stage], ...] = ((1, "rcpt"), (2, "data"))
 
 
@@ -172,6 +173,8 @@ class SmtpTransport:
 
     def _heard(self, ready: _Ready) -> Steps[tuple[Receipt, Stage] | None]:
         """None when the server waits for the message; otherwise what it said instead, and where."""
+        if self._is_let_in():
+            return None
         try:
             if self._envelope_open:
                 yield from self._command_reply()
@@ -194,6 +197,17 @@ class SmtpTransport:
         if refusal is not None:
             yield from self._clear(last)
         return refusal
+
+    def _is_let_in(self) -> bool:
+        """Has a yes to each of MAIL, RCPT and DATA come already? So it is with nearly all mails."""
+        lines = self._lines
+        if not self._pipelining or self._envelope_open or len(lines) < 3:
+            return False
+        if not (lines[0].startswith(_OK) and lines[1].startswith(_OK) and lines[2].startswith(_GO_ON)):
+            return False
+        for _ in range(3):
+            lines.popleft()
+        return True
 
     def _rest(
         self, ready: _Ready, refusal: tuple[Receipt, Stage] | None, last: int
