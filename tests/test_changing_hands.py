@@ -20,10 +20,8 @@ from digest.pipeline.trying import place_of
 from digest.process import this_process
 from digest.store import WorkerRow
 from pages import installation
-from store_contract import NOW, empty_sqlite, issue, sight
+from store_contract import NOW, issue, sight
 from store_contract import paper as a_paper
-
-__all__ = ["empty_sqlite"]
 
 DEAD = "elsewhere/1/1"
 ACCEPTED = Receipt(status="accepted", reply_code=250, text="2.0.0 queued")
