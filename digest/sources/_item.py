@@ -6,7 +6,8 @@ How an element's name, attributes and text become a field, the same whether a tr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 from urllib.parse import urljoin
 
@@ -48,6 +49,14 @@ class Feed(Struct, kw_only=True):
     start: int = 0
     sound: bool = True
     items: list[Item] = []
+
+
+def drained(feed: Feed) -> Iterator[Item]:
+    """The items, each let go of once it is read: of a long feed they take as much memory as the papers that are made of them."""
+    items = deque(feed.items)
+    feed.items = []
+    while items:
+        yield items.popleft()
 
 
 class Attributes(Protocol):

@@ -33,7 +33,9 @@ class _OtherError(Exception):
 def read(listing: Listing) -> Feed | None:
     """What the tree of the document would give; None where that is not certain."""
     body = listing.body.lstrip()
-    if body[:1] != b"<" or b"\0" in body or _xml.is_beyond_measure(body):  # expat reads UTF-16 too, by its zeros
+    if (
+        body[:1] != b"<" or b"\0" in body or _xml.is_beyond_measure(body)
+    ):  # expat reads UTF-16 too, by its zeros
         return None
     try:
         reader = _Reader(listing.base_url, _namespaces(body), chain.from_iterable(_parts(body)))

@@ -14,7 +14,7 @@ from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _items, _names
 from digest.sources._bytes import unicode_text
-from digest.sources._item import Feed, Item, join
+from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
 from digest.text import clean
 
@@ -31,8 +31,9 @@ def read(listing: Listing) -> Reading:
     start = listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     feed = _json_feed(listing) if start == b"{" else _items.read_items(listing, notes)
     _refuse_errors(feed, listing)
-    papers = finish((_raw(item) for item in feed.items), notes, trusted_ids=False)
-    if not papers and (not feed.sound or feed.items or feed.stated):
+    has_items = bool(feed.items)
+    papers = finish(map(_raw, drained(feed)), notes, trusted_ids=False)
+    if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
         raise ParseError(
             f"{listing.location}: no item could be read from this feed ({why}). Fetch it again.",
