@@ -148,11 +148,13 @@ def grammars() -> tuple[tuple[Page, Callable[[], Body]], ...]:
 
 
 def spoken(part: int, parts: int, count: int) -> Iterator[Case]:
-    """`count` pages evenly of all grammars; of those every `parts`-th grammar."""
+    """`count` pages evenly of all grammars, or where there are fewer pages than that of some, two of each; of those every
+    `parts`-th grammar."""
     known = grammars()
+    step = max(1, 2 * len(known) // count)
     each = max(2, -(-count // len(known)))
     for number, (page, strategy) in enumerate(known):
-        if number % parts != part:
+        if number % parts != part or number % step:
             continue
         for n, body in enumerate(_drawn(strategy(), number, each)):
             kind = page.kind if page.kind == "selectors" or n % 3 else "auto"
