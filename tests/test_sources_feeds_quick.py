@@ -100,6 +100,10 @@ def test_a_broken_feed_is_read_as_its_tree_would_be_or_not_at_all(
         "<title>C</title><items><rdf:Seq/></items></channel><item rdf:about='https://i.example.org/'><title>I</title>"
         "<link>https://i.example.org/</link></item></rdf:RDF>",
         f"<feed {ATOM} xmlns:m='http://search.yahoo.com/mrss/'>{ADDRESS}<m:title>no</m:title>{ENTRY}</feed>",
+        atom(ENTRY.replace("Words", f"&#{'0' * 5_000}65;&#x{'0' * 5_000}42;")),
+        "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://www.w3.org/1999/02/22-rdf-syntax-ns#'"
+        " xmlns:None='urn:n'><channel><link>https://r.example.org/</link></channel><item None:about='https://n.example.org/'/></rdf:RDF>",
+        f"<rss><entry>{ADDRESS}<title>Knots, and no channel</title></entry></rss>",
     ],
 )  # fmt: skip
 def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +129,11 @@ def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) ->
         atom(ENTRY.replace("<title>", "<title a='>'>")),
         atom(ENTRY.replace("<title>", "<title a='>' b='<'>")),
         atom(ENTRY.replace("</entry>", "<a:x xmlns:a='urn:x'/><a:x xmlns:a='urn:y'/></entry>")),
+        "<a:feed xmlns:a='http://www.w3.org/2005/Atom'><a:link href='https://f.example.org/'/><a:entry><title>Knots</title>"
+        "<title xmlns='http://search.yahoo.com/mrss/'>A picture</title></a:entry></a:feed>",
+        atom(ENTRY).replace("'1.0'", "'1.0' encoding='utf-16'").encode("utf-16-le"),
+        atom(ENTRY.replace("Knots", "Knöts")).replace("<?xml version='1.0'?>\n", "").encode("utf-16-le"),
+        atom(ENTRY.replace("Knots", "\u3c3c\u203c")).encode("utf-16-le"),
         atom(ENTRY.replace("</entry>", "<author><name>B<b>o</b></name></author></entry>")),
         atom(ENTRY.replace("<id>", "<id xml:id='1 2'>")),
         atom(ENTRY.replace("<id>", "<id xmlns:x='a b'>")),
@@ -140,7 +149,7 @@ def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) ->
         rss("</channel><channel><item><title>A</title></item>"),
     ],
 )
-def test_what_a_tree_may_see_otherwise_is_left_to_it(body: str) -> None:
+def test_what_a_tree_may_see_otherwise_is_left_to_it(body: str | bytes) -> None:
     assert _items_quick.read(listing(body)) is None
 
 

@@ -59,7 +59,14 @@ def _namespaces(body: bytes) -> dict[str | None, str]:
         ):
             raise _OtherError
 
+    def opened(*_: object) -> None:
+        found.setdefault(
+            None, ""
+        )  # the root says nothing of names without a prefix: nor may what is inside of it
+        parser.StartElementHandler = None
+
     parser = ParserCreate(namespace_separator="}")
+    parser.StartElementHandler = opened
     parser.XmlDeclHandler, parser.StartNamespaceDeclHandler = _check_declaration, declared
     parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = _refuse
     parser.CommentHandler = parser.StartCdataSectionHandler = _refuse
@@ -99,7 +106,7 @@ _Tag = tuple[str, str, dict[str, str], bool]
 
 _TAG = late(r"([^\s/]++)((?:\s++[^\s=]++\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'))*+)\s*+(/?)")
 _ATTRIBUTE = late(r"([^\s=]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
-_REFERENCE = late(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|([a-z]+));")
+_REFERENCE = late(r"&(?:#x([0-9a-fA-F]+)|#0*+([0-9]+)|([a-z]+));")  # int() takes 4,300 digits
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _BLANKS = str.maketrans("\t\n", "  ")
 
@@ -119,7 +126,9 @@ class _Reader:
     def __init__(self, base: str, namespaces: dict[str | None, str], pieces: Iterator[str]) -> None:
         self.base = base
         self.namespaces = namespaces
-        self.abouts = [f"{prefix}:about" for prefix, address in namespaces.items() if address == _RDF]
+        self.abouts = [
+            f"{prefix}:about" for prefix, address in namespaces.items() if prefix and address == _RDF
+        ]
         self.pieces = pieces
         self.tags: dict[str, _Tag] = {}
         self.names: dict[str, tuple[str, str]] = {}
