@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,21 @@ def room_of(path: Path) -> str:
     return parts[0]
 
 
+ROOMS = sorted({room_of(path) for path in FILES})
+
+
+def files_of(room: str) -> list[Path]:
+    return [path for path in FILES if room_of(path) == room]
+
+
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -102,43 +115,39 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_down_only(path: Path) -> None:
-    room = room_of(path)
-    if room in ("__init__", "__main__"):
-        return
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in ("__init__", "__main__")])
+def test_imports_go_down_only(room: str) -> None:
     assert room in FLOOR, f"{room} has no floor; give it one here and in docs/architecture.md"
-    for name in imports(path):
-        if not name.startswith("digest.") or name == "digest.__version__":
-            continue
-        other = name.split(".")[1]
-        lower = FLOOR[other] < FLOOR[room] or other == room or (room, other) in NEIGHBOURS
-        assert lower, f"{room} (floor {FLOOR[room]}) imports {name} (floor {FLOOR[other]})"
+    for path in files_of(room):
+        for name in imports(path):
+            if not name.startswith("digest.") or name == "digest.__version__":
+                continue
+            other = name.split(".")[1]
+            lower = FLOOR[other] < FLOOR[room] or other == room or (room, other) in NEIGHBOURS
+            assert lower, f"{path}: {room} (floor {FLOOR[room]}) imports {name} (floor {FLOOR[other]})"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if FLOOR.get(room_of(p), 9) <= 4], ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_pure_floors_do_not_touch_the_wire(path: Path) -> None:
-    assert not {name for name in imports(path) if name in WIRE or name.split(".")[0] in WIRE}
+@pytest.mark.parametrize("room", [room for room in ROOMS if FLOOR.get(room, 9) <= 4])
+def test_pure_floors_do_not_touch_the_wire(room: str) -> None:
+    for path in files_of(room):
+        found = {name for name in imports(path) if name in WIRE or name.split(".")[0] in WIRE}
+        assert not found, f"{path} imports {found}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_sql_stands_only_in_the_store(path: Path) -> None:
-    if room_of(path) == "store":
-        return
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "store"])
+def test_sql_stands_only_in_the_store(room: str) -> None:
     words = ("SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "CREATE TABLE")
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            assert not node.value.lstrip().startswith(words), f"{path}:{node.lineno}"
+    for path in files_of(room):
+        for node in nodes(path):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not node.value.lstrip().startswith(words), f"{path}:{node.lineno}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_file_is_too_long_to_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 500
+def test_no_file_is_too_long_to_read() -> None:
+    assert {path: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 500} == {}
 
 
 def test_the_architecture_document_names_every_room() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    for room in {room_of(path) for path in FILES} - {"__init__", "__main__"}:
+    for room in set(ROOMS) - {"__init__", "__main__"}:
         assert f"{room}.py" in text or f"{room}/" in text, f"docs/architecture.md does not show {room}"
