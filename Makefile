@@ -14,12 +14,13 @@ run: .venv/runtime
 	@$(BIN)/digest run
 
 # The whole suite, a file at a time in one of four processes: what its tests share is made once. Four, since a third of the time a
-# test waits for a browser, a server or a child. What cannot run here is skipped with the reason; DIGEST_TEST_ALL=1 makes a skip a
-# failure.
+# test waits for a browser, a server or a child. In a fresh checkout the tests are compiled beside mypy, not in each process. What
+# cannot run here is skipped with the reason; DIGEST_TEST_ALL=1 makes a skip a failure.
 test: .venv/develop
 	$(BIN)/ruff check digest tests
 	$(BIN)/ruff format --check digest tests
-	$(BIN)/mypy
+	@test -d tests/__pycache__ || PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --collect-only -q >/dev/null 2>&1 & \
+	    $(BIN)/mypy; status=$$?; wait; exit $$status
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not torture" -rs
 
 # The heavy proofs at full size: kill loops, fuzzing.
