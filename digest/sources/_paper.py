@@ -183,8 +183,10 @@ def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
         if url and name in LINK_NAMES and len(url) <= MAX_FIELD_CHARS and is_web_address(url)
     }
     if arxiv := ids.get("arxiv"):
-        links.setdefault("abstract", f"https://arxiv.org/abs/{arxiv}")
-        links.setdefault("pdf", f"https://arxiv.org/pdf/{arxiv}")
+        if "abstract" not in links:
+            links["abstract"] = f"https://arxiv.org/abs/{arxiv}"
+        if "pdf" not in links:
+            links["pdf"] = f"https://arxiv.org/pdf/{arxiv}"
     elif doi := ids.get("doi"):
         links.setdefault("abstract", f"https://doi.org/{doi}")
     for name, url in _links_in(abstract).items() if abstract else ():
