@@ -37,8 +37,8 @@ if not os.environ.get("DIGEST_SHARED_LISTINGS") and not (SHARED / "MANIFEST.toml
 # Files with few tests that take seconds each.
 LONG = {
     "test_bench_run", "test_day", "test_days_that_grow", "test_db_copy", "test_fleet", "test_fleet_steps", "test_fleet_still",
-    "test_hostile_readers", "test_life", "test_readers", "test_rebuild", "test_scale", "test_search_static", "test_torture_kill",
-    "test_torture_pages", "test_ux_checks", "test_worker",
+    "test_hostile_readers", "test_life", "test_readers", "test_rebuild", "test_scale", "test_search_static",
+    "test_torture_fleet", "test_torture_kill", "test_torture_pages", "test_ux_checks", "test_worker",
 }  # fmt: skip
 
 # yoyo asks for the statements of our migrations, always the same, with each of the many stores that are set up here.

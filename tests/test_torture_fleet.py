@@ -20,7 +20,6 @@ import pytest
 
 from digest.app import open_app
 from digest.configfile import load_config
-from digest.errors import StoreError
 from digest.model import Paper
 from digest.pipeline.issue import issue
 from digest.store import Store, open_store
@@ -171,7 +170,7 @@ def prove(
         fleet = Fleet(config, 3)
         stack.callback(lambda: [worker.kill() for worker in fleet.workers])
         while between(fleet, store, sent(store)):
-            pass
+            time.sleep(0.02)
         until(lambda: sent(store) == readers, 300)
         seconds = time.monotonic() - started
         fleet.stop()
@@ -184,21 +183,6 @@ def prove(
         f"{readers} mails, {fleet.kills} kills in {seconds:.0f} s, {connections} connections: none lost, "
         f"{again} repeated, at most 1 for each connection that was cut"
     )
-
-
-def start_again(server: Any, store: Store) -> None:
-    """On a machine as busy as this one the recovery may take longer than the ten seconds that `start_postgres` has patience for."""
-    try:
-        start_postgres(server)
-    except subprocess.TimeoutExpired:
-        until(lambda: answers(store), 180)
-
-
-def answers(store: Store) -> bool:
-    try:
-        return sent(store) > 0
-    except StoreError:
-        return False
 
 
 @pytest.mark.torture
@@ -218,7 +202,7 @@ def test_200000_mails_of_three_workers_that_are_killed_every_second(
         if count > readers // 2 and not restarted:
             restarted.append(count)
             stop_postgres(postgres_server)
-            start_again(postgres_server, store)
+            start_postgres(postgres_server)
         return True
 
     figures = prove(tmp_path, postgres_server, new_database(), readers=readers, batch=400, between=between)
@@ -233,9 +217,9 @@ def test_mails_of_three_workers_that_are_killed_reach_everybody_once(
     killed: list[int] = []
 
     def between(fleet: Fleet, store: Store, count: int) -> bool:
-        if count >= 300 * (len(killed) + 1):
+        if count >= 200 * (len(killed) + 1):
             fleet.kill(len(killed) % 3)
             killed.append(count)
         return len(killed) < 3
 
-    prove(tmp_path, postgres_server, new_database(), readers=1500, batch=100, between=between)
+    prove(tmp_path, postgres_server, new_database(), readers=1000, batch=70, between=between)
