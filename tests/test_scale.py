@@ -17,7 +17,7 @@ from digest.app import open_app
 from digest.configfile import load_config
 
 # What a run holds at most, whatever was before it. Most of it is taken by the pages of a day of 100 papers.
-LIMIT_MIB = 85
+LIMIT_MIB = 75
 # Of these there are as many rows as papers were ever seen, mails ever sent, readers ever known.
 ENDLESS = frozenset(
     {
