@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -15,7 +16,7 @@ from benchmarks import pages
 from conftest import sizes
 from digest.errors import ParseError
 from digest.model import Listing
-from digest.sources import _items, _items_quick
+from digest.sources import _item, _items, _items_quick
 from digest.sources._item import Feed
 
 LISTINGS = Path(__file__).parent / "listings"
@@ -161,6 +162,33 @@ def test_what_is_nested_too_deep_or_too_long_is_left_to_the_guards_of_the_tree(p
         _items.read_items(listing(atom(ENTRY.replace("</entry>", f"{deep}</entry>"))), [])
     for long in (f"<{place}>{'x' * 1_200_000}</{place}>", f"<{place} a='{'x' * 1_200_000}'/>"):
         assert _items_quick.read(listing(atom(ENTRY.replace("</entry>", f"{long}</entry>")))) is None
+
+
+@pytest.mark.parametrize(
+    "text, name",
+    [
+        ("Bo Ek", "Bo Ek"),
+        (" b@b.example (Bo Ek)\n", "Bo Ek"),
+        ("b@b.example(Bo (of) Ek)", "of) Ek"),
+        ("b@b.example\n(Bo (of) Ek)", "Bo (of) Ek"),
+        ("b(c)@b.example", ""),
+        ("@(c)", ""),
+        ("b@ (Bo)", ""),
+        ("b@b.example (Bo) Ek", ""),
+    ],
+)
+def test_an_author_of_rss_is_named_in_brackets_behind_a_mail_address(text: str, name: str) -> None:
+    assert _item.person(text) == name
+
+
+def test_feeds_made_to_take_long_do_not() -> None:
+    """Both took minutes: an author of many mail addresses, and each of many items asked for each of many prefixes."""
+    started, names = process_time(), "a@" * 50_000
+    feed = _items.read_items(listing(atom(f"<entry><author>{names}</author></entry>")), [])
+    assert [item.authors for item in feed.items] == [[""]]
+    prefixes = " ".join(f'xmlns:p{n}="http://www.w3.org/1999/02/22-rdf-syntax-ns#"' for n in range(2_000))
+    assert _items_quick.read(listing(atom(ENTRY).replace("<feed", f"<feed {prefixes}"))) is None
+    assert process_time() - started < 5
 
 
 def test_a_plain_feed_is_read_without_lxml(tmp_path: Path) -> None:

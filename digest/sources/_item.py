@@ -5,7 +5,6 @@ How an element's name, attributes and text become a field, the same whether a tr
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -13,7 +12,6 @@ from urllib.parse import urljoin
 
 from msgspec import Struct
 
-from digest.patterns import late
 from digest.sources import _dates
 
 
@@ -159,13 +157,19 @@ def place_links(item: Item, links: Links, about: str, base: str) -> None:
         )
 
 
-_MAIL_AND_NAME = late(r"\s*\S+@\S+\s*\((.*)\)\s*$", re.S)
-
-
 def person(text: str) -> str:
     """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name."""
-    found = _MAIL_AND_NAME.match(text)
-    return found[1] if found else "" if "@" in text else text
+    if "@" not in text:
+        return text
+    told = text.strip()
+    mail = told.split(maxsplit=1)[0]
+    at, name = mail.find("@", 1), told[len(mail) :].lstrip()
+    if not 0 < at < len(mail) - 1 or not told.endswith(")"):
+        return ""
+    if name.startswith("("):
+        return name[1:-1]
+    bracket = mail.rfind("(", at + 2)
+    return told[bracket + 1 : -1] if bracket > 0 else ""
 
 
 def join(base: str, href: str) -> str:

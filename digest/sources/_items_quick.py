@@ -54,8 +54,10 @@ def _namespaces(body: bytes) -> dict[str | None, str]:
 
     def declared(prefix: str | None, address: str | None) -> None:
         address = address or ""
-        if found.setdefault(prefix, address) != address or (
-            address and not _PLAIN_NAMESPACE.fullmatch(address)
+        if (
+            len(found) > _xml.MAX_PREFIXES
+            or found.setdefault(prefix, address) != address
+            or (address and not _PLAIN_NAMESPACE.fullmatch(address))
         ):
             raise _OtherError
 
