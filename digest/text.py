@@ -9,6 +9,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from digest import tex
@@ -297,6 +298,7 @@ def _sentences(text: str) -> Iterator[str]:
     yield text[start:].strip()
 
 
+@lru_cache(maxsize=500)  # a new paper's is asked for by its edition, its own page and the index of a static host
 def gist(abstract: str, summary: str = "") -> str:
     """One sentence of at most 200 characters that says what a paper is about; empty where there is nothing to say it from.
 
