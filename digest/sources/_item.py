@@ -113,6 +113,8 @@ def feed_of(heads: Mapping[str, str], items: list[Item]) -> Feed:
     )
 
 
+MAX_JOINED_CHARS = 4_000  # a base of 400 KB, which is joined anew with each link, costs a feed minutes
+
 Links = list[tuple[str, str, str]]  # rel, href and type of each
 
 
@@ -173,8 +175,11 @@ def person(text: str) -> str:
 
 
 def join(base: str, href: str) -> str:
+    """The absolute address, as far as the base is one; empty for what is no address."""
     if href.startswith(("https://", "http://")) or not href:
         return href
+    if len(base) + len(href) > MAX_JOINED_CHARS:
+        return ""
     try:
         return urljoin(base, href)
     except ValueError:
