@@ -298,7 +298,7 @@ def _sentences(text: str) -> Iterator[str]:
     yield text[start:].strip()
 
 
-@lru_cache(maxsize=500)  # a new paper's is asked for by its edition, its own page and the index of a static host
+@lru_cache(maxsize=500)  # asked for by a new paper's edition, its own page and the index of a static host
 def gist(abstract: str, summary: str = "") -> str:
     """One sentence of at most 200 characters that says what a paper is about; empty where there is nothing to say it from.
 
