@@ -205,6 +205,7 @@ class Journal:
         self._path = path
         self._head = f"{_HEAD}{store} {machine_start()}\nrun {mark}\n".encode()
         self._file = -1
+        self._torn = False  # is the last line not whole?
         if path is None:
             return
         try:
@@ -233,17 +234,17 @@ class Journal:
 
     def begun(self, number: int) -> None:
         """The whole mail may be with the server from here on."""
-        if self._file >= 0:
+        if self._path is not None:
             self._write(b"begun %d\n" % number)
 
     def back(self, number: int) -> None:
         """It was begun, and the server surely does not have it."""
-        if self._file >= 0:
+        if self._path is not None:
             self._write(b"back %d\n" % number)
 
     def said(self, number: int, attempt: int, receipt: Receipt, stage: Stage) -> None:
         """What the server answered."""
-        if self._file < 0:
+        if self._path is None:
             return
         if "@" in receipt.text:
             receipt = msgspec.structs.replace(receipt, text=without_addresses(receipt.text))
@@ -260,18 +261,20 @@ class Journal:
             if wait is not None:
                 self._write(b"wait %s\n" % _encode(wait))
         finally:
-            os.close(self._file)
-            self._file = -1
+            file, self._file = self._file, -1
+            os.close(file)
         if settled and wait is None and self._path is not None:
             self._path.unlink(missing_ok=True)
 
     def _write(self, line: bytes) -> None:
         assert self._path is not None
+        line = b"\n" + line if self._torn else line
         try:
-            written = os.write(self._file, line)
+            written = os.write(self._file, line)  # raises where it was closed: the number is none then
         except OSError as error:
             raise _fault(self._path, error) from error
-        if written != len(line):
+        self._torn = written != len(line)
+        if self._torn:
             raise _fault(self._path, OSError("the disk is full"))
 
 

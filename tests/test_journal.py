@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,3 +161,26 @@ def test_a_disk_that_takes_no_line_is_an_error_with_the_mend(tmp_path: Path) -> 
         Journal(tmp_path / "file" / "receipts", store="abc")
     with pytest.raises(StoreError):
         read_journal(tmp_path, store="abc")
+
+
+def test_a_journal_that_was_closed_lets_no_mail_begin(tmp_path: Path) -> None:
+    """Who presses Ctrl-C often enough ends a run while a connection is still at work."""
+    journal = written(tmp_path / "receipts")
+    journal.close(settled=False)
+    with pytest.raises(StoreError):
+        journal.begun(5)
+    journal.close(settled=False)
+    assert read_journal(tmp_path / "receipts", store="abc") == EXPECTED
+
+
+def test_a_line_behind_one_that_did_not_fit_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment."""
+    journal, write = Journal(tmp_path / "receipts", store="abc", mark="me"), os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, line: write(file, line[:7]))
+        with pytest.raises(StoreError, match="full"):
+            journal.said(1, 1, OK, "data")
+    journal.begun(5)
+    assert read_journal(tmp_path / "receipts", store="abc").begun == {5}

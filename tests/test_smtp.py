@@ -370,6 +370,14 @@ def test_a_server_without_a_login_we_know_is_said_so(
     assert "username" in str(error)
 
 
+def test_a_challenge_of_nonsense_is_an_error_and_no_traceback(trusting: ssl.SSLContext) -> None:
+    """What should be base64 is none."""
+    with serving(once("AUTH", b"334 abc"), tls=trusting, features=("AUTH CRAM-MD5",)) as server:
+        error = failing(server, security="starttls", **LOGIN)
+    assert "Incorrect padding" in str(error)
+    assert server.taken == []
+
+
 def test_a_password_that_cannot_be_sent_is_an_error_and_no_traceback(trusting: ssl.SSLContext) -> None:
     with serving(tls=trusting, features=("AUTH PLAIN",)) as server:
         error = failing(server, security="starttls", username="paper", password="gr\u00fcn")

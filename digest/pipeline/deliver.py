@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -136,6 +136,7 @@ class Sending:
         self.judge = Judge(stop)
         self.pace = Pace(mail.smtp.per_second if mail.transport == "smtp" else 0.0)
         self.waiting: deque[Delivery] = deque()
+        self.unsent: list[Delivery] = []  # came back from the connections
         self.answers: list[tuple[Delivery, Receipt, datetime | None]] = []
         self.setbacks: list[tuple[Delivery, str]] = []
         self.refusals: list[tuple[Delivery, Receipt]] = []  # by policy
@@ -159,6 +160,7 @@ class Sending:
             lanes = Lanes(open_transport, most, self.judge, self.journal, self.check)
             with lanes as self.lanes, self._drained():
                 while self._goes_on():
+                    self._give_back()
                     self._exchange()
                     self._keep_lease()
                     self._launch()
@@ -171,7 +173,9 @@ class Sending:
             raise self.judge.fatal
 
     def _goes_on(self) -> bool:
-        return not self.judge.ended_early() and bool(self.waiting or self.lanes.flying or not self.dry)
+        if self.judge.ended_early():
+            return False
+        return bool(self.waiting or self.unsent or self.lanes.flying or not self.dry)
 
     @contextmanager
     def _drained(self) -> Iterator[None]:
@@ -224,6 +228,15 @@ class Sending:
         self._count_failures(now)
         if answers:
             self._report_progress()
+
+    def _give_back(self) -> None:
+        """What came back unsent is claimed anew: its reader may have left meanwhile."""
+        if self.unsent:
+            self._release(self.unsent)
+            self.unsent, self.dry = [], False
+
+    def _release(self, deliveries: Sequence[Delivery]) -> None:
+        self.store.release(deliveries, now=self.clock(), holder=self.mark if self.span else "")
 
     def _room(self) -> int:
         if self.dry or self.judge.closed():
@@ -304,7 +317,7 @@ class Sending:
             elif how.error is not None:
                 self._failed(delivery, how.error)
             elif how.returned:
-                self.waiting.appendleft(delivery)
+                self.unsent.append(delivery)
 
     def _answered(self, delivery: Delivery, receipt: Receipt, how: Landed) -> None:
         log.debug(
@@ -351,13 +364,14 @@ class Sending:
         So are, when the run ended early, those whose server refused us rather than them, and those whose connection was lost
         before the message was through; until here they stay claimed, so that none is tried twice in one run.
         """
-        back = list(self.waiting)
+        back = [*self.waiting, *self.unsent]
         self.waiting.clear()
+        self.unsent = []
         if self.judge.ended_early():
             back += [delivery for delivery, _ in (*self.unknown, *self.refusals, *self.setbacks)]
             self.unknown, self.refusals, self.setbacks = [], [], []
         if back:
-            self.store.release(back, now=self.clock(), holder=self.mark if self.span else "")
+            self._release(back)
         for delivery, receipt in self.refusals:
             self._rejected(delivery, receipt, counts=True)
         for delivery, text in self.setbacks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,10 @@ from digest.pipeline.judging import Judge
 if TYPE_CHECKING:
     from digest.smtp import Lane, Mail, Transport
     from digest.smtp.loop import Loop
+
+# A mail goes out within about a quarter of a second (pace.AHEAD_S). One that no connection has taken for so long, since the server
+# stands still, comes back: its reader may have left meanwhile.
+STALE_S = 2.0
 
 
 class Landed(Struct, frozen=True, gc=False):
@@ -51,7 +56,7 @@ class Lanes:
         self.open_transport = open_transport
         self.flying: dict[int, Delivery] = {}
         self.landed: deque[Landed] = deque()
-        self.queue: deque[Mail] = deque()
+        self.queue: deque[tuple[float, Mail]] = deque()  # since when it waits
         self.enough = 1  # so many results are worth waking the calling thread
         self.awake = threading.Event()
         self._loop: Loop | None = None
@@ -66,7 +71,7 @@ class Lanes:
             number=delivery.id,
         )
         self.flying[delivery.id] = delivery
-        self.queue.append(mail)
+        self.queue.append((time.monotonic(), mail))
         loop.wake()
 
     def _start(self) -> Loop:
@@ -82,8 +87,12 @@ class Lanes:
         """What has landed since the last call, with its delivery."""
         found = []
         while self.landed:
-            landed = self.landed.popleft()
-            found.append((self.flying.pop(landed.number), landed))
+            # Ctrl-C may come between any two of these: nothing that has landed is to fly on.
+            landed = self.landed[0]
+            delivery = self.flying.pop(landed.number, None)
+            self.landed.popleft()
+            if delivery is not None:
+                found.append((delivery, landed))
         self._look_after_loop()
         return found
 
@@ -96,7 +105,7 @@ class Lanes:
         found = []
         with suppress(IndexError):
             while True:
-                found.append(self.flying.pop(self.queue.popleft().number))
+                found.append(self.flying.pop(self.queue.popleft()[1].number))
         return found
 
     def wait(self, seconds: float, *, enough: int) -> None:
@@ -127,7 +136,7 @@ class Lanes:
     def rests(self, lane: Lane) -> None:
         self.awake.set()
 
-    def broken(self, lane: Lane, error: DigestError | None) -> None:
+    def broken(self, lane: Lane, error: Exception | None) -> None:
         if error is not None:
             self.judge.broken(error)
         assert isinstance(lane, _Lane)
@@ -144,12 +153,14 @@ class _Lane:
     def next(self) -> Mail | None:
         if self._judge.closed():
             return None
-        try:
-            mail = self._lanes.queue.popleft()
-        except IndexError:
-            return None
-        self._held.add(mail.number)
-        return mail
+        with suppress(IndexError):
+            while True:
+                since, mail = self._lanes.queue.popleft()
+                if time.monotonic() - since < STALE_S:
+                    self._held.add(mail.number)
+                    return mail
+                self.returned(mail)
+        return None
 
     def begun(self, mail: Mail) -> None:
         self._journal.begun(mail.number)
@@ -163,14 +174,18 @@ class _Lane:
             raise
 
     def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
-        self._journal.said(mail.number, self._lanes.flying[mail.number].attempt, receipt, stage)
-        self._land(Landed(mail.number, receipt, self._judge.heard(receipt, stage)))
+        try:
+            self._journal.said(mail.number, self._lanes.flying[mail.number].attempt, receipt, stage)
+        finally:  # what cannot be noted can perhaps be recorded
+            self._land(Landed(mail.number, receipt, self._judge.heard(receipt, stage)))
 
     def failed(self, mail: Mail, error: MailError) -> None:
-        if not error.in_doubt:
-            self._journal.back(mail.number)
-        self._judge.failed(error)
-        self._land(Landed(mail.number, error=error))
+        try:
+            if not error.in_doubt:
+                self._journal.back(mail.number)
+        finally:
+            self._judge.failed(error)
+            self._land(Landed(mail.number, error=error))
 
     def returned(self, mail: Mail) -> None:
         self._land(Landed(mail.number, returned=True))

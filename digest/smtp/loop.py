@@ -15,7 +15,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
-from digest.errors import DigestError
 from digest.smtp.mails import Lane, Pause, Steps, Transport
 
 
@@ -31,7 +30,7 @@ class Feed(Protocol):
     def rests(self, lane: Lane) -> None:
         """A connection has nothing to do now."""
 
-    def broken(self, lane: Lane, error: DigestError | None) -> None:
+    def broken(self, lane: Lane, error: Exception | None) -> None:
         """A connection is over. Has its lane mails still, nobody knows what became of them."""
 
 
@@ -144,7 +143,7 @@ class Loop:
             each.steps = None
             self._idle.append(each)
             self._feed.rests(each.lane)
-        except DigestError as fault:  # a lane's own: the journal cannot be written, say
+        except Exception as fault:  # noqa: BLE001 - handed on; the mails of the others are under way, and are heard of
             self._watch(each, None)
             self._all.remove(each)
             self._feed.broken(each.lane, fault)

@@ -40,7 +40,8 @@ class Session:
                 self._start_tls(smtp)
             if self.config.username:
                 self._log_in(smtp)
-        except (MailError, smtplib.SMTPException, OSError, UnicodeError) as error:
+        except (MailError, smtplib.SMTPException, OSError, ValueError) as error:
+            # A challenge that is no base64 is a ValueError.
             if smtp is not None:
                 smtp.close()
             if isinstance(error, MailError):

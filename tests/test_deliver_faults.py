@@ -1,0 +1,159 @@
+"""deliver() where something of ours breaks, or stands still, while mails are on the wire."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.errors import StoreError
+from digest.journal import Journal
+from digest.model import Receipt
+from digest.pipeline import lanes
+from digest.smtp import Mail, SmtpTransport
+from digest.store import Store, open_store
+from smtp_servers import DROP, serving
+from test_deliver import NOW, config, queue, run, states
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
+        yield opened
+
+
+def test_who_leaves_while_the_server_stands_still_gets_none_of_what_waits_for_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many mails are claimed ahead for a fast server; then it makes us wait for the end of one."""
+    monkeypatch.setattr(lanes, "STALE_S", 0.3)
+    readers = queue(store, 100)
+    late: set[str] = set()
+
+    def stands_still(verb: str, line: str) -> None:
+        if verb == "DOT" and not late and len(server.taken) == 60:
+            late.update(readers[61:91])
+            until = time.monotonic() + 0.4
+            with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as other:
+                for address in readers[61:91]:
+                    other.remove_subscriber(address, now=NOW)
+            while time.monotonic() < until:
+                time.sleep(0.005)
+
+    with serving(stands_still, keep_data=False) as server:
+        report = run(store, config(server), journal=tmp_path / "receipts")
+    got = Counter(server.recipients())
+    assert set(got) >= set(readers) - late
+    assert set(got.values()) == {1}
+    assert len(late & set(got)) <= 1  # whose envelope was on the wire
+    assert (report.accepted, report.suppressed, report.error) == (len(got), 100 - len(got), None)
+
+
+def test_a_mail_that_came_back_unsent_is_asked_of_the_store_again(store: Store, tmp_path: Path) -> None:
+    """The envelope of the next goes with the end of a mail whose reply takes long and never comes; meanwhile its reader leaves."""
+    readers = queue(store, 60)
+    next_one: list[str] = []
+
+    def hangs_up(verb: str, line: str) -> bytes | None:
+        if verb != "DOT" or next_one or len(server.taken) < 30:
+            return None
+        next_one.append(readers[len(server.taken) + 1])
+        with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as other:
+            other.remove_subscriber(next_one[0], now=NOW)
+        return DROP
+
+    with serving(hangs_up) as server:
+        report = run(store, config(server), journal=tmp_path / "receipts")
+    assert next_one[0] not in server.recipients()
+    assert (report.accepted, report.deferred, report.suppressed) == (58, 1, 1)
+
+
+def test_a_fault_of_ours_in_one_connection_ends_the_run_and_the_others_still_hear_their_answers(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(store, 60)
+    offer, faulty = SmtpTransport._offer, threading.Event()
+
+    def offered(self: SmtpTransport, mail: Mail, mailbox: str) -> Any:
+        if mail.number == 20:
+            faulty.set()
+            raise ZeroDivisionError("a fault of ours")
+        return offer(self, mail, mailbox)
+
+    first = threading.Lock()
+
+    def slow(verb: str, line: str) -> None:
+        if verb == "DOT" and first.acquire(blocking=False):
+            faulty.wait(30)
+
+    monkeypatch.setattr(SmtpTransport, "_offer", offered)
+    journal = tmp_path / "receipts"
+    with serving(slow, features=("8BITMIME",)) as server, pytest.raises(ZeroDivisionError):
+        run(store, config(server, connections=4), journal=journal)
+    assert faulty.is_set()
+    server.settle()
+    assert states(store)["accepted"] == len(server.taken)
+    assert states(store)["sending"] == 1
+
+
+def test_a_mail_that_was_taken_is_recorded_though_the_journal_takes_no_more(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(store, 10)
+
+    def full(self: Journal, number: int, attempt: int, receipt: Receipt, stage: str) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(Journal, "said", full)
+    with serving() as server, pytest.raises(StoreError, match="disk is full"):
+        run(store, config(server), journal=tmp_path / "receipts")
+    server.settle()
+    assert len(server.taken) >= 1
+    assert states(store)["accepted"] == len(server.taken)
+
+
+def test_ctrl_c_while_answers_are_taken_up_ends_the_run(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come between any two calls; a mail whose answer was taken up by half is not waited for forever."""
+
+    class Interrupted(deque[Any]):
+        told = False
+
+        def popleft(self) -> Any:
+            found = super().popleft()
+            if not Interrupted.told:
+                Interrupted.told = True
+                raise KeyboardInterrupt
+            return found
+
+    class Lanes(lanes.Lanes):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.landed = Interrupted()
+
+    monkeypatch.setattr("digest.pipeline.deliver.Lanes", Lanes)
+    queue(store, 10)
+    journal = tmp_path / "receipts"
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("the run waits for a mail that is through")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(30)
+    try:
+        with serving() as server:
+            with pytest.raises(KeyboardInterrupt):
+                run(store, config(server), journal=journal)
+            run(store, config(server), holder="here/2", journal=journal)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert sorted(Counter(server.recipients()).values()) == [1] * 10
+    assert states(store) == {"accepted": 10}
