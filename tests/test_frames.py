@@ -20,7 +20,7 @@ class OneByOne(Renderer):
     """Renders every page by itself."""
 
     def series(self, template: str, shared: Mapping[str, object]) -> Callable[[Mapping[str, object]], bytes]:
-        return lambda variables: self.render(template, **shared, **variables).encode()
+        return lambda variables: self.render(template, **{**shared, **variables}).encode()
 
 
 class Counting(Renderer):
