@@ -23,7 +23,9 @@ from benchmarks.costs import ROOT
 from benchmarks.report import RESULTS, Found, Results, goals, machine, table, verdict
 from digest import __version__
 
-GROUPS = ("run", "reading", "feeds", "building", "sending", "diff", "serving", "starting", "searching", "fleet")
+GROUPS = (
+    "run", "listed", "remembered", "reading", "feeds", "building", "sending", "diff", "serving", "starting", "searching", "fleet"
+)  # fmt: skip
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 _PEERS = (
     "rss2email", "feed2exec", "urlwatch", "beautifulsoup4", "lxml", "selectolax", "feedparser", "feedgen", "css-inline", "starlette"

@@ -1,0 +1,24 @@
+"""The daily run of benchmarks.run with more papers listed, P2: 5,000, of which 100 are new."""
+
+from __future__ import annotations
+
+from benchmarks.daily import Bare
+from benchmarks.report import Found, Growth, run_alone
+from benchmarks.run import HEADINGS, against, lines, ours, peak, prepared, row, run_of
+
+
+def measure(quick: bool = False) -> Found:
+    sizes, beside = prepared(quick)
+    by_size = {n: run_of(n, sizes, {"digest": ours()}, ("digest",)) for n in (sizes.few, sizes.listed)}
+    all_of = {"digest": ours(), "bare yardstick": Bare} | beside.rss2email()
+    costs = by_size[sizes.many] = run_of(sizes.many, sizes, all_of, ("rss2email",))
+    found = row(
+        "P2", f"the same, {sizes.many:,} listed", costs, "digest",
+        [*against(costs, "digest", 5, 8, cpu=True), peak(costs["digest"], 90)], beside.missing,
+    )  # fmt: skip
+    growth = lines({n: costs["digest"] for n, costs in by_size.items()})
+    return Found("listed", (found,), (Growth("Daily run, by papers listed", HEADINGS, growth),), beside.notes)
+
+
+if __name__ == "__main__":
+    run_alone("listed", __doc__, measure)
