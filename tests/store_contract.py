@@ -6,6 +6,7 @@ import itertools
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -136,10 +137,13 @@ def start_postgres(server: Any) -> None:
 
 
 def _in_time(start: Callable[[], Any]) -> Any:
-    """The package waits ten seconds for a server; a loaded machine may need more, and it goes on meanwhile."""
-    for _ in range(11):
-        with suppress(subprocess.TimeoutExpired):
+    """The package waits ten seconds for a server; a loaded machine may need more, and it goes on meanwhile. Asked again, it
+    asserts that a server which still recovers is ready."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        with suppress(subprocess.TimeoutExpired, AssertionError):
             return start()
+        time.sleep(0.2)
     return start()
 
 
