@@ -173,6 +173,7 @@ def test_more_threads_than_connections_wait_for_one(shared: Store) -> None:
 
 @pytest.mark.postgres
 def test_a_thread_that_gets_no_connection_says_so(postgres_url: str) -> None:
+    empty_postgres(postgres_url)
     with open_store(postgres_url, busy_timeout_s=0.05) as store, Others() as others:
         over, inside = threading.Event(), threading.Barrier(MOST_CONNECTIONS + 1)
 
@@ -193,6 +194,7 @@ def test_a_thread_that_gets_no_connection_says_so(postgres_url: str) -> None:
 def test_a_closed_store_leaves_no_thread_and_no_connection(postgres_url: str) -> None:
     import psycopg
 
+    empty_postgres(postgres_url)
     before = threading.active_count()
     url = f"{postgres_url}&application_name=closing"
     with open_store(url) as store, Others() as others:
