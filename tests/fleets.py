@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -139,28 +138,6 @@ def _work(file: str, options: Sequence[str], opened: Callable[[App], None] | Non
         worker.work()
     else:
         main(["--config", file, "worker", *options])
-
-
-def stand_still(worker: BaseProcess, url: str) -> bool:
-    """Stops a worker with SIGSTOP, unless that is in the midst of a transaction: what it locked would be locked for all."""
-    import psycopg
-
-    assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGSTOP)
-    with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND state <> 'idle'"
-        ).fetchone()
-    if found == (0,):
-        return True
-    go_on(worker)
-    return False
-
-
-def go_on(worker: BaseProcess) -> None:
-    assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -121,6 +123,23 @@ def engine_url(engine_database: str) -> str:
         connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers RESTART IDENTITY CASCADE")
     empty_postgres(engine_database)
     return engine_database
+
+
+def stand_still(pid: int, url: str) -> bool:
+    """Stops a process with SIGSTOP, unless one that works on this database is in the midst of a transaction: what it locked would
+    be locked for all. Then it goes on."""
+    import psycopg
+
+    os.kill(pid, signal.SIGSTOP)
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND state <> 'idle'"
+        ).fetchone()
+    if found == (0,):
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
 
 
 def stop_postgres(server: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -20,9 +22,9 @@ from digest.config import EngineConfig, SmtpConfig
 from digest.errors import StoreError
 from digest.store import Store, open_store
 from digest.worker import Worker
-from fleets import config_of, go_on, installation, stand_still, start, wait_for, write_pages
+from fleets import config_of, installation, start, wait_for, write_pages
 from smtp_servers import serving
-from store_contract import empty_postgres
+from store_contract import empty_postgres, stand_still
 from test_store_postgres import cutter
 from test_torture_fleet import CONNECTIONS, JOBS, sent, set_up
 
@@ -124,13 +126,15 @@ def test_a_worker_that_stood_still_mails_nothing_that_another_has_taken_over(
         first = start(file, opened=hurried)
         stack.callback(first.kill)
         assert server.wait_for(8, timeout=60)
-        wait_for(lambda: stand_still(first, url))
+        pid = first.pid
+        assert pid is not None
+        wait_for(lambda: stand_still(pid, url))
         slow[0] = False
         second = start(file, opened=hurried)
         stack.callback(second.kill)
         wait_for(lambda: is_over(store, readers), alive=[second])
         taken, before = len(server.taken), sent(store)
-        go_on(first)
+        os.kill(pid, signal.SIGCONT)
         wait_for(lambda: len(store.workers()) == 2 and is_over(store, readers), alive=[first, second])
         for worker in (first, second):
             worker.terminate()

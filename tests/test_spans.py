@@ -27,7 +27,7 @@ from digest.process import this_process
 from digest.smtp import open_transport
 from digest.store import Planned, Store
 from smtp_servers import DROP, SmtpServer, serving
-from store_contract import NOW, TODAY, edition
+from store_contract import NOW, TODAY, edition, stand_still
 
 MINUTE = timedelta(minutes=1)
 ACCEPTED = Receipt(status="accepted", reply_code=250, enhanced_code="2.0.0", text="2.0.0 queued")
@@ -458,7 +458,7 @@ def test_a_worker_that_stood_still_sends_no_more_once_its_work_is_anothers(
         command = [sys.executable, str(Path(__file__).with_name("span_worker.py")), *map(str, arguments)]
         with started(command) as child:
             assert server.wait_for(8)
-            until(lambda: stopped(child, store_url))
+            until(lambda: stand_still(child.pid, store_url))
             until(lambda: not claims_of(store, span, datetime.now(UTC)))
             slow[0] = False
             mail = config(server, connections=connections)
@@ -485,22 +485,6 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
             yield child
         finally:
             child.kill()
-
-
-def stopped(child: subprocess.Popen[str], store_url: str) -> bool:
-    """Stops it, unless that is in the midst of a transaction: what it locked would be locked for all."""
-    child.send_signal(signal.SIGSTOP)
-    import psycopg
-
-    with psycopg.connect(store_url, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND state <> 'idle'"
-        ).fetchone()
-    if found == (0,):
-        return True
-    child.send_signal(signal.SIGCONT)
-    return False
 
 
 def claims_of(store: Store, span: Span, now: datetime) -> bool:
