@@ -129,8 +129,11 @@ class Views:
             records = self._records(batch)
             self._written.update(batch)
             yield replace(self._base, records=records, author_pages=self._author_pages_of(records))
-        relinked = self._store.all_places(self._digest.name, "author", self._relinked_authors())
-        keys = {place.key for places in relinked.values() for place in places[:SHOWN_AT_MOST]}
+        keys: set[str] = set()
+        # In a rebuild these are all authors.
+        for slugs in _batches(self._relinked_authors(), CHANNELS_AT_ONCE):
+            relinked = self._store.all_places(self._digest.name, "author", slugs)
+            keys.update(place.key for places in relinked.values() for place in places[:SHOWN_AT_MOST])
         for batch in _batches(sorted(keys - self._written), RECORDS_AT_ONCE):
             records = self._records(batch)
             yield replace(self._base, relinked=records, author_pages=self._author_pages_of(records))
