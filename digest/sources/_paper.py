@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from msgspec import Struct, structs
@@ -135,7 +134,7 @@ def _finished(raw: Raw) -> Paper:
         authors_raw=clean(raw.authors_raw[:MAX_ABSTRACT_CHARS]) if raw.authors_raw else None,
         authors_cut=raw.authors_cut or len(raw.authors) > MAX_AUTHORS,
         authors_joined=raw.authors_joined and bool(raw.authors_raw),
-        categories=_categories(tuple(raw.categories)),
+        categories=_names(raw.categories),
         announce=raw.announce,
         published=_stamp(raw.published),
         updated=_stamp(raw.updated),
@@ -167,12 +166,7 @@ def _bounded(values: dict[str, str], chars: int) -> dict[str, str]:
     return {name: value for name, value in values.items() if len(value) <= chars}
 
 
-@lru_cache(maxsize=1024)  # the same few stand under many papers of a listing
-def _categories(raw: tuple[str, ...]) -> tuple[str, ...]:
-    return _names(raw)
-
-
-def _names(raw: Sequence[str]) -> tuple[str, ...]:
+def _names(raw: list[str]) -> tuple[str, ...]:
     if not raw:
         return ()
     if len(raw) <= MAX_AUTHORS and max(map(len, raw)) <= MAX_FIELD_CHARS and are_clean(raw):
