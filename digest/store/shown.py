@@ -249,13 +249,6 @@ class Shown:
             found[asked[row[6]]].append(place_of(row))
         return found
 
-    def places_of(self, digest: str, keys: Sequence[str]) -> dict[str, Place]:
-        """The newest place of each of these papers in a digest, by key; without those that it has not shown."""
-        asked = {plain(key): key for key in keys}
-        with self._db.reading():
-            rows = self._db.rows("places_by_key", digest=digest, keys=self._db.array(list(asked)))
-        return {asked[row[2]]: place_of(row) for row in rows}
-
     def chunk_count(self, digest: str) -> int:
         """How many parts the index of a digest has for static hosts."""
         with self._db.reading():
