@@ -15,7 +15,7 @@ from digest.errors import LeaseHeld
 from digest.model import Decision, Receipt
 from digest.process import this_process
 from digest.store import ReadingRow, Store, open_store, page_hash
-from store_contract import NOW, TODAY, edition, envelope, paper, sight
+from store_works import NOW, TODAY, edition, envelope, paper, sight
 
 
 def die_at(store: Store, statement: int) -> None:
