@@ -346,9 +346,9 @@ def links_in(text: str) -> dict[str, str]:
     Absolute http(s) addresses; `github.com/x/y` gets its scheme. The sentence's full stop, comma or closing bracket is left out.
     Addresses of papers (arxiv.org, doi.org) are none.
     """
-    if "/" not in text and "www." not in text and ".io" not in text:
-        return {}
     if not _INNER_DOT.search(text):
+        return {}
+    if "/" not in text and "www." not in text and ".io" not in text:
         return {}
     if "://" not in text and "www." not in text and not _SIGN_OF_LINK.search(text):
         return {}
