@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlparse
 from hypothesis import settings
 
 from digest.store.database import Database, Row
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Its fixtures are everybody's: one PostgreSQL server for a whole session, not one for each module that asks for it.
 pytest_plugins = ["store_contract"]
@@ -110,6 +113,24 @@ def free_port() -> int:
         port = random.SystemRandom().randrange(20_000, 32_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium; for a module, since no event loop can be begun beside the one that drives it."""
+    need(CHROMIUM, "needs Chromium; on Debian: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield found
+        found.close()
 
 
 def need(condition: object, reason: str) -> None:

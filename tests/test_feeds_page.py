@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lxml import html
 
-from conftest import need
 from digest.formats import Channel, Publication, feeds
 from editions import URL, publication_of, rich, shipped
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def with_channels(categories: int) -> Publication:
@@ -107,25 +106,19 @@ def test_a_digest_without_channels_or_editions_says_nothing_of_them() -> None:
 
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
-def test_it_fits_any_screen_and_a_click_selects_an_address(tmp_path: Path) -> None:
-    need(CHROMIUM, "needs Chromium; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
+def test_it_fits_any_screen_and_a_click_selects_an_address(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "feeds.html"
     file.write_bytes(page_of(with_channels(150)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 320, "height": 700})
-        page.goto(file.as_uri())
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.set_viewport_size({"width": 375, "height": 700})
-        small = page.evaluate(
-            """[...document.querySelectorAll("main a, main summary, main code")]
-            .map(element => [element.textContent, element.getBoundingClientRect()])
-            .filter(([text, box]) => box.height < 44 || box.width < 44).map(([text]) => text)"""
-        )
-        assert small == []
-        page.click("main code")
-        assert page.evaluate("String(getSelection())").strip() == f"{URL}rss.xml"
-        browser.close()
+    page = browser.new_page(viewport={"width": 320, "height": 700})
+    page.goto(file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size({"width": 375, "height": 700})
+    small = page.evaluate(
+        """[...document.querySelectorAll("main a, main summary, main code")]
+        .map(element => [element.textContent, element.getBoundingClientRect()])
+        .filter(([text, box]) => box.height < 44 || box.width < 44).map(([text]) => text)"""
+    )
+    assert small == []
+    page.click("main code")
+    assert page.evaluate("String(getSelection())").strip() == f"{URL}rss.xml"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -41,7 +43,7 @@ PAGES = ["index.html", "feeds/index.html", "2026/index.html", "2026/11/index.htm
 KINDS = ["papers", "topics", "topics list"]
 
 
-def pages_like(path: str, made: dict[str, bytes]) -> list[str]:
+def pages_like(path: str, made: Mapping[str, bytes]) -> list[str]:
     """The pages of a kind, at most three, or the page of that path."""
     patterns = {
         "papers": r"papers/[^/]+/index\.html",
@@ -51,7 +53,9 @@ def pages_like(path: str, made: dict[str, bytes]) -> list[str]:
     return [name for name in made if re.fullmatch(patterns[path], name)][:3] if path in patterns else [path]
 
 
+@cache
 def soup(body: bytes) -> BeautifulSoup:
+    """A page, read once for all tests, which leave it as it is."""
     return BeautifulSoup(body, "html.parser")
 
 
@@ -117,7 +121,7 @@ def keeps_the_frame(path: str, body: bytes) -> None:
 def test_links_are_absolute_and_lead_to_pages_that_exist(name: str) -> None:
     edition = EDITIONS[name]()
     publication = publication_of(edition)
-    made = {**copies_of(edition, shipped()), **pages_of(publication, shipped())}
+    made = {**copies_of(edition, shipped()), **pages_named(name)}
     known = {URL + path.removesuffix("index.html") for path in made} | {
         URL + head.path for head in publication.heads
     }
@@ -143,8 +147,7 @@ def test_links_are_absolute_and_lead_to_pages_that_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", EDITIONS)
 def test_counts_add_up_everywhere(name: str) -> None:
-    edition = EDITIONS[name]()
-    made = pages_of(publication_of(edition), shipped())
+    edition, made = EDITIONS[name](), pages_named(name)
     page = soup(made[f"{DAY}index.html"])
     data = json.loads(made[f"{DAY}papers.json"])
     listed = len(data["picks"]) + sum(len(topic["papers"]) for topic in data["topics"])
@@ -161,7 +164,7 @@ def test_counts_add_up_everywhere(name: str) -> None:
 @pytest.mark.parametrize("name", EDITIONS)
 def test_the_days_data_is_json_with_every_fact(name: str) -> None:
     edition = EDITIONS[name]()
-    data = json.loads(pages_of(publication_of(edition), shipped())[f"{DAY}papers.json"])
+    data = json.loads(pages_named(name)[f"{DAY}papers.json"])
     assert (data["schema"], data["edition"], data["date"], data["number"]) == (
         1,
         "2026-11-19",
@@ -374,7 +377,7 @@ def test_a_static_host_gets_the_script_that_searches_and_a_web_door_none() -> No
 @pytest.mark.parametrize("name", EDITIONS)
 def test_an_edition_links_each_paper_s_own_page_and_its_references(name: str) -> None:
     edition = EDITIONS[name]()
-    page = soup(pages_of(publication_of(edition), shipped())[f"{DAY}index.html"])
+    page = soup(pages_named(name)[f"{DAY}index.html"])
     own = [
         str(link["href"])
         for link in page.select("article a")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import need
 from digest.labels import record_path
 from editions import EDITIONS, copies_of, pages_of, publication_of, shipped
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Request
+    from playwright.sync_api import Browser, Page, Request
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DAY = "2026/11/19/"
 PAPER, VERSIONS = "papers/2611.10002/index.html", "papers/2611.10012/index.html"
 TOPIC = "topics/other/index.html"
@@ -54,18 +50,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Page:
     """One tab for all tests: starting one costs more than most of them."""
-    need(CHROMIUM, "needs Chromium; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser.new_page()
-        browser.close()
+    return browser.new_page()
 
 
 def show(page: Page, file: Path, *, width: int, scheme: Any = "light", media: Any = "screen") -> None:

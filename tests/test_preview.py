@@ -15,18 +15,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import need
 from digest.app import open_app
 from digest.configfile import load_config
 from digest.errors import ConfigError, DigestError, RenderError, UsageError
 from digest.previewing import Build, Preview
 from digest.previewing.watching import changed, seen
 from pages import ROOT, invented, rss, tree
-from test_look import CHROMIUM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NOW = datetime(2026, 11, 19, 7, 0, tzinfo=UTC)
 DAY = "2026/11/19/"
@@ -373,20 +375,16 @@ def test_options_that_do_not_go_together_are_refused(site: Path, args: tuple[str
 
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
-def test_an_open_page_reloads_shows_the_error_and_comes_back(site: Path) -> None:
-    need(CHROMIUM, "needs Chromium; on Debian: apt-get install chromium")
-    from playwright.sync_api import expect, sync_playwright
+def test_an_open_page_reloads_shows_the_error_and_comes_back(browser: Browser, site: Path) -> None:
+    from playwright.sync_api import expect
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        with previewed(site) as preview, following(preview):
-            page.goto(f"{preview.address}404.html")
-            for source, heading in (
-                ("The second look", "The second look"),
-                ("{% if %}", "This cannot be shown"),
-                ("Mended", "Mended"),
-            ):
-                write(site, source)
-                expect(page.locator("h1")).to_have_text(heading, timeout=PATIENCE * 1000)
-        browser.close()
+    page = browser.new_page()
+    with previewed(site) as preview, following(preview):
+        page.goto(f"{preview.address}404.html")
+        for source, heading in (
+            ("The second look", "The second look"),
+            ("{% if %}", "This cannot be shown"),
+            ("Mended", "Mended"),
+        ):
+            write(site, source)
+            expect(page.locator("h1")).to_have_text(heading, timeout=PATIENCE * 1000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +15,6 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import replace
 
-from conftest import need
 from digest.config import TopicConfig, slugs_of
 from digest.errors import UsageError
 from digest.formats.search import _document
@@ -27,12 +25,10 @@ from test_search_pages import STATIC, chunks, hit_of
 from test_searching import CASES, hits
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Request
+    from playwright.sync_api import Browser, Page, Request
 
 TOPICS = slugs_of([TopicConfig(name="Language models", slug="lm")])
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def write(root: Path, url: str, **changes: Any) -> None:
@@ -70,26 +66,17 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, 
 
 
 @pytest.fixture(scope="module")
-def page(host: tuple[str, Path, list[str]]) -> Iterator[Page]:
-    need(CHROMIUM, "needs Chromium; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+def page(browser: Browser, host: tuple[str, Path, list[str]]) -> Iterator[Page]:
+    page = browser.new_page()
+    errors: list[str] = []
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page()
-        errors: list[str] = []
+    def failed(error: object) -> None:
+        errors.append(str(error))
 
-        def failed(error: object) -> None:
-            errors.append(str(error))
-
-        page.on("pageerror", failed)
-        page.set_default_timeout(60_000)
-        yield page
-        assert errors == []
-        browser.close()
+    page.on("pageerror", failed)
+    page.set_default_timeout(60_000)
+    yield page
+    assert errors == []
 
 
 def search(page: Page, url: str, query: str) -> list[str]:

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cached_property
@@ -46,7 +45,6 @@ from lxml import etree
 from msgspec import Struct
 
 from commands import called
-from conftest import need
 from digest.app import open_app
 from digest.text import display_width
 from html_allowed import is_safe
@@ -416,21 +414,6 @@ def test_every_field_has_a_label_and_works_without_scripts(built: Built) -> None
 # ---------------------------------------------------------------- in a browser
 
 SCHEMES = ("light", "dark")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    need(CHROMIUM, "needs Chromium; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield found
-        found.close()
 
 
 class Seen(Struct):
