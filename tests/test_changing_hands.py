@@ -157,7 +157,12 @@ def test_no_worker_sends_a_mail_before_the_pages_that_it_links_to(config: Config
         feeds.write_text("in the way")
         report, again_at = app.deliver_span(span)
         assert report.queued == 1 and report.error is not None and str(feeds) in report.error
-        assert again_at is not None and again_at > NOW
+        assert again_at == NOW + timedelta(minutes=1)
+        app.store.acquire_lease("run/issue", "another", now=NOW, ttl_s=60, is_dead=lambda _: False)
+        report, again_at = app.deliver_span(span)
+        assert report.queued == 1 and report.error is not None and "another process" in report.error
+        assert again_at == NOW + timedelta(seconds=5), "pages take seconds"
+        app.store.release_lease("run/issue", "another")
         feeds.unlink()
         report, again_at = app.deliver_span(span)
         assert (report.accepted, report.error, again_at) == (1, None, None)

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 SILENT = timedelta(seconds=30)
 # A journal that has no name after so long is not in the making any more.
 _IN_THE_MAKING = timedelta(hours=1)
-# Mails whose pages could not be written are tried again after so long.
-_PAGES_AGAIN = timedelta(minutes=1)
+# Mails whose pages could not be written are tried again after so long; where another process is at them, which takes seconds, soon.
+_PAGES_AGAIN, _PAGES_SOON = timedelta(minutes=1), timedelta(seconds=5)
 _NOT_BESIDE_WORKERS = (
     'A `digest worker` is at work on this store, and [engine] kind = "in-process" here: the mails are left to it. '
     "Stop the workers, then run `digest send`; or give this configuration the [engine] of theirs."
@@ -167,11 +167,10 @@ class Post:
         """
         from digest.pipeline.spans import deliver_span
 
-        if error := self._publish_before(span):
+        if missing := self._publish_before(span):
+            error, wait = missing
             rest = self.store.rest_of(span)
-            return DeliveryReport(
-                queued=rest.queued, held=rest.sending, error=error
-            ), self.clock() + _PAGES_AGAIN
+            return DeliveryReport(queued=rest.queued, held=rest.sending, error=error), self.clock() + wait
         return deliver_span(
             self.store,
             self._open_transport(),
@@ -185,22 +184,22 @@ class Post:
             progress=progress,
         )
 
-    def _publish_before(self, span: Span) -> str:
-        """Publishes the pages that the mails of a span link to, where whoever issued them could not; what is wrong where they
-        still are not there, else ""."""
+    def _publish_before(self, span: Span) -> tuple[str, timedelta] | None:
+        """Publishes the pages that the mails of a span link to, where whoever issued them could not. If they are not there then,
+        what is wrong, and after how long to look again."""
         names = {digest.name for digest in self.config.digest}  # of another one there is nothing to publish
         if self.store.unpublished(span.edition_id) not in names:
-            return ""
+            return None
         try:
             with self.alone("issue"):
                 if self.store.unpublished(span.edition_id):
                     self.publish()
         except LeaseHeld:
-            return "another process publishes the pages that these mails link to"
+            return "another process publishes the pages that these mails link to", _PAGES_SOON
         except (PublishError, RenderError) as error:
             log.error("mails wait for their pages: %s", error)
-            return str(error)
-        return ""
+            return str(error), _PAGES_AGAIN
+        return None
 
     def take_up_receipts(self) -> None:
         """Settles what processes of this machine were sending when they were killed, workers and runs of one process. A worker does
