@@ -59,7 +59,7 @@ def copy_store(config: Config, source: str, target: str, *, now: datetime, done:
         with open_store(target, base=base) as new:
             if new.lease_holder(LEASE, now=now) == this_process():  # that we have taken in the other one
                 raise UsageError(
-                    f"FROM and TO are one store, {_told(source)}. Name another one as TO, an empty one"
+                    f"FROM and TO are one store, {_told(source)}. Name another one as TO, an empty one."
                 )
             if found := new.holds():
                 raise UsageError(
