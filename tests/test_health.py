@@ -147,6 +147,7 @@ def test_a_server_of_the_store_that_is_gone_is_a_problem_and_no_fault(tmp_path: 
 
 def test_it_answers_while_the_store_is_being_written_for_long(site: Site) -> None:
     runs_of(site).run(GOOD)
+    assert site.get("/healthz").status == 200  # the server has begun, for which it writes too
     with open_app(site.app.config) as other, other.store.together():
         other.store.put_watch_notes(b"")
         assert site.get("/healthz").status == 200
