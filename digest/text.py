@@ -64,11 +64,11 @@ def _line(text: str) -> tuple[str, bool]:
     """`text` with its white space collapsed, and whether every character of it can be shown."""
     if text[:1].isspace() or text[-1:].isspace():
         text = text.strip()
-    printable = _is_printable(text)
+    printable = is_printable(text)
     if printable and "  " not in text:  # no other white space is printable
         return text, True
     text = " ".join(text.split())
-    return text, printable or _is_printable(text)
+    return text, printable or is_printable(text)
 
 
 def _is_plain(text: str) -> bool:
@@ -79,7 +79,7 @@ def are_clean(texts: Sequence[str]) -> bool:
     """Are these what `clean` would make of them, and none empty? Where it says no, some may be all the same."""
     row = f"|{'|'.join(texts)}|"
     return (
-        _is_printable(row)
+        is_printable(row)
         and _is_plain(row)
         and not ("  " in row or " |" in row or "| " in row or "||" in row)
     )
@@ -93,7 +93,7 @@ def one_line(text: str) -> str:
 _PRINTABLE_ASCII = bytes(range(32, 127))
 
 
-def _is_printable(text: str) -> bool:
+def is_printable(text: str) -> bool:
     """text.isprintable(), which looks each character up in a table, for a fourth of its time where the text is long."""
     if len(text) < 100:
         return text.isprintable()
@@ -113,7 +113,7 @@ def decode_entities(text: str) -> str:
 
 def strip_controls(text: str) -> str:
     """`text` without control characters, lone surrogates, noncharacters and invisible marks. Line ends and tabs become spaces."""
-    if _is_printable(text):
+    if is_printable(text):
         return text
     return text.translate(_SEEN)
 
@@ -488,7 +488,9 @@ def _is_flag(c: str) -> bool:
 
 def is_rtl(text: str) -> bool:
     """Do letters that are written from right to left occur?"""
-    return not text.isascii() and any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
+    if text.isascii() or max(text) < "\u0590":  # before the first of these scripts, Hebrew
+        return False
+    return any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
 
 
 def isolate(text: str) -> str:

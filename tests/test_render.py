@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup, escape
 from msgspec import structs
 
 from digest.errors import RenderError
 from digest.formats.archive import DayView, MonthView
 from digest.formats.items import moment
 from digest.mail.compose import web_copies
+from digest.model import Entry, Paper
 from digest.render import (
     EditionView,
     PaperView,
@@ -25,6 +27,7 @@ from digest.render import (
     clean,
     safe_url,
     view_edition,
+    view_paper,
 )
 from digest.render.filters import filters
 from digest.words import schedule_words
@@ -62,6 +65,36 @@ def test_html_is_escaped_and_plain_text_is_not(tmp_path: Path) -> None:
     assert renderer.render("a.html", title="<b> & co") == "&lt;b&gt; &amp; co"
     assert renderer.render("a.xml", title="<b> & co") == "&lt;b&gt; &amp; co"
     assert renderer.render("a.txt", title="<b> & co") == "<b> & co"
+
+
+def test_what_a_template_shows_is_escaped_as_markupsafe_does_it(tmp_path: Path) -> None:
+    macro = "{% macro again(value) %}{{ value }}{% endmacro %}"
+    renderer = renderer_of(
+        tmp_path, a_html=macro + "{{ shown }}|{{ again(shown) }}|{{ shown|e }}|{{ shown|safe }}"
+    )
+
+    @given(
+        st.one_of(
+            st.text(alphabet="&<>'\"a é"),
+            st.text(),
+            st.integers(),
+            st.none(),
+            st.floats(),
+            st.text().map(Markup),
+        )
+    )
+    def holds(shown: object) -> None:
+        assert renderer.render("a.html", shown=shown) == "|".join([escape(shown)] * 3 + [str(shown)])
+
+    holds()
+
+
+@given(st.lists(st.text(alphabet="aé ,\u2028\x00\u0645"), max_size=5))
+def test_a_row_of_names_is_that_of_clean_names(names: list[str]) -> None:
+    shown = view_paper(
+        Entry(paper=Paper(key="k", title="t", authors=tuple(names)), guid="g", anchor="a", gist=""), URL
+    )
+    assert shown.all_authors == (", ".join(map(clean, names)) if len(names) > 3 else "")
 
 
 def test_the_operators_file_wins_and_the_others_come_with_the_program(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from digest.config import SiteConfig
 from digest.labels import record_path
 from digest.model import Edition, Entry, Section
 from digest.render.templates import Renderer as Renderer
-from digest.text import isolate, truncate
+from digest.text import is_printable, isolate, truncate
 from digest.words import counted, date_words, day_month, in_words, time_words
 
 TITLE_CHARS = 110
@@ -52,7 +52,7 @@ _PLAIN_URL = re.compile(
 def clean(text: str) -> str:
     """`text` without the characters that XML, UTF-8 or a reader cannot take, on one line."""
     # What is unfit cannot be printed, nor can white space other than the space.
-    if text.isprintable() and "  " not in text:
+    if is_printable(text) and "  " not in text:
         return text.strip(" ")
     return " ".join(_unfit().sub("", text).split())
 
@@ -214,7 +214,7 @@ def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
         short_title=truncate(title, TITLE_CHARS),
         gist=clean(entry.gist),
         authors=_authors(paper.authors, paper.authors_cut) or truncate(clean(paper.authors_raw or ""), 160),
-        all_authors=", ".join(map(clean, paper.authors)) if len(paper.authors) > SHOWN_AUTHORS else "",
+        all_authors=_listed(paper.authors) if len(paper.authors) > SHOWN_AUTHORS else "",
         organization=truncate(clean(paper.organization or ""), 80),
         upvotes=votes,
         tags=", ".join(truncate(clean(tag), 40) for tag in (paper.tags or paper.categories)[:3]),
@@ -227,6 +227,14 @@ def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
         record_url=f"{root}{record_path(paper.key)}" if root else "",
         anchor=entry.anchor,
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """All names in a row, each clean. Most are, which is seen of the row at once."""
+    row = ", ".join(names)
+    if is_printable(row) and not ("  " in row or " ," in row or row[:1] == " " or row[-1:] == " "):
+        return row
+    return ", ".join(map(clean, names))
 
 
 def _authors(names: Sequence[str], cut: bool) -> str:

@@ -38,7 +38,7 @@ def _is_other(letter: str) -> bool:
 
 def _others(text: str) -> list[str]:
     """The signs of other scripts in a text. What is ASCII is taken away at once."""
-    if text.isascii():
+    if text.isascii() or max(text) < _OTHER_SCRIPTS[0]:
         return []
     rest = text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)
     return list(filter(_is_other, rest.decode("utf-8", "surrogatepass")))
