@@ -425,7 +425,9 @@ def _is_wide(c: str) -> bool:
 
 def display_width(text: str) -> int:
     """Columns that `text` takes in a terminal or a text mail: Han and emoji two, combining marks and joiners none."""
-    if text.isascii():
+    if text.isascii() or (
+        max(text) < "\u0300" and "\xad" not in text
+    ):  # before the first combining mark only a soft hyphen
         return len(text)
     return sum(2 if _is_wide(c) else 0 if _is_hollow(c) else 1 for c in text)
 

@@ -177,6 +177,8 @@ def test_han_letters_take_two_columns_and_joiners_none() -> None:
     assert display_width("abc") == 3
     assert display_width("日本") == 4
     assert display_width("e\u0301") == 1
+    assert display_width("Łódź, Ærø") == 9
+    assert display_width("so\u00adft") == 4
 
 
 def test_lines_break_at_spaces_and_between_han_but_never_in_an_address() -> None:

@@ -320,9 +320,18 @@ def coins(citation: Citation) -> str:
         ("rft_id", citation.url),
     ]
     said = [(name, value) for name, value in pairs if value]
-    # Quoted in one go: no value has a line break in it.
-    values = quote("\n".join(value for _, value in said), safe="").split("%0A")
-    return "&".join(f"{name}={value}" for (name, _), value in zip(said, values, strict=True))
+    return "&".join([f"{name}={value.translate(_QUOTED)}" for name, value in said])
+
+
+class _Quoted(dict[int, str]):
+    """A table for str.translate, filled as characters are met: each as an address writes it (RFC 3986, 2.1)."""
+
+    def __missing__(self, code: int) -> str:
+        quoted = self[code] = quote(chr(code), safe="")
+        return quoted
+
+
+_QUOTED = _Quoted()
 
 
 def meta(citation: Citation, page: str) -> list[tuple[str, str]]:
