@@ -153,6 +153,7 @@ def _faults() -> tuple[type[Exception], ...]:
 def _sandbox() -> type[SandboxedEnvironment]:
     """Jinja's sandbox, with short ways to what templates do most: half of the time of a page went into asking (2026-11)."""
     from jinja2.compiler import CodeGenerator
+    from jinja2.environment import TemplateModule
     from jinja2.runtime import LoopContext, Macro
     from jinja2.sandbox import SandboxedEnvironment
     from markupsafe import Markup, escape
@@ -166,6 +167,8 @@ def _sandbox() -> type[SandboxedEnvironment]:
             else:
                 super()._output_child_pre(node, frame, finalize)
 
+    shown = (Struct, LoopContext, TemplateModule)
+
     class Sandbox(SandboxedEnvironment):
         code_generator_class = Code
 
@@ -178,8 +181,8 @@ def _sandbox() -> type[SandboxedEnvironment]:
 
         def getattr(self, obj: Any, attribute: str) -> Any:
             # What the sandbox forbids are names that begin with an underscore and the insides of functions and classes: a frozen
-            # value of ours has none of these in its fields, nor has a loop.
-            if attribute[:1] != "_" and isinstance(obj, (Struct, LoopContext)):
+            # value of ours has none of these in its fields, nor has a loop, nor what a template exports.
+            if attribute[:1] != "_" and isinstance(obj, shown):
                 try:
                     return getattr(obj, attribute)
                 except AttributeError:
