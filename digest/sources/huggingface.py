@@ -218,8 +218,9 @@ def _cards(tree: Any) -> Iterator[Raw]:
             continue
         attributes = node.attrs
         if votes is None and "leading-none" in (attributes.get("class") or "").split():
-            votes = node.text()
-        elif href is None:
+            # The same class is used for words, such as who submitted the paper.
+            votes = said if (said := node.text().strip())[:1].isdigit() else None
+        elif href is None and "/papers/" in (attributes.get("href") or ""):
             href, title = attributes.get("href"), node.text()
     yield from _card(href, title, votes)
 
@@ -243,7 +244,7 @@ def _tolerant_cards(text: str) -> Iterator[Raw]:
 def _card(href: str | None, title: str | None, votes: str | None) -> Iterator[Raw]:
     """One paper, or none where the link is not one to a paper."""
     if arxiv := identity.arxiv_id(href or ""):
-        number = (votes or "").strip()
+        number = votes or ""
         yield Raw(
             title=title or "",
             ids={"arxiv": arxiv[0]},
