@@ -8,14 +8,13 @@ close. All else (another form, a comment, a quoted value around it) is left to t
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from digest import identity
 from digest.patterns import late
-from digest.sources import _arxiv
+from digest.sources import _arxiv, _stubs
 
 # Nothing is read a second way: every loop is possessive.
 _TEXT = "[^<]*+"
@@ -40,8 +39,7 @@ _ENTRY = late(
     rf"(?:<p class='mathjax'>(?P<abstract>{_RICH}(?:<br ?+/?+>{_RICH})*+)</p>\s*+)?+</div>\s*+</dd>\s*+",
     re.A,
 )
-# The others mean one thing to a browser and another to Python, some of them.
-_ODD_REFERENCE = late("&(?!(?:amp|lt|gt|quot|#34|#39|#x27);)")
+_ODD_REFERENCE = late(_stubs.ODD_REFERENCE)
 # In what is known to be an entry:
 _LINK = late('<a href="([^"]*)"(?: [a-z-]+="[^"]*")*>([^<]*)</a>')
 _AROUND_NAME = late('<a href="[^"]*"[^>]*>|</a>')
@@ -50,8 +48,6 @@ _BREAK = late("<br[^>]*>")
 MARK = "entries-as-arxiv-writes-them"
 # The space before the link is where a link left open further up would show.
 _STUB_DT, _STUB_DD = f'<dt class="{MARK}"> <a>x</a> x</dt>', "<dd> <div> <p>x</p> </div> </dd>"
-_HOLDERS = frozenset(["dl", "div", "main", "body", "html"])
-_MAX_HOLDERS = 50
 
 Entries = list[re.Match[str]]
 
@@ -82,19 +78,9 @@ def hold(tree: Any, rows: list[Entries]) -> bool:
         and stub.next is not None
         and stub.next.html == _STUB_DD
         and stub.parent.tag == "dl"
-        and _is_in_plain_boxes(stub)
+        and _stubs.is_in_plain_boxes(stub)
         for stub in stubs
     )
-
-
-def _is_in_plain_boxes(node: Any) -> bool:
-    for _ in range(_MAX_HOLDERS):
-        node = node.parent
-        if node.tag == "html":
-            return True
-        if node.tag not in _HOLDERS:
-            return False
-    return False
 
 
 def shown(entries: Entries) -> Iterator[_arxiv.Shown]:
@@ -106,31 +92,27 @@ def shown(entries: Entries) -> Iterator[_arxiv.Shown]:
         names = _AROUND_NAME.split(authors)  # each between its tags, and what stands between them
         words = "".join(names)
         if "&" in words:
-            words, names = html.unescape(words), [html.unescape(name) for name in names]
+            words, names = _stubs.unescaped(words), [_stubs.unescaped(name) for name in names]
         yield _arxiv.Shown(
             id=identity.arxiv_id(href),
-            html=_unescaped(address) if address and "/html/" in address else "",
+            html=_stubs.unescaped(address) if address and "/html/" in address else "",
             number=int(number),
             mark=mark,
-            title=_unescaped(title),
+            title=_stubs.unescaped(title),
             authors=names[1::2],
             authors_text=" ".join(words.split()),
             comment=_rich(comment or ""),
-            journal=_unescaped(journal or ""),
-            doi="DOI:" + _unescaped(_LINK.sub(r"\2", doi)) if doi else "",
-            subjects=_unescaped(subjects.replace("</span>", "")),
+            journal=_stubs.unescaped(journal or ""),
+            doi="DOI:" + _stubs.unescaped(_LINK.sub(r"\2", doi)) if doi else "",
+            subjects=_stubs.unescaped(subjects.replace("</span>", "")),
             abstract=_rich(abstract or ""),
         )
 
 
-def _unescaped(text: str) -> str:
-    return html.unescape(text) if "&" in text else text
-
-
 def _rich(text: str) -> str:
     """Line breaks as spaces, and addresses where arXiv shows "this https URL". Without the space around, lest it be kept twice."""
-    return _unescaped(_BREAK.sub(" ", _LINK.sub(_address, text)) if "<" in text else text).strip()
+    return _stubs.unescaped(_BREAK.sub(" ", _LINK.sub(_address, text)) if "<" in text else text).strip()
 
 
 def _address(found: re.Match[str]) -> str:
-    return found[1] if _unescaped(found[2]).strip().startswith("this http") else found[2]
+    return found[1] if _stubs.unescaped(found[2]).strip().startswith("this http") else found[2]

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from itertools import islice
 from typing import Any, cast
@@ -19,9 +20,11 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
+from digest.sources import _cards_quick
 from digest.sources._bytes import (
     MAX_SOUP_CHARS,
     MAX_SOUP_TAGS,
+    MAX_TAGS,
     QUOTED_MARK,
     guard_html,
     is_utf8,
@@ -112,14 +115,11 @@ def _whole_entries(text: str) -> Iterator[object]:
 def _read_page(listing: Listing) -> Reading:
     if (props := _plain_props(listing.body)) and props["dailyPapers"]:
         return _reading_of_props(listing, props)
-    from selectolax.lexbor import LexborHTMLParser
-
-    guard_html(listing.body, listing.location)
     text = "" if is_utf8(listing.body) else unicode_text(listing)
     body = text.encode("utf-8", "replace") if text else listing.body
-    tree = LexborHTMLParser(body)
+    tree, frame, rows = _parsed(body, listing.location)
     notes: list[str] = []
-    hydrated = tree.css("[data-target='DailyPapers'][data-props]") if b"DailyPapers" in body else []
+    hydrated = tree.css("[data-target='DailyPapers'][data-props]") if b"DailyPapers" in frame else []
     for element in hydrated:
         props = _props(element.attributes.get("data-props"))
         if props is None:
@@ -134,7 +134,7 @@ def _read_page(listing: Listing) -> Reading:
             f"{listing.location}: no daily papers page of Hugging Face (a page of one paper?). Give https://huggingface.co/papers.",
             url=listing.location,
         )
-    raws = list(islice(_cards(tree), MAX_ENTRIES + 1)) or list(
+    raws = list(islice(_cards(tree, rows), MAX_ENTRIES + 1)) or list(
         _tolerant_cards(text or listing.body.decode("utf-8", "replace"))
     )
     if not raws:
@@ -150,6 +150,22 @@ def _read_page(listing: Listing) -> Reading:
         listed_on=listing.listed_on or _page_day(tree),
         notes=tuple(notes),
     )
+
+
+def _parsed(body: bytes, location: str) -> tuple[Any, bytes, list[_cards_quick.Row]]:
+    """A tree, what it is the tree of, and the rows of cards that were taken out of it before: each has left a stub."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    if body.count(b"<") <= MAX_TAGS:
+        rest, rows = _cards_quick.divided(body)
+        if rows:
+            with suppress(ParseError):  # the whole page has the last word
+                guard_html(rest, location)
+                tree = LexborHTMLParser(rest)
+                if _cards_quick.hold(tree, rows):
+                    return tree, rest, rows
+    guard_html(body, location)
+    return LexborHTMLParser(body), body, []
 
 
 def _reading_of_props(listing: Listing, props: Json) -> Reading:
@@ -208,13 +224,17 @@ def _plain_props(body: bytes) -> Json | None:
     return _props(value.replace(b"&amp;", b"&"))
 
 
-def _cards(tree: Any) -> Iterator[Raw]:
+def _cards(tree: Any, rows: list[_cards_quick.Row]) -> Iterator[Raw]:
     """Of each card the first link in its heading, and the first number beside it. One search of the page for all cards."""
     href = title = votes = None
+    left = iter(rows)
     for node in tree.css("article, article h3 a[href*='/papers/'], article .leading-none"):
         if node.tag == "article":
             yield from _card(href, title, votes)
             href = title = votes = None
+            if rows and node.attrs.get("class") == _cards_quick.MARK:
+                for card in next(left).cards:
+                    yield from _card(card.href, card.title, card.votes)
             continue
         attributes = node.attrs
         if votes is None and "leading-none" in (attributes.get("class") or "").split():
