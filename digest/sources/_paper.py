@@ -119,7 +119,7 @@ def _told_apart(paper: Paper) -> Paper:
 
 def _finished(raw: Raw) -> Paper:
     raw_title, title = line_and_clean(raw.title[:MAX_TITLE_CHARS])
-    raw_abstract, abstract = line_and_clean(raw.abstract[:MAX_ABSTRACT_CHARS])
+    raw_abstract, abstract = line_and_clean(raw.abstract[:MAX_ABSTRACT_CHARS]) if raw.abstract else ("", "")
     ids = identity.normalise_ids(_bounded(raw.ids, MAX_ID_CHARS)) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
     return Paper(
