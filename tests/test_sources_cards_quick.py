@@ -172,7 +172,7 @@ def changed(rnd: random.Random, page: str) -> str:
     return page
 
 
-@pytest.mark.parametrize("pages", sizes(400, 10_000))
+@pytest.mark.parametrize("pages", sizes(300, 6_000))
 def test_a_page_changed_anywhere_is_read_as_by_the_parser(by_tree: Any, pages: int) -> None:
     rnd = random.Random(5)
     short = 0
@@ -182,6 +182,59 @@ def test_a_page_changed_anywhere_is_read_as_by_the_parser(by_tree: Any, pages: i
         assert outcome(body) == by_tree(body), (n, page)
         short += taken(body) > 0
     assert short > pages * 2 / 3  # or nothing was compared
+
+
+LIKED, OTHERS = (
+    "div ul p a span video svg img input br",
+    "h3 li path circle b h2 button header time article table",
+)
+NAMES = f"{LIKED} {LIKED} {LIKED} {LIKED} {LIKED} {OTHERS}".split()
+VALUES = [
+    "x",
+    "leading-none",
+    "text-xs leading-none",
+    "/papers/2611.00009",
+    "<div>",
+    "a &amp; b",
+    "it's",
+    "a > b",
+]
+TEXTS = ["", "", " ", "7", " 12 ", "7k", "one", "a > b", "a &lt; b", "\n", "it's"]
+PLACES = ['<div class="absolute', "<h3", "<ul", "</ul>", "12 authors", "</article>", "</h3>", "</a></h3>"]
+
+
+def nested(rnd: random.Random, depth: int) -> str:
+    """Tags that are closed in their turn, most of them of the kinds that are taken."""
+    name = rnd.choice(NAMES)
+    attributes = "".join(
+        f' {key}="{rnd.choice(VALUES)}"' if rnd.random() < 0.9 else f" {key}"
+        for key in rnd.sample(
+            ["class", "title", "href" if name == "a" else "type", "id"], rnd.choice([0, 1, 1, 2])
+        )
+    )
+    if name in ("img", "input", "br"):
+        return f"<{name}{attributes}>"
+    inner = [rnd.choice(TEXTS)]
+    for _ in range(rnd.choice([0, 1, 1, 2, 3]) if depth else 0):
+        one = nested(rnd, depth - 1)
+        inner += (f"<li>{one}</li>" if name == "ul" else one, rnd.choice(TEXTS))
+    if name == "svg":
+        inner = [f'<path d="{n}"></path>' for n in range(rnd.randint(0, 2))]
+    return f"<{name}{attributes}>{''.join(inner)}</{name}>"
+
+
+@pytest.mark.parametrize("pages", sizes(200, 4_000))
+def test_any_nest_of_tags_in_a_card_is_read_as_by_the_parser(by_tree: Any, pages: int) -> None:
+    rnd = random.Random(7)
+    short = 0
+    for n in range(pages):
+        one = card(1)
+        for place in rnd.sample(PLACES, rnd.choice([1, 1, 2])):
+            one = one.replace(place, nested(rnd, 2) + place, 1)
+        body = PAGE.replace(card(1), one).encode()
+        assert outcome(body) == by_tree(body), (n, one)
+        short += taken(body) == taken(PAGE.encode())
+    assert short > pages / 4  # or hardly any of these nests was taken
 
 
 def test_what_would_cost_too_much_to_look_at_is_left_to_the_parser(by_tree: Any) -> None:
