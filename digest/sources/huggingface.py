@@ -27,7 +27,6 @@ from digest.sources._bytes import (
     MAX_TAGS,
     QUOTED_MARK,
     guard_html,
-    is_utf8,
     unicode_text,
 )
 from digest.sources._paging import number_in_query, with_query
@@ -115,8 +114,11 @@ def _whole_entries(text: str) -> Iterator[object]:
 def _read_page(listing: Listing) -> Reading:
     if (props := _plain_props(listing.body)) and props["dailyPapers"]:
         return _reading_of_props(listing, props)
-    text = "" if is_utf8(listing.body) else unicode_text(listing)
-    body = text.encode("utf-8", "replace") if text else listing.body
+    try:
+        body, text = listing.body, listing.body.decode()
+    except UnicodeDecodeError:
+        text = unicode_text(listing)
+        body = text.encode("utf-8", "replace")
     tree, frame, rows = _parsed(body, listing.location)
     notes: list[str] = []
     hydrated = tree.css("[data-target='DailyPapers'][data-props]") if b"DailyPapers" in frame else []
@@ -129,14 +131,12 @@ def _read_page(listing: Listing) -> Reading:
         if tree.css_first("article") is None:  # a day without papers: neither the JSON nor the page has one
             day = listing.listed_on or _day(props.get("date") or props.get("dateString"))
             return Reading(kind="huggingface", papers=(), empty=True, stated=0, listed_on=day)
-    if not is_daily_papers(text or listing.body.decode("utf-8", "replace")):
+    if not is_daily_papers(text):
         raise ParseError(
             f"{listing.location}: no daily papers page of Hugging Face (a page of one paper?). Give https://huggingface.co/papers.",
             url=listing.location,
         )
-    raws = list(islice(_cards(tree, rows), MAX_ENTRIES + 1)) or list(
-        _tolerant_cards(text or listing.body.decode("utf-8", "replace"))
-    )
+    raws = list(islice(_cards(tree, rows), MAX_ENTRIES + 1)) or list(_tolerant_cards(text))
     if not raws:
         raise ListingChanged(
             f"{listing.location}: a daily papers page of Hugging Face without its JSON (data-target=DailyPapers) and without "
