@@ -242,14 +242,17 @@ class Journal:
         if self._path is not None:
             self._write(b"back %d\n" % number)
 
-    def said(self, number: int, attempt: int, receipt: Receipt, stage: Stage) -> None:
-        """What the server answered."""
+    def said(
+        self, number: int, attempt: int, receipt: Receipt, stage: Stage, begun: int | None = None
+    ) -> None:
+        """What the server answered, and in the same write that another mail is begun, where one is."""
         if self._path is None:
             return
         if "@" in receipt.text:
             receipt = msgspec.structs.replace(receipt, text=without_addresses(receipt.text))
         value = _encode(Said(attempt=attempt, stage=stage, receipt=receipt))
-        self._write(b"said %d %s\n" % (number, value))
+        line = b"said %d %s\n" % (number, value)
+        self._write(line if begun is None else b"%sbegun %d\n" % (line, begun))
 
     def close(self, *, settled: bool, wait: Wait | None = None) -> None:
         """Closes it; it goes when all of it is in the store (`settled`), and `wait` alone stays where there is one."""

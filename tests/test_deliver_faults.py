@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from digest.errors import StoreError
-from digest.journal import Journal
-from digest.model import Receipt
+from digest.errors import LeaseHeld, StoreError
+from digest.journal import Journal, read_journal
+from digest.model import Message, Receipt
 from digest.pipeline import lanes
+from digest.pipeline.judging import Judge
 from digest.smtp import Mail, SmtpTransport
 from digest.store import Store, open_store
 from smtp_servers import DROP, serving
@@ -107,7 +108,7 @@ def test_a_mail_that_was_taken_is_recorded_though_the_journal_takes_no_more(
 ) -> None:
     queue(store, 10)
 
-    def full(self: Journal, number: int, attempt: int, receipt: Receipt, stage: str) -> None:
+    def full(self: Journal, number: int, attempt: int, receipt: Receipt, *more: object) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(Journal, "said", full)
@@ -116,6 +117,36 @@ def test_a_mail_that_was_taken_is_recorded_though_the_journal_takes_no_more(
     server.settle()
     assert len(server.taken) >= 1
     assert states(store)["accepted"] == len(server.taken)
+
+
+def test_a_mail_that_is_begun_with_an_answer_is_taken_back_where_others_have_taken_over(
+    tmp_path: Path,
+) -> None:
+    """Both are one note; then it turns out that the second may not be sent any more."""
+    held = [True, False]
+
+    def check() -> None:
+        if not held.pop(0):
+            raise LeaseHeld("given to another")
+
+    path = tmp_path / "receipts"
+    sending = lanes.Lanes(
+        lambda: None, 1, Judge(threading.Event()), Journal(path, store="abc", mark="me"), check
+    )  # type: ignore[arg-type, return-value]
+    first, second = (
+        Mail(recipient="a@example.org", message=Message(pieces=(b"\r\n",)), message_id="<m>", number=number)
+        for number in (1, 2)
+    )
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store:
+        queue(store, 2)
+        sending.flying = {each.id: each for each in store.claim(now=NOW, holder="me", limit=2)}
+    lane = sending.lane()
+    lane.begun(first)
+    with pytest.raises(LeaseHeld):
+        lane.answered(first, Receipt(status="accepted", reply_code=250, text="queued"), "data", second)
+    assert [(each.number, each.verdict) for each in sending.landed] == [(1, "accepted")]
+    left = read_journal(path, store="abc")
+    assert (list(left.said), left.begun) == ([1], frozenset({1}))
 
 
 def test_ctrl_c_while_answers_are_taken_up_ends_the_run(

@@ -25,8 +25,7 @@ def written(path: Path) -> Journal:
     journal = Journal(path, store="abc", mark="me")
     journal.begun(1)
     journal.said(1, 1, OK, "data")
-    journal.said(2, 3, LATER, "rcpt")
-    journal.begun(3)
+    journal.said(2, 3, LATER, "rcpt", begun=3)
     journal.begun(4)
     journal.back(4)
     return journal

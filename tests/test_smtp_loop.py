@@ -91,9 +91,11 @@ class _Lane:
         if mail.number == self.feed.unwritable:
             raise StoreError("the disk is full")
 
-    def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
+    def answered(self, mail: Mail, receipt: Receipt, stage: Stage, then: Mail | None = None) -> None:
         self.feed.receipts[mail.number] = receipt
         self.feed.over(self, mail.number)
+        if then is not None:
+            self.begun(then)
 
     def failed(self, mail: Mail, error: MailError) -> None:
         self.feed.errors[mail.number] = error

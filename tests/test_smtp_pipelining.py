@@ -45,6 +45,7 @@ class Log:
         self.said: list[tuple[str, int]] = []
         self.receipts: dict[int, tuple[Receipt, Stage]] = {}
         self.errors: dict[int, MailError] = {}
+        self.together: list[tuple[int, int]] = []
 
     def next(self) -> Mail | None:
         return self.waiting.pop(0) if self.waiting else None
@@ -52,9 +53,12 @@ class Log:
     def begun(self, mail: Mail) -> None:
         self.said.append(("begun", mail.number))
 
-    def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
+    def answered(self, mail: Mail, receipt: Receipt, stage: Stage, then: Mail | None = None) -> None:
         self.said.append((receipt.status, mail.number))
         self.receipts[mail.number] = receipt, stage
+        if then is not None:
+            self.together.append((mail.number, then.number))
+            self.begun(then)
 
     def failed(self, mail: Mail, error: MailError) -> None:
         self.said.append(("failed", mail.number))
@@ -104,6 +108,9 @@ def test_a_mail_costs_one_wait_where_the_server_takes_commands_together(
         wire.close()
     assert set(lane.statuses().values()) == {"accepted"}
     assert reads * 40 <= len(looks) <= reads * 40 + 5
+    assert [what for what, _ in lane.said] == ["begun", "accepted"] * 40
+    # What is known at once is noted at once: an answer, and that the next mail is asked for.
+    assert lane.together == [(n, n + 1) for n in range(39) if reads == 1]
 
 
 @contextmanager

@@ -43,4 +43,7 @@ def one_line(text: bytes | str) -> str:
     """A server's reply on one line, without control signs, at most 500 characters."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return _GAPS.sub(" ", text).strip()[:500]
+    text = text.strip()
+    if not text.isprintable() or "  " in text:
+        text = _GAPS.sub(" ", text).strip()
+    return text[:500]

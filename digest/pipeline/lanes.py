@@ -151,33 +151,40 @@ class _Lane:
         self._held: set[int] = set()
 
     def next(self) -> Mail | None:
-        if self._judge.closed():
-            return None
-        with suppress(IndexError):
-            while True:
-                since, mail = self._lanes.queue.popleft()
-                if time.monotonic() - since < STALE_S:
-                    self._held.add(mail.number)
-                    return mail
-                self.returned(mail)
+        queue = self._lanes.queue
+        while queue and not self._judge.closed():
+            try:
+                since, mail = queue.popleft()
+            except IndexError:  # the other thread has taken it back
+                break
+            if time.monotonic() - since < STALE_S:
+                self._held.add(mail.number)
+                return mail
+            self.returned(mail)
         return None
 
     def begun(self, mail: Mail) -> None:
         self._journal.begun(mail.number)
-        if self._lanes.check is None:
-            return
-        # After the note: whoever takes over while this thread stands still, here, takes the mail for one that was sent.
+        if self._lanes.check is not None:
+            self._check(self._lanes.check, mail)
+
+    def _check(self, check: Callable[[], None], mail: Mail) -> None:
+        """After the note: whoever takes over while this thread stands still, here, takes the mail for one that was sent."""
         try:
-            self._lanes.check()
+            check()
         except DigestError:
             self._journal.back(mail.number)
             raise
 
-    def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
+    def answered(self, mail: Mail, receipt: Receipt, stage: Stage, then: Mail | None = None) -> None:
+        number = mail.number
+        begun = then.number if then is not None else None
         try:
-            self._journal.said(mail.number, self._lanes.flying[mail.number].attempt, receipt, stage)
+            self._journal.said(number, self._lanes.flying[number].attempt, receipt, stage, begun)
         finally:  # what cannot be noted can perhaps be recorded
-            self._land(Landed(mail.number, receipt, self._judge.heard(receipt, stage)))
+            self._land(Landed(number, receipt, self._judge.heard(receipt, stage)))
+        if then is not None and self._lanes.check is not None:
+            self._check(self._lanes.check, then)
 
     def failed(self, mail: Mail, error: MailError) -> None:
         try:
@@ -197,7 +204,8 @@ class _Lane:
         self._lanes.awake.set()
 
     def _land(self, landed: Landed) -> None:
+        lanes = self._lanes
         self._held.discard(landed.number)
-        self._lanes.landed.append(landed)
-        if len(self._lanes.landed) >= self._lanes.enough:
-            self._lanes.awake.set()
+        lanes.landed.append(landed)
+        if len(lanes.landed) >= lanes.enough and not lanes.awake.is_set():
+            lanes.awake.set()

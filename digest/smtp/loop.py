@@ -152,7 +152,9 @@ class Loop:
             self._pause(each, pause)
 
     def _pause(self, each: _Connection, pause: Pause) -> None:
-        if pause.call is None:
+        if pause is each.watched:
+            each.until = time.monotonic() + pause.seconds
+        elif pause.call is None:
             each.until = time.monotonic() + pause.seconds
             self._watch(each, pause)
         else:

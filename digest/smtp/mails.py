@@ -76,8 +76,8 @@ class Lane(Protocol):
     def begun(self, mail: Mail) -> None:
         """From here on the server may have the whole of it. At most one mail of a lane is begun and not answered."""
 
-    def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
-        """What the receiving side said, and behind which command."""
+    def answered(self, mail: Mail, receipt: Receipt, stage: Stage, then: Mail | None = None) -> None:
+        """What the receiving side said, and behind which command. `then` is begun with it, in one note of both."""
 
     def failed(self, mail: Mail, error: MailError) -> None:
         """The transport could not be used. The mail was not taken, unless the error says `in_doubt`."""
@@ -119,7 +119,7 @@ class Single:
     def begun(self, mail: Mail) -> None:
         """Nobody else needs to know."""
 
-    def answered(self, mail: Mail, receipt: Receipt, stage: Stage) -> None:
+    def answered(self, mail: Mail, receipt: Receipt, stage: Stage, then: Mail | None = None) -> None:
         self._receipt = receipt
 
     def failed(self, mail: Mail, error: MailError) -> None:

@@ -9,7 +9,6 @@ Whatever may have to wait is a generator and yields what it waits for (mails.Pau
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -21,9 +20,6 @@ from digest.model import Message, Receipt
 from digest.smtp.mails import Lane, Mail, Pause, Single, Steps, go_through
 from digest.smtp.session import Session
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 # RFC 5321, 4.5.3.2.6: the reply to the final dot gets ten minutes where other replies get a few, since giving up
 # early there means that the message comes twice. With timeout_s = 60 this gives those ten minutes.
 _PATIENCE_AFTER_THE_DOT = 10
@@ -34,11 +30,14 @@ _HEARD_AT_ONCE = 65536
 _DOT = b".\r\n"
 
 
-class _Ready(Struct, kw_only=True):
-    """A mail that this server can be offered, with the lines of its envelope. `again`: it had a connection that ended."""
+class _Ready(Struct, kw_only=True, gc=False):
+    """A mail of `size` bytes that this server can be offered, with its envelope: the lines MAIL, RCPT and DATA. `begun`: the server
+    waits for it, and that is noted. `again`: it had a connection that ended."""
 
     mail: Mail
-    lines: tuple[bytes, bytes, bytes]
+    size: int
+    envelope: bytes
+    begun: bool = False
     again: bool = False
 
 
@@ -59,6 +58,10 @@ class SmtpTransport:
         self._timeout = smtp.timeout_s
         self._sender = wire_address(sender) or sender
         self._pipelining = self._used = self._envelope_open = False
+        self._largest: int | None = (
+            None  # bytes that the server takes; 0 where it does not say how many, None without SIZE
+        )
+        self._for_reply = self._for_verdict = Pause()
         self._lines: deque[bytes] = deque()  # of the server's replies, without their ends
         self._torn = b""
 
@@ -75,7 +78,13 @@ class SmtpTransport:
         """Connects, makes TLS as configured and logs in. Raises MailError, with the mend, where one of these fails."""
         self._session.drop()
         self._session.open()
-        self._pipelining = "pipelining" in self._session.features
+        sock, features = self._session.sock, self._session.features
+        self._pipelining = "pipelining" in features
+        self._largest = None
+        if "size" in features:
+            self._largest = int(features["size"]) if features["size"].isdigit() else 0
+        self._for_reply = Pause(sock=sock, seconds=self._timeout)
+        self._for_verdict = Pause(sock=sock, seconds=self._timeout * _PATIENCE_AFTER_THE_DOT)
         self._used = self._envelope_open = False
         self._lines.clear()
         self._torn = b""
@@ -101,7 +110,7 @@ class SmtpTransport:
             try:
                 if not asked:
                     yield from self._ask(ready)
-                refusal = yield from self._heard(ready)
+                refusal = None if ready.begun or self._is_let_in() else (yield from self._heard(ready))
             except MailError as error:
                 if isinstance(error, _Stale) and not ready.again:
                     ready.again = True
@@ -142,39 +151,34 @@ class SmtpTransport:
         return None
 
     def _offer(self, mail: Mail, mailbox: str) -> _Ready | Receipt:
-        offered = self._session.features
         sender = self._sender if mail.message.sender is None else _written(mail.message.sender)
-        utf8 = not (mailbox.isascii() and sender.isascii())
-        if utf8 and "smtputf8" not in offered:
-            return _rejected(
-                "5.6.7", "the server does not take addresses with letters outside ASCII (SMTPUTF8)"
-            )
-        line = f"MAIL FROM:<{sender}>"
-        if "size" in offered:
-            size, limit = mail.message.size, offered["size"]
-            if limit.isdigit() and 0 < int(limit) < size:
-                return _rejected("5.3.4", f"the message has {size} bytes, the server takes {limit}")
-            line += f" SIZE={size}"
-        if utf8:
-            line += " SMTPUTF8"
-        lines = (f"{line}\r\n".encode(), f"RCPT TO:<{mailbox}>\r\n".encode(), b"DATA\r\n")
-        return _Ready(mail=mail, lines=lines)
+        size, limit, more = mail.message.size, self._largest, ""
+        if limit is not None:
+            more = f" SIZE={size}"
+        if not (mailbox.isascii() and sender.isascii()):
+            if "smtputf8" not in self._session.features:
+                return _rejected(
+                    "5.6.7", "the server does not take addresses with letters outside ASCII (SMTPUTF8)"
+                )
+            more += " SMTPUTF8"
+        if limit and size > limit:
+            return _rejected("5.3.4", f"the message has {size} bytes, the server takes {limit}")
+        envelope = f"MAIL FROM:<{sender}>{more}\r\nRCPT TO:<{mailbox}>\r\nDATA\r\n"
+        return _Ready(mail=mail, size=size, envelope=envelope.encode())
 
     # -------------------------------------------------------------- the envelope
 
     def _ask(self, ready: _Ready) -> Steps[None]:
         if self._session.smtp is None:
             yield Pause(call=self.connect)
-        reset = (b"RSET\r\n",) if self._envelope_open else ()
+        reset = b"RSET\r\n" if self._envelope_open else b""
         try:
-            yield from self._send((*reset, *ready.lines) if self._pipelining else ready.lines[:1])
+            yield from self._say(reset + ready.envelope if self._pipelining else _lines_of(ready)[0])
         except MailError as error:
             raise self._early(error) from error
 
     def _heard(self, ready: _Ready) -> Steps[tuple[Receipt, Stage] | None]:
         """None when the server waits for the message; otherwise what it said instead, and where."""
-        if self._is_let_in():
-            return None
         try:
             if self._envelope_open:
                 yield from self._command_reply()
@@ -217,7 +221,7 @@ class SmtpTransport:
             if not self._pipelining:
                 if refusal is not None:
                     break
-                yield from self._send((ready.lines[nth],))
+                yield from self._say(_lines_of(ready)[nth])
             try:
                 last, text = yield from self._command_reply()
             except MailError:
@@ -236,12 +240,12 @@ class SmtpTransport:
         try:
             if last == 354:
                 # DATA was let through though nobody is to get it: a message of no line (RFC 2920, 3.1).
-                yield from self._send((_DOT,))
+                yield from self._say(_DOT)
                 yield from self._reply()
             elif self._pipelining:
                 self._envelope_open = True  # RSET goes with the next envelope
             else:
-                yield from self._send((b"RSET\r\n",))
+                yield from self._say(b"RSET\r\n")
                 yield from self._command_reply()
         except MailError:
             self._session.drop()
@@ -259,40 +263,50 @@ class SmtpTransport:
 
         The envelope of the following one goes along. False when the connection has failed, and the lane knows of both.
         """
+        mail = ready.mail
         try:
-            lane.begun(ready.mail)
+            if not ready.begun:
+                lane.begun(mail)
         except DigestError:  # it cannot be noted: the server waits for a mail that will not come
             self._session.drop()
             raise
+        envelope = following.envelope if following is not None else b""
+        behind = len(envelope)
         try:
-            code, text = yield from self._hand_over(ready, following)
-            receipt = _receipt(code, one_line(text))
+            whole = ready.size + len(_DOT) + behind
+            yield from self._send([*mail.message.pieces, _DOT, envelope], whole, behind)
+            code, text = yield from self._reply(in_doubt=True)
+            if code == 421:
+                raise self._session.refused("ended the session", code, one_line(text))
         except MailError as error:
-            lane.failed(ready.mail, error)
+            lane.failed(mail, error)
             if following is not None:
                 lane.returned(following.mail)
             return False
-        lane.answered(ready.mail, receipt, "data")
+        receipt = _receipt(code, one_line(text))
+        if following is None or not self._is_let_in():
+            lane.answered(mail, receipt, "data")
+            return True
+        following.begun = True
+        try:
+            lane.answered(mail, receipt, "data", following.mail)
+        except DigestError:  # neither can this be
+            self._session.drop()
+            raise
         return True
-
-    def _hand_over(self, ready: _Ready, following: _Ready | None) -> Steps[tuple[int, bytes]]:
-        yield from self._send((*ready.mail.message.pieces, _DOT), following.lines if following else ())
-        code, text = yield from self._reply(in_doubt=True)
-        if code == 421:
-            raise self._session.refused("ended the session", code, one_line(text))
-        return code, text
 
     # -------------------------------------------------------------- bytes
 
-    def _send(self, mail: Sequence[bytes], envelope: Sequence[bytes] = ()) -> Steps[None]:
-        """Writes them one behind the other. A write that fails ahead of the last byte of `mail` has not handed that over; where it
-        fails behind it, in the `envelope` of the next, the mail is in doubt."""
+    def _say(self, commands: bytes) -> Steps[None]:
+        yield from self._send([commands], len(commands))
+
+    def _send(self, rest: list[bytes | memoryview], left: int, behind: int = 0) -> Steps[None]:
+        """Writes buffers of `left` bytes in all, of which the last `behind` are the envelope of the next mail. A write that fails
+        ahead of the mail's last byte has not handed it over; where it fails behind that, the mail is in doubt."""
         sock = self._session.sock
-        rest: list[bytes | memoryview] = [*mail, *envelope]
-        left, behind = sum(map(len, rest)), sum(map(len, envelope))
         one_by_one = hasattr(sock, "context")  # TLS has no write of several buffers
         if one_by_one:
-            rest = [b"".join(mail), b"".join(envelope)]
+            rest = [b"".join(rest)]
         try:
             while left:
                 try:
@@ -341,16 +355,16 @@ class SmtpTransport:
     def _listen(self, in_doubt: bool) -> Steps[None]:
         """Waits for at least one line more."""
         sock = self._session.sock
-        seconds = self._timeout * (_PATIENCE_AFTER_THE_DOT if in_doubt else 1)
+        until_there = self._for_verdict if in_doubt else self._for_reply
         pending = getattr(sock, "pending", None)  # TLS may have read more than it gave
         try:
             while not self._lines:
                 if pending is None or not pending():
-                    yield Pause(sock=sock, seconds=seconds)
+                    yield until_there
                 try:
                     data = sock.recv(_HEARD_AT_ONCE)
                 except OSError as error:
-                    yield self._until_ready(error, writing=False, seconds=seconds)
+                    yield self._until_ready(error, writing=False, seconds=until_there.seconds)
                     continue
                 if not data or len(self._torn) >= _LONGEST_LINE:
                     raise self._session.lost(
@@ -361,13 +375,18 @@ class SmtpTransport:
             raise self._session.lost(error, in_doubt=in_doubt) from error
 
     def _keep(self, data: bytes) -> None:
-        *lines, self._torn = (self._torn + data).split(b"\n")
+        lines = (self._torn + data).split(b"\n")
+        self._torn = lines.pop()
         self._lines.extend(lines)
 
     def _refusal(self, code: int, text: bytes) -> Receipt:
         if code < 400:
             raise self._session.lost(f"the reply {code} does not belong there")
         return _receipt(code, one_line(text))
+
+
+def _lines_of(ready: _Ready) -> list[bytes]:
+    return ready.envelope.splitlines(keepends=True)
 
 
 def _behind(buffers: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
