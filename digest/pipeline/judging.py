@@ -54,13 +54,12 @@ class Judge:
             if receipt.reply_code is not None:  # what we refuse ourselves says nothing of the server
                 self._proven = self.heard_any = True
             if found not in ("retry", "back-off"):
-                self._count(receipt, found)
+                self._counted += 1
+                if found != "accepted":
+                    self._count(receipt, found)
         return found
 
     def _count(self, receipt: Receipt, found: Verdict) -> None:
-        self._counted += 1
-        if found == "accepted":
-            return
         said = f"{receipt.reply_code} {receipt.enhanced_code or ''}".strip()
         if found == "suppress":
             self._unknown += 1
