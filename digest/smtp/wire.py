@@ -58,9 +58,8 @@ class SmtpTransport:
         self._timeout = smtp.timeout_s
         self._sender = wire_address(sender) or sender
         self._pipelining = self._used = self._envelope_open = False
-        self._largest: int | None = (
-            None  # bytes that the server takes; 0 where it does not say how many, None without SIZE
-        )
+        # How many bytes the server takes; 0 where it does not say how many, None without SIZE.
+        self._largest: int | None = None
         self._for_reply = self._for_verdict = Pause()
         self._lines: deque[bytes] = deque()  # of the server's replies, without their ends
         self._torn = b""
