@@ -59,7 +59,8 @@ class Diff:
 
     def preload(self, papers: Sequence[Paper]) -> list[Paper]:
         """Asks for what is known of all papers at once: their fingerprints, the strongest key of those that these do not settle,
-        and the other keys of those that that does not settle. The papers as they are to be sighted: as every database takes them.
+        the other keys of those that that does not settle, and the appearance of those that any of them leads to a paper.
+        The papers as they are to be sighted: as every database takes them.
         """
         self.listen()
         if not self.told.two:
@@ -71,7 +72,8 @@ class Diff:
         closely = [paper for paper in listed if id(paper) not in self.unchanged]
         self.look_up([key for paper in closely for key in self.quick_keys(paper)])
         unsettled = [paper for paper in closely if not self.settled(paper)]
-        self.look_up([key for paper in unsettled for key in (self.shown_key(paper), *self.ladder(paper))])
+        self.look_up([key for paper in unsettled for key in self.ladder(paper)])
+        self.look_up([self.shown_key(paper) for paper in unsettled if not self.unheard_of(paper)])
         return listed
 
     def listen(self) -> None:
@@ -116,6 +118,12 @@ class Diff:
             if row and row.says_all_of(paper) and self.stands(key, row, paper):
                 return row, key
         return None
+
+    def unheard_of(self, paper: Paper) -> bool:
+        """It has an id, and none of its keys leads to a paper: had it appeared before, its id would."""
+        return identity.rung(self.quick_keys(paper)[0]) != "shown" and not any(
+            self.owner(key) for key in self.ladder(paper)
+        )
 
     def look_up(self, keys: Sequence[str]) -> None:
         asked = [key for key in dict.fromkeys(keys) if key not in self.owners]
@@ -177,6 +185,8 @@ class Diff:
         """What the keys say, the strongest first, and what weaker ones say besides."""
         if settled := self.settled(paper):
             return settled, []
+        if self.unheard_of(paper):
+            return (None, None), []
         if row := self.owner(shown := self.shown_key(paper)):
             return (row, shown), []
         standing = [(key, row) for key, row in self.candidates(paper) if self.stands(key, row, paper)]
