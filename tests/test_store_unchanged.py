@@ -193,6 +193,20 @@ def test_a_fingerprint_that_is_wrong_costs_a_closer_look_and_is_mended(
         assert len(looks) == 3
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"version": 2}, {"announce": "cross"}, {"upvotes": 4}, {"tags": ("a",)}, {"authors": ("Ada Lindqvisf",)}, {"comment": ""},
+        {"title": "Paper 2 of river", "gist": "s"}, {"title": "Paper 2 of rivesr"}, {"links": {"abstract": "https://arxiv.org/abs/2611.00012"}},
+        {"ids": {"arxiv": "2611.00002", "doi": "10.5555/a.1"}}, {"published": "2026-11-01"}, {"source_text": {"title": "P"}},
+    ],
+)  # fmt: skip
+def test_whatever_a_listing_says_otherwise_has_another_fingerprint(changed: dict[str, object]) -> None:
+    other = replace(paper(2), **changed)
+    assert known.fingerprint(other) not in (0, known.fingerprint(paper(2)))
+    assert known.fingerprint(replace(other, title="\ud83d")) == 0
+
+
 def test_papers_of_one_fingerprint_are_not_taken_for_one(
     store_url: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,7 +1,7 @@
 """Which papers of a listing are word for word as they are stored. A fingerprint of each says so, and no content is read.
 
 It is never asked which paper one is: that says the strongest id, as always. So a fingerprint that is wrong, missing or of an older
-form costs a closer look and nothing else; and of a paper that did change, one in 2^64 is passed over until it changes again.
+form costs a closer look and nothing else; and of a paper that did change, one in 2^32 is passed over until it changes again.
 """
 
 from __future__ import annotations
