@@ -62,6 +62,8 @@ def test_an_arxiv_id_is_read_from_any_spelling(text: str) -> None:
     found = arxiv_id(text)
     assert found is not None
     assert found[0] == "2407.12345"
+    assert identity.is_arxiv_id(found[0])
+    assert identity.is_arxiv_id(text) == (text == found[0])
 
 
 def test_the_version_stays_apart_from_the_id() -> None:
@@ -101,6 +103,7 @@ def test_old_ids_keep_their_slash_and_lose_their_subject_class(text: str, name: 
 )
 def test_what_only_looks_like_an_arxiv_id_is_none(text: str) -> None:
     assert arxiv_id(text) is None
+    assert not identity.is_arxiv_id(text)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from digest.identity._ids import (
     arxiv_id,
     canonical_url,
     doi,
+    is_arxiv_id,
     is_web_address,
     normalise_ids,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "doi",
     "id_keys",
     "ids_conflict",
+    "is_arxiv_id",
     "is_revised",
     "is_web_address",
     "keys",

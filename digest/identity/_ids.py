@@ -53,6 +53,7 @@ _PLAIN_ARXIV = late(
     r"(?:(?:https?://(?:www\.|export\.)?arxiv\.org)?/(?:abs|pdf)/|(?:https://huggingface\.co)?/papers/|oai:arXiv\.org:|arXiv:)?"
     r"([0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})(?:v([1-9][0-9]?))?"
 )
+_BARE_ARXIV = late(r"[0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5}")
 _PLAIN_ADDRESS = late(r"https?://([a-z0-9][a-z0-9.-]*+)(/[A-Za-z0-9/._~%+,=&;:!$'()*@-]*+)?")
 
 
@@ -78,6 +79,11 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
         archive, number = name.split("/")
         name = f"{archive.split('.')[0]}/{number}"
     return name, int(found["version"]) if found["version"] else None
+
+
+def is_arxiv_id(text: str) -> bool:
+    """An arXiv id in its one spelling, of the form that ids have since 2007: `2407.21783`."""
+    return _BARE_ARXIV.fullmatch(text) is not None
 
 
 def doi(text: str) -> str | None:

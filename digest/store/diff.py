@@ -271,9 +271,10 @@ class Diff:
     # --- what is new about it?
 
     def sight(self, paper: Paper) -> Sighting:
-        number, key, noted = self.unchanged.get(id(paper)) or (None, "", False)
-        if number is None or number in self.rows:  # another of the listing may have changed it since
+        found = self.unchanged.get(id(paper))
+        if found is None or found[0] in self.rows:  # another of the listing may have changed it since
             return self.sight_closely(paper)
+        number, key, noted = found
         self.titles[number] = paper.title
         if not noted:
             self.note(number, paper, "seen", key)

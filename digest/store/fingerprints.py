@@ -39,15 +39,16 @@ def _unchanged(
 ) -> Iterator[tuple[int, Unchanged]]:
     rows = db.rows("known_by_fingerprint", keys=db.array(list(asked)), source=source, listed_on=day)
     unsettled = dict.fromkeys(asked, len(followers))
-    for key, _, revision, _, _, _, digest, state, change, offered, edition in rows:
-        stream = STREAMS[asked[key].announce]
-        if digest in followers and is_settled(state, change, offered, edition, revision, stream):
-            unsettled[key] -= 1
-    marks = {row[0]: row for row in rows if not unsettled[row[0]]}  # a paper has a row for each offer
-    for key, number, _, mark, seen, announce, _, _, _, _, _ in marks.values():
+    for key, number, revision, mark, seen, announce, digest, state, change, offered, edition in rows:
         paper = asked[key]
-        if mark == known.fingerprint(paper):
-            yield id(paper), (number, key, seen is not None and announce == paper.announce)
+        if digest in followers and is_settled(
+            state, change, offered, edition, revision, STREAMS[paper.announce]
+        ):
+            unsettled[key] -= 1
+        if not unsettled[key]:
+            unsettled[key] = -1  # a paper has a row for each offer
+            if mark == known.fingerprint(paper):
+                yield id(paper), (number, key, seen is not None and announce == paper.announce)
 
 
 def remember(db: Database, rows: Iterable[KnownPaper], shown: dict[int, Paper], lost: Iterable[int]) -> None:

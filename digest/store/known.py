@@ -70,7 +70,7 @@ def fingerprint(paper: Paper) -> int:
 def final_key(paper: Paper) -> str | None:
     """The strongest key of a paper where that is an id which is final; None where it has none."""
     name = paper.ids.get("arxiv", "")
-    if paper.key == f"arxiv:{name}" and identity.arxiv_id(name) == (name, None):
+    if paper.key == f"arxiv:{name}" and identity.is_arxiv_id(name):
         return paper.key  # what most papers have, without a look at all of its ids and links
     keys = identity.id_keys(paper.ids, paper.links)
     return plain(keys[0]) if keys and identity.rung(keys[0]) in identity.STRONG_RUNGS else None
