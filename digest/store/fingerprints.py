@@ -6,13 +6,14 @@ form costs a closer look and nothing else; and of a paper that did change, one i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
-from digest.model import Paper
+from digest.model import Announce, Paper
 from digest.store import known
 from digest.store.database import Database
 from digest.store.known import REPLACED, KnownPaper
-from digest.store.offers import STREAMS, is_settled
+from digest.store.offers import STREAMS, lasting
 
 STEP = 1000  # papers asked for at once
 
@@ -26,29 +27,22 @@ def unchanged(
 ) -> dict[int, Unchanged]:
     """Those of the papers that are as they were stored and of which no follower is to be offered anything, by their id()."""
     found: dict[int, Unchanged] = {}
+    digests = sorted(set(followers))
     for at in range(0, len(papers), STEP):
-        asked = {
-            key: paper for paper in papers[at : at + STEP] if (key := known.final_key(paper)) is not None
-        }
-        found.update(_unchanged(db, asked, source, day, frozenset(followers)))
+        alike: defaultdict[Announce | None, dict[str, Paper]] = defaultdict(dict)
+        for paper in papers[at : at + STEP]:
+            if (key := known.final_key(paper)) is not None:
+                alike[paper.announce][key] = paper
+        for announce, asked in alike.items():
+            rows = db.rows(
+                "known_by_fingerprint",
+                keys=db.array(list(asked)), source=source, listed_on=day, announce=announce,
+                followers=db.array(digests), number=len(digests), changes=db.array(lasting(STREAMS[announce])),
+            )  # fmt: skip
+            for key, row, mark, noted in rows:
+                if mark == known.fingerprint(asked[key]):
+                    found[id(asked[key])] = (row, key, bool(noted))
     return found
-
-
-def _unchanged(
-    db: Database, asked: dict[str, Paper], source: str, day: str, followers: frozenset[str]
-) -> Iterator[tuple[int, Unchanged]]:
-    rows = db.rows("known_by_fingerprint", keys=db.array(list(asked)), source=source, listed_on=day)
-    unsettled = dict.fromkeys(asked, len(followers))
-    for key, number, revision, mark, seen, announce, digest, state, change, offered, edition in rows:
-        paper = asked[key]
-        if digest in followers and is_settled(
-            state, change, offered, edition, revision, STREAMS[paper.announce]
-        ):
-            unsettled[key] -= 1
-        if not unsettled[key]:
-            unsettled[key] = -1  # a paper has a row for each offer
-            if mark == known.fingerprint(paper):
-                yield id(paper), (number, key, seen is not None and announce == paper.announce)
 
 
 def remember(db: Database, rows: Iterable[KnownPaper], shown: dict[int, Paper], lost: Iterable[int]) -> None:

@@ -42,14 +42,9 @@ def precedence(offer: Offer) -> tuple[bool, bool, int, int]:
     return not offer.sent, offer.change != "withdrawn", _STATES.index(offer.state), _RANK[offer.change]
 
 
-def is_settled(
-    state: str, change: Stream, offered: int, edition_id: int | None, revision: int, stream: Stream
-) -> bool:
-    """Does `Offers.sight` change nothing of an offer (its state, change, revision and edition), where a paper of this revision that
-    is not withdrawn is shown in this stream?"""
-    if state == "withheld" or (state != "waiting" and offered < revision):
-        return False
-    return state == "issued" or edition_id is not None or _RANK[stream] >= _RANK[change]
+def lasting(stream: Stream) -> list[Stream]:
+    """The changes that an offer keeps when a listing shows the paper in this stream, be it that it waits or was left out."""
+    return [change for change in _RANK if _RANK[change] <= _RANK[stream]]
 
 
 class Offers:
@@ -67,7 +62,8 @@ class Offers:
         self.changed: set[tuple[int, str]] = set()
 
     def sight(self, row: KnownPaper, digest: str, stream: Stream) -> None:
-        """A listing that the digest reads shows the paper in this stream."""
+        """A listing that the digest reads shows the paper in this stream. Of which offers that changes nothing, the query
+        known_by_fingerprint says too."""
         offer = self.all.get((row.id, digest))
         if row.withdrawn:
             self._withdraw(row, digest, offer)

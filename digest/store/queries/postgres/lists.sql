@@ -3,15 +3,19 @@
 -- name: known_keys(keys)
 SELECT key, paper_id FROM paper_keys WHERE key = ANY (CAST(:keys AS text[]));
 
--- name: known_by_fingerprint(keys, source, listed_on)
--- Of the papers that these keys lead to and that have a fingerprint: that, what the source showed of them on this day, and their offers.
-SELECT k.key, f.paper_id, f.revision, f.fingerprint, s.paper_id, s.announce,
-       o.digest, o.state, o.change, o.revision, o.edition_id
+-- name: known_by_fingerprint(keys, source, listed_on, announce, followers, number, changes)
+-- Of the papers that these keys lead to: the fingerprint, and whether the source has shown it in this way on this day. Only those of
+-- which each of so many followers has an offer that stays as it is (Offers.sight) when it is shown so: `changes` are those that stay.
+SELECT k.key, f.paper_id, f.fingerprint, s.paper_id IS NOT NULL AND s.announce IS NOT DISTINCT FROM CAST(:announce AS text)
 FROM paper_keys k
 JOIN fingerprints f ON f.paper_id = k.paper_id
 LEFT JOIN sightings s ON s.paper_id = f.paper_id AND s.source = :source AND s.listed_on = :listed_on
-LEFT JOIN offers o ON o.paper_id = f.paper_id
-WHERE k.key = ANY (CAST(:keys AS text[]));
+WHERE k.key = ANY (CAST(:keys AS text[])) AND :number = (
+    SELECT COUNT(*) FROM offers o
+    WHERE o.paper_id = f.paper_id AND o.digest = ANY (CAST(:followers AS text[]))
+      AND (o.state = 'waiting' OR (o.state <> 'withheld' AND o.revision >= f.revision))
+      AND (o.state = 'issued' OR o.edition_id IS NOT NULL OR o.change = ANY (CAST(:changes AS text[])))
+);
 
 -- name: papers_by_id(ids)
 SELECT id, joined_to, version, announced_on, debuted, revision, content
