@@ -18,12 +18,11 @@ from digest.errors import DigestError, FetchError, FetchRefused, ParseError
 from digest.model import Listing, NotModified, Reading, SourceReport
 from digest.pipeline.collect import Reader, collected
 from digest.pipeline.gather import Taken
+from digest.store.packing import packed
 from digest.utf8 import plain_all
 
 if TYPE_CHECKING:
     from digest.store import Store
-
-_LEVEL = 1  # it is read once, in a minute
 
 
 class _Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,7 +57,7 @@ def pack(taken: Iterable[Taken], seconds: float) -> bytes:
         data = msgspec.msgpack.encode(load)
     except UnicodeEncodeError:  # names of files may be what no text is
         data = msgspec.msgpack.encode(plain_all(msgspec.to_builtins(load, builtin_types=(bytes,))))
-    return zlib.compress(data, _LEVEL)
+    return packed(data)
 
 
 def unpack(data: bytes) -> tuple[list[Taken], float]:

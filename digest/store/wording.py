@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from digest.model import Paper
 from digest.store.database import Database
+from digest.store.packing import packed
 
 PAIRED = 12  # tokens: of a longer name, which is a collaboration's, no pairs are indexed
 MAX_TOKEN = 200  # characters; PostgreSQL takes 2,046 bytes
@@ -27,7 +28,7 @@ class Words(Struct, frozen=True):
     names: tuple[str, ...]
 
     def pack(self) -> bytes:
-        return zlib.compress("\n".join((self.title, self.abstract, self.labels, *self.names)).encode())
+        return packed("\n".join((self.title, self.abstract, self.labels, *self.names)).encode())
 
     def columns(self) -> dict[str, str]:
         """What SQLite indexes."""
@@ -65,8 +66,8 @@ class Words(Struct, frozen=True):
         return " ".join([*(f"{quoted(one)}:{','.join(at)}" for one, at in places.items()), *labels])
 
 
-def unpack(packed: bytes) -> Words:
-    title, abstract, labels, *names = zlib.decompress(packed).decode().split("\n")
+def unpack(kept: bytes) -> Words:
+    title, abstract, labels, *names = zlib.decompress(kept).decode().split("\n")
     return Words(title, abstract, labels, tuple(names))
 
 
