@@ -5,28 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from functools import cache
 from glob import escape as glob_escape
-from operator import itemgetter
 from pathlib import Path
 from urllib.parse import quote
 
 from digest.errors import StoreBusy, StoreError, StoreSlow
-from digest.patterns import late
 from digest.store.database import BUSY_TIMEOUT_S, Database, Row
 
 log = logging.getLogger(__name__)
 # Of the database's virtual machine: after so many, some tenths of a millisecond, it is asked whether time is up.
 STEPS = 10_000
-# Of one INSERT: a statement for each would prepare the lists of its CHECKs anew each time, which takes longer than the row.
-ROWS = 20
-_VALUES = late(r"VALUES\s*\((:\w+(?:,\s*:\w+)+)\)")
 
 
 class Sqlite(Database):
@@ -88,15 +81,7 @@ class Sqlite(Database):
         return self._connection.execute(sql, params)
 
     def execute_many(self, sql: str, params: Sequence[Mapping[str, object]]) -> None:
-        done = 0
-        if len(params) >= ROWS and (several := _several(sql)):
-            insert, values = several
-            done = len(params) // ROWS * ROWS
-            batches = (params[at : at + ROWS] for at in range(0, done, ROWS))
-            self._connection.executemany(
-                insert, ([value for row in batch for value in values(row)] for batch in batches)
-            )
-        self._connection.executemany(sql, params[done:])
+        self._connection.executemany(sql, params)
 
     def array(self, values: Sequence[str] | Sequence[int]) -> object:
         return json.dumps(values)
@@ -292,15 +277,3 @@ _MENDS: dict[str, str] = {
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error. Check the disk, then run again",
     "SQLITE_PERM": "may not be opened. Give this user the right to read and write the file and its folder",
 }
-
-
-@cache
-def _several(sql: str) -> tuple[str, Callable[[Mapping[str, object]], tuple[object, ...]]] | None:
-    """An INSERT of a row as one of ROWS rows, and what gives the values of a row for it; None for another statement."""
-    found = _VALUES.search(sql)
-    if not found or ":" in sql.replace(found[0], ""):
-        return None
-    names = re.findall(r"\w+", found[1])
-    row = f"({', '.join('?' * len(names))})"
-    insert = f"{sql[: found.start()]}VALUES {', '.join([row] * ROWS)}{sql[found.end() :]}"
-    return insert, itemgetter(*names)
