@@ -5,15 +5,14 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks import pages
 from conftest import SHARED, sizes
-from digest.errors import ParseError
-from digest.model import Listing, Reading
+from digest.model import Reading
 from digest.sources import _cards_quick, huggingface
+from quick_pages import Outcome, by_parser, changed, outcome_of, within
 
 LISTINGS = [
     *sorted((Path(__file__).parent / "listings" / "huggingface").glob("*.html")),
@@ -62,21 +61,12 @@ PAGE = f"""<!doctype html>
 """
 
 
-def outcome(body: bytes) -> Reading | str:
-    try:
-        return huggingface.read(Listing(location="https://huggingface.co/papers", body=body))
-    except ParseError as error:
-        return f"{type(error).__name__}: {error}"
+outcome = outcome_of(huggingface.read, "https://huggingface.co/papers")
 
 
 @pytest.fixture
-def by_tree(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def read(body: bytes) -> Reading | str:
-        with monkeypatch.context() as patched:
-            patched.setattr(_cards_quick, "divided", lambda page: (page, []))
-            return outcome(body)
-
-    return read
+def by_tree(monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    return by_parser(outcome, _cards_quick, monkeypatch)
 
 
 def taken(body: bytes) -> int:
@@ -98,13 +88,13 @@ def test_cards_plainly_nested_are_taken_out_and_read_whole() -> None:
 
 
 @pytest.mark.parametrize("path", LISTINGS, ids=lambda path: str(path.name))
-def test_a_page_is_read_as_by_the_parser(path: Path, by_tree: Any) -> None:
+def test_a_page_is_read_as_by_the_parser(path: Path, by_tree: Outcome) -> None:
     for body in (path.read_bytes(), without_json(path.read_bytes())):
         assert outcome(body) == by_tree(body)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_an_invented_page_is_read_as_by_the_parser(seed: int, by_tree: Any) -> None:
+def test_an_invented_page_is_read_as_by_the_parser(seed: int, by_tree: Outcome) -> None:
     body = pages.cards_page(pages.invented(60, seed))
     assert outcome(body) == by_tree(body)
 
@@ -129,15 +119,13 @@ AROUND = [
 
 @pytest.mark.parametrize(("before", "behind"), AROUND)
 def test_what_stands_around_cards_means_what_it_means_to_the_parser(
-    before: str, behind: str, by_tree: Any
+    before: str, behind: str, by_tree: Outcome
 ) -> None:
     for first, last in (
         ("<!doctype", "</html>"), ("<h1", "</h1>"), ('<div class="grid">', '<article class="news">'), ("<article", "<img"),
         (card(1), card(4, title="Loose")), (card(4, title="Loose"), card(6)), (card(6), "</section>"),
     ):  # fmt: skip
-        at = PAGE.index(first)
-        end = PAGE.index(last, at)
-        body = f"{PAGE[:at]}{before}{PAGE[at:end]}{behind}{PAGE[end:]}".encode()
+        body = within(PAGE, first, last, before, behind)
         assert outcome(body) == by_tree(body)
 
 
@@ -154,30 +142,12 @@ PIECES = (
 )  # fmt: skip
 
 
-def changed(rnd: random.Random, page: str) -> str:
-    for _ in range(rnd.choice([1, 1, 1, 2, 3])):
-        at = rnd.randrange(len(page))
-        if rnd.random() < 0.6:  # where tags meet text, and values tags
-            at = max(page.find(rnd.choice('<>""'), at), 0) + rnd.randint(0, 1)
-        length = rnd.choice([0, 0, 1, 2, 8, 40])
-        if rnd.random() < 0.15:
-            start = rnd.randrange(len(page))
-            piece = page[start : start + rnd.choice([5, 30, 300, 1500])]
-        elif rnd.random() < 0.2:  # a tag or a value less
-            found = re.compile(r'<[^<>]*>| [a-z]+="[^"]*"').search(page, at)
-            at, length, piece = (found.start(), len(found[0]), "") if found else (at, length, "")
-        else:
-            piece = rnd.choice(PIECES.split(" ")).replace("\t", " ") if rnd.random() < 0.85 else ""
-        page = page[:at] + piece + page[at + length :]
-    return page
-
-
 @pytest.mark.parametrize("pages", sizes(300, 6_000))
-def test_a_page_changed_anywhere_is_read_as_by_the_parser(by_tree: Any, pages: int) -> None:
+def test_a_page_changed_anywhere_is_read_as_by_the_parser(by_tree: Outcome, pages: int) -> None:
     rnd = random.Random(5)
     short = 0
     for n in range(pages):
-        page = changed(rnd, PAGE)
+        page = changed(rnd, PAGE, PIECES.split(" "))
         body = page.encode("utf-8", "replace")
         assert outcome(body) == by_tree(body), (n, page)
         short += taken(body) > 0
@@ -224,7 +194,7 @@ def nested(rnd: random.Random, depth: int) -> str:
 
 
 @pytest.mark.parametrize("pages", sizes(200, 4_000))
-def test_any_nest_of_tags_in_a_card_is_read_as_by_the_parser(by_tree: Any, pages: int) -> None:
+def test_any_nest_of_tags_in_a_card_is_read_as_by_the_parser(by_tree: Outcome, pages: int) -> None:
     rnd = random.Random(7)
     short = 0
     for n in range(pages):
@@ -237,7 +207,7 @@ def test_any_nest_of_tags_in_a_card_is_read_as_by_the_parser(by_tree: Any, pages
     assert short > pages / 4  # or hardly any of these nests was taken
 
 
-def test_what_would_cost_too_much_to_look_at_is_left_to_the_parser(by_tree: Any) -> None:
+def test_what_would_cost_too_much_to_look_at_is_left_to_the_parser(by_tree: Outcome) -> None:
     forms = [card(n).replace("</h3>", "</h3>" + "<br>" * n) for n in range(_cards_quick.MAX_FORMS + 50)]
     many = PAGE.replace(card(1), "".join(forms)).encode()
     assert _cards_quick.MAX_FORMS <= taken(many) < len(forms)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks import pages
 from conftest import sizes
-from digest.errors import ParseError
-from digest.model import Listing, Reading
 from digest.sources import _arxiv_quick, arxiv
+from quick_pages import Outcome, by_parser, changed, outcome_of, within
 
 LISTINGS = sorted((Path(__file__).parent / "listings" / "arxiv").glob("*.html"))
 
@@ -78,21 +76,12 @@ PAGE = f"""<!DOCTYPE html>
 """
 
 
-def outcome(body: bytes) -> Reading | str:
-    try:
-        return arxiv.read(Listing(location="https://arxiv.org/list/cs/new", body=body))
-    except ParseError as error:
-        return f"{type(error).__name__}: {error}"
+outcome = outcome_of(arxiv.read, "https://arxiv.org/list/cs/new")
 
 
 @pytest.fixture
-def by_tree(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def read(body: bytes) -> Reading | str:
-        with monkeypatch.context() as patched:
-            patched.setattr(_arxiv_quick, "divided", lambda page: (page, []))
-            return outcome(body)
-
-    return read
+def by_tree(monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    return by_parser(outcome, _arxiv_quick, monkeypatch)
 
 
 def taken(page: str) -> int:
@@ -105,12 +94,12 @@ def test_entries_in_the_form_of_arxivs_templates_are_taken_out() -> None:
 
 
 @pytest.mark.parametrize("path", LISTINGS, ids=lambda path: str(path.name))
-def test_a_page_is_read_as_by_the_parser(path: Path, by_tree: Any) -> None:
+def test_a_page_is_read_as_by_the_parser(path: Path, by_tree: Outcome) -> None:
     assert outcome(path.read_bytes()) == by_tree(path.read_bytes())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_an_invented_page_is_read_as_by_the_parser(seed: int, by_tree: Any) -> None:
+def test_an_invented_page_is_read_as_by_the_parser(seed: int, by_tree: Outcome) -> None:
     body = pages.arxiv_page(pages.invented(120, seed))
     assert outcome(body) == by_tree(body)
     assert outcome(PAGE.encode()) == by_tree(PAGE.encode())
@@ -129,16 +118,14 @@ AROUND = [
 
 @pytest.mark.parametrize(("before", "behind"), AROUND)
 def test_what_stands_around_entries_means_what_it_means_to_the_parser(
-    before: str, behind: str, by_tree: Any
+    before: str, behind: str, by_tree: Outcome
 ) -> None:
     for first, last in (
         ("<h1>", "</h1>"),
         ("<dl id='articles'>", "</dl>"),
         (entry(1, abstract=LINKED), "</dl>"),
     ):
-        at = PAGE.index(first)
-        end = PAGE.index(last, at)
-        body = f"{PAGE[:at]}{before}{PAGE[at:end]}{behind}{PAGE[end:]}".encode()
+        body = within(PAGE, first, last, before, behind)
         assert outcome(body) == by_tree(body)
 
 
@@ -150,27 +137,12 @@ PIECES = (
 )  # fmt: skip
 
 
-def changed(rnd: random.Random, page: str) -> str:
-    for _ in range(rnd.choice([1, 1, 1, 2, 3])):
-        at = rnd.randrange(len(page))
-        if rnd.random() < 0.5:  # where tags meet text
-            at = max(page.find(rnd.choice("<>"), at), 0) + rnd.randint(0, 1)
-        length = rnd.choice([0, 0, 1, 2, 8, 40])
-        if rnd.random() < 0.15:
-            start = rnd.randrange(len(page))
-            piece = page[start : start + rnd.choice([5, 30, 300, 1500])]
-        else:
-            piece = rnd.choice(PIECES.split(" ")).replace("\t", " ") if rnd.random() < 0.8 else ""
-        page = page[:at] + piece + page[at + length :]
-    return page
-
-
 @pytest.mark.parametrize("pages", sizes(600, 6_000))
-def test_a_page_changed_anywhere_is_read_as_by_the_parser(by_tree: Any, pages: int) -> None:
+def test_a_page_changed_anywhere_is_read_as_by_the_parser(by_tree: Outcome, pages: int) -> None:
     rnd = random.Random(11)
     short = 0
     for n in range(pages):
-        page = changed(rnd, PAGE)
+        page = changed(rnd, PAGE, PIECES.split(" "))
         body = page.encode("utf-8", "replace")
         assert outcome(body) == by_tree(body), (n, page)
         short += taken(page) > 0

@@ -127,7 +127,8 @@ def main(argv: list[str] | None = None) -> None:
         code = 0
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "digest"
-        code = _failed(f"{error.format_message().rstrip('.')}. See `{where} --help`.", 2)
+        said = error.format_message()
+        code = _failed(f"{said if said.endswith(('.', '?')) else f'{said}.'} See `{where} --help`.", 2)
     except ConfigError as error:
         code = _failed("\nerror: ".join(error.problems), 2)
     except UsageError as error:

@@ -35,8 +35,7 @@ class Judge:
 
     def closed(self) -> bool:
         """Is nothing more to be sent?"""
-        # As ended_early, at half the price: each mail asks.
-        return self.over or self.error is not None or self.fatal is not None or self._stop.is_set()
+        return self.over or self.ended_early()
 
     def ended_early(self) -> bool:
         return self.error is not None or self.fatal is not None or self._stop.is_set()
@@ -54,12 +53,13 @@ class Judge:
             if receipt.reply_code is not None:  # what we refuse ourselves says nothing of the server
                 self._proven = self.heard_any = True
             if found not in ("retry", "back-off"):
-                self._counted += 1
-                if found != "accepted":
-                    self._count(receipt, found)
+                self._count(receipt, found)
         return found
 
     def _count(self, receipt: Receipt, found: Verdict) -> None:
+        self._counted += 1
+        if found == "accepted":
+            return
         said = f"{receipt.reply_code} {receipt.enhanced_code or ''}".strip()
         if found == "suppress":
             self._unknown += 1
