@@ -24,7 +24,8 @@ from benchmarks.report import RESULTS, Found, Results, goals, machine, table, ve
 from digest import __version__
 
 GROUPS = (
-    "run", "listed", "remembered", "reading", "feeds", "building", "sending", "diff", "serving", "starting", "searching", "fleet"
+    "run", "listed", "remembered", "archived", "reading", "feeds", "building", "sending", "diff", "serving", "starting", "searching",
+    "fleet",
 )  # fmt: skip
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 _PEERS = (

@@ -30,27 +30,34 @@ _FILE = "feed.xml"
 
 
 class Papers(NamedTuple):
-    """What is announced: on day 0 the first `listed`, each day from then on a hundred new ones, and as many fall off."""
+    """What is announced: on day 0 `listed` papers behind `past` ones, each day from then on a hundred new ones, and as many
+    fall off."""
 
     all_of: list[pages.Invented]
     listed: int
     new: int
+    past: int = 0
 
     def of(self, day: int) -> list[pages.Invented]:
-        return self.all_of[self.new * day : self.new * day + self.listed]
+        first = self.past + self.new * day
+        return self.all_of[first : first + self.listed]
+
+    def until(self, day: int) -> list[pages.Invented]:
+        """All that were announced up to this day."""
+        return self.all_of[: self.past + self.new * day + self.listed]
 
     def new_of(self, day: int) -> list[pages.Invented]:
         return self.of(day)[-self.new :]
 
 
-def announced(listed: int, days: int, new: int = NEW) -> Papers:
+def announced(listed: int, days: int, new: int = NEW, past: int = 0) -> Papers:
     """Papers of authors of whom some write often and most once."""
     rnd = random.Random(7)  # noqa: S311
-    papers = pages.invented(listed + new * days)
+    papers = pages.invented(past + listed + new * days)
     often = [int(rnd.paretovariate(0.6)) % 20_000 for _ in range(12 * len(papers))]
     return Papers(
         [p._replace(authors=[f"{name} {often[12 * n + k]}" for k, name in enumerate(p.authors)]) for n, p in enumerate(papers)],
-        listed, new,
+        listed, new, past,
     )  # fmt: skip
 
 
@@ -186,7 +193,8 @@ def _subscribe(file: Path, count: int) -> None:
 
 
 def _history(folder: Path, papers: Papers) -> None:
-    """What the days before day 0 left in the store: the papers of its feed, the last of them in editions of a hundred."""
+    """What the days before day 0 left in the store: the papers of its feed and those of before, the last of them in editions of a
+    hundred: as many as there are papers behind the feed, or ten."""
     from digest import sources
     from digest.config import slugs_of
     from digest.configfile import load_config
@@ -198,11 +206,12 @@ def _history(folder: Path, papers: Papers) -> None:
     config = load_config(folder / "config.toml", {})
     digest = config.digest[0]
     # As the run will read it: papers of another parser would be completed and compared closely every day.
-    read = sources.read(Listing(location=str(folder / _FILE), body=pages.atom_feed(papers.of(0)))).papers
-    parts = [read[at : at + papers.new] for at in range(0, len(read), papers.new)]
-    quiet = max(len(parts) - EDITIONS, 0)
+    until = papers.until(0)
+    parts = [until[at : at + papers.new] for at in range(0, len(until), papers.new)]
+    quiet = 0 if papers.past else max(len(parts) - EDITIONS, 0)
     with open_store(f"sqlite:///{folder / 'digest.db'}") as store:
-        for number, part in enumerate(parts, 1):
+        for number, announced in enumerate(parts, 1):
+            part = sources.read(Listing(location=str(folder / _FILE), body=pages.atom_feed(announced))).papers
             today = START - timedelta(days=len(parts) - number + 1)
             now = datetime(today.year, today.month, today.day, 6, tzinfo=UTC)
             if number == quiet + 1:

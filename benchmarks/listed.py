@@ -11,7 +11,7 @@ def measure(quick: bool = False) -> Found:
     sizes, beside = prepared(quick)
     by_size = {n: run_of(n, sizes, {"digest": ours()}, ("digest",)) for n in (sizes.few, sizes.listed)}
     all_of = {"digest": ours(), "bare yardstick": Bare} | beside.rss2email()
-    costs = by_size[sizes.many] = run_of(sizes.many, sizes, all_of, ("rss2email",))
+    costs = by_size[sizes.many] = run_of(sizes.many, sizes, all_of)
     found = row(
         "P2", f"the same, {sizes.many:,} listed", costs, "digest",
         [*against(costs, "digest", 5, 8, cpu=True), peak(costs["digest"], 90)], beside.missing,

@@ -10,7 +10,7 @@ def measure(quick: bool = False) -> Found:
     sizes, beside = prepared(quick)
     few, between, most = sizes.seen
     all_of = {f"digest {n}": ours(n) for n in sizes.seen} | beside.rss2email(most)
-    costs = run_of(sizes.listed, sizes, all_of, (f"digest {between}", "rss2email"))
+    costs = run_of(sizes.listed, sizes, all_of, (f"digest {between}",))
     last, least = costs[f"digest {most}"], costs[f"digest {few}"]
     found = row(
         "P3", f"the same, {sizes.listed:,} listed, {most:,} seen", costs, f"digest {most}",

@@ -28,13 +28,14 @@ class Sizes(NamedTuple):
     listed: int = 1_000
     many: int = 5_000
     seen: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    editions: tuple[int, ...] = (10, 30, 90)
     subscribers: tuple[int, ...] = (1, 100, 1_000)
     new: int = daily.NEW
     rounds: int = 5
-    fewer: int = 2  # of what takes long, or where no goal hangs on it
+    fewer: int = 2  # where no goal hangs on it
 
 
-QUICK = Sizes(20, 40, 60, (100, 200, 400), (1, 2, 3), 10, 1, 1)
+QUICK = Sizes(20, 40, 60, (100, 200, 400), (4, 5, 6), (1, 2, 3), 10, 1, 1)
 
 
 def contest(papers: Papers, players: dict[str, Make], rounds: dict[str, int]) -> dict[str, Cost]:

@@ -55,6 +55,13 @@ def test_of_a_feed_as_many_papers_fall_off_as_are_new() -> None:
     assert [paper.id for paper in papers.new_of(1)] == tomorrow[-5:]
 
 
+def test_what_was_announced_before_comes_before_what_the_feed_shows() -> None:
+    papers = daily.announced(20, 2, 5, past=30)
+    assert len(papers.until(0)) == 50
+    assert [paper.id for paper in papers.of(0)] == [paper.id for paper in papers.until(0)[30:]]
+    assert papers.new_of(1) == papers.until(1)[-5:]
+
+
 def test_a_row_holds_ours_against_rss2email_and_says_when_it_is_not_here() -> None:
     costs = {"digest": run.Cost(1, 0.5, 60), "rss2email": run.Cost(3, 2, 45)}
     wall = run.against(costs, "digest", 2, 4)

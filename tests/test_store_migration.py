@@ -368,13 +368,13 @@ def test_nothing_refers_to_the_tables_that_are_built_anew(tmp_path: Path) -> Non
 def test_a_copy_from_before_is_kept_beside_the_store(
     first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, copy = tmp_path / "digest.db", tmp_path / "digest.db.before-6"
+    path, copy = tmp_path / "digest.db", tmp_path / f"digest.db.before-{database.SCHEMA}"
     shutil.copy(first_sqlite, path)
     path.chmod(0o640)
     copy.write_bytes(b"of an earlier attempt")
-    (tmp_path / "digest.db.before-6.part").write_bytes(b"of one that was killed")
+    (tmp_path / f"digest.db.before-{database.SCHEMA}.part").write_bytes(b"of one that was killed")
     open_store(f"sqlite:///{path}").close()
-    assert not (tmp_path / "digest.db.before-6.part").exists()
+    assert not (tmp_path / f"digest.db.before-{database.SCHEMA}.part").exists()
     assert [record.args[-1] for record in caplog.records if "kept at" in record.msg] == [copy]  # type: ignore[index]
     assert copy.stat().st_mode & 0o777 == 0o640
     with closing(sqlite3.connect(copy)) as connection:
@@ -390,7 +390,7 @@ def test_a_copy_goes_back_to_work_when_it_is_put_back(
 ) -> None:
     shutil.copy(first_sqlite, tmp_path / "digest.db")
     open_store(f"sqlite:///{tmp_path / 'digest.db'}").close()
-    (tmp_path / "digest.db.before-6").replace(tmp_path / "digest.db")
+    (tmp_path / f"digest.db.before-{database.SCHEMA}").replace(tmp_path / "digest.db")
     with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store:
         assert holds_all(store, first[0])
 
@@ -405,10 +405,12 @@ def test_without_a_copy_the_schema_is_left_as_it_was(
     first_sqlite: Path, first: tuple[Rows, Edition], tmp_path: Path
 ) -> None:
     shutil.copy(first_sqlite, tmp_path / "digest.db")
-    (tmp_path / "digest.db.before-6").mkdir()  # what cannot be written over
-    with pytest.raises(StoreError, match=r"copied to .*before-6.*Nothing was changed.*Free some space"):
+    (tmp_path / f"digest.db.before-{database.SCHEMA}").mkdir()  # what cannot be written over
+    with pytest.raises(
+        StoreError, match=rf"copied to .*before-{database.SCHEMA}.*Nothing was changed.*Free some space"
+    ):
         open_store(f"sqlite:///{tmp_path / 'digest.db'}")
-    assert not (tmp_path / "digest.db.before-6.part").exists()
+    assert not (tmp_path / f"digest.db.before-{database.SCHEMA}.part").exists()
     with closing(sqlite3.connect(tmp_path / "digest.db")) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("1",)
         assert rows_of(connection) == first[0]

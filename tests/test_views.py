@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -13,6 +15,8 @@ from msgspec.structs import replace
 
 from digest.app import open_app
 from digest.config import Config, DigestConfig, SearchConfig, TopicConfig, WebConfig
+from digest.model import Edition
+from digest.store import Store
 from pages import installation, invented
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
@@ -266,3 +270,80 @@ def test_a_publication_that_was_cut_off_is_made_up_for(tmp_path: Path) -> None:
     for path in lost:
         assert site.has(path), path
     site.assert_as_rebuilt()
+
+
+def rows_of(site: Site) -> list[tuple[str]]:
+    with closing(sqlite3.connect(site.folder / "digest.db")) as db:
+        return db.execute("SELECT html FROM shown_rows ORDER BY shown_id").fetchall()
+
+
+def test_a_run_reads_no_old_edition_for_the_page_of_an_author_whose_rows_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path)
+    for number in range(1, 11):
+        site.run((number, ["Ada Fenwick"], "a"))
+    asked: list[date] = []
+    whole = Store.edition
+
+    def edition(self: Store, digest: str, day: date, part: int = 1) -> Edition | None:
+        asked.append(day)
+        return whole(self, digest, day, part)
+
+    monkeypatch.setattr(Store, "edition", edition)
+    site.run((11, ["Ada Fenwick"], "a"))
+    assert site.text("authors/ada-fenwick/index.html").count("<article") == 11
+    # The edition before it now links to it.
+    assert [day for day in asked if day < (NOW + timedelta(days=9)).date()] == []
+    monkeypatch.undo()
+    site.assert_as_rebuilt()
+
+
+def test_a_rebuild_believes_no_row_that_is_kept(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((1, ["Ada Fenwick"], "a"))
+    site.run((2, ["Ada Fenwick"], "a"))
+    kept, before = rows_of(site), site.files()
+    assert len(kept) == 2
+    with closing(sqlite3.connect(tmp_path / "digest.db")) as db, db:
+        db.execute("UPDATE shown_rows SET html = '<p>of another world</p>'")
+    site.run((3, ["Ada Fenwick"], "a"))
+    assert site.text("authors/ada-fenwick/index.html").count("of another world") == 2
+    with open_app(site.config) as app:
+        app.rebuild()
+    assert "of another world" not in site.text("authors/ada-fenwick/index.html")
+    assert rows_of(site)[:2] == kept
+    assert before.keys() < site.files().keys()
+
+
+def test_rows_are_made_anew_where_a_template_the_address_or_the_language_is_another(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run((1, ["Ada Fenwick"], "a"))
+    own = tmp_path / "own" / "archive"
+    own.mkdir(parents=True)
+    template = (Path(__file__).parents[1] / "templates" / "archive" / "paper.html").read_text(
+        encoding="utf-8"
+    )
+    (own / "paper.html").write_text(template.replace('class="row"', 'class="row ours"'), encoding="utf-8")
+    for number, change in enumerate(
+        ({"templates": str(own.parent)}, {"url": "https://elsewhere.example.org/"}, {"language": "de"}), 2
+    ):
+        site.config = replace(site.config, site=replace(site.config.site, **change))  # type: ignore[arg-type]
+        site.run((number, ["Ada Fenwick"], "a"))
+        page = site.text("authors/ada-fenwick/index.html")
+        assert page.count('class="row ours"') == number
+        assert page.count('<a href="https://elsewhere.example.org/papers/') == (number if number > 2 else 0)
+        with open_app(site.config) as app:
+            app.rebuild()
+        assert site.text("authors/ada-fenwick/index.html") == page
+
+
+def test_the_row_of_a_paper_without_an_id_is_not_kept_since_something_may_be_found_of_it(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    nameless = re.sub(rb"<link>https://journal.example.org/[0-9]+</link>", b"", listing([(1, ["A"], "a")]))
+    (tmp_path / "inbox" / "page.xml").write_bytes(nameless)
+    site.run_again()
+    assert site.text("categories/a/index.html").count("<article") == 1
+    assert rows_of(site) == []

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
 from digest.labels import FOLDERS
-from digest.model import Edition, EditionHead, Entry, Hit, Page, PaperRecord
+from digest.model import Edition, EditionHead, EditionTitles, Entry, Hit, Page, PaperRecord, Place
 
 if TYPE_CHECKING:
     from digest.formats.items import Item
@@ -51,10 +51,20 @@ class Made:
 
 
 class Shown(Struct, frozen=True):
-    """An entry and the edition that it stands in, which may come without its other entries."""
+    """An entry and the edition that it stands in, which may come without its other entries. `row` is it as a row of a page, where
+    an earlier run made that; `place` is where a row is kept (Place.id), 0 where none is."""
 
     entry: Entry
     edition: Edition
+    place: int = 0
+    row: str = ""
+
+
+class Kept(Struct, frozen=True):
+    """A paper of which only its row on a page is wanted, as an earlier run made it, and where it stands."""
+
+    place: Place
+    row: str
 
 
 class Channel(Struct, frozen=True, kw_only=True):
@@ -62,7 +72,7 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     `path` counts from the digest's root ("topics/vision/"); `papers` is how many it has in all. `shown` are its newest, newest
     first, each paper once: enough for page and feeds, empty where only the channel's name is wanted. `feeds` is False for
-    authors whom nobody named in the configuration: they have a page only.
+    authors whom nobody named in the configuration: they have a page only, and `older` papers that follow on it.
     """
 
     kind: Literal["topic", "category", "author", "search"]
@@ -70,6 +80,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     name: str
     papers: int
     shown: tuple[Shown, ...] = ()
+    older: tuple[Kept, ...] = ()
     feeds: bool = True
     query: str = ""
 
@@ -90,12 +101,14 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     """What is published of one digest.
 
     `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
-    `latest` are the newest editions, newest first, enough for home page and feeds. `editions` are those whose own pages
+    `latest` are the newest editions, newest first, enough for home page and feeds; `earlier` those behind them that the feed of
+    editions names. `editions` are those whose own pages
     (and months and years) are to be written; `issued` the same as they were issued, without what was found out later.
     `channels` and `records` are those whose pages are to be written, `relinked` are records of which nothing has changed but whom
     of their authors they link to, `catalogue` are all channels that have feeds, without
     entries. `author_pages` are the slugs of all authors who have a page. `chunks` are parts of the search index to be
-    written, of `chunk_count` in all. `made` is shared by all parts of a publication.
+    written, of `chunk_count` in all. `made` is shared by all parts of a publication, as are `new_rows`: those that were made, by
+    place.
     """
 
     site: SiteConfig
@@ -105,6 +118,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     url: str
     heads: tuple[EditionHead, ...] = ()
     latest: tuple[Edition, ...] = ()
+    earlier: tuple[EditionTitles, ...] = ()
     editions: tuple[Edition, ...] = ()
     issued: tuple[Edition, ...] = ()
     channels: tuple[Channel, ...] = ()
@@ -115,6 +129,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     chunks: tuple[SearchChunk, ...] = ()
     chunk_count: int = 0
     made: Made = field(default_factory=Made)
+    new_rows: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -174,8 +189,13 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     def row(self, shown: Shown, by: Callable[[PaperView], str]) -> str:
         """An entry as a row of a page."""
-        place = self._place_of(shown.edition)
-        return self.made.once("row", shown.entry, lambda: by(self.paper(shown)), (by, place))
+        if shown.row:
+            return shown.row
+        by_and_place = (by, self._place_of(shown.edition))
+        row = self.made.once("row", shown.entry, lambda: by(self.paper(shown)), by_and_place)
+        if shown.place:
+            self.new_rows[shown.place] = row
+        return row
 
     def _page_of(self, edition: Edition) -> str:
         return f"{self.url}{edition.path}"

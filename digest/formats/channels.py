@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from digest.formats import Channel, Publication, Shown
+from digest.formats import Channel, Publication
 from digest.formats.frame import archive_page, feeds_of, frame
 from digest.labels import FOLDERS
-from digest.model import Page
+from digest.model import Page, edition_path
 from digest.render import PaperView, Renderer, clean
 from digest.words import counted
 
@@ -58,7 +59,7 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         renderer.macro("archive/paper.html", "paper_row"),
     )
     for channel in publication.channels:
-        variables = _variables(publication, channel) | {"days": _days(publication, channel.shown, row)}
+        variables = _variables(publication, channel) | {"days": _days(publication, channel, row)}
         yield publication.page(f"{channel.path}index.html", page(variables))
 
 
@@ -75,7 +76,7 @@ def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
         "kinds": kinds if listed else "",
         "kinds_url": f"{publication.url}{FOLDERS[channel.kind]}/" if listed else "",
         "papers": channel.papers,
-        "shown": len(channel.shown),
+        "shown": len(channel.shown) + len(channel.older),
         "query": clean(channel.query),
         "more_url": f"{publication.url}search/?q={quote(query_of(channel))}",
     } | ({"channel_feeds": feeds_of(address)} if channel.feeds else {})
@@ -95,14 +96,14 @@ def query_of(channel: Channel) -> str:
     return f"{channel.kind}:{channel.slug}"
 
 
-def _days(publication: Publication, shown: Sequence[Shown], row: Callable[[PaperView], str]) -> list[Day]:
+def _days(publication: Publication, channel: Channel, row: Callable[[PaperView], str]) -> list[Day]:
     """`row` makes that of a paper: once for all channels that show it, as long as it is the same function."""
-    found = []
-    for (day, part), group in groupby(shown, key=lambda one: (one.edition.date, one.edition.part)):
-        papers = list(group)
-        rows = tuple(publication.row(paper, row) for paper in papers)
-        found.append(Day(day, part, publication.url + papers[0].edition.path, rows))
-    return found
+    rows = [(one.edition.date, one.edition.part, publication.row(one, row)) for one in channel.shown]
+    rows += [(one.place.date, one.place.part, one.row) for one in channel.older]
+    return [
+        Day(day, part, publication.url + edition_path(day, part), tuple(html for _, _, html in group))
+        for (day, part), group in groupby(rows, key=itemgetter(0, 1))
+    ]
 
 
 # ---------------------------------------------------------------- lists

@@ -13,7 +13,7 @@ from msgspec import Struct
 from digest.config import SiteConfig
 from digest.formats import Channel, Publication, Shown, entries
 from digest.formats.frame import FEEDS
-from digest.model import Edition, EditionHead, Entry
+from digest.model import Edition, EditionHead, EditionTitles, Entry
 from digest.render import PaperView, clean, summary_of, view_paper
 from digest.words import counted, date_words
 
@@ -193,8 +193,9 @@ def feed_id(publication: Publication, name: str) -> str:
 
 
 def make_edition_items(publication: Publication) -> list[Item]:
-    """The items of the feed of editions: the newest 50 of `latest`."""
-    newest = sorted(publication.latest, key=lambda edition: -edition.number)[:EDITIONS]
+    """The items of the feed of editions: the newest 50 of `latest` and `earlier`."""
+    known: list[Edition | EditionTitles] = [*publication.latest, *publication.earlier]
+    newest = sorted(known, key=lambda edition: -edition.number)[:EDITIONS]
     return [edition_item(edition, publication.url) for edition in newest]
 
 
@@ -266,7 +267,7 @@ def make_item(entry: Entry, edition: Edition, page: str, view: PaperView | None 
     )
 
 
-def edition_item(edition: Edition, url: str) -> Item:
+def edition_item(edition: Edition | EditionTitles, url: str) -> Item:
     """The item of an edition: what it holds, and its titles, each leading to its place on the edition's page."""
     page = f"{url}{edition.path}"
     issued = edition.issued_at.replace(microsecond=0)
@@ -301,7 +302,7 @@ def _each_once(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in map(clean, names) if name))
 
 
-def _titles(edition: Edition, page: str) -> Iterator[str]:
+def _titles(edition: Edition | EditionTitles, page: str) -> Iterator[str]:
     """The first hundred titles, picks first; a feed of fifty editions is to stay a feed that one can fetch."""
     address = escape(page)
     for entry in edition.entries[:EDITION_TITLES]:

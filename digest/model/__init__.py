@@ -239,6 +239,52 @@ class Edition(Struct, frozen=True, kw_only=True):
         return edition_path(self.date, self.part)
 
 
+class PaperTitle(Struct, frozen=True, kw_only=True):
+    """Of a paper, what it is called."""
+
+    title: str
+
+
+class EntryTitle(Struct, frozen=True, kw_only=True):
+    """Of an Entry, what a list of titles needs."""
+
+    paper: PaperTitle
+    anchor: str
+    topic: str = ""
+    change: Stream = "new"
+
+
+class SectionTitles(Struct, frozen=True, kw_only=True):
+    """Of a Section, the same."""
+
+    name: str
+    entries: tuple[EntryTitle, ...]
+
+
+class EditionTitles(Struct, frozen=True, kw_only=True):
+    """An Edition without the words of its papers, for lists that name many."""
+
+    date: date
+    part: int
+    number: int
+    issued_at: datetime
+    guid: str
+    picks: tuple[EntryTitle, ...] = ()
+    sections: tuple[SectionTitles, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.entries)
+
+    @property
+    def entries(self) -> tuple[EntryTitle, ...]:
+        return self.picks + tuple(entry for section in self.sections for entry in section.entries)
+
+    @property
+    def path(self) -> str:
+        return edition_path(self.date, self.part)
+
+
 class EditionHead(Struct, frozen=True, kw_only=True):
     """What calendars and neighbours need of an edition, without its entries."""
 
@@ -268,8 +314,10 @@ class Label(Struct, frozen=True, kw_only=True):
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a digest shows a paper: the newest edition that has it, and its position in `edition.entries`, from 1."""
+    """Where a digest shows a paper: the newest edition that has it, and its position in `edition.entries`, from 1. `id` is the
+    number of the place in the store; 0 where it has none."""
 
+    id: int = 0
     paper_id: int
     key: str
     date: date

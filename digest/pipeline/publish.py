@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from digest.mail.compose import web_copies
 from digest.model import (
     Edition,
     EditionHead,
+    EditionTitles,
     Hit,
     Mention,
     Page,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 # Where it is missing an older program published the site, or none.
 _MARK = "editions.xml"
-# So many are in memory for the feed of editions.
+# The feed of editions names no more.
 EDITIONS_PAPERS = 2000
 
 
@@ -75,6 +76,7 @@ def publish(
             published=folder,
             recent=recent,
             everything=all_of_it,
+            keep=True,
             done=done,
         )
         for pages_of in _with_the_mark_apart(made, folder.path(_MARK)) if all_of_it else (made,):
@@ -143,10 +145,12 @@ def digest_pages(
     published: _Folder | AllThere,
     recent: Sequence[Edition] | None = None,
     everything: bool = False,
+    keep: bool = False,
     done: Callable[[], None] = lambda: None,
 ) -> Iterator[Page]:
     """The pages of a digest in writing order: of each edition the mail's copies, its pages and those of its papers; then
-    channels; then months, home and feeds. `recent` are the recent_editions, where they are read already."""
+    channels; then months, home and feeds. `recent` are the recent_editions, where they are read already; with `keep` the store
+    keeps what runs to come need not make again."""
     recent = recent_editions(digest, store) if recent is None else recent
     url = config.digest_url(digest.name)
     base = Publication(
@@ -157,15 +161,18 @@ def digest_pages(
         url=url,
         heads=tuple(store.edition_heads(digest.name)),
         latest=with_found(recent, store),
+        earlier=tuple(_earlier(digest, store, recent)),
         chunk_count=0 if config.web.enabled else store.chunk_count(digest.name),
     )
-    views = Views(digest, store, base, published)
+    views = Views(digest, store, base, published, maker=renderer.fingerprint)
     for part in views.parts(editions, everything=everything):
         for edition in part.issued:  # the mail's copies show what was sent
             yield from web_copies(
                 edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
             )
         yield from parts_of(part, renderer)
+        if keep:
+            views.keep(part)
         done()
     yield from wholes_of(views.base, renderer)
 
@@ -214,21 +221,33 @@ def trial_pages(digest: DigestConfig, config: Config, renderer: Renderer, editio
 
 
 def recent_editions(digest: DigestConfig, store: Store) -> Sequence[Edition]:
-    """The editions that feeds and home page show, newest first: enough for 50 papers, all of the last 7 days, and for the feed of
-    editions up to 50, while they have no more than 2,000 papers."""
+    """The editions that feeds and home page show, newest first: enough for 50 papers, and all of the last 7 days."""
     heads = store.edition_heads(digest.name)
     if not heads:
         return []
-    newest_first = sorted(heads, key=lambda head: -head.number)
     papers, enough = 0, 0
-    for head in newest_first:
-        papers += head.papers
-        if papers - head.papers >= FEED_ITEMS and (papers > EDITIONS_PAPERS or enough == EDITIONS):
+    for head in sorted(heads, key=lambda head: -head.number):
+        if papers >= FEED_ITEMS:
             break
+        papers += head.papers
         enough += 1
     newest = max(head.date for head in heads)
     since = newest - timedelta(days=min(FEED_DAYS - 1, newest.toordinal() - 1))
     return store.latest_editions(digest.name, limit=enough, since=since)
+
+
+def _earlier(digest: DigestConfig, store: Store, recent: Sequence[Edition]) -> list[EditionTitles]:
+    """The editions that the feed of editions names behind the recent ones: up to 50 of both, while they have no more than 2,000
+    papers."""
+    newest_first = sorted(store.edition_heads(digest.name), key=lambda head: -head.number)[:EDITIONS]
+    papers = accumulate(head.papers for head in newest_first)
+    known = {edition.id for edition in recent}
+    found = (
+        store.edition_titles(digest.name, head.date, head.part)
+        for head, so_far in zip(newest_first, papers, strict=True)
+        if so_far <= EDITIONS_PAPERS and head.id not in known
+    )
+    return [edition for edition in found if edition is not None]
 
 
 def _wanted(

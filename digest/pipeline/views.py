@@ -6,15 +6,16 @@ A few at a time are in memory, so that ten years are rebuilt in as much of it as
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from digest import __version__
 from digest.config import DigestConfig, search_slugs_of, slugs_of
-from digest.formats import Channel, Publication, SearchChunk, Shown
+from digest.formats import Channel, Kept, Publication, SearchChunk, Shown
 from digest.formats.items import FEED_DAYS, FEED_ITEMS
 from digest.identity import rung
 from digest.labels import labels_of, slug_of
@@ -33,7 +34,7 @@ AUTHOR_PAPERS = 2
 SHOWN_AT_MOST = 1000
 EDITIONS_AT_ONCE = 10
 RECORDS_AT_ONCE = 200
-PLACES_AT_ONCE = 4000
+PLACES_AT_ONCE = 2000
 CHANNELS_AT_ONCE = 200
 # Keys of papers that were shown without an id and a page of their own.
 NAMELESS = frozenset({"title", "abstract", "shown"})
@@ -46,10 +47,13 @@ class Pages(Protocol):
 
 
 class Views:
-    """The publications, in parts, of one digest. `base` has what all parts share."""
+    """The publications, in parts, of one digest. `base` has what all parts share, `maker` stands for the templates of pages."""
 
-    def __init__(self, digest: DigestConfig, store: Store, base: Publication, published: Pages) -> None:
+    def __init__(
+        self, digest: DigestConfig, store: Store, base: Publication, published: Pages, *, maker: str
+    ) -> None:
         self._digest, self._store, self._published = digest, store, published
+        self._maker = f"{__version__} {base.url} {maker}"
         self._topics = slugs_of(digest.topics)
         self._followed = {slug_of(name): name for name in digest.authors}
         slugs = search_slugs_of(digest.searches)
@@ -191,14 +195,26 @@ class Views:
             if label.slug not in self._followed
         ]
         for batch in self._by_places(touched):
-            shown = self._shown({place for _, places in batch for place in places})
+            ids = {place.id for _, places in batch for place in places}
+            rows = {} if everything else self._store.rows(ids, maker=self._maker)
+            entire = [(channel, places, _entire(channel, places, rows)) for channel, places in batch]
+            shown = self._shown({place for _, places, n in entire for place in places[:n]}, rows)
             yield replace(
                 self._base,
                 channels=tuple(
-                    replace(channel, shown=tuple(shown[place] for place in places))
-                    for channel, places in batch
+                    replace(
+                        channel,
+                        shown=tuple(shown[place.id] for place in places[:n]),
+                        older=tuple(Kept(place, rows[place.id]) for place in places[n:]),
+                    )
+                    for channel, places, n in entire
                 ),
             )
+
+    def keep(self, part: Publication) -> None:
+        """To be called when the pages of a part are made: the store keeps the rows that runs to come need not make again."""
+        self._store.keep_rows(part.new_rows, maker=self._maker)
+        part.new_rows.clear()
 
     def _by_places(self, channels: Iterable[Channel]) -> Iterator[list[tuple[Channel, list[Place]]]]:
         """The channels and what they show, as many together as may be in memory: they share rows and items."""
@@ -266,12 +282,12 @@ class Views:
             hits = [hit for n, hit in enumerate(more) if n < FEED_ITEMS or hit.place.date > since]
         return [hit.place for hit in hits]
 
-    def _shown(self, places: Collection[Place]) -> dict[Place, Shown]:
-        """The entries at these places; each edition is read once, and let go of when its entries are taken."""
+    def _shown(self, places: Collection[Place], rows: Mapping[int, str]) -> dict[int, Shown]:
+        """The entries at these places, by their ids; each edition is read once, and let go of when its entries are taken."""
         by_edition: dict[tuple[date, int], list[Place]] = {}
         for place in places:
             by_edition.setdefault((place.date, place.part), []).append(place)
-        found: dict[Place, Shown] = {}
+        found: dict[int, Shown] = {}
         known = {(edition.date, edition.part): edition for edition in self._base.latest}
         for batch in _batches(sorted(by_edition), EDITIONS_AT_ONCE):
             others = [self._store.edition(self._digest.name, *at) for at in batch if at not in known]
@@ -282,7 +298,10 @@ class Views:
                 head = replace(edition, picks=(), sections=())
                 entries = edition.entries
                 for place in by_edition[edition.date, edition.part]:
-                    found[place] = Shown(entries[place.position - 1], head)
+                    # What is shown of a paper without an id changes when something is found of it.
+                    keep_as = 0 if rung(place.key) in NAMELESS else place.id
+                    entry, row = entries[place.position - 1], rows.get(place.id, "")
+                    found[place.id] = Shown(entry, head, keep_as, row)
         return found
 
     # --- the search index of a static host
@@ -321,6 +340,13 @@ def with_found(editions: Sequence[Edition], store: Store) -> tuple[Edition, ...]
         )
         for edition in editions
     )
+
+
+def _entire(channel: Channel, places: Sequence[Place], rows: Mapping[int, str]) -> int:
+    """Of how many of these places, from the first on, entries are needed: all for feeds, or up to the last without a row."""
+    if channel.feeds:
+        return len(places)
+    return next((n for n in range(len(places), 0, -1) if places[n - 1].id not in rows), 0)
 
 
 def _author_slugs(record: PaperRecord) -> set[str]:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from digest.config import SiteConfig
 from digest.labels import record_path
-from digest.model import Edition, Entry, Section
+from digest.model import Edition, EditionTitles, Entry, Section
 from digest.render.templates import Renderer as Renderer
 from digest.text import is_printable, isolate, truncate
 from digest.words import counted, date_words, day_month, in_words, time_words
@@ -259,7 +259,7 @@ def _notice(entry: Entry) -> str:
     return words[:1].upper() + words[1:]
 
 
-def summary_of(edition: Edition) -> str:
+def summary_of(edition: Edition | EditionTitles) -> str:
     """30 new papers, 3 top picks and 5 topics"""
     streams = Counter(entry.change for entry in edition.entries)
     papers = counted(edition.count, "new paper")

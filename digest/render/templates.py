@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,16 @@ class Renderer:
         self._environment.filters |= filters()
         self._environment.globals |= {"language": language}
         self._macros: dict[tuple[str, str], Callable[..., str]] = {}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that are others as soon as a template of mails or of the archive is, or the language."""
+        hashed = blake2b(str(self._environment.globals["language"]).encode(), digest_size=8)
+        for folder in self.folders:
+            for file in sorted((*folder.glob("*.html"), *folder.glob("archive/*.html"))):
+                hashed.update(f"\0{file.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
+                hashed.update(file.read_bytes())
+        return hashed.hexdigest()
 
     def render(self, template: str, **variables: object) -> str:
         """The text that a template makes of `variables`. Raises RenderError with template, line and mend."""

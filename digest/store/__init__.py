@@ -33,6 +33,7 @@ from digest.store.rates import Rates
 from digest.store.readings import Answer, ReadingRow, Readings, SourceRun, page_hash
 from digest.store.records import Records
 from digest.store.replays import Replays
+from digest.store.rows import Rows
 from digest.store.search import Search
 from digest.store.shown import Shown
 from digest.store.stories import Stories, Story
@@ -92,6 +93,7 @@ class Store(
     Replays,
     Shown,
     Records,
+    Rows,
     Search,
 ):
     """An open store. Threads may share one (on PostgreSQL they work side by side, on SQLite in turn); processes open one each."""

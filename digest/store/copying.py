@@ -50,8 +50,8 @@ TABLES = {
     "hosts": "host",
     "rates": "name",
 }
-# What is of one store: who is at work on it, and the index that each database makes in its own way.
-LEFT_OUT = ("leases", "workers", "shown_text")
+# What is of one store: who is at work on it, what is made anew, and the index that each database makes in its own way.
+LEFT_OUT = ("leases", "workers", "shown_rows", "shown_text")
 # In `meta`, what is said of the database and not of the installation.
 META_LEFT_OUT = ("schema", "engine_schema")
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from digest.errors import StoreError
-from digest.model import Decision, Edition, EditionHead, Subscriber
+from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber
 from digest.store.database import Database, Row, stamp
 from digest.store.jobs import Jobs, Spans, held_jobs
 from digest.store.known import encode_edition, plain
@@ -17,6 +17,7 @@ from digest.store.numbers import next_id
 from digest.store.subscribers import subscriber_of
 
 _decode = msgspec.json.Decoder(Edition).decode
+_decode_titles = msgspec.json.Decoder(EditionTitles).decode
 WALK = 20  # editions held in memory at once by all_editions
 READERS = 1000  # and readers while their deliveries are queued
 
@@ -212,6 +213,12 @@ class Editions(Jobs):
         with self._db.reading():
             snapshot = self._db.value("edition", digest=digest, date=day.isoformat(), part=part)
         return None if snapshot is None else _decode(snapshot)
+
+    def edition_titles(self, digest: str, day: date, part: int) -> EditionTitles | None:
+        """An edition with nothing of its papers but the titles."""
+        with self._db.reading():
+            snapshot = self._db.value("edition", digest=digest, date=day.isoformat(), part=part)
+        return None if snapshot is None else _decode_titles(snapshot)
 
     def latest_editions(self, digest: str, *, limit: int, since: date | None = None) -> list[Edition]:
         """The newest `limit` editions, and beyond them all since a date; newest first, in the order of their numbers."""

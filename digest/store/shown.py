@@ -302,8 +302,10 @@ def id_range(since: date | None, until: date | None) -> tuple[int, int]:
 
 def place_of(row: Row) -> Place:
     """A row that begins with id, paper_id, key, date, part, position."""
-    _, paper_id, key, day, part, position = row[:6]
-    return Place(paper_id=paper_id or 0, key=key, date=date.fromisoformat(day), part=part, position=position)
+    id_, paper_id, key, day, part, position = row[:6]
+    return Place(
+        id=id_, paper_id=paper_id or 0, key=key, date=date.fromisoformat(day), part=part, position=position
+    )
 
 
 def hits_of(db: Database, rows: Sequence[Row]) -> list[Hit]:

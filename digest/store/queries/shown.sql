@@ -98,3 +98,9 @@ SELECT COUNT(*) FROM (
     UNION ALL
     SELECT digest FROM (SELECT digest FROM shown WHERE digest > :digest LIMIT 1) AS beyond
 ) AS others;
+
+-- name: keep_row(id, maker, html)*!
+INSERT INTO shown_rows (shown_id, maker, html)
+SELECT id, :maker, :html FROM shown WHERE id = :id
+ON CONFLICT (shown_id) DO UPDATE SET maker = excluded.maker, html = excluded.html
+WHERE shown_rows.maker <> excluded.maker OR shown_rows.html <> excluded.html;

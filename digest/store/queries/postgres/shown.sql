@@ -75,3 +75,6 @@ ON CONFLICT (digest, key) DO NOTHING;
 
 -- name: mark_reworded(ids)!
 UPDATE shown SET reworded = 1 WHERE paper_id = ANY (CAST(:ids AS integer[]));
+
+-- name: kept_rows(ids, maker)
+SELECT shown_id, html FROM shown_rows WHERE shown_id = ANY (CAST(:ids AS bigint[])) AND maker = :maker;

@@ -76,3 +76,6 @@ ON CONFLICT (digest, key) DO NOTHING;
 
 -- name: mark_reworded(ids)!
 UPDATE shown SET reworded = 1 WHERE paper_id IN (SELECT value FROM json_each(:ids));
+
+-- name: kept_rows(ids, maker)
+SELECT r.shown_id, r.html FROM json_each(:ids) AS asked CROSS JOIN shown_rows r ON r.shown_id = asked.value WHERE r.maker = :maker;
