@@ -42,8 +42,9 @@ def clean(text: str) -> str:
 
 def line_and_clean(text: str) -> tuple[str, str]:
     """`text` with its white space collapsed, and what `clean` makes of it: one and the same string where nothing is to be done."""
+    if _is_plain(text) and not ("  " in text or text[:1] == " " or text[-1:] == " "):
+        return text, text  # as most are
     line, printable = _line(text)
-    # Most texts need nothing more: searches for one character each, 2 µs for an abstract.
     if printable and _is_plain(line):
         return line, line
     text = decode_entities(line) if "&" in line else line
@@ -71,18 +72,21 @@ def _line(text: str) -> tuple[str, bool]:
     return text, printable or is_printable(text)
 
 
+_PLAIN_ASCII = bytes({*range(32, 127)} - {*b"&<\\$~`"})
+
+
 def _is_plain(text: str) -> bool:
-    return not ("&" in text or "<" in text or "\\" in text or "$" in text or "~" in text or "`" in text)
+    """Can every character be shown, and does none begin what is to be decoded?"""
+    if text.isascii():
+        return not text.encode().translate(None, _PLAIN_ASCII)
+    return is_printable(text) and not any(sign in text for sign in "&<\\$~`")
 
 
 def are_clean(texts: Sequence[str]) -> bool:
     """Are these what `clean` would make of them, and none empty? Where it says no, some may be all the same."""
     row = f"|{'|'.join(texts)}|"
-    return (
-        is_printable(row)
-        and _is_plain(row)
-        and not ("  " in row or " |" in row or "| " in row or "||" in row)
-    )
+    gaps = "  " in row or " |" in row or "| " in row or "||" in row
+    return not gaps and _is_plain(row)
 
 
 def one_line(text: str) -> str:
@@ -176,13 +180,8 @@ def strip_tags(text: str) -> str:
         if bare not in _TAG_NAMES and prefix not in ("jats", "mml", "m"):
             return found[0]
         # `x <b> y`: one letter without its closing tag is rather a variable.
-        if (
-            len(bare) == 1
-            and bare != "p"
-            and not found["end"]
-            and not found["attributes"]
-            and name not in closed
-        ):
+        is_letter = len(bare) == 1 and bare != "p"
+        if is_letter and not found["end"] and not found["attributes"] and name not in closed:
             return found[0]
         return " " if bare in _BLOCK_NAMES else ""
 

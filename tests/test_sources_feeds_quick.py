@@ -18,6 +18,7 @@ from digest.errors import ParseError
 from digest.model import Listing
 from digest.sources import _item, _items, _items_quick
 from digest.sources._item import Feed
+from quick_pages import changed
 
 LISTINGS = Path(__file__).parent / "listings"
 ATOM = 'xmlns="http://www.w3.org/2005/Atom"'
@@ -152,6 +153,119 @@ def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_what_a_tree_may_see_otherwise_is_left_to_it(body: str | bytes) -> None:
     assert _items_quick.read(listing(body)) is None
+
+
+ILL_FORMED = [
+    "<id>urn:x:1</ID>", "<id>urn:x:1</id2>", "<id>urn:x:1</id id>", "<id>urn:x:1</id\xa0>", "<id>1</id", "<id>1<id>", "<id",
+    "<>", "</>", "<", "<<id/>", "<id a>1</id>", "<id a=b>1</id>", "<id a='1'b='2'/>", "<id a='1' a='2'/>", "<id / >",
+    "<id a='1'/ >", "<1d/>", "<-id/>", "<a:b:c/>", "<:id/>", "<id:/>", "<id a='&'/>", "<id a='&x;'/>", "<id>&</id>",
+    "<id>&amp</id>", "<id>&AMP;</id>", "<id>&#;</id>", "<id>&#x;</id>", "<id>&#x1;</id>", "<id>&#0;</id>",
+    "<id>&#xD800;</id>", "<id>&#xFFFE;</id>", "<id>&#x110000;</id>", "<id>&#1114112;</id>", "<id>&#99999999999;</id>",
+    "<id>&#X41;</id>", "<id>&#a;</id>", "<id>]]></id>", "<id>\x01</id>", "<id>\x0c</id>", "<id>\ufffe</id>",
+    "<id>\uffff</id>", "<id\x0ca='1'/>", "<id/x>", "<id a = '1' =/>", "<!id>", "<?id?>", "<a:id/>", "<id a:b='1'/>",
+    "<id xmlns:a=''/>", "<id xmlns:xml='urn:x'/>", "<id xmlns:xmlns='urn:x'/>", "<id xmlns:a='urn:x' xmlns:a='urn:x'/>",
+    "<id xmlns:a='urn:x'><a:b/></id>", "<x xmlns:a='urn:x'/><a:x/>", "<id xmlns:a='urn:x' xmlns:b='urn:x' a:c='1' b:c='2'/>",
+    "<id xmlns='urn:x'/>", "<id xmlns:a='http://www.w3.org/XML/1998/namespace'/>", "<source><id></source></id>",
+    "<source><a></b></source>", "<author><name></author></name>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ILL_FORMED)
+def test_what_is_not_well_formed_is_left_to_who_can_mend_it(wrong: str) -> None:
+    for body in (atom(ENTRY.replace("</entry>", f"{wrong}</entry>")), atom(f"{wrong}{ENTRY}")):
+        assert _items_quick.read(listing(body)) is None
+    source = f"<source>{wrong}</source></entry>"
+    assert _items_quick.read(listing(atom(ENTRY.replace("</entry>", source)))) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{atom(ENTRY)}x",
+        f"{atom(ENTRY)}<x/>",
+        f"{atom(ENTRY)}</feed>",
+        f"{atom(ENTRY)}<!-- that was it -->",
+        atom(ENTRY).replace("?>", "?>x"),
+        atom(ENTRY).replace("'1.0'", "'1.0' encoding='utf-8' encoding='utf-8'"),
+        atom(ENTRY).replace("'1.0'", "'1.0' lang='en'"),
+        atom(ENTRY).replace("?>", ">"),
+        atom(ENTRY).replace("</feed>", "</feed"),
+        atom(ENTRY).encode().replace(b"Knots", b"Kn\xffts"),
+        atom(ENTRY).encode().replace(b"Knots", b"Kn\xed\xa0\x80ts"),
+        atom(ENTRY).encode().replace(b"Knots", b"Kn\xc0\x80ts"),
+        "<",
+        "<feed",
+        f"<feed {ATOM}",
+        f"<feed {ATOM}>",
+        f"<feed {ATOM}/>",
+    ],
+)
+def test_a_document_is_sound_from_its_first_sign_to_its_last(body: str | bytes) -> None:
+    assert _items_quick.read(listing(body)) is None
+
+
+def test_of_tags_that_differ_in_their_values_only_each_has_its_own() -> None:
+    related, pdf = 'rel="related" type="application/pdf"/>', "rel='related' type='application/pdf'/>"
+    links = (
+        f'<link href="https://a.example.org/1" rel="alternate"/><link href="https://a.example.org/2.pdf" {related}',
+        f'<link href="https://b.example.org/1?a=1&amp;b=2" rel="alternate"/><link href="https://b.example.org/2.pdf" {related}',
+        f"""<link href='https://c.example.org/"1"' rel='alternate'/><link href='https://c.example.org/"2".pdf' {pdf}""",
+        f"""<link rel="alternate" href="https://d.example.org/it's"/><link href="https://d.example.org/\n2" {related}""",
+    )
+    feed = _items_quick.read(
+        listing(atom("".join(f"<entry><title>T</title>{link}</entry>" for link in links)))
+    )
+    assert feed is not None
+    assert [(item.link, item.pdf) for item in feed.items] == [
+        ("https://a.example.org/1", "https://a.example.org/2.pdf"),
+        ("https://b.example.org/1?a=1&b=2", "https://b.example.org/2.pdf"),
+        ('https://c.example.org/"1"', 'https://c.example.org/"2".pdf'),
+        ("https://d.example.org/it's", "https://d.example.org/ 2"),
+    ]
+
+
+RICH = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"'
+    ' xmlns:o="http://a9.com/-/spec/opensearch/1.1/"><title type="html">Knots &amp; ropes &#8211; &#x1F9F6;</title>'
+    '<link href="https://f.example.org/" rel="self"/><o:totalResults>2</o:totalResults>'
+    "<entry><id>https://f.example.org/abs/1v2</id><title>Of knots</title>"
+    "<summary> We tie &lt;i&gt;them&lt;/i&gt; &gt; once.\n</summary>"
+    '<author><name>Bo Ek</name><aff xmlns="http://www.w3.org/2005/Atom">Hut</aff></author><author><name>Ada Ö</name></author>'
+    '<category term="cs.DB" scheme="http://s.example.org/"/>'
+    '<link href="https://f.example.org/abs/1v2" rel="alternate" type="text/html"/>'
+    '<link title="pdf" href="https://f.example.org/pdf/1v2" rel="related" type="application/pdf"/>'
+    '<arxiv:comment xmlns:arxiv="http://arxiv.org/schemas/atom">9 pages</arxiv:comment>'
+    '<arxiv:primary_category xmlns:arxiv="http://arxiv.org/schemas/atom" term="cs.DB"/></entry>\n'
+    "<entry xml:base='/y/'><id>urn:2</id><title>Of ropes</title><published>2026-11-19T06:00:00Z</published>"
+    "<source><title>No</title><x><y/></x></source><link href='z'/><content/></entry></feed>\n"
+)
+XML_PIECES = (
+    "< > & \" ' = / ] ]]> <!-- --> <![CDATA[ <?x ?> </a> <a> <a/> <a:b/> &amp; &#9; &#0; &lt &#x41; </entry> <entry> <entry/>"
+    ' </title> <title> <title/> xmlns \txmlns:a="urn:a" \txmlns="urn:a" \txmlns:arxiv="urn:a" a: o: xml: \ta="1" \ta=\'1\''
+    ' \to:a="1" \txml:id="a" \txml:base="/x" \0 \x0b \x0c \r \n \x85 \xa0 \ufeff \ufffe <author> </author> <name> </name>'
+    ' <link> <link\thref="x"/> <source> </source> ID É </feed> <feed> <channel> <item>'
+)
+
+
+@pytest.mark.parametrize("count", sizes(2_000, 60_000))
+def test_a_feed_changed_anywhere_is_read_as_its_tree_would_be_or_not_at_all(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rnd, read = random.Random(5), 0
+    for number in range(count):
+        feed = listing(changed(rnd, RICH, XML_PIECES.split(" ")).encode("utf-8", "replace"))
+        if quick := _items_quick.read(feed):
+            assert quick == by_tree(feed, monkeypatch), (number, feed.body)
+            read += 1
+    assert read > count / 20  # or little was compared
+
+
+@pytest.mark.parametrize("wrong", ['"', ' "', '/"', ' rel="', "'", " rel='1"])
+def test_a_tag_like_others_and_one_sign_more_is_no_tag(wrong: str) -> None:
+    links = [f'<link href="https://a.example.org/{n}"{end}/>' for n, end in enumerate(["", "", wrong, ""])]
+    body = atom("".join(f"<entry><title>T</title>{link}</entry>" for link in links))
+    assert _items_quick.read(listing(body)) is None
+    assert _items_quick.read(listing(body.replace(f'2"{wrong}/>', '2"/>'))) is not None
 
 
 @pytest.mark.parametrize("place", ["title", "id", "other"])
