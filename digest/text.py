@@ -77,9 +77,8 @@ _PLAIN_ASCII = bytes({*range(32, 127)} - {*b"&<\\$~`"})
 
 def _is_plain(text: str) -> bool:
     """Can every character be shown, and does none begin what is to be decoded?"""
-    if text.isascii():
-        return not text.encode().translate(None, _PLAIN_ASCII)
-    return is_printable(text) and not any(sign in text for sign in "&<\\$~`")
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _PLAIN_ASCII)
+    return not rest or (min(rest) > 127 and rest.decode("utf-8", "surrogatepass").isprintable())
 
 
 def are_clean(texts: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """[Page] → files below `site.output`: temporaries, sync, rename in the order given; unchanged bytes untouched."""
 
 # Paths are strings here: a Path for each of a thousand files would take longer than their renames (2026-11).
-# ruff: noqa: PTH105, PTH108, PTH113, PTH116
+# ruff: noqa: PTH102, PTH103, PTH105, PTH108, PTH113, PTH116
 
 from __future__ import annotations
 
@@ -257,7 +257,10 @@ def _opened(temporary: str, folder: str) -> int:
     try:
         return os.open(temporary, _NEW, 0o666)
     except FileNotFoundError:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        try:
+            os.mkdir(folder)
+        except OSError:
+            os.makedirs(folder, exist_ok=True)
         return os.open(temporary, _NEW, 0o666)
 
 
