@@ -6,8 +6,9 @@ about us, or about one mail, and never costs a reader the next one.
 
 from __future__ import annotations
 
-import re
 from typing import Literal
+
+from digest.patterns import late
 
 Stage = Literal["connect", "mail", "rcpt", "data"]
 Verdict = Literal["accepted", "retry", "back-off", "suppress", "soft", "stop", "rejected"]
@@ -18,24 +19,22 @@ NOT_LET_IN = frozenset({530, 534, 535, 538})
 _NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 _BAD_SENDER = frozenset({"5.1.7", "5.1.8"})
 _TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+_ENHANCED = late(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
 # Without an enhanced code the words decide; so they do behind 5.1.0 and 5.0.0, which say "other".
 _SAYS_NOTHING = frozenset({"5.0.0", "5.1.0", "5.2.0"})
-_UNKNOWN_WORDS = re.compile(
+_UNKNOWN_WORDS = late(
     r"user (?:is |was )?(?:unknown|not found)|unknown (?:user|recipient|mailbox|local part)"
     r"|no such (?:user|mailbox|recipient|person|address)"
     r"|(?:mailbox|recipient|address|user|account) (?:was |is )?(?:not found|unknown|disabled|inactive)"
     r"|(?:does not|doesn't|does no longer|no longer) exist|no mailbox (?:here|by that name)"
     r"|not a (?:known|valid) (?:user|mailbox|recipient)|invalid (?:mailbox|recipient|user)"
 )
-_POLICY_WORDS = re.compile(
+_POLICY_WORDS = late(
     r"block|spam|policy|denied|relay|blacklist|denylist|listed|banned|reputation|not authori[sz]ed|sender"
     r"|dmarc|\bspf\b|dkim|rate limit|not allowed|not permitted|prohibited|authentication"
 )
-_FULL_WORDS = re.compile(
-    r"quota|mailbox (?:is )?full|full mailbox|insufficient|exceeded storage|over its limit"
-)
-_LARGE_WORDS = re.compile(r"too (?:large|big|long)|exceeds .*size|size .*exceed")
+_FULL_WORDS = late(r"quota|mailbox (?:is )?full|full mailbox|insufficient|exceeded storage|over its limit")
+_LARGE_WORDS = late(r"too (?:large|big|long)|exceeds .*size|size .*exceed")
 
 
 def enhanced_code(text: str) -> str | None:
