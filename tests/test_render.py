@@ -125,6 +125,25 @@ def test_a_faulty_template_is_named_with_line_and_mend(
     assert "delete your copy" in str(caught.value)
 
 
+def test_the_fingerprint_is_another_as_soon_as_a_template_or_the_language_is(tmp_path: Path) -> None:
+    def fingerprint(language: str = "en") -> str:
+        return Renderer([tmp_path], language=language).fingerprint
+
+    seen = [fingerprint(), fingerprint("de")]
+    (tmp_path / "archive").mkdir()
+    for name, text in (("archive/a.html", "A"), ("archive/a.html", "B"), ("b.html", "B"), ("b.html", "")):
+        (tmp_path / name).write_text(text)
+        seen.append(fingerprint())
+    assert len(set(seen)) == len(seen)
+    (tmp_path / "feeds").mkdir()
+    (tmp_path / "feeds" / "index.html").write_text("where somebody's templates are the folder of everything")
+    (tmp_path / "notes.txt").write_text("not a template")
+    assert fingerprint() == seen[-1]
+    (tmp_path / "c.html").mkdir()
+    (tmp_path / "d.html").symlink_to(tmp_path / "nowhere")
+    assert fingerprint() == fingerprint() != seen[-1]
+
+
 def test_a_missing_template_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(RenderError, match=f"nowhere.html: not found in {tmp_path}"):
         Renderer([tmp_path]).render("nowhere.html")

@@ -213,8 +213,9 @@ class Views:
 
     def keep(self, part: Publication) -> None:
         """To be called when the pages of a part are made: the store keeps the rows that runs to come need not make again."""
-        self._store.keep_rows(part.new_rows, maker=self._maker)
-        part.new_rows.clear()
+        if part.new_rows:
+            self._store.keep_rows(part.new_rows, maker=self._maker)
+            part.new_rows.clear()
 
     def _by_places(self, channels: Iterable[Channel]) -> Iterator[list[tuple[Channel, list[Place]]]]:
         """The channels and what they show, as many together as may be in memory: they share rows and items."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -53,7 +53,8 @@ class Renderer:
         for folder in self.folders:
             for file in sorted((*folder.glob("*.html"), *folder.glob("archive/*.html"))):
                 hashed.update(f"\0{file.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
-                hashed.update(file.read_bytes())
+                with suppress(OSError):  # of which whoever asks for this one is told
+                    hashed.update(file.read_bytes())
         return hashed.hexdigest()
 
     def render(self, template: str, **variables: object) -> str:

@@ -53,9 +53,8 @@ def read(listing: Listing) -> Feed | None:
 _CHARACTERS = ((9, 10, 13), range(32, 0xD800), range(0xE000, 0xFFFE), range(0x10000, 0x110000))
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r"})
 _DECLARATION = late(
-    rb"<\?xml\s+version\s*=\s*(?:\"1\.0\"|'1\.0')(?:\s+encoding\s*=\s*(?:\"utf-8\"|'utf-8'))?"
-    rb"(?:\s+standalone\s*=\s*(?:\"(?:yes|no)\"|'(?:yes|no)'))?\s*\?>\s*(?=<)",
-    re.I,
+    rb"<\?xml\s+version\s*=\s*(?:\"1\.0\"|'1\.0')(?:\s+encoding\s*=\s*(?i:\"utf-8\"|'utf-8'))?"
+    rb"(?:\s+standalone\s*=\s*(?:\"(?:yes|no)\"|'(?:yes|no)'))?\s*\?>\s*(?=<)"
 )
 _WRONG_REFERENCE = late(r"&(?!amp;|lt;|gt;|quot;|apos;|#[0-9]+;|#x[0-9a-fA-F]+;)")
 _NUMBERED = late(r"&#(?:x0*+([0-9a-fA-F]*)|0*+([0-9]*));")
