@@ -232,7 +232,8 @@ def _value(hint: Any, value: Any, what: str, where: str, problems: list[str]) ->
     except (msgspec.ValidationError, tomllib.TOMLDecodeError, RecursionError) as error:
         # Headers of a source hold its key; what is told here ends in logs.
         told = "…" if what.endswith(('"password"', '"headers"', '"secret_key"')) else value
-        problems.append(f"{what} is wrong: {_wanted(hint, told, error)}.")
+        wanted = _wanted(hint, told, error)
+        problems.append(f"{what} is wrong: {wanted}" + ("" if wanted.endswith("?") else "."))
         return None
 
 
@@ -258,7 +259,10 @@ def _as_wanted(value: Any, hint: Any) -> Any:
 def _wanted(hint: Any, value: Any, error: Exception) -> str:
     if typing.get_origin(hint) is Literal:
         choices = [str(choice) for choice in typing.get_args(hint)]
-        return f"{value!r} is not one of {', '.join(choices)}. {nearest(str(value), choices)}".rstrip(". ")
+        known = ", ".join(choices)  # named once
+        return f"{value!r} is not one of {known}. {nearest(str(value), choices)}".removesuffix(
+            f". Known: {known}."
+        )
     names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
     bare = list(
         typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else [hint]

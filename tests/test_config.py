@@ -121,6 +121,10 @@ def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path)
         (SMALL + "[mial]\n", ["unknown table [mial]", '"mail"']),
         (SMALL + '[mail]\ntransprt = "smtp"\n', ["[mail]", 'unknown key "transprt"', '"transport"']),
         (SMALL + '[mail]\ntransport = "pigeon"\n', ["'pigeon' is not one of folder, smtp"]),
+        (
+            SMALL + '[mail]\ntransport = "foldr"\n',
+            ["'foldr' is not one of folder, smtp. Did you mean \"folder\"?"],
+        ),
         (SMALL + '[mail]\nfrom = "a@b@c"\n', ['"from"', "Write from ="]),
         (SMALL + '[mail]\nfrom = "A <a@x.example>, B <b@x.example>"\n', ['"from"']),
         (SMALL + '[mail]\nfrom = "Digest <d@-x-.example>"\n', ['"from"']),
@@ -166,6 +170,13 @@ def test_a_fault_is_named_with_its_mend(tmp_path: Path, text: str, words: list[s
     found = "\n".join(problems(tmp_path, text))
     for word in ["config.toml", *words]:
         assert word in found
+
+
+def test_a_choice_that_there_is_not_names_those_there_are_once(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, SMALL + '[mail]\ntransport = "pigeon"\n')
+    assert found.endswith("""'pigeon' is not one of folder, smtp.""")
+    (found,) = problems(tmp_path, SMALL + '[mail]\ntransport = "foldr"\n')
+    assert found.endswith('Did you mean "folder"?')
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e300"])
