@@ -102,13 +102,11 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
     `latest` are the newest editions, newest first, enough for home page and feeds; `earlier` those behind them that the feed of
-    editions names. `editions` are those whose own pages
-    (and months and years) are to be written; `issued` the same as they were issued, without what was found out later.
-    `channels` and `records` are those whose pages are to be written, `relinked` are records of which nothing has changed but whom
-    of their authors they link to, `catalogue` are all channels that have feeds, without
-    entries. `author_pages` are the slugs of all authors who have a page. `chunks` are parts of the search index to be
-    written, of `chunk_count` in all. `made` is shared by all parts of a publication, as are `new_rows`: those that were made, by
-    place.
+    editions names. `editions` are those whose own pages (and months and years) are to be written; `issued` the same as they were
+    issued, without what was found out later. `channels` and `records` are those whose pages are to be written, `relinked` are
+    records of which nothing has changed but whom of their authors they link to, `catalogue` are all channels that have feeds,
+    without entries. `author_pages` are the slugs of all authors who have a page. `chunks` are parts of the search index to be
+    written, of `chunk_count` in all. All parts of a publication share `made` and `new_rows`, the rows that were made, by place.
     """
 
     site: SiteConfig
