@@ -145,10 +145,19 @@ def ids_in(text: bytes) -> set[str]:
 
 
 class Digest(Program):
+    """Ours; with `lean` without pages of papers, authors and categories."""
+
     name = "digest"
 
+    def __init__(
+        self, folder: Path, papers: Papers, *, seen: int = 0, subscribers: int = 1, lean: bool = False
+    ) -> None:
+        super().__init__(folder, papers, seen=seen, subscribers=subscribers)
+        self._pages = "pages = []" if lean else ""
+
     def prepare(self, port: int) -> None:
-        (self.folder / "config.toml").write_text(_CONFIG.format(port=port), encoding="utf-8")
+        config = _CONFIG.format(port=port, pages=self._pages)
+        (self.folder / "config.toml").write_text(config, encoding="utf-8")
         store = self.folder / "digest.db"
         if self.seen > self.papers.listed:
             add_seen(store, self.seen - self.papers.listed)
@@ -241,6 +250,7 @@ path = "feed.xml"
 [[digest]]
 name = "daily"
 updates = false
+{pages}
 topics = [
   {{ name = "Language", any = ["language", "token"], categories = ["cs.CL"] }},
   {{ name = "Vision", any = ["visual", "image"] }},

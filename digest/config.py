@@ -102,9 +102,13 @@ class SearchConfig(Struct, frozen=True, kw_only=True):
     slug: str = ""
 
 
+# What can have pages of its own in the archive, beside editions, topics and what the operator names.
+PAGES = ("papers", "authors", "categories")
+
+
 class DigestConfig(Struct, frozen=True, kw_only=True):
     """What goes into one digest, and when. `path` is its folder below `site.url` (empty: the root). `authors` are names that have
-    feeds of their own, `searches` saved searches."""
+    feeds of their own, `searches` saved searches; `pages` are those of PAGES of which each has a page."""
 
     name: str
     title: str = ""
@@ -122,6 +126,7 @@ class DigestConfig(Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     searches: tuple[SearchConfig, ...] = ()
+    pages: tuple[str, ...] = PAGES
 
 
 class SmtpConfig(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from conftest import sizes
 from digest.app import App, open_app
@@ -202,12 +203,15 @@ def steps(folder: Path, seed: int) -> Iterator[dict[str, Any]]:
         now += timedelta(hours=2) if kind == "half" else timedelta(days=dice.choice((1, 1, 1, 3)))
 
 
-def configured(folder: Path, *, web: bool = True) -> Config:
+def configured(folder: Path, *, web: bool = True, pages: tuple[str, ...] | None = None) -> Config:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("arxiv", "hub", "dump"):
         (folder / name).mkdir()
     (folder / "config.toml").write_text(CONFIG.format(web=str(web).lower()), encoding="utf-8")
-    return load_config(folder / "config.toml", {})
+    config = load_config(folder / "config.toml", {})
+    if pages is None:
+        return config
+    return replace(config, digest=tuple(replace(digest, pages=pages) for digest in config.digest))
 
 
 def bytes_below(folder: Path) -> dict[str, bytes]:
@@ -245,8 +249,10 @@ def happened(app: App) -> set[str]:
     return kinds
 
 
-def prove(folder: Path, editions: int, seed: int, *, web: bool = True) -> str:
-    config = configured(folder, web=web)
+def prove(
+    folder: Path, editions: int, seed: int, *, web: bool = True, pages: tuple[str, ...] | None = None
+) -> str:
+    config = configured(folder, web=web, pages=pages)
     output = folder / "feeds"
     issued = runs = 0
     for step in steps(folder, seed):
@@ -278,6 +284,11 @@ def test_twelve_editions_published_one_by_one_are_those_of_a_rebuild(
     tmp_path: Path, seed: int, web: bool
 ) -> None:
     prove(tmp_path / "here", 12, seed, web=web)
+
+
+@pytest.mark.parametrize("pages", [(), pytest.param(("papers",), marks=pytest.mark.torture)], ids=str)
+def test_so_are_those_of_an_archive_with_fewer_kinds_of_pages(tmp_path: Path, pages: tuple[str, ...]) -> None:
+    prove(tmp_path / "here", 12, 1, web=False, pages=pages)
 
 
 @pytest.mark.torture

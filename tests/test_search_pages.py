@@ -141,7 +141,7 @@ def test_results_show_every_text_as_text() -> None:
     publication = publication_of(rich())
     query = parse_query('b* script* alert* 7* "bold claims"')
     papers = tuple(
-        view_hit(hit_of(e.paper, DAY, n, e.topic), query, "/") for n, e in enumerate(odd().entries)
+        view_hit(hit_of(e.paper, DAY, n, e.topic), query, publication) for n, e in enumerate(odd().entries)
     )
     found = SearchView(
         query='"><script>alert(1)</script>',

@@ -1,10 +1,10 @@
-"""What is wrong with the keys that decide what readers see: theme, followed authors, saved searches."""
+"""What is wrong with the keys that decide what readers see: theme, followed authors, saved searches, kinds of pages."""
 
 from __future__ import annotations
 
 import re
 
-from digest.config import DigestConfig, SiteConfig
+from digest.config import PAGES, DigestConfig, SiteConfig, nearest
 
 
 def theme_problems(site: SiteConfig) -> list[str]:
@@ -14,8 +14,17 @@ def theme_problems(site: SiteConfig) -> list[str]:
 
 
 def view_problems(digest: DigestConfig) -> list[str]:
-    """Of `authors` and `searches`; what a query says, searching.py judges."""
+    """Of `authors`, `searches` and `pages`; what a query says, searching.py judges."""
     found = [
+        f'"pages" has "{name}", of which there are no pages. {nearest(name, list(PAGES))}'
+        for name in digest.pages
+        if name not in PAGES
+    ]
+    if "authors" in digest.pages and "papers" not in digest.pages:
+        found.append(
+            '"pages" has "authors" without "papers", whose pages lead to theirs. Add "papers", or take "authors" out.'
+        )
+    found += [
         f'"authors" has {name!r}, which is no name. Write it as the papers do, "Ada Fenwick".'
         for name in digest.authors
         if not re.search(r"\w", name)

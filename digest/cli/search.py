@@ -44,13 +44,15 @@ def search(console: Console, words: Sequence[str], limit: int, digests: Sequence
 
 
 def _paper(hit: Hit, config: Config) -> dict[str, Any]:
-    """A paper as --json has it: its address at its source, and that of its own page."""
-    from digest.formats.search import source_url
+    """A paper as --json has it: its address at its source, and that of its own page, or else of its place in its edition's; ""
+    where its digest is none any more."""
+    from digest.formats.search import place_path, source_url
     from digest.labels import record_path
 
     place, paper = hit.place, hit.paper
     day = place.date.isoformat()
-    known = hit.digest in [digest.name for digest in config.digest]
+    pages = next((digest.pages for digest in config.digest if digest.name == hit.digest), None)
+    path = record_path(place.key) if pages and "papers" in pages else place_path(place)
     return {
         "key": place.key,
         "title": paper.title,
@@ -60,7 +62,7 @@ def _paper(hit: Hit, config: Config) -> dict[str, Any]:
         "digest": hit.digest,
         "topic": hit.topic,
         "url": source_url(hit),
-        "page": f"{config.digest_url(hit.digest)}{record_path(place.key)}" if known else "",
+        "page": "" if pages is None else config.digest_url(hit.digest) + path,
     }
 
 

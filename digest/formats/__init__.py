@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from msgspec import Struct, field
 
 from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
-from digest.labels import FOLDERS
+from digest.labels import FOLDERS, record_path
 from digest.model import Edition, EditionHead, EditionTitles, Entry, Hit, Page, PaperRecord, Place
 
 if TYPE_CHECKING:
@@ -140,6 +140,11 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         return frozenset(channel.slug for channel in self.catalogue if channel.kind == "topic")
 
     @property
+    def has_records(self) -> bool:
+        """Whether each paper has a page of its own."""
+        return "papers" in self.digest.pages
+
+    @property
     def folder(self) -> str:
         """The digest's folder below `site.output`: "" or with a final slash."""
         return f"{self.digest.path}/" if self.digest.path else ""
@@ -181,7 +186,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         entry, edition = shown.entry, shown.edition
 
         def make() -> PaperView:
-            return view_paper(entry, self._page_of(edition), root=self.url)
+            return view_paper(entry, self._page_of(edition), root=self.url if self.has_records else "")
 
         return self.made.once("paper", entry, make, self._place_of(edition))
 
@@ -194,6 +199,10 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         if shown.place:
             self.new_rows[shown.place] = row
         return row
+
+    def record_url(self, key: str) -> str:
+        """The address of a paper's own page; "" where papers have none."""
+        return f"{self.url}{record_path(key)}" if self.has_records else ""
 
     def _page_of(self, edition: Edition) -> str:
         return f"{self.url}{edition.path}"

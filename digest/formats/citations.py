@@ -19,7 +19,6 @@ from msgspec import Struct
 
 from digest.formats import Publication
 from digest.formats.names import Name, name_of
-from digest.labels import record_path
 from digest.model import Page, Paper
 from digest.render import Renderer, clean, safe_url
 
@@ -68,7 +67,7 @@ class Citation(Struct, frozen=True, kw_only=True, dict=True):
 
 
 def citation_of(paper: Paper, page: str) -> Citation:
-    """The facts of a paper; `page` is the address of its own page here."""
+    """The facts of a paper; `page` is the address under which it is found here."""
     arxiv, doi = paper.ids.get("arxiv", ""), paper.ids.get("doi", "")
     arxiv = arxiv if arxiv and _ARXIV.fullmatch(arxiv) else ""
     doi = doi if doi and _DOI.fullmatch(doi) else ""
@@ -351,8 +350,11 @@ def meta(citation: Citation, page: str) -> list[tuple[str, str]]:
 def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`YYYY/MM/DD/papers.bib` and `papers.ris` of each edition to be written, papers in the order of its page."""
     for edition in publication.editions:
+        page = publication.url + edition.path
         cited = [
-            citation_of(entry.paper, publication.url + record_path(entry.paper.key))
+            citation_of(
+                entry.paper, publication.record_url(entry.paper.key) or f"{page}#{quote(entry.anchor)}"
+            )
             for entry in edition.entries
         ]
         yield publication.page(f"{edition.path}papers.bib", bibtex(cited))

@@ -112,10 +112,10 @@ class HitView(Struct, frozen=True, kw_only=True):
     date: str
 
 
-def view_hit(hit: Hit, query: Query, url: str) -> HitView:
-    """A paper in words; `url` is the address of its digest's root."""
+def view_hit(hit: Hit, query: Query, publication: Publication) -> HitView:
+    """A paper in words. `record_url` is "" where papers have no pages of their own."""
     paper = hit.paper
-    place = f"{url}{place_path(hit.place)}"
+    place = f"{publication.url}{place_path(hit.place)}"
     return HitView(
         title=pieces(clean(paper.title) or "(untitled)", query, field="title"),
         snippet=snippet(clean(gist(paper.abstract, paper.gist)), clean(paper.abstract), query),
@@ -123,7 +123,7 @@ def view_hit(hit: Hit, query: Query, url: str) -> HitView:
         organization=truncate(clean(paper.organization or ""), 80),
         url=source_url(hit) or place,
         page_url=place,
-        record_url=f"{url}{record_path(hit.place.key)}",
+        record_url=publication.record_url(hit.place.key),
         date=date_words(hit.place.date),
     )
 
@@ -164,14 +164,15 @@ def place_path(place: Place) -> str:
 
 def _chunk(publication: Publication, chunk: SearchChunk) -> bytes:
     topics = slugs_of(publication.digest.topics)
-    document = {"schema": 1, "papers": [_document(hit, topics) for hit in chunk.hits]}
+    has_records = publication.has_records
+    document = {"schema": 1, "papers": [_document(hit, topics, has_record=has_records) for hit in chunk.hits]}
     try:
         return msgspec.json.encode(document) + b"\n"
     except UnicodeEncodeError:
         return msgspec.json.encode(plain_all(msgspec.to_builtins(document))) + b"\n"
 
 
-def _document(hit: Hit, topics: dict[str, str]) -> dict[str, Any]:
+def _document(hit: Hit, topics: dict[str, str], *, has_record: bool = True) -> dict[str, Any]:
     """A paper of the index; what it has not is left out. Addresses count from the digest's root, but for `url`. `topics` and
     `categories` are the slugs by which searches find them."""
     paper = hit.paper
@@ -186,7 +187,7 @@ def _document(hit: Hit, topics: dict[str, str]) -> dict[str, Any]:
         "date": hit.place.date.isoformat(),
         "url": source_url(hit),
         "place": place_path(hit.place),
-        "record": record_path(hit.place.key),
+        "record": record_path(hit.place.key) if has_record else "",
     }
     return {name: value for name, value in facts.items() if value}
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 from digest.formats import Publication
 from digest.formats.channels import lists_of, path_of
-from digest.labels import record_path
 from digest.model import Edition, EditionHead, Page
 from digest.render import Renderer
 
@@ -19,11 +18,10 @@ MOST = 50_000
 
 def papers(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`papers/sitemap-2026-11-19.xml` of each edition to be written: its papers' own pages, which stand below that folder as the
-    protocol wants."""
-    for edition in publication.editions:
+    protocol wants. None where papers have no pages."""
+    for edition in publication.editions if publication.has_records else ():
         keys = dict.fromkeys(entry.paper.key for entry in edition.entries)
-        urls = [publication.url + record_path(key) for key in keys]
-        yield publication.page(_part_of(edition), _urls(renderer, urls))
+        yield publication.page(_part_of(edition), _urls(renderer, [*map(publication.record_url, keys)]))
 
 
 def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -34,7 +32,8 @@ def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for number, start in enumerate(range(0, len(urls), MOST), 1):
         parts.append(f"sitemap-{number}.xml")
         yield publication.page(parts[-1], _urls(renderer, urls[start : start + MOST]))
-    parts += [_part_of(head) for head in publication.heads]
+    if publication.has_records:
+        parts += [_part_of(head) for head in publication.heads]
     files = [publication.url + part for part in parts[-MOST:]]
     yield publication.page("sitemap.xml", renderer.render("archive/sitemap-index.xml", urls=files))
     if not publication.folder:

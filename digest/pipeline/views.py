@@ -53,7 +53,7 @@ class Views:
         self, digest: DigestConfig, store: Store, base: Publication, published: Pages, *, maker: str
     ) -> None:
         self._digest, self._store, self._published = digest, store, published
-        self._maker = f"{__version__} {base.url} {maker}"
+        self._maker = f"{__version__} {base.url} {maker} {base.has_records}"
         self._topics = slugs_of(digest.topics)
         self._followed = {slug_of(name): name for name in digest.authors}
         slugs = search_slugs_of(digest.searches)
@@ -73,7 +73,8 @@ class Views:
         """The editions with the pages of their papers, then all else that they touch or that changed since it was published."""
         for batch in _batches(editions, EDITIONS_AT_ONCE):
             self._note(batch)
-            records = self._records({entry.paper.key for edition in batch for entry in edition.entries})
+            keys = {entry.paper.key for edition in batch for entry in edition.entries}
+            records = self._records(keys) if self._base.has_records or not everything else ()
             self._written.update(record.key for record in records)
             if not everything:
                 self._note_earlier(batch, records)
@@ -82,10 +83,13 @@ class Views:
                 self._base,
                 editions=with_found(batch, self._store),
                 issued=tuple(batch),
-                records=records,
+                records=records if self._base.has_records else (),
                 author_pages=self._author_pages_of(records),
             )
-        yield from self._other_records()
+        touched = set(self._store.touched(self._digest.name))
+        if self._base.has_records:
+            yield from self._other_records(touched)
+        self._written |= touched
         yield from self._channels(everything)
         yield from self._chunks(everything)
 
@@ -122,13 +126,15 @@ class Views:
         return frozenset(self._author_pages({slug for record in records for slug in _author_slugs(record)}))
 
     def _author_pages(self, slugs: Collection[str]) -> set[str]:
+        followed = self._followed.keys() & set(slugs)
+        if "authors" not in self._digest.pages:
+            return followed
         found = self._store.labels(self._digest.name, "author", slugs=sorted(slugs), least=AUTHOR_PAPERS)
-        return {label.slug for label in found} | (self._followed.keys() & set(slugs))
+        return {label.slug for label in found} | followed
 
-    def _other_records(self) -> Iterator[Publication]:
+    def _other_records(self, touched: set[str]) -> Iterator[Publication]:
         """Papers that changed since their page was written, and those whose author has a page only now, which they link
         to, or none any more."""
-        touched = set(self._store.touched(self._digest.name))
         for batch in _batches(sorted(touched - self._written), RECORDS_AT_ONCE):
             records = self._records(batch)
             self._written.update(batch)
@@ -180,7 +186,8 @@ class Views:
                 _channel(known) if known else Channel(kind="author", slug=slug, name=title, papers=0),
                 feeds=True,
             )
-        yield from map(_channel, self._store.labels(name, "category", least=0))
+        if "categories" in self._digest.pages:
+            yield from map(_channel, self._store.labels(name, "category", least=0))
 
     def _channels(self, everything: bool) -> Iterator[Publication]:
         touched = [
@@ -188,12 +195,13 @@ class Views:
             for channel in self._base.catalogue
             if everything or self._is_touched(channel) or not self._has_all(channel)
         ]
-        slugs = None if everything else sorted(self._labels["author"])
-        touched += [
-            replace(_channel(label), feeds=False)
-            for label in self._store.labels(self._digest.name, "author", slugs=slugs, least=AUTHOR_PAPERS)
-            if label.slug not in self._followed
-        ]
+        if "authors" in self._digest.pages:
+            slugs = None if everything else sorted(self._labels["author"])
+            touched += [
+                replace(_channel(label), feeds=False)
+                for label in self._store.labels(self._digest.name, "author", slugs=slugs, least=AUTHOR_PAPERS)
+                if label.slug not in self._followed
+            ]
         for batch in self._by_places(touched):
             ids = {place.id for _, places in batch for place in places}
             rows = {} if everything else self._store.rows(ids, maker=self._maker)

@@ -81,7 +81,7 @@ class SearchDoor:
             query=found.query.text,
             total=found.total,
             first=(number - 1) * PER_PAGE + 1,
-            papers=tuple(view_hit(hit, found.query, self._publication.url) for hit in found.hits),
+            papers=tuple(view_hit(hit, found.query, self._publication) for hit in found.hits),
             previous_url=self._address(found.query, number - 1) if number > 1 else "",
             next_url=self._address(found.query, number + 1) if more else "",
             feeds=[

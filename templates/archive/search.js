@@ -327,8 +327,9 @@ function row(paper, query) {
   const text = marked(snippet(paper, query));
   if (text.length) made.append(node("p", "", ...text));
   if (facts.length) made.append(node("p", "m", ...facts));
-  made.append(node("div", "act", link(place, dateWords(paper.date)), " ",
-    link(new URL(paper.record, root).href, "Cite it, and its history")));
+  const links = node("div", "act", link(place, dateWords(paper.date)));
+  if (paper.record) links.append(" ", link(new URL(paper.record, root).href, "Cite it, and its history"));
+  made.append(links);
   return made;
 }
 
