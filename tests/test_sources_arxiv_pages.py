@@ -122,6 +122,13 @@ def test_a_catchup_page_without_updates_is_an_empty_day(words: str) -> None:
     assert found.outcome == "quiet"
 
 
+def test_a_page_that_states_a_total_of_0_and_says_no_updates_in_words_of_its_own_is_an_empty_day() -> None:
+    said = "<h1>Catchup results for cs.XX on 2026-11-19</h1><h3>Total of 0 entries : 0-0</h3><p>No updates for cs.XX on this date.</p>"
+    assert read(page(head=said)).empty
+    with pytest.raises(ParseError, match="layout changed"):
+        read(page(head=said.replace("Total of 0", "All")))
+
+
 def test_a_catchup_page_beyond_the_last_one_is_no_empty_day() -> None:
     with pytest.raises(ParseError, match="beyond the end"):
         read(page(head=f"{CATCHUP}<div>No further updates for Thu, 19 Nov 2026</div>", total=2100))

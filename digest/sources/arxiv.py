@@ -132,7 +132,7 @@ def _next_url(listing: Listing, page: _Page, stated: int | None) -> str:
 def _without_papers(
     listing: Listing, stated: int | None, listed_on: date | None, tree: Any, notes: list[str]
 ) -> Reading:
-    """An empty day says so and states no total; beyond the end of a list the page says "No updates" and a total."""
+    """An empty day says so and states no total, or 0; beyond the end of a list the page says "No updates" and a total."""
     if any("truncated" in note for note in notes):
         raise ParseError(
             f"{listing.location}: the page breaks off before its first whole entry. Fetch it again.",
@@ -140,7 +140,7 @@ def _without_papers(
         )
     frame = tree.css_first("#dlpage") or tree.body
     words = " ".join(frame.text()[:MAX_FRAME_CHARS].split()) if frame is not None else ""
-    empty = bool(_EMPTY.search(words))
+    empty = bool(_EMPTY.search(words)) or (stated == 0 and "No updates" in words)
     if empty and not stated:
         return Reading(kind=NAME_OF_KIND, papers=(), stated=stated, listed_on=listed_on, empty=True)
     if empty or _BEYOND.search(words):
