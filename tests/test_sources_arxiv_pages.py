@@ -123,7 +123,7 @@ def test_a_catchup_page_without_updates_is_an_empty_day(words: str) -> None:
 
 
 def test_a_page_that_states_a_total_of_0_and_says_no_updates_in_words_of_its_own_is_an_empty_day() -> None:
-    said = "<h1>Catchup results for cs.XX on 2026-11-19</h1><h3>Total of 0 entries : 0-0</h3><p>No updates for cs.XX on this date.</p>"
+    said = f"{CATCHUP}<h3>Total of 0 entries : 0-0</h3><p>No updates for cs.XX on this date.</p>"
     assert read(page(head=said)).empty
     with pytest.raises(ParseError, match="layout changed"):
         read(page(head=said.replace("Total of 0", "All")))

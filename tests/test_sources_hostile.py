@@ -166,3 +166,32 @@ def test_a_kind_that_was_asked_for_is_not_forced_on_another_page() -> None:
 def test_an_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(ParseError, match="digest sources list --kinds"):
         sources.read(Listing(location="page", body=b"x"), "hugging-face")
+
+
+HTML_DOCUMENT = (
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.0 Transitional//EN" "http://www.w3.org/TR/REC-html40/loose.dtd">\n'
+    "<html><body><p>Rivers {n} were counted.</p></body></html>"
+)
+
+
+@pytest.mark.parametrize("before", ["", "<!-- it has a <!DOCTYPE in it -->", "<!DOCTYPE rss>"])
+def test_whole_html_documents_as_texts_of_a_feed_are_texts(before: str) -> None:
+    """As programs that make their HTML of trees put it into CDATA sections: with the DOCTYPE, which names a file at w3.org."""
+    items = "".join(
+        f"<item><title>Rivers {n}</title><description><![CDATA[{HTML_DOCUMENT.format(n=n)}]]></description></item>"
+        for n in range(3)
+    )
+    odd = "<item><title>Doctypes</title><description><![CDATA[ <!DOCTYPE ]]></description></item>"
+    found = attempt(f'<?xml version="1.0"?>{before}{RSS[21:]}{odd}{items}</channel></rss>')
+    assert isinstance(found, Reading)
+    assert [paper.title for paper in found.papers] == ["Doctypes", "Rivers 0", "Rivers 1", "Rivers 2"]
+    assert [paper.abstract for paper in found.papers[1:]] == [f"Rivers {n} were counted." for n in range(3)]
+    assert [paper.links for paper in found.papers] == [{}] * 4
+
+
+def test_the_whole_text_of_an_item_may_stand_as_xhtml_or_under_its_old_name() -> None:
+    xhtml = '<item><title>One</title><body xmlns="http://www.w3.org/1999/xhtml">We <b>count</b> rivers.</body></item>'
+    old = "<item><title>Two</title><fullitem>We &lt;b>count&lt;/b> lakes.</fullitem></item>"
+    found = attempt(f"{RSS}{xhtml}{old}</channel></rss>")
+    assert isinstance(found, Reading)
+    assert [paper.abstract for paper in found.papers] == ["We count rivers.", "We count lakes."]

@@ -304,6 +304,22 @@ def test_an_answer_without_papers_is_empty_only_where_it_states_none(kind: str, 
     assert isinstance(attempt(page % 12), ParseError)
 
 
+@pytest.mark.parametrize(
+    ("page", "empty"),
+    [
+        ('{"papers": []}', True),
+        ('{"event": {"name": "A conference", "Accepted": []}}', True),
+        ('{"feed": {"title": "A feed", "author": [], "entry": [{"content": {"id": "x"}}]}}', False),
+        ('{"count": 0, "errors": [], "tags": []}', False),
+        ('{"error": "Too many requests", "papers": []}', False),
+    ],
+)
+def test_a_dump_is_empty_only_where_a_list_of_papers_is(page: str, empty: bool) -> None:
+    found = attempt(page, "venue")
+    assert (isinstance(found, Reading) and found.empty) is empty
+    assert isinstance(found, Reading if empty else ParseError)
+
+
 def test_records_that_are_no_papers_are_no_empty_list() -> None:
     authors = '{"meta":{"count":1,"page":1,"per_page":25},"results":[{"id":"https://openalex.org/A1","display_name":"Ana Roux"}]}'
     assert isinstance(attempt(authors), ParseError)

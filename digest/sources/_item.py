@@ -74,6 +74,8 @@ TEXTS = {
     "abstract": "summary",
     "encoded": "content",
     "content": "content",
+    "body": "content",
+    "fullitem": "content",
     "doi": "doi",
     "announce_type": "announce_type",
     "comment": "comment",

@@ -29,6 +29,7 @@ _SAFELY: dict[str, Any] = {
 }
 _FATAL = ("depth", "huge", "amplification", "too long", "too large", "Buffer size")
 _DOCTYPE = late(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
+_BEFORE_DOCTYPE = late(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.S)
 _DECLARATION = late(r"<\?xml[^>]*\?>")
 _ROOT = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:rss|feed|RDF|rdf))\b([^<>]*)>")
 _ITEM_END = late(r"</((?:[A-Za-z_][\w.-]*:)?(?:item|entry))\s*>")
@@ -138,8 +139,10 @@ def _trimmed(text: str) -> str:
         start = max(text.find("<"), 0)
     text = text[start:]
     text = _DECLARATION.sub("", text, count=1)
-    doctype = _DOCTYPE.match(text, text.find("<!DOCTYPE"))
-    return (text[: doctype.start()] + text[doctype.end() :] if doctype else text).lstrip()
+    before = _BEFORE_DOCTYPE.match(text)
+    at = before.end() if before else 0
+    doctype = _DOCTYPE.match(text, at)  # one that stands elsewhere belongs to a text
+    return (text[:at] + text[doctype.end() :] if doctype else text).lstrip()
 
 
 def _whole_items(text: str, listing: Listing, notes: list[str]) -> str:

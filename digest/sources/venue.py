@@ -62,8 +62,9 @@ def read(listing: Listing) -> Reading:
     if isinstance(data, dict):
         values = _lists(data)
         total = number(next((data[name] for name in ("total", "count") if name in data), None))
-        if values is None:
+        if not values:
             refuse_message(data, listing, "the site")
+        if values is None:
             refuse(listing, "this JSON holds no list of papers", "Is this the right file?")
         data = values
     if not isinstance(data, list):
@@ -75,11 +76,12 @@ def read(listing: Listing) -> Reading:
 
 
 def _lists(data: Json, depth: int = 0) -> list[object] | None:
-    """What lists and objects of an object hold as papers; None where it holds neither."""
+    """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under a name that
+    lists of papers have."""
     if _is_paper(data):
         return [data]
     found: list[object] | None = None
-    for value in data.values():
+    for name, value in data.items():
         inner = (
             value
             if isinstance(value, list)
@@ -88,7 +90,8 @@ def _lists(data: Json, depth: int = 0) -> list[object] | None:
             else None
         )
         if inner is not None and (
-            not inner or any(isinstance(item, dict) and _is_paper(item) for item in inner[:100])
+            any(isinstance(item, dict) and _is_paper(item) for item in inner[:100])
+            or (not inner and (isinstance(value, dict) or _KEYS.sub("", name).lower() in _LISTS))
         ):
             found = [] if found is None else found
             found += islice(inner, MAX_ENTRIES + 1)
