@@ -195,3 +195,11 @@ def test_the_whole_text_of_an_item_may_stand_as_xhtml_or_under_its_old_name() ->
     found = attempt(f"{RSS}{xhtml}{old}</channel></rss>")
     assert isinstance(found, Reading)
     assert [paper.abstract for paper in found.papers] == ["We count rivers.", "We count lakes."]
+
+
+def test_the_address_that_takes_comments_on_an_item_is_no_comment() -> None:
+    feed = RSS.replace("<rss ", '<rss xmlns:wfw="http://wellformedweb.org/CommentAPI/" ')
+    item = "<item><title>One</title><wfw:comment>https://j.example.org/1/comments</wfw:comment></item>"
+    found = attempt(f"{feed}{item}</channel></rss>")
+    assert isinstance(found, Reading)
+    assert found.papers[0].comment is None

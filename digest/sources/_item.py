@@ -85,17 +85,20 @@ TEXTS = {
 # Fields whose text is taken with the markup in it, where it has any.
 RICH = frozenset([*TEXTS, "creator"])
 
+_OTHER_VOCABULARIES = ("media", "itunes", "search.yahoo", "wellformedweb")
+
 # By the tag as it is written; asked first, since a feed has few.
 LOCAL: dict[str, str] = {}
 
 
 def local(tag: str) -> str:
-    """`{namespace}Name` → `name`; those of media vocabularies with a prefix, since they are about pictures."""
+    """`{namespace}Name` → `name`; those of media vocabularies and of blogs with a prefix: they are about pictures, and about
+    the addresses that take comments."""
     name = LOCAL.get(tag)
     if name is None:
         namespace, _, name = tag.rpartition("}")
         name = name.lower()
-        if "media" in namespace or "itunes" in namespace or "search.yahoo" in namespace:
+        if any(each in namespace for each in _OTHER_VOCABULARIES):
             name = f"other:{name}"
         if len(LOCAL) < 1000:
             LOCAL[tag] = name
