@@ -21,7 +21,9 @@ LOAD = sending.Load(mails=20, size=20_000, lanes=3)
 
 
 @pytest.mark.parametrize(
-    "server", [sending.sink, sending.lean_sink, partial(sending.lean_sink, "--blind")], ids=str
+    "server",
+    [sending.sink, sending.lean_sink, partial(sending.lean_sink, "--blind")],
+    ids=["smtp-sink", "lean", "blind"],
 )
 def test_every_sender_gets_its_mails_through(server: Callable[[], AbstractContextManager[int]]) -> None:
     need(

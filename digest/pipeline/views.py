@@ -86,10 +86,7 @@ class Views:
                 records=records if self._base.has_records else (),
                 author_pages=self._author_pages_of(records),
             )
-        touched = set(self._store.touched(self._digest.name))
-        if self._base.has_records:
-            yield from self._other_records(touched)
-        self._written |= touched
+        yield from self._other_records()
         yield from self._channels(everything)
         yield from self._chunks(everything)
 
@@ -132,12 +129,15 @@ class Views:
         found = self._store.labels(self._digest.name, "author", slugs=sorted(slugs), least=AUTHOR_PAPERS)
         return {label.slug for label in found} | followed
 
-    def _other_records(self, touched: set[str]) -> Iterator[Publication]:
+    def _other_records(self) -> Iterator[Publication]:
         """Papers that changed since their page was written, and those whose author has a page only now, which they link
         to, or none any more."""
-        for batch in _batches(sorted(touched - self._written), RECORDS_AT_ONCE):
+        touched = set(self._store.touched(self._digest.name)) - self._written
+        self._written |= touched
+        if not self._base.has_records:
+            return
+        for batch in _batches(sorted(touched), RECORDS_AT_ONCE):
             records = self._records(batch)
-            self._written.update(batch)
             yield replace(self._base, records=records, author_pages=self._author_pages_of(records))
         keys: set[str] = set()
         # In a rebuild these are all authors.
