@@ -82,7 +82,7 @@ class Program:
     def __init__(self, folder: Path, papers: Papers, *, seen: int = 0, subscribers: int = 1) -> None:
         self.folder, self.papers, self.seen, self.subscribers = folder, papers, seen, subscribers
         self.kept = folder.with_suffix(".mails")
-        folder.mkdir()
+        folder.mkdir(parents=True)
 
     @property
     def feed(self) -> Path:
