@@ -147,6 +147,28 @@ def test_a_choice_that_changes_is_made_up_for_by_a_rebuild_and_takes_no_address_
     assert missing(site) == []
 
 
+@pytest.mark.parametrize("before", [(), ("categories",)], ids=["none", "categories"])
+def test_papers_chosen_later_have_their_pages_from_the_next_run_on(
+    tmp_path: Path, before: tuple[str, ...]
+) -> None:
+    site = site_with(tmp_path, before)
+    choose(site, "papers", "authors", "categories")
+    site.run((22, ["Ada Fenwick"], "q-bio.PE"))
+    assert missing(site) == []
+    assert len(record_paths(site)) == 4
+    site.assert_as_rebuilt()
+
+
+def test_papers_left_out_for_a_while_have_their_pages_when_they_are_chosen_again(tmp_path: Path) -> None:
+    site = site_with(tmp_path, ("papers", "authors", "categories"))
+    choose(site)
+    site.run((22, ["Ada Fenwick"], "q-bio.PE"))
+    choose(site, "papers", "authors", "categories")
+    site.run((32, ["Ada Fenwick"], "q-bio.PE"))
+    assert missing(site) == []
+    assert len(record_paths(site)) == 5
+
+
 def test_rows_that_are_kept_follow_the_choice(tmp_path: Path) -> None:
     """Of a paper whose row a run of before made: it leads to the paper's page only while there is one."""
     site = site_with(tmp_path, ("papers", "authors"), authors=("Ada Fenwick",))

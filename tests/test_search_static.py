@@ -20,7 +20,7 @@ from digest.errors import UsageError
 from digest.formats.search import _document
 from digest.model import Paper
 from digest.searching import matches, parse_query, pieces, tokens
-from editions import DAY, SITE, odd, pages_of, publication_of, rich, shipped
+from editions import DAY, DIGEST, SITE, odd, pages_of, publication_of, rich, shipped
 from test_search_pages import STATIC, chunks, hit_of
 from test_searching import CASES, hits
 
@@ -190,6 +190,27 @@ def test_the_script_marks_the_same_pieces(page: Page, host: tuple[str, Path, lis
 
 
 # ---------------------------------------------------------------- the page
+
+
+def test_a_result_leads_to_no_page_of_its_own_where_papers_have_none(
+    page: Page, host: tuple[str, Path, list[str]]
+) -> None:
+    def links(title: str) -> list[str]:
+        (found,) = [
+            row for row in page.query_selector_all("#results article") if title in (row.text_content() or "")
+        ]
+        return [str(link.get_attribute("href")) for link in found.query_selector_all("a")]
+
+    url, root, _ = host
+    (title,) = search(page, url, "owls 115")
+    whole = links(title)
+    assert "/papers/" in whole[-1]
+    write(root, url, web=STATIC, digest=replace(DIGEST, pages=()))
+    try:
+        search(page, url, "owls 115")
+        assert links(title) == whole[:-1]
+    finally:
+        write(root, url, web=STATIC)
 
 
 def test_the_box_appears_once_the_script_has_loaded(page: Page, host: tuple[str, Path, list[str]]) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from lxml import etree
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -97,6 +98,21 @@ def test_each_result_leads_to_its_source_its_edition_and_its_own_page(site: Site
         f"/papers/{key_of(site, '机器')}/",
     ]
     assert row.select_one(".act").get_text(" ", strip=True).startswith("Friday, 20 November 2026")  # type: ignore[union-attr]
+
+
+def test_a_result_leads_to_no_page_of_its_own_where_papers_have_none(tmp_path: Path) -> None:
+    config = config_of(tmp_path)
+    lean = replace(config, digest=tuple(replace(digest, pages=()) for digest in config.digest))
+    with serving(lean) as site:
+        show(
+            site,
+            work("Owls of night", "They see in the dark.", links={"abstract": "https://j.example.org/1"}),
+        )
+        (result,) = site.get("/search/?q=owls").page.select("article")
+        links = [str(link["href"]) for link in result.select("a")]
+        assert links[0] == "https://j.example.org/1"
+        assert len(links) == 2
+        assert links[1].startswith(f"/{TODAY:%Y/%m/%d}/#")
 
 
 def test_names_that_were_looked_for_are_shown_though_they_come_late(site: Site) -> None:

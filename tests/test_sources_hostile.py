@@ -189,6 +189,13 @@ def test_whole_html_documents_as_texts_of_a_feed_are_texts(before: str) -> None:
     assert [paper.links for paper in found.papers] == [{}] * 4
 
 
+def test_a_link_in_a_cdata_section_that_was_escaped_again_is_a_link() -> None:
+    text = "&lt;![CDATA[We count. Code: https://github.com/a/b]]&gt;"
+    found = attempt(f"{RSS}<item><title>One</title><description>{text}</description></item></channel></rss>")
+    assert isinstance(found, Reading)
+    assert found.papers[0].links == {"code": "https://github.com/a/b"}
+
+
 def test_the_whole_text_of_an_item_may_stand_as_xhtml_or_under_its_old_name() -> None:
     xhtml = '<item><title>One</title><body xmlns="http://www.w3.org/1999/xhtml">We <b>count</b> rivers.</body></item>'
     old = "<item><title>Two</title><fullitem>We &lt;b>count&lt;/b> lakes.</fullitem></item>"

@@ -21,7 +21,7 @@ def papers(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     protocol wants. None where papers have no pages."""
     for edition in publication.editions if publication.has_records else ():
         keys = dict.fromkeys(entry.paper.key for entry in edition.entries)
-        yield publication.page(_part_of(edition), _urls(renderer, [*map(publication.record_url, keys)]))
+        yield publication.page(part_of(edition), _urls(renderer, [*map(publication.record_url, keys)]))
 
 
 def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -33,7 +33,7 @@ def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         parts.append(f"sitemap-{number}.xml")
         yield publication.page(parts[-1], _urls(renderer, urls[start : start + MOST]))
     if publication.has_records:
-        parts += [_part_of(head) for head in publication.heads]
+        parts += [part_of(head) for head in publication.heads]
     files = [publication.url + part for part in parts[-MOST:]]
     yield publication.page("sitemap.xml", renderer.render("archive/sitemap-index.xml", urls=files))
     if not publication.folder:
@@ -42,7 +42,8 @@ def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         )
 
 
-def _part_of(edition: Edition | EditionHead) -> str:
+def part_of(edition: Edition | EditionHead) -> str:
+    """The path of the map of an edition's papers, below its digest's root."""
     return f"papers/sitemap-{edition.id.replace('/', '-')}.xml"
 
 

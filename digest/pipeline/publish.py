@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from digest.config import Config, DigestConfig, slugs_of
 from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
 from digest.formats.items import EDITIONS, FEED_DAYS, FEED_ITEMS
+from digest.formats.sitemaps import part_of
 from digest.identity import rung
 from digest.mail.compose import web_copies
 from digest.model import (
@@ -260,8 +261,10 @@ def _wanted(
     known = {(edition.date, edition.part): edition for edition in recent}
 
     def missing(head: EditionHead) -> bool:
-        folders = (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")
-        return not all(folder.has(f"{path}index.html") for path in folders)
+        paths = [f"{path}index.html" for path in (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")]
+        if "papers" in digest.pages:  # chosen since it was published, perhaps
+            paths.append(part_of(head))
+        return not all(map(folder.has, paths))
 
     newest = max((head.number for head in heads), default=0)
     # A run that died in the middle has written some of its pages.
@@ -273,8 +276,8 @@ def _wanted(
     }
     before = False
     for head in heads:
-        # Those that are new and those whose own page, month or year is missing; each time the one after, which links back to it,
-        # also where a run ended that had written the new one; and those of whose papers something was found.
+        # Those that are new and those whose own page, month, year or map of papers is missing; each time the one after, which links
+        # back to it, also where a run ended that had written the new one; and those of whose papers something was found.
         wanted = missing(head) or head.number > published
         if wanted or before or (head.date, head.part) in completed_since:
             at = (head.date, head.part)

@@ -196,7 +196,7 @@ def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
 
 
 _HREF = late(r"<a\b[^<>]*?href\s*=\s*[\"']?(https?://[^\"'\s<>]+)", re.I)
-_TAG = late(r"<[a-zA-Z/!][^<>]*>")
+_TAG = late(r"<(?:[a-zA-Z/]|!(?!\[CDATA\[))[^<>]*>")
 
 
 def _links_in(abstract: str) -> dict[str, str]:

@@ -52,6 +52,13 @@ _LISTS = (
     "posters",
     "oral",
 )
+# Others under which an empty list says that there is no paper.
+_EMPTY = frozenset(
+    [
+        *_LISTS,
+        *("notes", "acceptedpapers", "poster", "orals", "spotlight", "spotlights", "submissions", "events"),
+    ]
+)
 
 
 def read(listing: Listing) -> Reading:
@@ -62,8 +69,9 @@ def read(listing: Listing) -> Reading:
     if isinstance(data, dict):
         values = _lists(data)
         total = number(next((data[name] for name in ("total", "count") if name in data), None))
-        if not values:
-            refuse_message(data, listing, "the site")
+        if not values:  # beside an empty list a "message" may say that all is well
+            said = data if values is None else {name: data.get(name) for name in ("error", "errors")}
+            refuse_message(said, listing, "the site")
         if values is None:
             refuse(listing, "this JSON holds no list of papers", "Is this the right file?")
         data = values
@@ -75,23 +83,24 @@ def read(listing: Listing) -> Reading:
     return read_records("venue", listing, data, _raw, notes, total=total)
 
 
-def _lists(data: Json, depth: int = 0) -> list[object] | None:
-    """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under a name that
-    lists of papers have."""
+def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object] | None:
+    """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under, or within, a name
+    that lists of papers have."""
     if _is_paper(data):
         return [data]
     found: list[object] | None = None
     for name, value in data.items():
+        is_list = is_named or _KEYS.sub("", name).lower() in _EMPTY
         inner = (
             value
             if isinstance(value, list)
-            else _lists(value, depth + 1)
+            else _lists(value, depth + 1, is_named=is_list)
             if isinstance(value, dict) and depth < 3
             else None
         )
         if inner is not None and (
             any(isinstance(item, dict) and _is_paper(item) for item in inner[:100])
-            or (not inner and (isinstance(value, dict) or _KEYS.sub("", name).lower() in _LISTS))
+            or (not inner and (is_list or isinstance(value, dict)))
         ):
             found = [] if found is None else found
             found += islice(inner, MAX_ENTRIES + 1)
