@@ -288,7 +288,7 @@ def test_twelve_editions_published_one_by_one_are_those_of_a_rebuild(
 
 @pytest.mark.parametrize("pages", [(), pytest.param(("papers",), marks=pytest.mark.torture)], ids=str)
 def test_so_are_those_of_an_archive_with_fewer_kinds_of_pages(tmp_path: Path, pages: tuple[str, ...]) -> None:
-    prove(tmp_path / "here", 12, 1, web=False, pages=pages)
+    prove(tmp_path / "here", 12, 3, web=False, pages=pages)
 
 
 @pytest.mark.torture
