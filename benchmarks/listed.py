@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.daily import Bare
 from benchmarks.report import Found, Growth, run_alone
-from benchmarks.run import ALL, HEADINGS, LEAN, against, lines, ours, peak, prepared, row, run_of
+from benchmarks.run import HEADINGS, LEAN, PAGES, against, lines, ours, peak, prepared, row, run_of
 
 
 def measure(quick: bool = False) -> Found:
@@ -14,8 +14,8 @@ def measure(quick: bool = False) -> Found:
     costs = by_size[sizes.many] = run_of(sizes.many, sizes, all_of)
     what = f"the same, {sizes.many:,} listed"
     rows = [
-        row("P2", said, costs, of, [*against(costs, of, 5, 8, cpu=True), peak(costs[of], 90)], beside.missing)
-        for said, of in ((f"{what}: feeds and archive", LEAN), (f"{what}{ALL}", "digest"))
+        row("P2", what + pages, costs, of, [*against(costs, of, 5, 8, cpu=True), peak(costs[of], 90)], beside.missing)
+        for of, pages in PAGES.items()
     ]
     growth = lines({n: costs["digest"] for n, costs in by_size.items()})
     return Found("listed", tuple(rows), (Growth("Daily run, by papers listed", HEADINGS, growth),), beside.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.report import Check, Found, Growth, run_alone
-from benchmarks.run import ALL, HEADINGS, LEAN, against, lines, ours, peak, prepared, row, run_of
+from benchmarks.run import HEADINGS, LEAN, PAGES, against, lines, ours, peak, prepared, row, run_of
 
 
 def measure(quick: bool = False) -> Found:
@@ -15,11 +15,11 @@ def measure(quick: bool = False) -> Found:
     costs = run_of(sizes.listed, sizes, all_of, (f"digest {between}", "rss2email"))
     what = f"the same, {sizes.listed:,} listed, {most:,} seen"
     rows = []
-    for said, of in ((f"{what}: feeds and archive", LEAN), (f"{what}{ALL}", "digest")):
+    for of, pages in PAGES.items():
         last, least = costs[f"{of} {most}"], costs[f"{of} {few}"]
         own = Check(f"our own wall at {few:,} seen", last.wall / least.wall, 1.3, more=False)
         checks = [*against(costs, f"{of} {most}", 30, 45), peak(last, 70), own]
-        rows.append(row("P3", said, costs, f"{of} {most}", checks, beside.missing))
+        rows.append(row("P3", what + pages, costs, f"{of} {most}", checks, beside.missing))
     growth = lines({n: costs[f"digest {n}"] for n in sizes.seen})
     of = f"Daily run of {sizes.listed:,} listed, by papers seen"
     return Found("remembered", tuple(rows), (Growth(of, HEADINGS, growth),), beside.notes)

@@ -140,17 +140,17 @@ def measure(quick: bool = False) -> Found:
     costs = run_of(sizes.listed, sizes, all_of, (*slow, *more))
     what = f"daily run, {sizes.listed:,} listed, {sizes.new} new"
     rows = [
-        row("P1", said, costs, of, [*against(costs, of, 2, 4), peak(costs[of], 70)], beside.missing)
-        for said, of in ((f"{what}: feeds and archive", LEAN), (f"{what}{ALL}", "digest"))
+        row("P1", what + pages, costs, of, [*against(costs, of, 2, 4), peak(costs[of], 70)], beside.missing)
+        for of, pages in PAGES.items()
     ]
     readers = {n: costs["digest" if n == 1 else f"digest, {n} subscribers"] for n in sizes.subscribers}
     of = f"Daily run of {sizes.listed:,} listed, by subscribers"
     return Found("run", tuple(rows), (Growth(of, HEADINGS, lines(readers)),), (*beside.notes, *_NOTES))
 
 
-# Without pages of papers, authors and categories; and what is said where they are there.
+# Ours without pages of papers, authors and categories, and with all of them; and what is said of each.
 LEAN = "digest, lean"
-ALL = ": with a page for each paper, author and category too"
+PAGES = {LEAN: ": feeds and archive", "digest": ": with a page for each paper, author and category too"}
 HEADINGS = ("size", "wall s", "cpu s", "peak MiB")
 _NOTES = (
     "rss2email mails what is new; it writes no page and no feed. feed2exec writes a file for each new paper and sends nothing; "

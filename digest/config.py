@@ -128,6 +128,11 @@ class DigestConfig(Struct, frozen=True, kw_only=True):
     searches: tuple[SearchConfig, ...] = ()
     pages: tuple[str, ...] = PAGES
 
+    @property
+    def has_records(self) -> bool:
+        """Whether each paper has a page of its own."""
+        return "papers" in self.pages
+
 
 class SmtpConfig(Struct, frozen=True, kw_only=True):
     host: str = "localhost"

@@ -61,6 +61,11 @@ def record_path(key: str) -> str:
     return f"papers/{paper_slug(key)}/"
 
 
+def record_map_path(edition_id: str) -> str:
+    """The map of the pages of an edition's papers, below its digest's root: "papers/sitemap-2026-11-19.xml"."""
+    return f"papers/sitemap-{edition_id.replace('/', '-')}.xml"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 

@@ -51,8 +51,8 @@ def _paper(hit: Hit, config: Config) -> dict[str, Any]:
 
     place, paper = hit.place, hit.paper
     day = place.date.isoformat()
-    pages = next((digest.pages for digest in config.digest if digest.name == hit.digest), None)
-    path = record_path(place.key) if pages and "papers" in pages else place_path(place)
+    digest = next((digest for digest in config.digest if digest.name == hit.digest), None)
+    path = record_path(place.key) if digest and digest.has_records else place_path(place)
     return {
         "key": place.key,
         "title": paper.title,
@@ -62,7 +62,7 @@ def _paper(hit: Hit, config: Config) -> dict[str, Any]:
         "digest": hit.digest,
         "topic": hit.topic,
         "url": source_url(hit),
-        "page": "" if pages is None else config.digest_url(hit.digest) + path,
+        "page": config.digest_url(hit.digest) + path if digest else "",
     }
 
 

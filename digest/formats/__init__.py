@@ -140,11 +140,6 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         return frozenset(channel.slug for channel in self.catalogue if channel.kind == "topic")
 
     @property
-    def has_records(self) -> bool:
-        """Whether each paper has a page of its own."""
-        return "papers" in self.digest.pages
-
-    @property
     def folder(self) -> str:
         """The digest's folder below `site.output`: "" or with a final slash."""
         return f"{self.digest.path}/" if self.digest.path else ""
@@ -186,7 +181,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         entry, edition = shown.entry, shown.edition
 
         def make() -> PaperView:
-            return view_paper(entry, self._page_of(edition), root=self.url if self.has_records else "")
+            return view_paper(entry, self._page_of(edition), root=self.url if self.digest.has_records else "")
 
         return self.made.once("paper", entry, make, self._place_of(edition))
 
@@ -202,7 +197,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     def record_url(self, key: str) -> str:
         """The address of a paper's own page; "" where papers have none."""
-        return f"{self.url}{record_path(key)}" if self.has_records else ""
+        return f"{self.url}{record_path(key)}" if self.digest.has_records else ""
 
     def _page_of(self, edition: Edition) -> str:
         return f"{self.url}{edition.path}"

@@ -164,8 +164,8 @@ def place_path(place: Place) -> str:
 
 def _chunk(publication: Publication, chunk: SearchChunk) -> bytes:
     topics = slugs_of(publication.digest.topics)
-    has_records = publication.has_records
-    document = {"schema": 1, "papers": [_document(hit, topics, has_record=has_records) for hit in chunk.hits]}
+    has_record = publication.digest.has_records
+    document = {"schema": 1, "papers": [_document(hit, topics, has_record=has_record) for hit in chunk.hits]}
     try:
         return msgspec.json.encode(document) + b"\n"
     except UnicodeEncodeError:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from digest.formats import Publication
 from digest.formats.channels import lists_of, path_of
-from digest.model import Edition, EditionHead, Page
+from digest.labels import record_map_path
+from digest.model import Page
 from digest.render import Renderer
 
 # Of addresses in one file, and of files in one index (sitemaps.org, "Using Sitemap index files").
@@ -19,9 +20,11 @@ MOST = 50_000
 def papers(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`papers/sitemap-2026-11-19.xml` of each edition to be written: its papers' own pages, which stand below that folder as the
     protocol wants. None where papers have no pages."""
-    for edition in publication.editions if publication.has_records else ():
+    for edition in publication.editions if publication.digest.has_records else ():
         keys = dict.fromkeys(entry.paper.key for entry in edition.entries)
-        yield publication.page(part_of(edition), _urls(renderer, [*map(publication.record_url, keys)]))
+        yield publication.page(
+            record_map_path(edition.id), _urls(renderer, [*map(publication.record_url, keys)])
+        )
 
 
 def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -32,19 +35,14 @@ def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for number, start in enumerate(range(0, len(urls), MOST), 1):
         parts.append(f"sitemap-{number}.xml")
         yield publication.page(parts[-1], _urls(renderer, urls[start : start + MOST]))
-    if publication.has_records:
-        parts += [part_of(head) for head in publication.heads]
+    if publication.digest.has_records:
+        parts += [record_map_path(head.id) for head in publication.heads]
     files = [publication.url + part for part in parts[-MOST:]]
     yield publication.page("sitemap.xml", renderer.render("archive/sitemap-index.xml", urls=files))
     if not publication.folder:
         yield publication.page(
             "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {publication.url}sitemap.xml\n"
         )
-
-
-def part_of(edition: Edition | EditionHead) -> str:
-    """The path of the map of an edition's papers, below its digest's root."""
-    return f"papers/sitemap-{edition.id.replace('/', '-')}.xml"
 
 
 def _urls(renderer: Renderer, urls: Sequence[str]) -> str:

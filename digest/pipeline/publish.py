@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from digest.config import Config, DigestConfig, slugs_of
 from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
 from digest.formats.items import EDITIONS, FEED_DAYS, FEED_ITEMS
-from digest.formats.sitemaps import part_of
 from digest.identity import rung
+from digest.labels import record_map_path
 from digest.mail.compose import web_copies
 from digest.model import (
     Edition,
@@ -262,8 +262,8 @@ def _wanted(
 
     def missing(head: EditionHead) -> bool:
         paths = [f"{path}index.html" for path in (head.path, f"{head.date:%Y/%m}/", f"{head.date:%Y}/")]
-        if "papers" in digest.pages:  # chosen since it was published, perhaps
-            paths.append(part_of(head))
+        if digest.has_records:  # chosen since it was published, perhaps
+            paths.append(record_map_path(head.id))
         return not all(map(folder.has, paths))
 
     newest = max((head.number for head in heads), default=0)

@@ -53,7 +53,7 @@ class Views:
         self, digest: DigestConfig, store: Store, base: Publication, published: Pages, *, maker: str
     ) -> None:
         self._digest, self._store, self._published = digest, store, published
-        self._maker = f"{__version__} {base.url} {maker} {base.has_records}"
+        self._maker = f"{__version__} {base.url} {maker} {digest.has_records}"
         self._topics = slugs_of(digest.topics)
         self._followed = {slug_of(name): name for name in digest.authors}
         slugs = search_slugs_of(digest.searches)
@@ -74,7 +74,7 @@ class Views:
         for batch in _batches(editions, EDITIONS_AT_ONCE):
             self._note(batch)
             keys = {entry.paper.key for edition in batch for entry in edition.entries}
-            records = self._records(keys) if self._base.has_records or not everything else ()
+            records = self._records(keys) if self._digest.has_records or not everything else ()
             self._written.update(record.key for record in records)
             if not everything:
                 self._note_earlier(batch, records)
@@ -83,7 +83,7 @@ class Views:
                 self._base,
                 editions=with_found(batch, self._store),
                 issued=tuple(batch),
-                records=records if self._base.has_records else (),
+                records=records if self._digest.has_records else (),
                 author_pages=self._author_pages_of(records),
             )
         yield from self._other_records()
@@ -134,7 +134,7 @@ class Views:
         to, or none any more."""
         touched = set(self._store.touched(self._digest.name)) - self._written
         self._written |= touched
-        if not self._base.has_records:
+        if not self._digest.has_records:
             return
         for batch in _batches(sorted(touched), RECORDS_AT_ONCE):
             records = self._records(batch)
