@@ -119,7 +119,7 @@ def test_run_as_json_is_one_object_with_the_documented_shape(shell: Shell) -> No
             "dropped": 0,
         }
     ]
-    assert set(value["published"]) == {"written", "unchanged", "targets", "pinged", "unpinged"}
+    assert set(value["published"]) == {"written", "unchanged", "targets", "pinged", "unpinged", "outdated"}
     assert {"queued", "accepted", "deferred", "rejected", "suppressed", "expired"} <= set(value["deliveries"])
 
 

@@ -17,9 +17,10 @@ from digest.config import SearchConfig
 from digest.configfile import load_config
 from digest.errors import ConfigError
 from digest.formats import citations
+from digest.store import shown
 from editions import bare, publication_of, shipped
 from test_cli import Shell
-from test_views import Site, record_paths
+from test_views import Site, arxiv, listing, record_paths
 
 URL = "https://papers.example.org/"
 FIRST = (2, ["Ada Fenwick", "Bo Lind"], "q-bio.PE")
@@ -156,6 +157,35 @@ def test_papers_chosen_later_have_their_pages_from_the_next_run_on(
     site.run((22, ["Ada Fenwick"], "q-bio.PE"))
     assert missing(site) == []
     assert len(record_paths(site)) == 4
+    site.assert_as_rebuilt()
+
+
+def test_authors_chosen_after_papers_leave_no_link_to_a_page_that_is_not_there(tmp_path: Path) -> None:
+    """Ada's new paper brings her page, and links to it in her older ones: these name Chidi too, who has two papers as well."""
+    site = site_with(tmp_path, ("papers",))
+    choose(site, "papers", "authors")
+    site.run((22, ["Ada Fenwick"], "q-bio.PE"))
+    assert site.has("authors/ada-fenwick/index.html")
+    assert missing(site) == []
+
+
+def test_a_paper_that_changes_is_found_as_it_is_also_where_it_has_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "CHUNK", 1)
+    site = Site(tmp_path, pages=())
+    site.config = replace(site.config, web=replace(site.config.web, enabled=False))
+    page = tmp_path / "inbox" / "page.xml"
+    for body in (
+        arxiv(1, "Otters", "Ada Fenwick", "q-bio.PE"),
+        listing([SECOND]),  # another part of the index
+        arxiv(2, "Otters", "Ada Fenwick", "q-bio.PE"),
+    ):
+        page.write_bytes(body)
+        site.run_again()
+    (first,) = json.loads(site.text("search/0001.json"))["papers"]
+    assert first["place"].startswith("2026/11/16/")
+    assert "how a flood moved each nest" in first["abstract"]
     site.assert_as_rebuilt()
 
 

@@ -255,6 +255,12 @@ class App(Post, Watch, Fleet):
             done=self.renew,
         )
 
+    def outdated(self) -> dict[str, tuple[str, ...]]:
+        """The settings that pages written before still show as they were, by digest."""
+        from digest.pipeline.looks import outdated
+
+        return outdated(self.config, self.store, self.renderer)
+
     def _newest_title(self) -> str:
         heads = [head for digest in self.config.digest for head in self.store.edition_heads(digest.name)]
         return f"edition {max(heads, key=lambda head: head.date).id}" if heads and self.config.publish else ""

@@ -196,6 +196,11 @@ def plural(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def outdated_words(digest: str, settings: Sequence[str]) -> str:
+    """Of which settings earlier pages of a digest show the old state, with the mend."""
+    return f"{digest}: earlier pages show an older {', '.join(settings)}. `digest rebuild` writes them anew."
+
+
 def shown(path: Path) -> str:
     """A path as short as it can be said from here."""
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli import doctor_mail
-from digest.cli.console import Console, plural
+from digest.cli.console import Console, outdated_words, plural
 from digest.errors import ConfigError, DigestError
 from digest.mail.dmarc import Finding
 
@@ -146,6 +146,8 @@ def _output(app: App, now: datetime) -> Iterator[Finding]:
         yield "ok", "output", str(output)
     else:
         yield "fault", "output", f"{nearest} cannot be written by this user. Mend its rights."
+    for digest, settings in app.outdated().items():
+        yield "warning", "output", outdated_words(digest, settings)
 
 
 def _sources(app: App, now: datetime) -> Iterator[Finding]:

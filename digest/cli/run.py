@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from digest.cli.console import Console, plural, shown
+from digest.cli.console import Console, outdated_words, plural, shown
 from digest.config import Config
 from digest.model import (
     FAILED_OUTCOMES,
@@ -171,7 +171,7 @@ def _digest_words(edition: EditionReport | None, waiting: int, dropped: int, *, 
 
 
 def published_words(report: PublishReport) -> list[str]:
-    """What the places elsewhere took, as lines for people; none where there are none."""
+    """What the places elsewhere took, and which pages show old settings, as lines for people; none where there are none."""
     lines = [
         f"{target.name}: {target.error}"
         if target.error
@@ -180,7 +180,7 @@ def published_words(report: PublishReport) -> list[str]:
     ]
     if report.unpinged:
         lines.append(f"The hub was not reached for {plural(report.unpinged, 'feed')}; readers poll.")
-    return lines
+    return lines + [outdated_words(digest, settings) for digest, settings in report.outdated.items()]
 
 
 def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:

@@ -61,13 +61,14 @@ class TargetReport(Struct, frozen=True, kw_only=True):
 
 class PublishReport(Struct, frozen=True, kw_only=True):
     """Files below `site.output`, then elsewhere. `pinged` feeds were told to the WebSub hub, `unpinged` it did not
-    want to hear of."""
+    want to hear of. `outdated`: by digest, the settings that its earlier pages still show as they were."""
 
     written: int = 0
     unchanged: int = 0
     targets: tuple[TargetReport, ...] = ()
     pinged: int = 0
     unpinged: int = 0
+    outdated: dict[str, tuple[str, ...]] = {}
 
 
 class DeliveryReport(Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from digest.model import (
     PublishReport,
     Version,
 )
+from digest.pipeline.looks import look_of, outdated
 from digest.pipeline.views import NAMELESS, Views, with_found
 from digest.website import Website
 
@@ -86,8 +87,10 @@ def publish(
                 total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
             )
         store.forget_touched(digest.name, changed)
+        if all_of_it or not (store.published(digest.name) and store.look(digest.name)):
+            store.note_look(digest.name, look_of(config, digest, renderer))
         store.note_published(digest.name, max((head.number for head in heads), default=0))
-    return total
+    return replace(total, outdated=outdated(config, store, renderer))
 
 
 def index(config: Config, store: Store) -> None:

@@ -62,6 +62,7 @@ class Views:
         self._written: set[str] = set()  # keys of papers
         self._labels: dict[LabelKind, set[str]] = {"topic": set(), "category": set(), "author": set()}
         self._by_author: Counter[str] = Counter()  # how many papers of the editions at hand
+        self._linked: set[str] = set()  # authors to whose pages those of papers link
         self._days: set[date] = set()
         self._moved = bool(store.touched(digest.name))  # papers changed, or are shown in another place
 
@@ -120,7 +121,9 @@ class Views:
         return tuple(self._store.records(self._digest.name, sorted(keys)))
 
     def _author_pages_of(self, records: Sequence[PaperRecord]) -> frozenset[str]:
-        return frozenset(self._author_pages({slug for record in records for slug in _author_slugs(record)}))
+        found = self._author_pages({slug for record in records for slug in _author_slugs(record)})
+        self._linked |= found
+        return frozenset(found)
 
     def _author_pages(self, slugs: Collection[str]) -> set[str]:
         followed = self._followed.keys() & set(slugs)
@@ -200,7 +203,7 @@ class Views:
             if everything or self._is_touched(channel) or not self._has_all(channel)
         ]
         if "authors" in self._digest.pages:
-            slugs = None if everything else sorted(self._labels["author"])
+            slugs = None if everything else sorted(self._labels["author"] | self._not_there())
             touched += [
                 replace(_channel(label), feeds=False)
                 for label in self._store.labels(self._digest.name, "author", slugs=slugs, least=AUTHOR_PAPERS)
@@ -252,6 +255,11 @@ class Views:
             for channel in some:
                 is_few = channel.kind == "author" and channel.slug in places
                 yield channel, places[channel.slug] if is_few else self._places(channel)
+
+    def _not_there(self) -> set[str]:
+        """Authors who are linked and have no page yet, where pages of authors were chosen after those of papers."""
+        others = self._linked - self._labels["author"]
+        return {slug for slug in others if not self._published.has(f"authors/{slug}/index.html")}
 
     def _has_all(self, channel: Channel) -> bool:
         """An author who is followed only now has a page already, and no feeds."""

@@ -1,6 +1,10 @@
-"""How far the output folder is up to date, so that a run that died while it published is made up for."""
+"""How far the output folder is up to date, so that a run that died while it published is made up for, and what it shows."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
 
 from digest.store.database import Database
 
@@ -26,6 +30,18 @@ class Publishing:
         if number != self.published(digest):
             with self._db.writing():
                 self._db.run("set_meta", key=_key(digest), value=str(number))
+
+    def look(self, digest: str) -> dict[str, int]:
+        """What the pages of a digest show of the settings, by their names (pipeline/looks.py); empty where nothing was noted."""
+        with self._db.reading():
+            kept = self._db.value("meta_value", key=f"look:{digest}")
+            return msgspec.json.decode(str(kept), type=dict[str, int]) if kept else {}
+
+    def note_look(self, digest: str, look: Mapping[str, int]) -> None:
+        """All pages of it show that."""
+        if look != self.look(digest):
+            with self._db.writing():
+                self._db.run("set_meta", key=f"look:{digest}", value=msgspec.json.encode(look).decode())
 
 
 def _key(digest: str) -> str:
