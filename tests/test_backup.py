@@ -296,6 +296,26 @@ def test_the_backup_of_an_older_program_is_brought_up_to_date(
         assert store.holds()["papers"] > 0
 
 
+def test_what_was_used_as_a_store_or_comes_from_one_that_was_restored_is_taken(tmp_path: Path) -> None:
+    """Their content is another than the one that was sealed, and no damage."""
+    config = filled(tmp_path / "one", papers=2)
+    file = kept(config, tmp_path / "b.db")
+    with open_store(f"sqlite:///{file}") as used:
+        used.add_subscriber("second@example.org", digests=(), now=NOW)
+    put_back(config, file, replace=True)
+    assert len(contents(config.store.url)["subscribers"]) == 2
+    with open_store(config.store.url) as restored:
+        restored.add_subscriber("third@example.org", digests=(), now=NOW)
+    copied = tmp_path / "copied.db"
+    shutil.copy(config.store.url.removeprefix("sqlite:///"), copied)
+    other = installation(tmp_path)
+    assert put_back(other, copied).subscribers == 3
+    smaller = tmp_path / "smaller.db"
+    with closing(sqlite3.connect(copied)) as plain:
+        plain.execute("VACUUM INTO ?", [str(smaller)])
+    assert put_back(other, smaller, replace=True).subscribers == 3
+
+
 def test_mails_that_waited_are_told_of(tmp_path: Path) -> None:
     config = filled(tmp_path)
     assert put_back(config, kept(config, tmp_path / "b.db"), replace=True).waiting == 1
@@ -304,7 +324,9 @@ def test_mails_that_waited_are_told_of(tmp_path: Path) -> None:
 # --- what it refuses
 
 
-@pytest.mark.parametrize("fault", ["no file", "no database", "of another program", "torn", "bent", "newer"])
+@pytest.mark.parametrize(
+    "fault", ["no file", "no database", "of another program", "torn", "bent", "a letter", "newer"]
+)
 def test_what_is_no_whole_backup_is_refused(tmp_path: Path, fault: str) -> None:
     config = filled(tmp_path, papers=40)
     file = kept(config, tmp_path / "b.db")
@@ -323,6 +345,11 @@ def test_what_is_no_whole_backup_is_refused(tmp_path: Path, fault: str) -> None:
         data = bytearray(file.read_bytes())
         data[len(data) // 2 : len(data) // 2 + 4096] = b"\x5a" * 4096
         file.write_bytes(data)
+    elif fault == "a letter":
+        data = file.read_bytes()
+        word = b"reader@example.org"
+        assert data.count(word)
+        file.write_bytes(data.replace(word, b"raeder@example.org"))
     else:
         with closing(sqlite3.connect(file)) as other:
             other.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
+from zlib import crc32
 
 from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
 from digest.store.copying import Done, copy, empty
@@ -20,6 +21,14 @@ from digest.store.leaving import Gone
 from digest.store.sqlite import Sqlite
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
+# The header of a SQLite file (https://www.sqlite.org/fileformat2.html#the_database_header), and parts of it.
+_HEADER = 100
+_FORMATS, _CHANGES, _USER_VERSION, _APPLICATION_ID = (
+    slice(18, 20),
+    slice(24, 28),
+    slice(60, 64),
+    slice(68, 72),
+)
 
 
 def back_up(database: Database, file: Path, done: Done) -> int:
@@ -96,7 +105,40 @@ def _make_plain(part: Path) -> None:
         target.execute("PRAGMA journal_mode = DELETE")
         target.execute("DELETE FROM leases")
         target.execute("DELETE FROM workers")
+    _seal(part)
     _sync(part)
+
+
+def _seal(part: Path) -> None:
+    """Notes its checksum in two numbers of its header that SQLite leaves to applications, so that a text that was damaged
+    since is not taken for what was backed up: the CRC-32, and for how many changes of the file that is."""
+    with part.open("r+b") as file:
+        header = file.read(_HEADER)
+        file.seek(_USER_VERSION.start)
+        file.write(header[_CHANGES])
+        file.seek(_APPLICATION_ID.start)
+        file.write(_checksum(part).to_bytes(4, "big"))
+
+
+def _is_bent(file: Path) -> bool:
+    """Is its checksum another than the one that it was sealed with? One that was used as a store since has none."""
+    with file.open("rb") as opened:
+        header = opened.read(_HEADER)
+    plain = header[_FORMATS] == b"\1\1"  # a store that is in use has a log beside it, and another number here
+    if not plain or header[_USER_VERSION] != header[_CHANGES]:
+        return False
+    return header[_APPLICATION_ID] not in (bytes(4), _checksum(file).to_bytes(4, "big"))
+
+
+def _checksum(file: Path) -> int:
+    """The CRC-32 of a file without the numbers of its header that say it."""
+    with file.open("rb") as opened:
+        header = bytearray(opened.read(_HEADER))
+        header[_USER_VERSION] = header[_APPLICATION_ID] = bytes(4)
+        crc = crc32(header)
+        while piece := opened.read(1 << 20):
+            crc = crc32(piece, crc)
+    return crc
 
 
 def _sync(path: Path) -> None:
@@ -147,6 +189,8 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
             faults += [
                 f"a row of {row[0]} refers to nothing" for row in backup.execute("PRAGMA foreign_key_check")
             ][:5]
+            if not faults and _is_bent(file):
+                faults = ["its checksum is another"]
             if faults:
                 raise UsageError(f"{file} is damaged ({'; '.join(faults)}). Take an older backup")
             yield backup

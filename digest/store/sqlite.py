@@ -204,6 +204,9 @@ class Sqlite(Database):
         while others keep the file; what it raises ends that."""
         with self.held():
             other.backup(self._connection, progress=step)
+            self._connection.execute(
+                "PRAGMA application_id = 0"
+            )  # the checksum of a backup, which this is not
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # --- for migrate.py
