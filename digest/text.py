@@ -8,11 +8,12 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from digest import tex
+from digest.markup import strip_tags, without_attributes
 from digest.patterns import late
 
 MAX_GIST_CHARS = 200
@@ -105,8 +106,11 @@ def is_printable(text: str) -> bool:
 
 
 def decode_entities(text: str) -> str:
-    """Character references decoded, those escaped up to three times too. A bare `&` or `&name` without `;` stands."""
+    """Character references decoded, those escaped up to three times too. A bare `&` or `&name` without `;` stands. Attributes of a
+    tag that hold some go with them: a quotation mark there would end one too early."""
     for _ in range(3):
+        if "<" in text:
+            text = without_attributes(text)
         decoded = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
         if decoded == text:
             break
@@ -140,69 +144,6 @@ class _Seen(dict[int, str]):
 
 
 _SEEN = _Seen()
-
-
-_BLOCKS = (
-    "address article aside blockquote body br center dd div dl dt figure figcaption footer h1 h2 h3 h4 h5 h6 head header hr html"
-    " li main nav ol p pre section table tbody td tfoot th thead title tr ul"
-)
-_INLINES = (
-    "a abbr acronym audio b bdi bdo big button canvas cite code data del dfn em embed font form i iframe img input ins kbd"
-    " label link map mark math meta noscript object option param picture q s samp script select small source span strike"
-    " strong style sub sup svg textarea time tt u var video wbr mi mn mo mrow msub msup msubsup mfrac msqrt mtext mstyle"
-    " mover munder semantics annotation inline-formula tex-math italic bold sc"
-)
-_BLOCK_NAMES = frozenset(_BLOCKS.split(" "))
-_TAG_NAMES = _BLOCK_NAMES | frozenset(_INLINES.split(" "))
-_TAG = late(
-    r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:_-]*)"
-    r"(?P<attributes>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*+)(?:\s+[a-z]+)?\s*/?>"
-)
-_DECLARATION = late(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
-_SCRIPT = late(r"<(script|style)\b", re.I)
-_CLOSING = late(r"</([A-Za-z][\w:-]*)")
-_RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
-
-
-def strip_tags(text: str) -> str:
-    """`text` without HTML, JATS and MathML tags. A `<` that opens no such tag is a sign and stays: `a<b and c>d`."""
-    if "<!" in text or "<?" in text or "]]>" in text:
-        text = _DECLARATION.sub(" ", _without(text, re.compile("<!--"), lambda _: "-->"))
-    if "</" in text:
-        text = _without(text, _SCRIPT, lambda found: f"</{found[1]}>")
-        text = _RAISED.sub(_raised, text)
-    closed = {name.lower() for name in _CLOSING.findall(text)}
-
-    def shown(found: re.Match[str]) -> str:
-        name = found["name"].lower()
-        prefix, _, bare = name.rpartition(":")
-        if bare not in _TAG_NAMES and prefix not in ("jats", "mml", "m"):
-            return found[0]
-        # `x <b> y`: one letter without its closing tag is rather a variable.
-        is_letter = len(bare) == 1 and bare != "p"
-        if is_letter and not found["end"] and not found["attributes"] and name not in closed:
-            return found[0]
-        return " " if bare in _BLOCK_NAMES else ""
-
-    return _TAG.sub(shown, text)
-
-
-def _without(text: str, opening: re.Pattern[str], closing: Callable[[re.Match[str]], str]) -> str:
-    """`text` without what stands between each opening and its closing mark."""
-    kept: list[str] = []
-    lower, at = text.lower(), 0
-    while found := opening.search(lower, at):
-        end = lower.find(mark := closing(found), found.end())
-        if end < 0:
-            break
-        kept.append(text[at : found.start()])
-        at = end + len(mark)
-    return " ".join([*kept, text[at:]])
-
-
-def _raised(found: re.Match[str]) -> str:
-    sign = "^" if found[1].lower() == "sup" else "_"
-    return tex.script(sign, found[2]) or found[2]
 
 
 # --- cutting

@@ -51,6 +51,11 @@ CLEANED = {
     "``double'' and `single' and 5''": "“double” and ‘single’ and 5”",
     "\\eg, this; \\ie that; Lund \\etal. say": "e.g., this; i.e. that; Lund et al. say",
     "Fig.~3 and ~20": "Fig. 3 and ~20",
+    'A <a href="x" title="&quot;y&quot;">carp</a>, &lt;img alt=&quot;a &amp;quot;b&amp;quot;&quot;/&gt;': "A carp,",
+    "<mmultiscripts><mi>He</mi><mprescripts/><none/><mn>6</mn></mmultiscripts> and <mtd>a</mtd><mtd>b</mtd>": "He6 and a b",
+    "<sec><st>Objective</st><p>To count.</p></sec><scp>l</scp>-proline": "Objective To count. l-proline",
+    "one <list> of the <none> kind in a <sec> or <uri>": "one <list> of the <none> kind in a <sec> or <uri>",
+    "<svg><title>a</title><text>drawn</text></svg> A Title": "A Title",
     "\\ours beats \\alpha-beta": "\\ours beats α-beta",
 }  # fmt: skip
 

@@ -36,22 +36,42 @@ _DECLARED = late(
 _CHARSET = late(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]+)", re.I)
 # Python's own inventions: no page is written in them, some cost quadratic time, some raise what no other codec raises.
 _NO_PAGES = frozenset(["idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "charmap"])
+# By Python's names.
+_AS_BROWSERS = {
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
+    "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949", "shift_jis": "cp932", "big5": "big5hkscs",
+}  # fmt: skip
+_ONE_BYTE = frozenset(
+    [f"cp{number}" for number in (866, 874, *range(1250, 1259))]
+    + [f"iso8859-{number}" for number in range(2, 17)]
+    + ["koi8-r", "koi8-u", "mac-roman", "mac-cyrillic"]
+)
 _LETTERS = late(rb"[A-Za-z]")
 _HIGH = late(rb"[\xc0-\xff]")
 
 
 def unicode_text(listing: Listing) -> str:
-    """The page as text, without its byte order mark: by mark, by declaration, as UTF-8, and else as the likeliest one-byte code."""
+    """The page as text, without its byte order mark: by mark, by declaration, as UTF-8, and else as the likeliest one-byte code.
+
+    UTF-8 that is declared as a one-byte code is UTF-8, and so is what has fewer bad bytes than other signs in it: U+FFFD stands
+    for each of them.
+    """
     body = listing.body
     for mark, encoding in _BOMS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, "replace")
     if wide := _utf16_without_mark(body):
         return body.decode(wide, "replace")
-    for name in (_declared(listing), "utf-8"):
+    if body.isascii():
+        return body.decode("ascii")
+    declared = codec(declared_in(listing))
+    for name in ("utf-8", declared) if declared in _ONE_BYTE else (declared, "utf-8"):
         if text := _decoded(body, name):
             return text
-    return body.decode(_one_byte_code(body), "replace")
+    text = body.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    signs = len(text) - len(text.encode("ascii", "ignore"))
+    return text if signs >= 2 * bad else body.decode(_one_byte_code(body), "replace")
 
 
 def is_utf8(body: bytes) -> bool:
@@ -72,24 +92,30 @@ def _utf16_without_mark(body: bytes) -> str:
     return "utf-16-be" if even > least and odd == 0 else "utf-16-le" if odd > least and even == 0 else ""
 
 
-def _declared(listing: Listing) -> str:
+def declared_in(listing: Listing) -> str:
+    """The name of the encoding that the page, or else its answer, says; "" for none."""
     if found := _DECLARED.search(listing.body[:4096]):
         return (found[1] or found[2]).decode("ascii")
     found_in_header = _CHARSET.search(listing.content_type)
     return found_in_header[1] if found_in_header else ""
 
 
-def _decoded(body: bytes, name: str) -> str:
-    """Empty where the declaration is unknown or wrong."""
-    if not name or name.lower().replace("_", "-").startswith(("utf-16", "utf16", "utf-32", "utf-7")):
-        return ""  # a one-byte text cannot be what it says here
+def codec(name: str) -> str:
+    """Python's name of an encoding, as browsers take it (https://encoding.spec.whatwg.org/#names-and-labels): what is declared as
+    Latin-1 is mostly windows-1252. "" for what no page is written in, and for what a page of one-byte text cannot be."""
     try:
         known = codecs.lookup(name).name
-        if known.replace("_", "-") in _NO_PAGES:
-            return ""
-        return body.decode(
-            "windows-1252" if known == "iso8859-1" else name
-        )  # WHATWG: latin-1 is windows-1252
+    except (LookupError, ValueError):
+        return ""
+    if known.replace("_", "-") in _NO_PAGES or known.startswith(("utf-16", "utf-32", "utf-7")):
+        return ""
+    return _AS_BROWSERS.get(known, known)
+
+
+def _decoded(body: bytes, name: str) -> str:
+    """Empty where it is in another encoding."""
+    try:
+        return body.decode(name) if name else ""
     except (LookupError, UnicodeError):
         return ""
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from digest import identity
+from digest.markup import strip_tags
 from digest.patterns import late
 from digest.sources import _dates, _names
-from digest.text import strip_tags
 
 if TYPE_CHECKING:
     from bs4 import Tag

@@ -32,6 +32,7 @@ MAX_FIELD_CHARS = 2_000
 MAX_KEPT_CHARS = 200_000  # the names of 5,000 authors, as the source writes them
 MAX_VOTES = 10**9
 MAX_ID_CHARS = 500  # what is longer is no id, and no address: it is left out, since a part would be another's
+_UNREADABLE = "\ufffd"
 LINK_NAMES = frozenset(["abstract", "pdf", "code", "hf", "page", "model", "data", "html"])
 
 
@@ -86,6 +87,10 @@ def finish(raws: Iterable[Raw], notes: list[str], *, trusted_ids: bool = True) -
             repeated += 1
     if repeated:
         notes.append(f"{repeated} repeated {'entry' if repeated == 1 else 'entries'} left out")
+    if torn := sum(_UNREADABLE in paper.title or _UNREADABLE in paper.abstract for paper in papers.values()):
+        notes.append(
+            f"{torn} {'paper' if torn == 1 else 'papers'} with characters that could not be read (U+FFFD)"
+        )
     if nothing:
         notes.append(
             f"{nothing} {'entry' if nothing == 1 else 'entries'} without title, abstract or address left out"

@@ -11,7 +11,7 @@ from typing import Any, cast
 from digest.errors import ParseError
 from digest.model import Listing
 from digest.patterns import late
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import codec, declared_in, unicode_text
 
 MAX_PREFIXES = 50
 # 120 bytes in memory for an element, twice that for an attribute. An answer of PubMed has the most: 250,000 for 1,000 articles.
@@ -56,7 +56,7 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
     """
     body = listing.body
     if is_bare(body):
-        root, error = _strict(body.lstrip(), listing)
+        root, error = _strict(_in_utf8(listing), listing)
         if root is not None:
             return root, ""
     else:
@@ -85,9 +85,9 @@ def items_of(listing: Listing) -> Iterator[tuple[str, Any]]:
     read without a look at the whole of it. Raises `faults` for what is not well-formed."""
     from lxml import etree
 
-    body = listing.body.lstrip()
-    if not is_bare(body) or is_beyond_measure(body):
+    if not is_bare(listing.body) or is_beyond_measure(listing.body):
         return iter(())
+    body = _in_utf8(listing)
     context = etree.iterparse(
         BytesIO(body), events=("start", "end"), tag=("{*}item", "{*}entry"), recover=False, **_SAFELY
     )
@@ -102,6 +102,13 @@ def faults() -> type[Exception]:
 
 def is_bare(body: bytes) -> bool:
     return b"<!DOCTYPE" not in body[:4096] and b"<!ENTITY" not in body
+
+
+def _in_utf8(listing: Listing) -> bytes:
+    """The document in UTF-8, where it says another encoding too: lxml takes that at its word (see _bytes.codec)."""
+    if codec(declared_in(listing)) in ("", "utf-8"):
+        return listing.body.lstrip()
+    return _trimmed(unicode_text(listing)).encode("utf-8", "replace")
 
 
 def is_beyond_measure(body: bytes) -> bool:

@@ -27,10 +27,6 @@ from digest.sources._records import (
 _TITLE = late(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
 _TEX = late(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
 _PREAMBLE = late(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
-# Publishers' inline elements that no HTML has.
-_INLINE = late(
-    r"</?(?:scp|monospace|roman|sans-serif|overline|underline|styled-content|named-content|ext-link|xref|uri)\b[^<>]*>"
-)
 _DATES = ("issued", "published", "published-online", "posted", "published-print")
 
 
@@ -96,7 +92,7 @@ def _raw(work: Json) -> Raw | None:
     doi = string(work.get("DOI"))
     abstract = string(work.get("abstract"))
     return Raw(
-        title=_INLINE.sub("", string(work.get("title"))),
+        title=string(work.get("title")),
         abstract=jats(abstract),
         ids={"doi": doi} | _preprint(work),
         authors=[name for author in mappings(work.get("author")) if (name := _name(author))],
@@ -147,7 +143,6 @@ def jats(abstract: str) -> str:
     if "<" not in abstract:
         return abstract
     abstract = abstract[: 2 * MAX_ABSTRACT_CHARS]
-    abstract = _INLINE.sub("", abstract)
     if "<mml:" in abstract:
         abstract = _TEX.sub("", abstract)
     return _TITLE.sub(_heading, _PREAMBLE.sub(r"\1", abstract))

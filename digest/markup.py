@@ -1,0 +1,92 @@
+"""Tags of HTML, JATS and MathML in titles and abstracts: what is one and goes, and what merely looks like one and stays.
+
+Everything here is pure, never raises on any string, and costs next to nothing on text without a `<`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from digest import tex
+from digest.patterns import late
+
+_BLOCKS = (
+    "address article aside blockquote body br center dd div dl dt figure figcaption footer h1 h2 h3 h4 h5 h6 head header hr html"
+    " li main nav ol p pre section table tbody td tfoot th thead title tr ul mspace"
+)
+_INLINES = (
+    "a abbr acronym audio b bdi bdo big button canvas cite code data del dfn em embed font form i iframe img input ins kbd"
+    " label link map mark math meta noscript object option param picture q s samp script select small source span strike"
+    " strong style sub sup svg textarea time tt u var video wbr mi mn mo mrow msub msup msubsup mfrac msqrt mtext mstyle"
+    " mover munder munderover mmultiscripts mprescripts mroot mpadded mphantom mfenced menclose semantics annotation"
+    " annotation-xml inline-formula tex-math italic bold sc scp"
+)
+# Words that a text may name between such brackets too: they are tags where one of them is closed.
+_CLOSED_BLOCKS = "sec st list list-item disp-formula mtable mtr mtd"
+_CLOSED_INLINES = (
+    "xref ext-link uri named-content styled-content monospace roman sans-serif overline underline"
+)
+_BLOCK_NAMES = frozenset([*_BLOCKS.split(" "), *_CLOSED_BLOCKS.split(" ")])
+_TAG_NAMES = frozenset([*_BLOCKS.split(" "), *_INLINES.split(" ")])
+_CLOSED_NAMES = frozenset([*_CLOSED_BLOCKS.split(" "), *_CLOSED_INLINES.split(" ")])
+_TAG = late(
+    r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:_-]*)"
+    r"(?P<attributes>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*+)(?:\s+[a-z]+)?\s*/?>"
+)
+_DECLARATION = late(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
+_SCRIPT = late(r"<(script|style|svg)\b", re.I)
+_CLOSING = late(r"</([A-Za-z][\w:-]*)")
+_RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
+
+
+def strip_tags(text: str) -> str:
+    """`text` without HTML, JATS and MathML tags. A `<` that opens no such tag is a sign and stays: `a<b and c>d`."""
+    if "<!" in text or "<?" in text or "]]>" in text:
+        text = _DECLARATION.sub(" ", _without(text, re.compile("<!--"), lambda _: "-->"))
+    if "</" in text:
+        text = _without(text, _SCRIPT, lambda found: f"</{found[1]}>")
+        text = _RAISED.sub(_raised, text)
+    closed = {name.lower() for name in _CLOSING.findall(text)}
+
+    def shown(found: re.Match[str]) -> str:
+        name = found["name"].lower()
+        prefix, _, bare = name.rpartition(":")
+        is_tag = (
+            bare in _TAG_NAMES or prefix in ("jats", "mml", "m") or (bare in _CLOSED_NAMES and name in closed)
+        )
+        if not is_tag and not (bare == "none" and found[0].endswith("/>")):
+            return found[0]
+        # `x <b> y`: one letter without its closing tag is rather a variable.
+        is_letter = len(bare) == 1 and bare != "p"
+        if is_letter and not found["end"] and not found["attributes"] and name not in closed:
+            return found[0]
+        return " " if bare in _BLOCK_NAMES else ""
+
+    return _TAG.sub(shown, text)
+
+
+def without_attributes(text: str) -> str:
+    """`text` with the attributes of tags left out that have character references in them."""
+    return _TAG.sub(
+        lambda found: f"<{found['end']}{found['name']} of=it>" if "&" in found["attributes"] else found[0],
+        text,
+    )
+
+
+def _without(text: str, opening: re.Pattern[str], closing: Callable[[re.Match[str]], str]) -> str:
+    """`text` without what stands between each opening and its closing mark."""
+    kept: list[str] = []
+    lower, at = text.lower(), 0
+    while found := opening.search(lower, at):
+        end = lower.find(mark := closing(found), found.end())
+        if end < 0:
+            break
+        kept.append(text[at : found.start()])
+        at = end + len(mark)
+    return " ".join([*kept, text[at:]])
+
+
+def _raised(found: re.Match[str]) -> str:
+    sign = "^" if found[1].lower() == "sup" else "_"
+    return tex.script(sign, found[2]) or found[2]

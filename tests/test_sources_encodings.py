@@ -1,0 +1,85 @@
+"""Bytes of a page: read in the encoding that they are in, whatever the page says, and as browsers take its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from digest import sources
+from digest.model import Listing, Reading
+
+TITLE = "Zoë Müller’s carps"
+
+
+def feed(*titles: str, encoding: str = "") -> str:
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>' if encoding else ""
+    items = "".join(
+        f"<item><title>{title}</title><link>https://j.example/{n}</link></item>"
+        for n, title in enumerate(titles)
+    )
+    return f"{declared}<rss version='2.0'><channel><title>J</title><link>https://j.example/</link>{items}</channel></rss>"
+
+
+def read(body: bytes, content_type: str = "") -> Reading:
+    return sources.read(Listing(location="page", body=body, content_type=content_type))
+
+
+def titles(body: bytes, content_type: str = "") -> list[str]:
+    return [paper.title for paper in read(body, content_type).papers]
+
+
+@pytest.mark.parametrize("declared", ["UTF-8", ""])
+def test_a_sign_cut_in_half_costs_itself_alone(declared: str) -> None:
+    """Texts are cut at so many bytes where a publisher's program counts these."""
+    body = feed(TITLE, "Pikes — and Ö", encoding=declared).encode().replace("Ö".encode(), b"\xc3")
+    reading = read(body)
+    assert [paper.title for paper in reading.papers] == [TITLE, "Pikes — and \ufffd"]
+    assert "the page is not in the encoding it declares; the likeliest one was used" in reading.notes
+
+
+def test_a_download_cut_in_a_sign_has_its_other_papers_as_they_are() -> None:
+    body = feed(TITLE, "Carpes à l’étang").encode()
+    reading = read(body[: body.index("’étang".encode()) + 2])
+    assert [paper.title for paper in reading.papers] == [TITLE]
+    assert any(note.startswith("truncated") for note in reading.notes)
+
+
+def test_what_could_not_be_read_is_said_of_any_page() -> None:
+    page = '{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1", "url": "https://j.example/1", "title": "%s"}]}'
+    reading = read((page % TITLE).encode().replace("ü".encode(), b"\xfc"))
+    assert [paper.title for paper in reading.papers] == ["Zoë M\ufffdller’s carps"]
+    assert "1 paper with characters that could not be read (U+FFFD)" in reading.notes
+
+
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [
+        ("ISO-8859-1", "cp1252"), ("latin1", "cp1252"), ("us-ascii", "cp1252"), ("windows-1252", "cp1252"), ("", "cp1252"),
+        ("ISO-8859-1", "utf-8"), ("windows-1252", "utf-8"), ("koi8-r", "utf-8"), ("no-such-code", "utf-8"),
+    ],
+)  # fmt: skip
+def test_latin_letters_are_read_whatever_the_page_says(declared: str, written: str) -> None:
+    assert titles(feed(TITLE, encoding=declared).encode(written)) == [TITLE]
+    assert titles(feed(TITLE).encode(written), f"application/rss+xml; charset={declared}") == [TITLE]
+
+
+@pytest.mark.parametrize(
+    ("declared", "written", "title"),
+    [
+        ("gb2312", "gb18030", "鲤鱼研究鎔基"),
+        ("euc-kr", "cp949", "잉어 연구 똠방"),
+        ("shift_jis", "cp932", "鯉の研究①"),
+        ("big5", "big5hkscs", "鯉魚研究"),
+        ("iso-8859-9", "cp1254", "Sazanın “günü”"),
+        ("koi8-r", "koi8-r", "Карпы в пруду"),
+        ("windows-1251", "cp1251", "Карпы в пруду"),
+        ("utf-16", "utf-16", TITLE),
+    ],
+)
+def test_an_encoding_is_what_browsers_take_for_its_name(declared: str, written: str, title: str) -> None:
+    assert titles(feed(title, encoding=declared).encode(written)) == [title]
+
+
+def test_a_feed_with_markup_in_another_encoding_is_read_as_one_without() -> None:
+    marked = feed("Carps – don’t <i>ask</i>", encoding="ISO-8859-1").encode("cp1252")
+    assert titles(marked) == ["Carps – don’t ask"]
+    assert read(marked).notes == ()
