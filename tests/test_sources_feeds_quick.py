@@ -224,7 +224,7 @@ def test_of_tags_that_differ_in_their_values_only_each_has_its_own() -> None:
         ("https://a.example.org/1", "https://a.example.org/2.pdf"),
         ("https://b.example.org/1?a=1&b=2", "https://b.example.org/2.pdf"),
         ('https://c.example.org/"1"', 'https://c.example.org/"2".pdf'),
-        ("https://d.example.org/it's", "https://d.example.org/ 2"),
+        ("https://d.example.org/it's", "https://d.example.org/%202"),
     ]
 
 

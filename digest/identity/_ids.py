@@ -41,9 +41,10 @@ _ARXIV_HOST = late(
     r"(?:[\w-]+\.)*(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|xxx\.lanl\.gov|huggingface\.co|hf\.co|hf-mirror\.com|papers\.cool"
     r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
 )
-# A DOI made of a SICI holds one pair of angle brackets: cut off there, all papers of an issue would be one.
+# A DOI made of a SICI holds one pair of angle brackets, `<page:words>`: cut off there, all papers of an issue would be one.
 _DOI = late(
-    r"(?<![\w.])10\.\d{4,9}(?:\.\d+)*/(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
+    r"(?<![\w.])10\.\d{4,9}(?:\.\d+)*/"
+    r"(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>|[^\s\"'<>{}|\\^`]{1,80}<\d[\w-]{0,9}:[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
     re.I,
 )
 

@@ -18,6 +18,7 @@ _ZONES = {"": None, "gmt": 0, "ut": 0, "utc": 0, "z": 0, "est": -300, "edt": -24
 _RFC822 = late(
     r"(?:[A-Za-z]+(?:,\s*|\s+))?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\.?\s+(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
 )
+_FIRST_YEAR = 1400
 _ISO_DAY = late(r"(\d{4}-\d{2}-\d{2})(?![\d])")
 
 
@@ -37,15 +38,22 @@ def rfc3339(text: str) -> str | None:
         return None
 
 
+def _since_print(day: date) -> date:
+    """The day, unless it stands for none: programs write the first of the year 1 where they know nothing."""
+    if day.year < _FIRST_YEAR:
+        raise ValueError(day)
+    return day
+
+
 def _iso(text: str) -> str | None:
     if text[4:5] == text[7:8] == "-" and text[10:11] == "T":
         moment = _moment(text)
-        if moment and moment.tzinfo:
+        if moment and moment.tzinfo and _since_print(moment):
             return moment.isoformat()
     found = _ISO_DAY.match(text)
     if not found:
         return None
-    day = date.fromisoformat(found[1]).isoformat()
+    day = _since_print(date.fromisoformat(found[1])).isoformat()
     if text[10:11] not in ("T", "t", " "):
         return day
     moment = _moment(text)
@@ -66,7 +74,7 @@ def _rfc822(text: str) -> str | None:
     year = int(found[3])
     if len(found[3]) == 2:
         year += 1900 if year >= 70 else 2000
-    day = date(year, MONTHS[found[2].lower()], int(found[1]))
+    day = _since_print(date(year, MONTHS[found[2].lower()], int(found[1])))
     minutes = _offset(found[7] or "")
     if found[4] is None or minutes is None:
         return day.isoformat()

@@ -120,6 +120,9 @@ def feed_of(heads: Mapping[str, str], items: list[Item]) -> Feed:
 
 MAX_JOINED_CHARS = 4_000  # a base of 400 KB, which is joined anew with each link, costs a feed minutes
 
+# As the document writes it, and as its tree does.
+_RESOURCE = ("rdf:resource", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource")
+
 Links = list[tuple[str, str, str]]  # rel, href and type of each
 
 
@@ -137,51 +140,84 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
         item.guid = item.guid or text.strip()
         item.permalink = attributes.get("isPermaLink") != "false"
     elif field in ("identifier", "url"):
-        item.identifiers.append(text.strip())
+        item.identifiers.append(text.strip() or next(filter(None, map(attributes.get, _RESOURCE)), ""))
     elif field in ("published", "pubdate", "date", "issued", "created", "publicationdate"):
         item.published = item.published or _dates.rfc3339(text)
     elif field in ("updated", "modified"):
         item.updated = _dates.rfc3339(text)
     elif field == "primary_category":
         item.primary = item.primary or attributes.get("term") or ""
-    elif field == "creator":
-        item.authors.append(text)
+    elif field in ("creator", "authors"):
+        item.authors += [person(text) or text] if text.strip() else []
 
 
 def place_links(item: Item, links: Links, about: str, base: str) -> None:
-    """The links of an item, once all are known: its page, and its PDF."""
+    """The links of an item, once all are known: its page, the first that the web has, and its PDF."""
     for rel, href, kind in links:
-        href = join(base, href.strip())
+        href = join(base, _mended(href))
         if kind == "application/pdf":
             item.pdf = item.pdf or href
-        elif rel == "alternate" and not item.link:
+        elif rel == "alternate" and (not item.link or (is_web(href) and not is_web(item.link))):
             item.link = href
-    if not item.link and item.permalink and item.guid.startswith(("http://", "https://")):
+    if not item.link and item.permalink and is_web(item.guid):
         item.link = item.guid
     if not item.link:
-        item.link = next(
-            (url for url in (*item.identifiers, about) if url.startswith(("http://", "https://"))), ""
-        )
+        item.link = next(filter(is_web, (*item.identifiers, about)), "")
+
+
+def is_web(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
+
+
+def _mended(href: str) -> str:
+    """An address without what white space and character references make of it that were escaped once too often."""
+    href = href.strip()
+    if "&amp;" in href:
+        href = href.replace("&amp;", "&")
+    if " " in href or not href.isprintable():
+        href = href.translate(_SPACES)
+    return href
+
+
+# A browser takes white space so: https://url.spec.whatwg.org/#concept-basic-url-parser
+_SPACES = {ord("\t"): None, ord("\n"): None, ord("\r"): None, ord(" "): "%20"}
+
+
+def says_where(rel: str | None) -> bool:
+    """Does a link of the feed of this kind say where the feed is? One of a licence or of a hub leads to others."""
+    return rel in (None, "", "alternate", "self")
 
 
 def person(text: str) -> str:
-    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name."""
+    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name; `name (mail)` too. Several of the first
+    kind give their names with commas."""
     if "@" not in text:
         return text
     told = text.strip()
     mail = told.split(maxsplit=1)[0]
     at, name = mail.find("@", 1), told[len(mail) :].lstrip()
-    if not 0 < at < len(mail) - 1 or not told.endswith(")"):
+    if not told.endswith(")"):
+        return ""
+    if at < 0:
+        name, _, inside = told.rpartition("(")
+        return name.strip() if "@" in inside and "@" not in name else ""
+    if at == len(mail) - 1:
         return ""
     if name.startswith("("):
-        return name[1:-1]
+        return name[1:-1] if "@" not in name else ", ".join(_named(told))
     bracket = mail.rfind("(", at + 2)
     return told[bracket + 1 : -1] if bracket > 0 else ""
 
 
+def _named(told: str) -> list[str]:
+    """The names behind mail addresses, each in brackets."""
+    parts = (part.rpartition("(") for part in told.split(")"))
+    return [name for mail, opened, name in parts if opened and "@" in mail]
+
+
 def join(base: str, href: str) -> str:
     """The absolute address, as far as the base is one; empty for what is no address."""
-    if href.startswith(("https://", "http://")) or not href:
+    if is_web(href) or not href:
         return href
     if len(base) + len(href) > MAX_JOINED_CHARS:
         return ""

@@ -20,10 +20,12 @@ from digest.sources._item import (
     Item,
     Links,
     feed_of,
+    is_web,
     join,
     local,
     person,
     place_links,
+    says_where,
     take,
 )
 from digest.sources._paper import MAX_ENTRIES, MAX_MARKUP
@@ -63,7 +65,13 @@ def read_items(listing: Listing, notes: list[str]) -> Feed:
         )
     base = listing.base_url or feed_base(root)
     elements = islice(root.iter("{*}item", "{*}entry"), MAX_ENTRIES + 1)
-    feed = feed_of(_head(root, name, listing), [_item(element, base, root) for element in elements])
+    heads = _head(root, name, listing)
+    feed = feed_of(heads, [_item(element, base, root) for element in elements])
+    if not feed.items and not heads:
+        raise ParseError(
+            f"{listing.location}: a feed with neither items nor a title. Fetch it again.",
+            url=listing.location,
+        )
     feed.sound = not notes
     return feed
 
@@ -100,7 +108,7 @@ def feed_base(root: Any) -> str:
     """What relative links are resolved against where the fetched address is unknown: the feed's own absolute link."""
     for element in root.iter("{*}link"):
         url = (element.get("href") or element.text or "").strip()
-        if url.startswith(("http://", "https://")):
+        if is_web(url) and says_where(element.get("rel")):
             return url
     return ""
 
@@ -137,6 +145,8 @@ def _item(element: Any, base: str, root: Any) -> Item:
         field = LOCAL.get(child.tag) or _field(child)
         if field == "author":
             persons.append(_person(child))
+        elif field == "creator" and (names := _names(child)):
+            item.authors += names
         else:
             take(item, links, field, child, _text(child) if field in RICH else child.text or "")
     item.authors = item.authors or persons
@@ -151,6 +161,11 @@ def _field(child: Any) -> str:
     """The local name of an element; empty for a reference that was not expanded. Ask LOCAL first."""
     tag = child.tag
     return local(tag) if isinstance(tag, str) else ""
+
+
+def _names(creator: Any) -> list[str]:
+    """Those of a list within a creator: `<rdf:Seq><rdf:li>`."""
+    return [each.text or "" for each in creator.iterfind("{*}Seq/{*}li")] if len(creator) else []
 
 
 def _person(element: Any) -> str:

@@ -130,7 +130,6 @@ class _Reader:
         self.pieces = pieces
         self.namespaces: dict[str, str] = {}  # of all prefixes; of names without one by ""
         self.scope: set[str] = set()  # the prefixes that the root declares
-        self.abouts: list[str] = []
         self.tags: dict[str, _Tag] = {}
         self.shapes: dict[tuple[str, ...], _Shape] = {}
         self.names: dict[str, tuple[str, str]] = {}
@@ -173,7 +172,7 @@ class _Reader:
                     self._skip(piece, its_end, has_markup=field in HEADS)
                 if is_head and field in HEADS:
                     self.heads[field] = text
-                if exact == "link":
+                if exact == "link" and _item.says_where(attributes.get("rel")):
                     self._count_from(attributes.get("href") or text)
         raise _OtherError
 
@@ -184,8 +183,7 @@ class _Reader:
         if not is_empty:
             self._fill(item, links, persons, end)
         item.authors = item.authors or persons
-        about = next(filter(None, map(attributes.get, self.abouts)), "")
-        _item.place_links(item, links, about, self._counted_from(attributes))
+        _item.place_links(item, links, attributes.get("rdf:about", ""), self._counted_from(attributes))
         if len(self.items) <= MAX_ENTRIES:
             self.items.append(item)
 
@@ -208,7 +206,7 @@ class _Reader:
             if exact in ITEMS:
                 raise _OtherError
             _item.take(item, links, field, attributes, text)
-            if not self.base and exact == "link":
+            if not self.base and exact == "link" and _item.says_where(attributes.get("rel")):
                 self._count_from(attributes.get("href") or text)
         raise _OtherError
 
@@ -314,13 +312,13 @@ class _Reader:
                 raise _OtherError
             if not (prefix or is_root) and self.namespaces[""] != address:
                 raise _OtherError
+            if (prefix == "rdf") != (address == _RDF) and prefix:
+                raise _OtherError
             if address and not _PLAIN_NAMESPACE.fullmatch(address):
                 raise _OtherError
             if self.namespaces.setdefault(prefix, address) != address or len(self.namespaces) > MAX_PREFIXES:
                 raise _OtherError
             here.add(prefix)
-            if prefix and address == _RDF and f"{prefix}:about" not in self.abouts:
-                self.abouts.append(f"{prefix}:about")
         return here
 
     def _name(self, name: str) -> tuple[str, str]:
@@ -332,7 +330,7 @@ class _Reader:
 
     def _count_from(self, address: str) -> None:
         address = address.strip()
-        if not self.base and address.startswith(("http://", "https://")):
+        if not self.base and _item.is_web(address):
             self.base = address
 
     def _counted_from(self, opened: dict[str, str]) -> str:

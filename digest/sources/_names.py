@@ -9,6 +9,10 @@ from digest.patterns import late
 MAX_CHARS = 200_000  # 5,000 names
 _AND = late(r",? (?:and|&) ", re.I)  # where white space is collapsed: it may be as long as the page
 _INITIALS = late(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
+# A family name of one word, with what may stand before it in small letters, and given names.
+_FAMILY_FIRST = late(
+    r"((?:[^\W\d_A-Z][\w'’]{0,9} ){0,3}[^\W\d_][\w'’-]*), ([^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3})"
+)
 _SUFFIX = late(r"(?:Jr|Sr|II|III|IV)\.?")
 
 
@@ -18,6 +22,8 @@ def split(text: str) -> list[str]:
     Only commas outside brackets divide. `"Lindal, M., Okoye, A."` (family, initials) gives "M. Lindal", "A. Okoye".
     """
     text = " ".join(text[:MAX_CHARS].split())
+    if turned := _turned(text):
+        return turned
     parts = [
         part
         for part in (" ".join(part.split()) for part in _outside_brackets(_AND.sub(", ", text)).split(","))
@@ -32,6 +38,15 @@ def split(text: str) -> list[str]:
         else:
             names.append(part)
     return names
+
+
+def _turned(text: str) -> list[str]:
+    """Names as BibTeX has them, `Lindal, Mia and van Okoye, Ada`; none where a part may be something else."""
+    parts = text.split(" and ")
+    if len(parts) < 2 or len(parts) != text.count(","):
+        return []
+    found = [_FAMILY_FIRST.fullmatch(part) for part in parts]
+    return [f"{each[2]} {each[1]}" for each in found if each] if all(found) else []
 
 
 def _outside_brackets(text: str) -> str:

@@ -76,7 +76,7 @@ def finish(raws: Iterable[Raw], notes: list[str], *, trusted_ids: bool = True) -
         if not paper.key and (paper.abstract or paper.links):
             paper = structs.replace(paper, key=_last_resort(paper))
         known = papers.get(paper.key)
-        if known is not None and not trusted_ids and not _same_title(known, paper):
+        if known is not None and not trusted_ids and not _is_same(known, paper):
             paper = _told_apart(paper)
             known = papers.get(paper.key)
         if not paper.key:
@@ -103,13 +103,21 @@ def _last_resort(paper: Paper) -> str:
     return f"text:{blake2b(f'{paper.abstract} {sorted(paper.links.items())}'.encode(), digest_size=10).hexdigest()}"
 
 
-def _same_title(one: Paper, other: Paper) -> bool:
-    return identity.title_key(one.title) == identity.title_key(other.title)
+def _is_same(one: Paper, other: Paper) -> bool:
+    """Two items of one key: by their titles, and where these are all that they share by what the source calls them."""
+    if identity.title_key(one.title) != identity.title_key(other.title):
+        return False
+    named = one.source_text.get("id"), other.source_text.get("id")
+    if identity.rung(one.key) != "title" or named[0] == named[1] or not all(named):
+        return True
+    return not (one.abstract and other.abstract) or one.abstract == other.abstract
 
 
 def _told_apart(paper: Paper) -> Paper:
     """The second of two papers that a page gives one id or address: it falls to the next rung of the ladder."""
     kind = identity.rung(paper.key)
+    if kind == "title":
+        return structs.replace(paper, key=identity.primary_key({}, {}, "", paper.abstract) or paper.key)
     if kind == "url":
         return structs.replace(paper, key=identity.primary_key(paper.ids, {}, paper.title, paper.abstract))
     ids = {name: value for name, value in paper.ids.items() if name != kind}

@@ -57,7 +57,7 @@ def _raw(record: Json) -> Raw | None:
     attributes = _attributes(record)
     if not attributes:
         return None
-    doi = string(attributes.get("doi")) or string(record.get("id"))
+    doi = string(attributes.get("doi")) or _doi(attributes) or string(record.get("id"))
     creators = _creators(attributes)
     return Raw(
         title=_title(attributes.get("titles") or attributes.get("title")),
@@ -137,6 +137,15 @@ def _date(attributes: Json, kind: str) -> str | None:
         if string(entry.get("dateType")) == kind and (day := _dates.rfc3339(string(entry.get("date")))):
             return day
     return None
+
+
+def _doi(attributes: Json) -> str:
+    """The DOI among the identifiers: of schema 4.5 a list, of 3.1 to 4.1 one object."""
+    entries = [*_listed(attributes, "identifiers"), mapping(attributes.get("identifier"))]
+    return next(
+        (string(e.get("identifier")) for e in entries if string(e.get("identifierType")).casefold() == "doi"),
+        "",
+    )
 
 
 def _ids(attributes: Json) -> dict[str, str]:

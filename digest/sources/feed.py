@@ -12,7 +12,7 @@ from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _items, _names
+from digest.sources import _dates, _items, _names, _publishers
 from digest.sources._bytes import unicode_text
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
@@ -62,7 +62,9 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
 def _raw(item: Item) -> Raw:
     ids, version, named = _ids(item)
     abstract, labelled = _abstract(item)
-    authors, authors_raw = _authors(item.authors or ([labelled["authors"]] if "authors" in labelled else []))
+    authors, authors_raw, cut = _authors(
+        item.authors or ([labelled["authors"]] if "authors" in labelled else [])
+    )
     upvotes = labelled.get("upvotes", "")
     return Raw(
         title=item.title,
@@ -71,6 +73,7 @@ def _raw(item: Item) -> Raw:
         version=version,
         authors=authors,
         authors_raw=authors_raw,
+        authors_cut=cut,
         authors_joined=authors_raw is not None,
         categories=item.categories,
         published=item.published,
@@ -117,30 +120,46 @@ _LABELLED = late(
 
 
 def _abstract(item: Item) -> tuple[str, dict[str, str]]:
-    """Summary before content. Feeds that bots make of listings put authors and votes into it, as labelled paragraphs."""
-    text = item.summary if item.summary.strip() else item.content
-    text = text[:MAX_ABSTRACT_CHARS]
-    if "</b>" not in text and "</strong>" not in text:
-        return text, {}
-    labelled = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
+    """Summary before content, without what is no abstract. Some feeds put authors and votes into it, as labelled paragraphs."""
+    text, authors = _publishers.abstract_of(item.summary[:MAX_ABSTRACT_CHARS])
+    if not text or text.isspace():
+        text, named = _publishers.abstract_of(item.content[:MAX_ABSTRACT_CHARS])
+        authors = authors or named
+    text = _publishers.without_heading(text)
+    found = {"authors": clean(authors)} if authors else {}
+    if found or ("</b>" not in text and "</strong>" not in text):
+        return text, found
+    labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
     abstract = labelled.get("abstract") or labelled.get("summary")
     if not abstract:
         return text, {}
-    authors = labelled.get("authors") or labelled.get("author")
-    found = {"authors": clean(authors)} if authors else {}
+    if names := labelled.get("authors") or labelled.get("author"):
+        found["authors"] = clean(names)
     return abstract, found | ({"upvotes": clean(labelled["upvotes"])} if "upvotes" in labelled else {})
 
 
-def _authors(authors: list[str]) -> tuple[list[str], str | None]:
-    """Names; of one string that holds several, the names in it and the string itself."""
+_ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
+
+
+def _authors(authors: list[str]) -> tuple[list[str], str | None, bool]:
+    """Names; of one string that holds several, the names in it and the string itself; and whether there are more ("et al.")."""
+    authors = [name for name in authors if name and not name.isspace()]
+    cut = bool(authors) and _ET_AL.search(authors[-1][-20:]) is not None
     if len(authors) != 1:
-        return authors, None
-    text = clean(authors[0])
+        return ([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
+    whole = clean(authors[0])
+    text = _ET_AL.sub("", whole) if cut else whole
     if ";" in text:
-        return [name.strip() for name in text.split(";")], text
+        return [name for part in text.split(";") for name in _of_one_role(part.strip())], whole, cut
     names = _names.split(text)
     several = len(names) > 1 and sum(" " in name for name in names) * 2 > len(names)
-    return (names, text) if several else ([text], None)
+    return (names, whole, cut) if several else ([text], None, cut)
+
+
+def _of_one_role(text: str) -> list[str]:
+    """`Okoye, Ada` is one name, `Ada Okoye, Bo Lindal` are two."""
+    names = _names.split(text) if "," in text else []
+    return names if len(names) > 1 and all(" " in name for name in names) else [text]
 
 
 # --- JSON Feed

@@ -240,6 +240,17 @@ def _shared(element: Any, stated: str) -> Raw:
     )
 
 
+# What OJS writes behind a name, and libraries: `Okoye, Ada; University of Ponds`, `Okoye, Ada, 1970-`.
+_FAMILY_FIRST = late(r"(?:[^\W\d_A-Z]\w{0,9} ){0,3}[^\W\d_][\w'’-]*(?: [^\W\d_][\w'’-]*)?,\s[^,]{1,60}")
+_LIFE = late(r",\s*\d{4}\s*-(?:\s*\d{4})?\.?$")
+
+
+def _creators(text: str) -> list[str]:
+    """The names in a creator: the first, and of those behind semicolons what is family and given name."""
+    first, *others = (_LIFE.sub("", part.strip()) for part in text.split(";"))
+    return [first, *(name for name in others if _FAMILY_FIRST.fullmatch(name))]
+
+
 def _dublin_core(element: Any, stated: str) -> Raw:
     """Format `oai_dc`: everything may repeat. The first description is the abstract, the earliest date that of version 1."""
     said: dict[str, list[str]] = {}
@@ -255,7 +266,7 @@ def _dublin_core(element: Any, stated: str) -> Raw:
         text.removeprefix("Comment:").strip() for text in descriptions if text.startswith("Comment:")
     )
     page = next((place for place in places if place.startswith(("http://", "https://"))), "")
-    written = said.get("creator", [])
+    written = [name for text in said.get("creator", []) for name in _creators(text)]
     dates = sorted(day for text in said.get("date", []) if (day := _dates.rfc3339(text)))
     return Raw(
         title=said.get("title", [""])[0],

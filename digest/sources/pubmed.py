@@ -48,9 +48,19 @@ def _title(title: str, vernacular: str) -> str:
     if vernacular and (not title or _UNTITLED.fullmatch(title)):
         title = vernacular
     title = xml.without_stop(title)
-    if title.startswith("[") and title.endswith("]") and title.find("]") == len(title) - 1:
+    if title.startswith("[") and _closed_at(title) == len(title) - 1:
         title = xml.without_stop(title[1:-1])
     return title
+
+
+def _closed_at(title: str) -> int:
+    """Where the bracket is closed that it begins with."""
+    depth = 0
+    for at, sign in enumerate(title):
+        depth += (sign == "[") - (sign == "]")
+        if not depth:
+            return at
+    return -1
 
 
 def _ids(pmid: str, named: list[tuple[str, str]]) -> dict[str, str]:
@@ -245,7 +255,7 @@ def _records(text: str) -> list[Fields]:
 def _breaks_off(records: list[Fields], text: str) -> bool:
     """Every record of PubMed ends with its source (SO). Others write none: then a line end, or after one record a blank line."""
     if "SO" in records[-1]:
-        return False
+        return not text.endswith(("\n", "\r", "."))
     if len(records) == 1 or any("SO" in record for record in records):
         return not _BLANK_END.search(text[-100:])
     return not (text.endswith("\n") and "TI" in records[-1])

@@ -39,6 +39,9 @@ _PROJECT = ("project", "projectpage", "projecturl", "website")
 _STATUS = ("status", "decision", "presentationtype", "eventtype")
 _BARE = late(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S", re.I)
 _CITED = late(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
+# OpenReview's answers have ids of notes and paths (https://docs.openreview.net/reference/api-v2/entities/note).
+_OPENREVIEW = "https://openreview.net"
+_NOTE = late(r"[A-Za-z0-9_-]{8,14}")
 _KEYS = late(r"[\s_-]")
 _LISTS = (
     "papers",
@@ -123,9 +126,17 @@ def _folded(record: Json) -> Json:
 
 def _is_paper(record: Json) -> bool:
     folded = _folded(record)
-    return isinstance(_first(folded, _TITLE), str) and any(
-        name in folded for name in (*_AUTHORS, *_ABSTRACT, *_PAGE, *_PDF)
+    return (
+        isinstance(_first(folded, _TITLE), str)
+        and not _is_reply(folded)
+        and any(name in folded for name in (*_AUTHORS, *_ABSTRACT, *_PAGE, *_PDF))
     )
+
+
+def _is_reply(folded: Json) -> bool:
+    """A review or a comment in OpenReview: a note in the forum of another."""
+    forum, own = folded.get("forum"), folded.get("id")
+    return isinstance(forum, str) and isinstance(own, str) and bool(_NOTE.fullmatch(forum)) and forum != own
 
 
 def _first(folded: Json, names: tuple[str, ...]) -> object:
@@ -135,8 +146,15 @@ def _first(folded: Json, names: tuple[str, ...]) -> object:
 def _raw(record: Json) -> Raw | None:
     folded = _folded(record)
     title = string(_first(folded, _TITLE))
+    if _is_reply(folded):
+        return None
+    forum = string(folded.get("forum"))
+    if is_note := bool(_NOTE.fullmatch(forum)):
+        folded["forum"] = f"{_OPENREVIEW}/forum?id={forum}"
     pages = [url for name in _PAGE if (url := _address(folded.get(name)))]
     pdf = next((url for name in _PDF if (url := _address(folded.get(name)))), "")
+    if is_note and not pdf and (path := string(_first(folded, _PDF))).startswith("/"):
+        pdf = _address(f"{_OPENREVIEW}{path}")
     if not (title or pages or pdf):
         return None
     authors, authors_raw = _authors(_first(folded, _AUTHORS))

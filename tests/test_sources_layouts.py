@@ -1,0 +1,288 @@
+"""Layouts of publishers, libraries and programs, each as small as it can be: what is the paper's, and what only stands beside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+
+from digest import sources
+from digest.errors import ParseError
+from digest.model import Listing, Paper
+from test_corrections import KILNS, TIDES
+from test_views import Site
+
+SPACES = (
+    'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+    ' xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+)
+LINK = "<link>https://j.example/1</link>"
+
+
+def rss(*items: str) -> str:
+    inside = "".join(f"<item>{item}</item>" for item in items)
+    return f"<rss version='2.0' {SPACES}><channel><title>J</title><link>https://j.example/</link>{inside}</channel></rss>"
+
+
+def papers(page: str) -> tuple[Paper, ...]:
+    return sources.read(Listing(location="page", body=page.encode())).papers
+
+
+def paper(page: str) -> Paper:
+    (only,) = papers(page)
+    return only
+
+
+def item(inside: str) -> Paper:
+    return paper(rss(f"<title>T</title>{LINK}{inside}"))
+
+
+# --- authors of feeds
+
+
+@pytest.mark.parametrize(
+    ("inside", "names"),
+    [
+        ("<dc:creator/><author>Ada Okoye</author>", ["Ada Okoye"]),
+        ("<dc:creator> </dc:creator><author/><author>Ada Okoye, Bo Lindal</author>", ["Ada Okoye", "Bo Lindal"]),
+        ("<authors>Ada Okoye;Bo Lindal;</authors>", ["Ada Okoye", "Bo Lindal"]),
+        ("<dc:creator><rdf:Seq><rdf:li>Ada Okoye</rdf:li><rdf:li>Bo Lindal</rdf:li></rdf:Seq></dc:creator>",
+         ["Ada Okoye", "Bo Lindal"]),
+        ("<author>Ada Okoye (ada@j.example)</author>", ["Ada Okoye"]),
+        ("<dc:creator>Ada Okoye (ada@j.example)</dc:creator>", ["Ada Okoye"]),
+        ("<author>a@j.example (Ada Okoye), b@j.example (Bo Lindal)</author>", ["Ada Okoye", "Bo Lindal"]),
+        ("<author>Ada Okoye, Bo Lindal; Cy Tan (Translator)</author>", ["Ada Okoye", "Bo Lindal", "Cy Tan (Translator)"]),
+        ("<dc:creator>Okoye, Ada; Lindal, Bo</dc:creator>", ["Okoye, Ada", "Lindal, Bo"]),
+        ("<dc:creator>van Dam, Jo K. and Lindal, Bo M.</dc:creator>", ["Jo K. van Dam", "Bo M. Lindal"]),
+        ("<dc:creator>Okoye, Ada and de la Cruz, Ana and O’Neil, Bo</dc:creator>", ["Ada Okoye", "Ana de la Cruz", "Bo O’Neil"]),
+        ("<dc:creator>Ada Okoye, MIT and Bo Lindal, CMU</dc:creator>", ["Ada Okoye, MIT and Bo Lindal, CMU"]),
+    ],
+)  # fmt: skip
+def test_authors_of_a_feed_are_named_however_they_are_written(inside: str, names: list[str]) -> None:
+    assert list(item(inside).authors) == names
+
+
+@pytest.mark.parametrize(
+    ("inside", "names"),
+    [
+        ("<author>x@j.example (Ada Okoye et al)</author>", ["Ada Okoye"]),
+        ("<dc:creator>Okoye, A., Lindal, B., et al.</dc:creator>", ["A. Okoye", "B. Lindal"]),
+        ("<dc:creator>Ada Okoye, Bo Lindal and et al.</dc:creator>", ["Ada Okoye", "Bo Lindal"]),
+        ("<dc:creator>Ada Okoye</dc:creator><dc:creator>et al.</dc:creator>", ["Ada Okoye"]),
+    ],
+)
+def test_et_al_is_no_author_and_says_that_there_are_more(inside: str, names: list[str]) -> None:
+    found = item(inside)
+    assert list(found.authors) == names
+    assert found.authors_cut
+
+
+def test_a_name_that_ends_like_et_al_is_one() -> None:
+    found = item("<dc:creator>Piet Al</dc:creator>")
+    assert (found.authors, found.authors_cut) == (("Piet Al",), False)
+
+
+# --- ids and links of feeds
+
+
+def test_a_doi_may_stand_as_a_resource() -> None:
+    assert item('<dc:identifier rdf:resource="doi:10.5555/carp.1"/>').ids == {"doi": "10.5555/carp.1"}
+
+
+@pytest.mark.parametrize(
+    ("written", "link"),
+    [
+        ("https://j.example/p/one two.html", "https://j.example/p/one%20two.html"),
+        ("\n https://j.example/p/\n\tone ", "https://j.example/p/one"),
+        ("<![CDATA[https://j.example/v?id=6&amp;issue=2]]>", "https://j.example/v?id=6&issue=2"),
+    ],
+)
+def test_a_link_is_mended_as_a_browser_does(written: str, link: str) -> None:
+    assert paper(rss(f"<title>T</title><link>{written}</link>")).links["abstract"] == link
+
+
+def test_of_the_links_of_an_entry_the_one_on_the_web_is_its_page() -> None:
+    links = '<link href="gopher://j.example/1"/><link type="text/html" href="https://j.example/1"/>'
+    page = f'<feed xmlns="http://www.w3.org/2005/Atom"><title>J</title><link href="https://j.example/"/><entry><title>T</title>{links}</entry></feed>'
+    assert paper(page).links == {"abstract": "https://j.example/1"}
+
+
+@pytest.mark.parametrize("inside", ["", "<!-- read by its tree -->"])
+@pytest.mark.parametrize("rel", ["license", "hub", "search"])
+def test_links_of_a_feed_that_lead_elsewhere_say_not_where_it_is(rel: str, inside: str) -> None:
+    heads = f'<title>J</title><link rel="{rel}" href="https://elsewhere.example/"/><link rel="self" href="https://j.example/feed"/>'
+    page = f'<feed xmlns="http://www.w3.org/2005/Atom">{heads}{inside}<entry><title>T</title><link href="/p/1"/></entry></feed>'
+    assert paper(page).links == {"abstract": "https://j.example/p/1"}
+
+
+# --- what stands in place of an abstract
+
+
+ABSTRACT = "We count the carps of an invented pond, and find four."
+
+
+@pytest.mark.parametrize(
+    ("description", "content", "authors"),
+    [
+        ("J. of Ponds, Volume 1, Issue 2, Page 1-2, May 2024.", f"<h2>Abstract</h2><p>{ABSTRACT}</p>", []),
+        ("<br/>Ponds &amp; Lakes, Volume 91, Issue 3, February 2024. <br/>", ABSTRACT, []),
+        (f"<p>Author(s): Ada Okoye and Bo Lindal</p><p>{ABSTRACT}</p><br/>[Pond Rev. 1, 2] Published Wed Jan 03, 2024", "",
+         ["Ada Okoye", "Bo Lindal"]),
+        (f'<p>Ponds, Published online: 03 January 2024; <a href="https://j.example/1">doi:10.5555/p.1</a></p>{ABSTRACT}', "", []),
+        (f"<strong>Abstract</strong><br/>{ABSTRACT}", "", []),
+    ],
+)  # fmt: skip
+def test_an_abstract_is_found_beside_what_says_where_the_paper_stands(
+    description: str, content: str, authors: list[str]
+) -> None:
+    found = item(
+        f"<description>{escape(description)}</description><content:encoded>{escape(content)}</content:encoded>"
+    )
+    assert found.abstract == ABSTRACT
+    assert list(found.authors) == authors
+
+
+def test_a_description_of_volume_and_authors_is_no_abstract() -> None:
+    said = "<p>Publication date: May 2024</p><p><b>Source:</b> Ponds, Volume 1</p><p>Author(s): Ada Okoye, Bo Lindal</p>"
+    found = item(f"<description>{escape(said)}</description>")
+    assert (found.abstract, found.authors) == ("", ("Ada Okoye", "Bo Lindal"))
+
+
+@pytest.mark.parametrize(
+    "abstract",
+    [
+        "In a small volume, Volume 2 of our notes, we count carps.",
+        "The count of carps grew with the volume of the pond. It did so in May 2024.",
+        "We read Ponds, Volume 1, Issue 2, May 2024. Then we counted.",
+    ],
+)
+def test_an_abstract_that_names_a_volume_stays(abstract: str) -> None:
+    assert item(f"<description>{abstract}</description>").abstract == abstract
+
+
+# --- which papers
+
+
+def test_two_papers_of_one_title_without_links_are_two(tmp_path: Path) -> None:
+    texts = [TIDES, KILNS]
+    items = [
+        f'<title>Editorial</title><guid isPermaLink="false">a{n}</guid><description>{text}</description>'
+        for n, text in enumerate(texts)
+    ]
+    assert [each.abstract for each in papers(rss(*items))] == texts
+    assert len(papers(rss(items[0], items[0]))) == 1
+    site = Site(tmp_path)
+    (tmp_path / "inbox" / "page.xml").write_text(rss(*items))
+    for _ in range(2):
+        site.run_again()
+    assert site.text("2026/11/16/index.html").count("<article") == 2
+    assert not site.has("2026/11/17/index.html")
+
+
+@pytest.mark.parametrize("page", ["<feed><status>maintenance</status></feed>", "<rss><channel/></rss>"])
+def test_a_feed_that_says_nothing_at_all_is_no_quiet_day(page: str) -> None:
+    with pytest.raises(ParseError, match="neither items nor a title"):
+        papers(page)
+
+
+@pytest.mark.parametrize("written", ["Mon, 01 Jan 0001 00:00:00 GMT", "0001-01-01T00:00:00Z", "0001-01-01"])
+def test_the_first_of_the_year_one_is_no_date(written: str) -> None:
+    assert item(f"<pubDate>{written}</pubDate>").published is None
+
+
+# --- answers of libraries and services
+
+
+def test_a_doi_made_of_a_sici_is_read_to_its_end() -> None:
+    doi = "10.5555/1520-0469(1979)036<0001:carps>2.0.co;2"
+    work = {"DOI": doi, "title": ["Carps"], "type": "journal-article"}
+    page = json.dumps(
+        {"status": "ok", "message-type": "work-list", "message": {"total-results": 1, "items": [work]}}
+    )
+    assert paper(page).ids == {"doi": doi}
+    assert item(
+        f"<dc:identifier>doi:10.5555/carp</dc:identifier><description>{escape('<p>x')}</description>"
+    ).ids == {"doi": "10.5555/carp"}
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"identifiers": [{"identifier": "10.5555/z.1", "identifierType": "DOI"}]},
+        {"identifier": {"identifier": "10.5555/z.1", "identifierType": "DOI"}},
+    ],
+)
+def test_datacite_may_have_the_doi_among_identifiers(named: dict[str, object]) -> None:
+    record = {
+        "titles": [{"title": "Carps"}],
+        "creators": [{"name": "Okoye, Ada"}],
+        "publicationYear": 2024,
+        **named,
+    }
+    page = json.dumps({"data": [{"type": "dois", "attributes": record}]})
+    assert paper(page).key == "doi:10.5555/z.1"
+
+
+def test_notes_of_openreview_lead_to_their_forum_and_replies_are_no_papers() -> None:
+    note = {
+        "id": "abCD1234-_",
+        "forum": "abCD1234-_",
+        "content": {"title": {"value": "Carps"}, "pdf": {"value": "/pdf/0a1b.pdf"}},
+    }
+    reply = {
+        "id": "xyZ987654",
+        "forum": "abCD1234-_",
+        "content": {"title": {"value": "A fine paper"}, "summary": "Yes."},
+    }
+    found = paper(json.dumps({"notes": [note, reply], "count": 2}))
+    assert found.key == "openreview:abCD1234-_"
+    assert found.links == {
+        "abstract": "https://openreview.net/forum?id=abCD1234-_",
+        "pdf": "https://openreview.net/pdf/0a1b.pdf",
+    }
+
+
+@pytest.mark.parametrize(
+    ("creators", "names"),
+    [
+        (
+            ["Okoye, Ada; University of Ponds", "Lindal, Bo; Institute of Lakes, Oslo"],
+            ["Ada Okoye", "Bo Lindal"],
+        ),
+        (["Okoye, Ada; van Dam, Jo"], ["Ada Okoye", "Jo van Dam"]),
+        (["Moss, Dee, 1970-", "Ash, Cy, 1901-1980."], ["Dee Moss", "Cy Ash"]),
+        (["The Pond Collaboration"], ["The Pond Collaboration"]),
+    ],
+)
+def test_creators_of_a_library_are_names_without_places_and_years(
+    creators: list[str], names: list[str]
+) -> None:
+    said = "".join(f"<dc:creator>{name}</dc:creator>" for name in creators)
+    dc = f"<oai_dc:dc {SPACES} xmlns:oai_dc='http://www.openarchives.org/OAI/2.0/oai_dc/'><dc:title>Carps</dc:title>{said}</oai_dc:dc>"
+    record = (
+        f"<record><header><identifier>oai:j.example:1</identifier></header><metadata>{dc}</metadata></record>"
+    )
+    page = (
+        f"<OAI-PMH xmlns='http://www.openarchives.org/OAI/2.0/'><ListRecords>{record}</ListRecords></OAI-PMH>"
+    )
+    assert list(paper(page).authors) == names
+
+
+def test_a_translated_title_with_brackets_in_it_loses_its_own() -> None:
+    titles = ("[Carps and benzo[a]pyrene in ponds].", "[Carps] and [pikes].")
+    articles = "".join(
+        f"<PubmedArticle><MedlineCitation><PMID>{n}</PMID><Article><ArticleTitle>{title}</ArticleTitle></Article></MedlineCitation></PubmedArticle>"
+        for n, title in enumerate(titles, 1)
+    )
+    found = papers(f"<PubmedArticleSet>{articles}</PubmedArticleSet>")
+    assert [each.title for each in found] == ["Carps and benzo[a]pyrene in ponds", "[Carps] and [pikes]"]
+
+
+def test_an_export_of_pubmed_cut_in_its_last_line_says_so() -> None:
+    text = "PMID- 1\nTI  - One.\nSO  - J. 2024;1:1.\n\nPMID- 2\nTI  - Two.\nSO  - J. 2024;1:2."
+    assert len(papers(text)) == 2
+    cut = sources.read(Listing(location="page", body=text[:-6].encode()))
+    assert [each.title for each in cut.papers] == ["One"]
+    assert any(note.startswith("truncated") for note in cut.notes)
