@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from digest.config import OTHER_SLUG, DigestConfig, TopicConfig, nearest, slugs_of
+from digest.config import OTHER_SLUG, RULE_FIELDS, DigestConfig, TopicConfig, has_word, nearest, slugs_of
 from digest.model import Edition, Entry, Preferences
-from digest.selection import RULE_FIELDS, rule
+from digest.selection import rule
 
 RULES = 50  # followed and muted together
 RULE_LENGTH = 100
@@ -184,14 +184,14 @@ def _rule_problems(preferences: Preferences) -> list[str]:
 
 
 def _rule_problem(text: str) -> list[str]:
-    shown, (field, colon, value) = _shown(text), text.partition(":")
+    shown, (field, colon, _) = _shown(text), text.partition(":")
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         return [f'"{shown}" has a control character. Type it anew, one rule to a line.']
     if len(text) > RULE_LENGTH:
         return [f'"{shown}" is longer than {RULE_LENGTH} characters. Shorten it to the words that matter.']
     if colon and re.fullmatch(r"\w+", field) and field not in RULE_FIELDS:
         return [f'"{shown}": there is no field "{field}". {nearest(field, list(RULE_FIELDS))}']
-    if not any(c.isalnum() for c in (value if field in RULE_FIELDS and colon else text)):
+    if not has_word(text):
         return [f'"{shown}" has no word in it and would fit every paper. Write a word, or take it out.']
     return []
 

@@ -102,6 +102,16 @@ class SearchConfig(Struct, frozen=True, kw_only=True):
     slug: str = ""
 
 
+# What a rule may look at by name: `author:Ada Fenwick`. A word without one looks at title and abstract.
+RULE_FIELDS = ("author", "category", "title", "source")
+
+
+def has_word(rule: str) -> bool:
+    """Is there anything in a rule that a paper can have? One without a word fits all of them."""
+    field, colon, value = rule.partition(":")
+    return any(c.isalnum() for c in (value if colon and field.strip().casefold() in RULE_FIELDS else rule))
+
+
 # What can have pages of its own in the archive, beside editions, topics and what the operator names.
 PAGES = ("papers", "authors", "categories")
 
@@ -275,6 +285,12 @@ class Config(Struct, frozen=True, kw_only=True):
         """The public address of a digest's root, with a final slash."""
         found = next(d for d in self.digest if d.name == digest)
         return f"{self.site.url}{found.path}/" if found.path else self.site.url
+
+    @property
+    def home_url(self) -> str:
+        """Where pages and letters lead that belong to no digest: to the one at the site's root, or else the first."""
+        rooted = any(not digest.path for digest in self.digest)
+        return self.site.url if rooted or not self.digest else self.digest_url(self.digest[0].name)
 
 
 def folders_of(digests: Sequence[DigestConfig]) -> list[str]:

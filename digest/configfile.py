@@ -101,6 +101,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------- the environment
 
 
+# Keys that end like the way to give any other key.
+_FILES = frozenset(["key_file"])
+
+
 def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
     for name in sorted(environ):
         if not name.startswith(PREFIX):
@@ -110,7 +114,7 @@ def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problem
         if any("\ud800" <= letter <= "\udfff" for letter in value):
             problems.append(f"environment, {name}: not UTF-8. Set it again in UTF-8.")
             continue
-        if steps[-1].endswith("_file") and len(steps) > 1:
+        if steps[-1].endswith("_file") and len(steps) > 1 and steps[-1] not in _FILES:
             steps[-1] = steps[-1].removesuffix("_file")
             try:
                 value = Path(value).expanduser().read_text(encoding="utf-8").strip()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from digest.config import Config, DigestConfig
 from digest.errors import ConfigError
+from digest.patterns import late
 
 
 def due_times(trigger: Any, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -38,7 +39,7 @@ def cron(digest: DigestConfig, config: Config) -> Any:
             minute=minute,
             hour=hour,
             day=day,
-            month=month,
+            month=_months(month),
             day_of_week=_weekdays(weekday),
             timezone=config.site.zone,
         )
@@ -51,18 +52,51 @@ def cron(digest: DigestConfig, config: Config) -> Any:
         ) from None
 
 
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MONTHS = ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_PART = late(r"(\*|[a-z]{3}|\d{1,2})(?:-([a-z]{3}|\d{1,2}))?(?:/(\d{1,2}))?")
+
+
 def _weekdays(field: str) -> str:
     """The weekday field of a cron line as APScheduler wants it: there 0 is Monday, in crontab(5) 0 and 7 are Sunday."""
-    names = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    numbers = _numbers(field, _WEEKDAYS, 0, 6, "no weekday {}; write 0 to 7 or mon to sun")
+    return "*" if numbers is None else ",".join(_WEEKDAYS[number] for number in numbers)
 
-    def days(part: str) -> str:
-        span, slash, step = part.partition("/")
-        first, dash, last = span.partition("-")
-        if not first.isdigit():
-            return part
-        numbers = range(int(first), int(last if dash else 6 if slash else first) + 1, int(step or 1))
-        if not numbers or numbers[-1] > 7:
-            raise ValueError(f"no weekday {part!r}; write 0 to 7 or mon to sun")
-        return ",".join(names[number] for number in numbers)
 
-    return ",".join(days(part) for part in field.split(","))
+def _months(field: str) -> str:
+    numbers = _numbers(field, _MONTHS, 1, 12, "no month {}; write 1 to 12 or jan to dec")
+    return "*" if numbers is None else ",".join(map(str, numbers))
+
+
+def _numbers(field: str, names: Sequence[str], least: int, most: int, wrong: str) -> list[int] | None:
+    """What a field with names in it means; None for all. APScheduler takes names for spans without steps, and what stands behind
+    them for nothing."""
+    if field == "*":
+        return None
+    found: list[int] = []
+    for part in field.casefold().split(","):
+        written = _PART.fullmatch(part)
+        if not written or (written[1] == "*" and written[2]):
+            raise ValueError(wrong.format(repr(part)))
+        try:
+            first = least if written[1] == "*" else _number(written[1], names)
+            last = (
+                _number(written[2], names)
+                if written[2]
+                else most
+                if written[1] == "*" or written[3]
+                else first
+            )
+        except ValueError:
+            raise ValueError(wrong.format(repr(part))) from None
+        if last < first and last == 0:  # sat-sun
+            last = len(names) - 1
+        days = range(first, last + 1, int(written[3] or 1)) if written[3] != "0" else range(0)
+        if not days or first < least or days[-1] >= len(names):
+            raise ValueError(wrong.format(repr(part)))
+        found += days
+    return found
+
+
+def _number(written: str, names: Sequence[str]) -> int:
+    return int(written) if written.isdigit() else names.index(written)

@@ -26,6 +26,7 @@ log = logging.getLogger("digest.scheduler")
 _MAIL_S = 60
 _MAILBOX_S = 300
 _WATCH_S = 300
+_LEASE_GRACE_H = 1.0
 _RETRY_LEASE_S = 60
 _RETRY_RUN_S = 900
 
@@ -117,15 +118,16 @@ class Service:
                     return None
                 report = app.daily(now, due_day=app.today(due), digests=[digest])
         except LeaseHeld as error:
-            log.warning("%s: %s Tried again in %d s.", digest.name, error, _RETRY_LEASE_S)
-            self._again(digest, due, _RETRY_LEASE_S)
+            # Whoever holds it has nothing to do with how late a run may be.
+            again = self._again(digest, due, _RETRY_LEASE_S, within_h=max(digest.grace_h, _LEASE_GRACE_H))
+            log.warning("%s: %s %s", digest.name, error, again)
             return None
         except DigestError as error:
             if app.stop.is_set():
                 log.info("%s: %s", digest.name, error)
                 return None
-            log.error("%s: %s", digest.name, error)
-            self._again(digest, due, _RETRY_RUN_S)
+            again = self._again(digest, due, _RETRY_RUN_S, within_h=digest.grace_h)
+            log.error("%s: %s %s", digest.name, error, again)
             return None
         except Exception:
             log.exception("%s: the run failed by a fault of the program; please report it", digest.name)
@@ -197,12 +199,13 @@ class Service:
             )
             self._scheduler.add_job(self.run, args=[digest, missed], misfire_grace_time=None)
 
-    def _again(self, digest: DigestConfig, due: datetime, seconds: int) -> None:
-        """The same run once more, unless its grace is over by then."""
+    def _again(self, digest: DigestConfig, due: datetime, seconds: int, *, within_h: float) -> str:
+        """The same run once more, unless it is too late by then; what is to be said of it."""
         when = self._clock() + timedelta(seconds=seconds)
-        if self._scheduler is None or when > due + timedelta(hours=digest.grace_h):
-            return
+        if self._scheduler is None or when > due + timedelta(hours=within_h):
+            return "It is not tried again."
         self._scheduler.add_job(self.run, "date", run_date=when, args=[digest, due], misfire_grace_time=None)
+        return f"Tried again in {seconds} s."
 
 
 def _send_due(app: App) -> None:

@@ -133,18 +133,17 @@ class Listed(Protocol):
 
 
 Test = Callable[[Listed], bool]
-RULE_FIELDS = ("author", "category", "title", "source")
 
 
 @lru_cache(maxsize=8192)
 def rule(text: str) -> Test:
     """Whether a rule fits a paper. What is no field before a colon is a word like any other."""
     field, colon, value = text.partition(":")
-    value = value.strip()
+    field, value = field.strip().casefold(), value.strip()
     if colon and field == "category":
         return lambda c: value.casefold() in [name.casefold() for name in c.paper.categories]
     if colon and field == "source":
-        return lambda c: c.source == value
+        return lambda c: c.source.casefold() == value.casefold()
     if colon and field in ("author", "title"):
         fits = _words(value)
         if field == "title":

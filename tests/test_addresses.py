@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from digest.addresses import ascii_address, ascii_domain
+from digest.errors import UsageError
 from digest.mail.envelope import wire_address
 from digest.mail.headers import mailable
 from digest.store.subscribers import fold
@@ -50,3 +51,12 @@ def test_who_subscribes_is_looked_up_queued_and_mailed_under_one_address(domain:
 def test_an_address_that_is_ascii_or_cannot_be_stays_as_it_is() -> None:
     assert ascii_address("Ann@Example.ORG") == "Ann@Example.ORG"
     assert ascii_address("ann@😀.example") == "ann@😀.example"
+
+
+@pytest.mark.parametrize("local", ["x" * 64, "x" * 65, "a.b+c", "'o", "a..b", ".a", '"a b"', "a" * 63 + "é"])
+def test_whoever_may_subscribe_can_be_mailed(local: str) -> None:
+    try:
+        address = checked_address(f"{local}@example.org")
+    except UsageError:
+        return
+    assert mailable(address) == address

@@ -359,6 +359,18 @@ def test_a_key_that_is_gone_does_not_keep_the_alarm_back(tmp_path: Path, server:
     assert "DKIM-Signature" not in mail
 
 
+def test_an_alarm_goes_out_where_the_domain_of_the_sender_is_beyond_ascii(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    made = config_of(tmp_path, server.port)
+    with open_app(replace(made, mail=replace(made.mail, from_="Digest <digest@bücher.example>"))) as app:
+        site = Installation(app, server)
+        assert site.watch("2026-11-18T12:00+01:00") == []
+        site.run("2026-11-19T07:00:02+01:00")
+        (mail,) = site.watch("2026-11-21T09:00+01:00")
+    assert mail["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
 def test_many_silent_digests_are_one_mail(tmp_path: Path, server: SmtpServer) -> None:
     made = config_of(tmp_path, server.port)
     many = tuple(DigestConfig(name=f"d{n}", path=f"d{n}", schedule="0 7 * * *") for n in range(50))

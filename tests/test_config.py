@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from digest.config import Config, StoreConfig, TopicConfig, slugs_of
 from digest.configfile import load_config
@@ -52,6 +54,71 @@ def test_the_first_digest_is_at_the_root_and_the_others_under_their_names(tmp_pa
     config = load(tmp_path, SMALL + '[[digest]]\nname = "robots"\n[[digest]]\nname = "x"\npath = "deep/er"\n')
     assert [d.path for d in config.digest] == ["", "robots", "deep/er"]
     assert config.digest_url("robots") == "https://papers.example.org/robots/"
+
+
+@pytest.mark.parametrize("rule", ["", " ", "*", "-", "title:", "Author: *"])
+@pytest.mark.parametrize("key", ["include", "exclude"])
+def test_a_rule_without_a_word_would_fit_every_paper_and_is_refused(
+    tmp_path: Path, key: str, rule: str
+) -> None:
+    (said,) = problems(tmp_path, SMALL + f'{key} = ["moths", "{rule}"]\n')
+    assert f'"{key}" has {rule!r}, which has no word in it and would fit every paper.' in said
+    (said,) = problems(tmp_path, SMALL + f'topics = [{{ name = "T", any = ["{rule}"] }}]\n')
+    assert 'topic "T": "any" has' in said
+
+
+def test_a_field_of_a_rule_that_resembles_one_is_told_and_other_words_before_a_colon_are_words(
+    tmp_path: Path,
+) -> None:
+    (said,) = problems(tmp_path, SMALL + 'exclude = ["titel:moths"]\n')
+    assert 'there is no field "titel". Did you mean "title"?' in said
+    assert load(tmp_path, SMALL + 'exclude = ["GPT:4", "AI: a title", "Title:x"]\n').digest[0].exclude
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('title = " "', '"title" is blank'),
+        ('[site]\nurl = "https://a.example/x y/"', '"url" has white space'),
+        ('[site]\nurl = "https://a.example/"\noutput = " "', '"output" is empty'),
+        ('[site]\nurl = "https://a.example/"\ncontact = "Group <g@a.example>"', '"contact" is'),
+    ],
+)
+def test_what_pages_and_feeds_cannot_show_is_refused(tmp_path: Path, toml: str, said: str) -> None:
+    text = toml + SMALL[SMALL.index("\n[[source]]") :] if toml.startswith("[site]") else f"{SMALL}{toml}\n"
+    (problem,) = problems(tmp_path, text)
+    assert said in problem
+
+
+def test_a_key_that_ends_in_file_is_set_from_the_environment_as_any_other(tmp_path: Path) -> None:
+    named = {"DIGEST__MAIL__DKIM__KEY_FILE": "keys/dkim.pem", "DIGEST__MAIL__DKIM__SELECTOR": "s"}
+    assert load(tmp_path, SMALL, **named).mail.dkim.key_file == "keys/dkim.pem"
+    (tmp_path / "where").write_text("keys/other.pem\n")
+    named = {
+        "DIGEST__MAIL__DKIM__KEY_FILE_FILE": str(tmp_path / "where"),
+        "DIGEST__MAIL__DKIM__SELECTOR": "s",
+    }
+    assert load(tmp_path, SMALL, **named).mail.dkim.key_file == "keys/other.pem"
+    fields = {name for kind in (Config, *_structs(Config)) for name in kind.__struct_encode_fields__}
+    assert {name for name in fields if name.endswith("_file")} == {"key_file"}
+
+
+def _structs(kind: type[Struct]) -> set[type[Struct]]:
+    """The structs within one, at any depth."""
+    found = {
+        each
+        for hint in get_type_hints(kind).values()
+        for each in (hint, *get_args(hint))
+        if isinstance(each, type) and issubclass(each, Struct)
+    }
+    return found.union(*map(_structs, found))
+
+
+def test_pages_of_no_digest_lead_to_the_one_at_the_root_or_the_first(tmp_path: Path) -> None:
+    assert load(tmp_path, SMALL).home_url == "https://papers.example.org/"
+    assert load(tmp_path, SMALL + 'path = "x"\n').home_url == "https://papers.example.org/x/"
+    two = SMALL + 'path = "x"\n[[digest]]\nname = "b"\npath = ""\n'
+    assert load(tmp_path, two).home_url == "https://papers.example.org/"
 
 
 def topics(*names: str, **slugs: str) -> tuple[TopicConfig, ...]:

@@ -83,6 +83,15 @@ def test_a_glob_is_the_files_it_matches(fetcher: Fetcher, tmp_path: Path) -> Non
     assert len(fetch(fetcher, path="x/*.xml")) == 2
 
 
+def test_brackets_in_the_name_of_a_folder_above_are_no_glob(fetcher: Fetcher, tmp_path: Path) -> None:
+    inbox = tmp_path / "papers [1]" / "in*box"
+    inbox.mkdir(parents=True)
+    (inbox / "a.xml").write_bytes(b"<rss/>")
+    found = only(fetch(fetcher, path="papers [1]/in*box/[ab].xml"))
+    assert isinstance(found, Listing)
+    assert found.location.endswith("a.xml")
+
+
 @pytest.mark.parametrize("path", ["none.html", "none/*.html", "empty"])
 def test_a_path_without_files_is_an_error_with_its_mend(fetcher: Fetcher, tmp_path: Path, path: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -337,7 +337,12 @@ def test_the_sitemaps_list_every_page_and_each_stands_where_the_protocol_lets_it
     assert {f"{URL}topics/", f"{URL}authors/", f"{URL}searches/"} <= set(pages)
     (own,) = [name for name in made if name.startswith("papers/sitemap-")]
     assert all(loc.startswith(f"{URL}papers/") for loc in locations(made[own]))
-    assert f"Sitemap: {URL}sitemap.xml" in made["robots.txt"].decode()
+    robots = sitemaps.robots([URL, f"{URL}weekly/"])
+    assert robots.path == "robots.txt"
+    assert robots.body.decode().splitlines()[2:] == [
+        f"Sitemap: {URL}sitemap.xml",
+        f"Sitemap: {URL}weekly/sitemap.xml",
+    ]
 
 
 def test_a_sitemap_holds_no_more_addresses_than_the_protocol_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from digest.app import open_app
 from digest.config import (
@@ -17,6 +20,7 @@ from digest.config import (
     SmtpConfig,
     StoreConfig,
 )
+from digest.errors import MailError, RenderError
 from digest.model import Letter, Message, Preferences, Subscriber
 from digest.pipeline.letters import LettersReport, retry_at, send_letters
 from digest.smtp import FolderTransport, SmtpTransport
@@ -41,14 +45,22 @@ def words(letter: Letter) -> Message:
     return Message(pieces=(f"From: digest@papers.example.org\r\n{head}\r\nConfirm?\r\n".encode(),), sender="")
 
 
-def send(store: Store, server: SmtpServer, now: datetime = NOW, holder: str = "one") -> LettersReport:
+def send(
+    store: Store,
+    server: SmtpServer,
+    now: datetime = NOW,
+    holder: str = "one",
+    compose: Callable[[Letter], Message] = words,
+    stop: threading.Event | None = None,
+) -> LettersReport:
     smtp = SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=10)
     return send_letters(
         store,
         lambda: SmtpTransport(smtp, sender="digest@papers.example.org"),
-        words,
+        compose,
         holder=holder,
         clock=lambda: now,
+        stop=stop,
     )
 
 
@@ -100,6 +112,57 @@ def test_a_server_that_is_gone_costs_no_letter(store: Store) -> None:
     assert report.deferred == 3 and report.error and "cannot be reached" in report.error
     with serving() as server:
         assert send(store, server, NOW + timedelta(minutes=5)).accepted == 3
+
+
+def test_an_address_that_is_none_keeps_no_other_letter_from_going(store: Store) -> None:
+    for name in ("ann", "x" * 65, "bo"):
+        ask(store, f"{name}@example.org")
+
+    def mailable_only(letter: Letter) -> Message:
+        if len(letter.subscriber.address) > 70:
+            raise MailError("no address")
+        return words(letter)
+
+    with serving() as server:
+        assert send(store, server, compose=mailable_only) == LettersReport(accepted=2, rejected=1)
+    assert server.recipients() == ["ann@example.org", "bo@example.org"]
+    assert store.next_letter() is None
+
+
+def test_a_fault_leaves_no_letter_in_nobodys_hand(store: Store) -> None:
+    for name in ("ann", "bo"):
+        ask(store, f"{name}@example.org")
+
+    def broken(letter: Letter) -> Message:
+        raise RenderError("a template is broken", template="confirm.txt")
+
+    with serving() as server:
+        with pytest.raises(RenderError):
+            send(store, server, compose=broken)
+        assert send(store, server, NOW + timedelta(minutes=5)).accepted == 2
+
+
+def test_what_this_very_process_left_ten_minutes_ago_goes_out_too(store: Store) -> None:
+    ask(store, "ann@example.org")
+    assert store.claim_letters(now=NOW, holder="one", limit=5)
+    with serving() as server:
+        assert send(store, server, NOW + timedelta(minutes=9)) == LettersReport()
+        assert send(store, server, NOW + timedelta(minutes=11)).accepted == 1
+
+
+def test_a_stop_lets_the_letter_in_flight_through_and_no_other(store: Store) -> None:
+    for number in range(5):
+        ask(store, f"reader{number}@example.org")
+    stop = threading.Event()
+
+    def stopped(letter: Letter) -> Message:
+        stop.set()
+        return words(letter)
+
+    with serving() as server:
+        assert send(store, server, compose=stopped, stop=stop) == LettersReport(accepted=1)
+        assert send(store, server).accepted == 4
+    assert len(set(server.recipients())) == 5
 
 
 def test_a_letter_ends_with_its_link(store: Store) -> None:

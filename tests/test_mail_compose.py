@@ -6,7 +6,7 @@ import email
 import logging
 import quopri
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.header import decode_header
 from email.message import EmailMessage
 from email.policy import default
@@ -23,6 +23,7 @@ from digest.config import MailboxConfig, MailConfig, WebConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
 from digest.mail.compose import composer, short_names
+from digest.mail.headers import ascii_url
 from digest.mail.parts import PERSONAL, cut, flow, quoted_printable
 from digest.model import Edition, Message, Paper, Preferences
 from digest.pipeline.issue import message_id
@@ -656,3 +657,23 @@ def test_every_choice_stays_in_the_byte_budget() -> None:
         assert message is not None
         html = message.data.rpartition(b"Content-Type: text/html")[2].partition(b"\r\n\r\n")[2]
         assert len(html) <= LIMIT
+
+
+def test_a_mail_names_the_day_on_which_its_reader_asked_in_the_zone_of_the_site() -> None:
+    delivery = delivery_to()
+    late = replace(delivery.subscriber, since=datetime(2026, 9, 3, 23, 30, tzinfo=UTC))
+    message = message_to(
+        replace(delivery, subscriber=late), rich(), site=replace(SITE, timezone="Europe/Berlin")
+    )
+    assert message is not None
+    assert b"asked for it on 4 September 2026" in b"".join(message.pieces)
+
+
+def test_a_host_that_is_an_address_keeps_its_brackets() -> None:
+    assert ascii_url("http://[2001:db8::5]:8000/papers/") == "http://[2001:db8::5]:8000/papers/"
+    site = replace(SITE, url="http://[2001:db8::5]:8000/")
+    message = message_to(delivery_to(), rich(), site=site)
+    assert message is not None
+    head = b"".join(message.pieces).partition(b"\r\n\r\n")[0].decode()
+    assert "<http://[2001:db8::5]:8000/unsubscribe/?t=" in head
+    assert "<daily.2001-db8--5>" in head

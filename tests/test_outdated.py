@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from digest.app import open_app
-from digest.config import SearchConfig, TopicConfig
+from digest.config import DigestConfig, SearchConfig, TopicConfig
 from digest.model import PublishReport
 from test_cli import Shell, shell  # noqa: F401
 from test_views import Site
@@ -98,6 +99,24 @@ def test_before_the_first_edition_every_setting_may_change(tmp_path: Path) -> No
     change(site, "site", title="Other Papers")
     site.run(FIRST)
     assert published(site).outdated == {}
+
+
+def test_a_feed_has_its_id_before_there_is_anything_in_it(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.run()
+    before = re.findall("<id>([^<]*)</id>", site.text("atom.xml"))
+    site.run(FIRST)
+    assert re.findall("<id>([^<]*)</id>", site.text("atom.xml"))[:1] == before
+    assert before[0].startswith("tag:papers.example.org,2026:feed/daily")
+
+
+def test_one_robots_txt_at_the_root_names_the_maps_of_all_digests(tmp_path: Path) -> None:
+    site = Site(tmp_path, path="x")
+    site.config = replace(site.config, digest=(*site.config.digest, DigestConfig(name="b", path="b")))
+    site.run(FIRST)
+    assert re.findall("Sitemap: (.*)", site.text("robots.txt")) == [
+        f"https://papers.example.org/{folder}/sitemap.xml" for folder in "xb"
+    ]
 
 
 def test_a_template_of_ones_own_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest.app import open_app
 from digest.config import Config, DigestConfig, LookupConfig, SiteConfig, SourceConfig, StoreConfig
@@ -137,6 +138,23 @@ def test_a_run_waits_while_another_holds_the_lease(tmp_path: Path, caplog: pytes
     assert "another process" in caplog.text
 
 
+@pytest.mark.parametrize(("grace_h", "minutes", "again"), [(0, 5, True), (12, 5, True), (0, 90, False)])
+def test_a_run_that_another_holds_back_is_tried_again_as_it_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, grace_h: float, minutes: int, again: bool
+) -> None:
+    due = at("2026-11-20T07:00+01:00")
+    now = due + timedelta(minutes=minutes)
+    made = config(tmp_path, "0 7 * * *", grace_h=grace_h)
+    service = Service(made, clock=lambda: now)
+    service._scheduler = jobs = BackgroundScheduler(timezone=UTC)
+    with open_app(made) as other:
+        other.store.acquire_lease("run", "other/1/1", now=now, ttl_s=600, is_dead=lambda holder: False)
+        assert service.run(made.digest[0], due) is None
+    assert ("Tried again in 60 s." in caplog.text) is again
+    assert ("It is not tried again." in caplog.text) is not again
+    assert len(jobs.get_jobs()) == again
+
+
 def test_a_stopped_service_starts_no_run(tmp_path: Path) -> None:
     made = config(tmp_path, "0 7 * * *")
     service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
@@ -154,6 +172,11 @@ def test_a_stopped_service_starts_no_run(tmp_path: Path) -> None:
         ("5-7", {4, 5, 6}),
         ("1,3,sat", {0, 2, 5}),
         ("1-5/2", {0, 2, 4}),
+        ("mon-5", {0, 1, 2, 3, 4}),
+        ("MON-fri/2", {0, 2, 4}),
+        ("sat-sun", {5, 6}),
+        ("*/2", {1, 3, 5, 6}),
+        ("2/3", {1, 4}),
         ("*", set(range(7))),
     ],
 )
@@ -164,7 +187,40 @@ def test_weekdays_count_from_sunday_as_in_crontab(tmp_path: Path, field: str, da
     assert {moment.weekday() for moment in due} == days
 
 
-@pytest.mark.parametrize("schedule", ["0 7 * * 8", "0 7 * * 5-9", "0 7 1 * mon", "0 7 * * fun"])
+@pytest.mark.parametrize(
+    ("field", "months"),
+    [("*", set(range(1, 13))), ("jan-6/2", {1, 3, 5}), ("mar,Nov-12", {3, 11, 12}), ("*/5", {1, 6, 11})],
+)
+def test_months_may_be_named(tmp_path: Path, field: str, months: set[int]) -> None:
+    made = config(tmp_path, f"0 7 1 {field} *")
+    start = at("2026-01-01T00:00+00:00")
+    due = due_times(cron(made.digest[0], made), start, start + timedelta(days=364))
+    assert {moment.month for moment in due} == months
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        *(
+            "0 7 * * 8",
+            "0 7 * * 5-9",
+            "0 7 1 * mon",
+            "0 7 * * fun",
+            "0 7 * * mon#2",
+            "0 7 * * fri-mon",
+            "0 7 * * */0",
+        ),
+        *(
+            "0 7 * * *-5",
+            "0 7 * * monday",
+            "0 7 * 13 *",
+            "0 7 * 0-3 *",
+            "0 7 * jan-13 *",
+            "0 7 * * ,",
+            "0 7x * * *",
+        ),
+    ],
+)
 def test_a_weekday_that_is_none_is_a_fault(tmp_path: Path, schedule: str) -> None:
     made = config(tmp_path, schedule)
     with pytest.raises(ConfigError, match="no cron line"):

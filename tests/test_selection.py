@@ -54,6 +54,12 @@ def test_the_primary_category_decides_before_words_and_other_categories_after() 
     assert dict(topics(found)) == {1: "Language models", 2: "Robotics", 3: "Language models"}
 
 
+def test_case_counts_neither_in_the_field_of_a_rule_nor_in_its_value() -> None:
+    found = [candidate(1, "A robot", authors=("Ada Okoye",), source="Inbox"), candidate(2, "Moths")]
+    for rule in ("Title:ROBOT", "author:ada okoye", "SOURCE:inbox", "Author: Okoye"):
+        assert [item.candidate.paper_id for item in chosen(found, exclude=(rule,)).kept] == [2], rule
+
+
 @pytest.mark.parametrize(
     ("title", "topic"),
     [

@@ -434,11 +434,12 @@ def test_a_token_of_another_purpose_or_with_a_bit_turned_opens_nothing(site: Sit
     for purpose, token in tokens.items():
         wrong = [other for name, other in tokens.items() if name != purpose]
         random_bits = random.Random(purpose)
-        for _ in range(times):
-            place = random_bits.randrange(len(token))
-            wrong.append(
-                token[:place] + chr(ord(token[place]) ^ 1 << random_bits.randrange(7)) + token[place + 1 :]
-            )
+        for number in range(times):
+            turned = list(token)
+            for _ in range(1 + number % 2):  # of one bit alone there are not so many
+                place = random_bits.randrange(len(token))
+                turned[place] = chr(ord(turned[place]) ^ 1 << random_bits.randrange(7))
+            wrong.append("".join(turned))
         wrong += ["", "x", token + "A", token[:-1], token * 2, "A" * 22, "%00", "ü" * 22]
         for bad in set(wrong) - {token}:
             for method in ("GET", "POST"):
@@ -448,7 +449,7 @@ def test_a_token_of_another_purpose_or_with_a_bit_turned_opens_nothing(site: Sit
                 tried += 1
         for method in ("GET", "POST"):
             assert site.ask(method, f"/{purpose}/").status == 404
-    assert tried > 8 * times
+    assert tried > 5 * times
     assert people(site)["subscribers"] == before
 
 

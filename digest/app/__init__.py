@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from digest import __version__
 from digest.app.fleet import Fleet
 from digest.app.health import Watch
+from digest.app.opening import problems_in_use, template_folders
 from digest.app.post import Post, Progress
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
@@ -56,8 +57,6 @@ _RENEW_PART_S = 10.0
 _AT_WORK = threading.RLock()
 _PARTS: set[str] = set()
 _PARTS_LOCK = threading.Lock()
-
-_PACKAGE = Path(__file__).parent.parent
 
 
 def utc_now() -> datetime:
@@ -137,7 +136,7 @@ class App(Post, Watch, Fleet):
     def renderer(self) -> Renderer:
         from digest.render import Renderer
 
-        return Renderer(_template_folders(self.config), language=self.config.site.language)
+        return Renderer(template_folders(self.config), language=self.config.site.language)
 
     def website(self, *, dry_run: bool = False) -> Website:
         return Website(self.config.resolve(self.config.site.output), dry_run=dry_run)
@@ -440,48 +439,10 @@ def _only_here(name: str) -> Iterator[None]:
 def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     """An App over a configuration; edges are opened when first used. Raises ConfigError for an unknown source kind or theme, and
     for a saved search that makes no sense."""
-    from digest.sources import check_kind
-
-    problems = _search_problems(config)
-    try:
-        _template_folders(config)
-    except ConfigError as error:
-        problems.append(f"{config.file}, {error}")
-    for source in config.source:
-        try:
-            check_kind(source.kind)
-        except UsageError as error:
-            problems.append(f'{config.file}, [[source]] "{source.name}": {error}')
+    problems = problems_in_use(config)
     if problems:
         raise ConfigError(problems, path=config.file)
     return App(config, clock=clock)
-
-
-def _template_folders(config: Config) -> list[Path]:
-    from digest.themes import theme_folders
-
-    return theme_folders(config.site.theme, config.resolve(config.site.templates), shipped("templates"))
-
-
-def _search_problems(config: Config) -> list[str]:
-    if not any(digest.searches for digest in config.digest):
-        return []
-    from digest.searching import parse_query
-
-    problems = []
-    for digest in config.digest:
-        for saved in digest.searches:
-            try:
-                parse_query(saved.query)
-            except UsageError as error:
-                problems.append(f'{config.file}, [[digest]] "{digest.name}", search "{saved.name}": {error}')
-    return problems
-
-
-def shipped(name: str) -> Path:
-    """A file or folder that comes with the program: inside the installed package, or beside it in a checkout."""
-    inside = _PACKAGE / "_shipped" / name
-    return inside if inside.exists() else _PACKAGE.parent / name
 
 
 def _sample(now: datetime) -> list[Chosen]:

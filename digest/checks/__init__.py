@@ -19,7 +19,7 @@ from digest.addresses import ascii_domain
 from digest.checks._forms import can_send, has_home, is_network, name_problems, web_address
 from digest.checks._operation import engine_problems, monitor_problems
 from digest.checks._publish import hub_problems, publish_problems
-from digest.checks._readers import theme_problems, view_problems
+from digest.checks._readers import rule_problems, theme_problems, view_problems
 from digest.checks._selectors import SELECTORS, Selector, css_problem, selector_of, selector_problems
 from digest.config import (
     OTHER_SLUG,
@@ -153,6 +153,16 @@ def _site_problems(site: SiteConfig) -> list[str]:
     if parts is None or parts.query or parts.fragment:
         found.append(
             f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
+        )
+    if re.search(r"\s", site.url):
+        found.append('[site]: "url" has white space in it. Write %20 for a blank.')
+    if not site.output.strip():
+        found.append(
+            '[site]: "output" is empty. Write the folder of all that is published, output = "feeds".'
+        )
+    if site.contact and not can_send(site.contact):
+        found.append(
+            f'[site]: "contact" is {site.contact!r}. Write a mail address alone, contact = "papers@example.org".'
         )
     found += _path_problems("[site]: ", output=site.output, templates=site.templates)
     found += theme_problems(site) + hub_problems(site.hub)
@@ -359,7 +369,11 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
         )
     if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
         found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
-    return found + _topic_problems(digest.topics) + view_problems(digest)
+    if digest.title and not digest.title.strip():
+        found.append(
+            '"title" is blank, and every feed needs one (RSS 2.0). Write title = "…", or leave it out.'
+        )
+    return found + _topic_problems(digest.topics) + rule_problems(digest) + view_problems(digest)
 
 
 def _topic_problems(topics: Sequence[TopicConfig]) -> list[str]:

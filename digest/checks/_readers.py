@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
-from digest.config import PAGES, DigestConfig, SiteConfig, nearest
+from digest.config import PAGES, RULE_FIELDS, DigestConfig, SiteConfig, has_word, nearest
 
 
 def theme_problems(site: SiteConfig) -> list[str]:
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", site.theme):
         return []
     return [f'[site]: "theme" is {site.theme!r}. Write the name of a folder of themes, theme = "plain".']
+
+
+def rule_problems(digest: DigestConfig) -> list[str]:
+    """Of `include`, `exclude` and the words of topics: rules that fit every paper, and fields that are none but resemble one."""
+    rules = {'"include"': digest.include, '"exclude"': digest.exclude}
+    rules |= {f'topic "{topic.name}": "any"': topic.any for topic in digest.topics}
+    found = []
+    for where, written in rules.items():
+        for rule in written:
+            field, colon, value = rule.partition(":")
+            field = field.strip().casefold()
+            if not has_word(rule):
+                found.append(
+                    f"{where} has {rule!r}, which has no word in it and would fit every paper. Write a word, or take it out."
+                )
+            elif (
+                colon
+                and value[:1].strip()
+                and field not in RULE_FIELDS
+                and get_close_matches(field, RULE_FIELDS)
+            ):
+                found.append(
+                    f'{where} has {rule!r}: there is no field "{field}". {nearest(field, list(RULE_FIELDS))}'
+                )
+    return found
 
 
 def view_problems(digest: DigestConfig) -> list[str]:

@@ -74,8 +74,8 @@ class _Commands(click.Group):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], COMMANDS, n=1)
-            mend = f'Did you mean "{close[0]}"?' if close else "See `digest --help`."
-            raise click.UsageError(f'unknown command "{args[0]}". {mend}')
+            mend = f'. Did you mean "{close[0]}"?' if close else ""
+            raise click.UsageError(f'unknown command "{args[0]}"{mend}')
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

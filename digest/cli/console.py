@@ -168,10 +168,16 @@ class Console:
     def _start_logging(self) -> None:
         import logging
 
+        class WithoutAddresses(logging.Formatter):
+            def format(self, record: logging.LogRecord) -> str:
+                from digest.mail.envelope import without_addresses
+
+                return without_addresses(super().format(record))
+
         level = logging.DEBUG if self.verbose else logging.ERROR if self.quiet else logging.WARNING
-        logging.basicConfig(
-            level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(WithoutAddresses("%(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 @contextmanager

@@ -223,7 +223,8 @@ def _next_step(console: Console, report: RunReport, config: Config, *, subscribe
         page = output / edition.url.removeprefix(config.site.url) / "index.html"
         console.result()
         console.result(f"Read it   {shown(page)}")
-        console.result(f"Feeds     {shown(output)}/rss.xml  atom.xml  feed.json")
+        feeds = output / config.home_url.removeprefix(config.site.url)
+        console.result(f"Feeds     {shown(feeds)}/rss.xml  atom.xml  feed.json")
         if config.mail.transport == "folder" and report.deliveries.accepted:
             console.result(f"Mail      {shown(config.resolve(config.mail.folder))}/*.eml")
     if not subscribers:

@@ -15,7 +15,7 @@ from digest.errors import UsageError
 @click.pass_obj
 def init(console: Console, folder: Path) -> None:
     """Write a commented config.toml and sample listings into DIR (default: here). Nothing that exists is overwritten."""
-    from digest.app import shipped
+    from digest.app.opening import shipped
 
     root = Path.cwd() / folder
     config = root / "config.toml"

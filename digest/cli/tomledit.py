@@ -147,5 +147,5 @@ def _check(temporary: Path, config: Config, source: SourceConfig, enabled: bool)
 def _decided_elsewhere(source: SourceConfig) -> UsageError:
     return UsageError(
         f'"{source.name}": its "enabled" is set by the environment, which wins over the file. Change or unset '
-        f"DIGEST__SOURCE__{source.name.upper()}__ENABLED (it may be named by number)."
+        f"DIGEST__SOURCE__{source.name.upper().replace('-', '_')}__ENABLED (it may be named by number)."
     )

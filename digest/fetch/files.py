@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from functools import partial
-from glob import has_magic, iglob
+from glob import escape, has_magic, iglob
 from pathlib import Path
 
 from digest.config import SourceConfig
@@ -49,13 +49,19 @@ def _files(path: Path, *, may_be_empty: bool = False) -> list[Path]:
     elif path.exists():
         return [path]
     elif has_magic(text):
-        found = [Path(p) for p in iglob(text, recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
+        found = [Path(p) for p in iglob(_pattern(path), recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
     else:
         raise FetchError(f"{place}: no such file or folder. Check the path.", url=place)
     files = sorted(p for p in found if _may_be_a_file(p))
     if not files and not may_be_empty:
         raise FetchError(f"{place}: no files there. Save listing pages into it, or mend the path.", url=place)
     return files
+
+
+def _pattern(path: Path) -> str:
+    """The glob that a path is: what of it is a folder by that very name is none."""
+    there = next((folder for folder in path.parents if folder.is_dir()), Path())
+    return str(Path(escape(str(there))) / path.relative_to(there))
 
 
 def _may_be_a_file(path: Path) -> bool:

@@ -100,7 +100,8 @@ class SearchChunk(Struct, frozen=True, kw_only=True):
 class Publication(Struct, frozen=True, kw_only=True, dict=True):
     """What is published of one digest.
 
-    `url` is the public address of the digest's root, with a final slash. `heads` are all its editions, oldest first.
+    `url` is the public address of the digest's root, with a final slash, `authority` who names its feeds. `heads` are all its
+    editions, oldest first.
     `latest` are the newest editions, newest first, enough for home page and feeds; `earlier` those behind them that the feed of
     editions names. `editions` are those whose own pages (and months and years) are to be written; `issued` the same as they were
     issued, without what was found out later. `channels` and `records` are those whose pages are to be written, `relinked` are
@@ -114,6 +115,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     mail: MailConfig = MailConfig()
     web: WebConfig = WebConfig()
     url: str
+    authority: str = ""
     heads: tuple[EditionHead, ...] = ()
     latest: tuple[Edition, ...] = ()
     earlier: tuple[EditionTitles, ...] = ()

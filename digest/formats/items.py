@@ -183,10 +183,10 @@ def _urls(folder: str, files: Sequence[str]) -> tuple[str, str, str]:
 
 def feed_id(publication: Publication, name: str) -> str:
     """The permanent id of a feed: a tag URI with the authority of its editions, which outlives a change of address."""
-    authority = publication.latest[0].guid.split(":")[1:2] if publication.latest else []
+    authority = publication.latest[0].guid.split(":")[1] if publication.latest else publication.authority
     if not authority:
         return f"{publication.url}{name.lstrip('/')}"
-    return clean(f"tag:{authority[0]}:feed/{quote(publication.digest.name)}{name}")
+    return clean(f"tag:{authority}:feed/{quote(publication.digest.name)}{name}")
 
 
 # ---------------------------------------------------------------- which items

@@ -5,7 +5,7 @@ An edition's part never changes, so that the address of no paper has to be asked
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from digest.formats import Publication
 from digest.formats.channels import lists_of, path_of
@@ -28,8 +28,7 @@ def papers(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 
 
 def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
-    """`sitemap-1.xml` …: home, editions, months, channels with feeds; `sitemap.xml`: the index of these and of the papers' parts;
-    at the site's root a `robots.txt` that names it."""
+    """`sitemap-1.xml` …: home, editions, months, channels with feeds; `sitemap.xml`: the index of these and of papers' parts."""
     urls = list(_pages(publication))
     parts = []
     for number, start in enumerate(range(0, len(urls), MOST), 1):
@@ -39,10 +38,12 @@ def whole(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         parts += [record_map_path(head.id) for head in publication.heads]
     files = [publication.url + part for part in parts[-MOST:]]
     yield publication.page("sitemap.xml", renderer.render("archive/sitemap-index.xml", urls=files))
-    if not publication.folder:
-        yield publication.page(
-            "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {publication.url}sitemap.xml\n"
-        )
+
+
+def robots(urls: Iterable[str]) -> Page:
+    """`robots.txt` at the site's root (RFC 9309), which names the maps of the digests at these addresses."""
+    maps = "".join(f"Sitemap: {url}sitemap.xml\n" for url in urls)
+    return Page(path="robots.txt", body=f"User-agent: *\nAllow: /\n{maps}".encode())
 
 
 def _urls(renderer: Renderer, urls: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from digest.addresses import ascii_address
 from digest.config import Config, SiteConfig
 from digest.mail.envelope import without_addresses
 from digest.mail.headers import from_header, mailable, subject_header
@@ -60,7 +61,8 @@ def alarm(
     lines = _silent(silences, config) if kind == "silent" else _again(silences, config)
     names = "\0".join(silence.digest for silence in silences)
     local = sha256(f"{kind}\0{names}\0{now.isoformat()}".encode()).hexdigest()[:24]
-    message_id = f"<{local}.alarm@{parseaddr(config.mail.from_)[1].rpartition('@')[2] or 'localhost'}>"
+    domain = ascii_address(parseaddr(config.mail.from_)[1]).rpartition("@")[2]
+    message_id = f"<{local}.alarm@{domain or 'localhost'}>"
     pieces = (
         _head(_subject(kind, silences, config), message_id, config, now) + TEXT_TYPE,
         b"".join(quoted_printable(flow(line)) for line in lines),

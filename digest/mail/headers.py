@@ -28,7 +28,7 @@ class Postmark:
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._site, self._mail, self._tokens = config.site, config.mail, tokens
         self._digests = {digest.name: digest for digest in config.digest}
-        self._by_link = config.web.enabled
+        self._by_link, self._zone = config.web.enabled, config.site.zone
         self._root = ascii_url(config.site.url)
         self._mailto = mailto_of(config.mail)
         local, _, domain = ascii_address(config.mail.bounces).rpartition("@")
@@ -40,7 +40,7 @@ class Postmark:
         """The personal facts, one for each name in PERSONAL. Raises MailError for an address that no header can carry."""
         return {
             "address": mailable(subscriber.address),
-            "since": _day_words(subscriber.since.date()),
+            "since": _day_words(subscriber.since.astimezone(self._zone).date()),
             "chosen": self._chosen(subscriber.preferences, digest),
             "manage_url": self._link("manage", subscriber) if self._by_link else "",
             "unsubscribe_url": self._link("unsubscribe", subscriber) if self._by_link else self._mailto,
@@ -98,6 +98,7 @@ def ascii_url(url: str) -> str:
     """A public address with its host as A-labels (RFC 5890): what a header can carry."""
     parts = urlsplit(url)
     host = ascii_address(parts.hostname or "localhost")
+    host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{quote(parts.path, safe='/%~')}"
 
@@ -122,7 +123,7 @@ def subject_header(subject: str) -> str:
 def list_head(subject: str, config: Config, digest: DigestConfig, content_type: str) -> bytes:
     """The headers that are the same in every copy of an edition, (RFC 2369, 2919, 3834). An empty
     `content_type` is left to who writes the body."""
-    host = ascii_address(urlsplit(config.site.url).hostname or "localhost")
+    host = ascii_address(urlsplit(config.site.url).hostname or "localhost").replace(":", "-")
     home = ascii_url(config.digest_url(digest.name))
     owner = ascii_address(config.site.contact or parseaddr(config.mail.from_)[1])
     contact = f"mailto:{quote(owner, safe='@+')}"

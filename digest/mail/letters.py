@@ -47,7 +47,7 @@ def letter(
         "address": mailable(letter.subscriber.address),
         "link": _link(letter, config, tokens),
         "hours": CONFIRM_HOURS,
-        "home_url": config.site.url,
+        "home_url": config.home_url,
         "sender": sender_of(config.site),
     }
     text = renderer.render(f"{letter.kind}.txt", **variables)

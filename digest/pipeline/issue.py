@@ -49,6 +49,8 @@ def issue(
     or not. Papers that come after the day's edition wait for the next one. With `batch` the deliveries are the work of others:
     jobs of up to so many, in the same transaction.
     """
+    # Noted by the first run, so that feeds have their ids for good before there is anything in them.
+    authority = store.feed_authority(_authority(config.site.url, day))
     waiting = store.waiting(digest.name)
     part = store.next_part(digest.name, day)
     if not waiting or (part > 1 and not again):
@@ -66,7 +68,7 @@ def issue(
         number=store.next_number(digest.name),
         issued_at=now,
         chosen=selection.kept,
-        authority=store.feed_authority(f"{urlsplit(config.site.url).hostname},{day.year}"),
+        authority=authority,
         previous=store.previous_day(digest.name, day),
     )
     queued = store.issue(edition, selection.decisions, _envelope(edition, config), batch=batch)
@@ -109,3 +111,8 @@ def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], Planne
         return Planned(message_id=message_id(edition, str(subscriber.id), domain), date=due_at, due_at=due_at)
 
     return planned
+
+
+def _authority(url: str, day: date) -> str:
+    """Who names things in tag URIs (RFC 4151): a host, at a time when it was ours. An address of IPv6 is written as a name."""
+    return f"{(urlsplit(url).hostname or '').replace(':', '-')},{day.year}"

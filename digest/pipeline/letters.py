@@ -53,33 +53,45 @@ def send_letters(
 ) -> LettersReport:
     """Sends every letter that waits and is due. At most one process sends a letter: it is claimed first.
 
-    A server that cannot be used ends the call; what was claimed is queued again.
+    A server that cannot be used ends the call, and so do `stop` and any fault; what was claimed is queued again then. A letter that
+    cannot be composed, since its address is none, is rejected, and keeps no other from going.
     """
     stop = stop or threading.Event()
     counts = {"accepted": 0, "deferred": 0, "rejected": 0}
+    claimed: list[Letter] = []
     transport, error = None, None
     try:
-        while not stop.is_set() and error is None:
-            claimed = store.claim_letters(now=clock(), holder=holder, limit=BATCH)
-            if not claimed:
-                break
+        while not stop.is_set() and (claimed := store.claim_letters(now=clock(), holder=holder, limit=BATCH)):
             transport = transport or open_transport()
-            for number, letter in enumerate(claimed):
-                try:
-                    status = _send(store, transport, compose(letter), letter, clock())
-                except MailError as fault:
-                    error = str(fault)
-                    for each in claimed[number:]:
-                        store.record_letter(
-                            each.id, "queued", retry_at=retry_at(clock(), each.attempt), now=clock()
-                        )
-                    counts["deferred"] += len(claimed) - number
-                    break
+            while claimed and not stop.is_set():
+                letter = claimed[0]
+                message = _composed(letter, compose)
+                status = _send(store, transport, message, letter, clock()) if message else "rejected"
+                if message is None:
+                    store.record_letter(letter.id, "rejected", now=clock())
                 counts[status] += 1
+                del claimed[0]
+            if claimed:
+                break
+    except MailError as fault:
+        error = str(fault)
+        counts["deferred"] += len(claimed)
     finally:
+        for letter in claimed:
+            again = clock() if stop.is_set() else retry_at(clock(), letter.attempt)
+            store.record_letter(letter.id, "queued", retry_at=again, now=clock())
         if transport is not None:
             transport.close()
     return LettersReport(**counts, error=error)
+
+
+def _composed(letter: Letter, compose: Callable[[Letter], Message]) -> Message | None:
+    """None for a letter to what no server takes as an address."""
+    try:
+        return compose(letter)
+    except MailError:
+        log.warning("letter %d: its address is none, and the letter is given up", letter.id)
+        return None
 
 
 def _send(store: Store, transport: Transport, message: Message, letter: Letter, now: datetime) -> str:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from digest.config import Config, DigestConfig, slugs_of
 from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
 from digest.formats.items import EDITIONS, FEED_DAYS, FEED_ITEMS
+from digest.formats.sitemaps import robots
 from digest.identity import rung
 from digest.labels import record_map_path
 from digest.mail.compose import web_copies
@@ -90,6 +91,10 @@ def publish(
         if all_of_it or not (store.published(digest.name) and store.look(digest.name)):
             store.note_look(digest.name, look_of(config, digest, renderer))
         store.note_published(digest.name, max((head.number for head in heads), default=0))
+    report = website.write([robots(config.digest_url(digest.name) for digest in config.digest)])
+    total = replace(
+        total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
+    )
     return replace(total, outdated=outdated(config, store, renderer))
 
 
@@ -163,6 +168,7 @@ def digest_pages(
         mail=config.mail,
         web=config.web,
         url=url,
+        authority=store.feed_authority(),
         heads=tuple(store.edition_heads(digest.name)),
         latest=with_found(recent, store),
         earlier=tuple(_earlier(digest, store, recent)),

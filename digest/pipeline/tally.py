@@ -147,7 +147,8 @@ class Tally:
             self._truncated = f"{listing.location}: {reading.truncated}. Fetch or save the page again."
         self._notes += [f"{listing.location}: {note}" for note in reading.notes if note != reading.truncated]
         if nameless:
-            self._notes.append(f"{listing.location}: {nameless} papers have no title and were left out")
+            papers = "1 paper has" if nameless == 1 else f"{nameless} papers have"
+            self._notes.append(f"{listing.location}: {papers} no title and cannot be shown")
         if reading.stated is not None:
             # The pages of one listing all say the same total; those of several listings add up.
             part = listing.location if self._source.path else f"{taken.ask.route} {taken.day}"

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from digest.app import open_app, shipped
+from digest.app import open_app
+from digest.app.opening import shipped
 from digest.config import Config
 from digest.errors import ConfigError, DigestError, RenderError
 from digest.previewing.faults import fault_page

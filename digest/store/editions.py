@@ -39,10 +39,13 @@ class Editions(Jobs):
 
     _db: Database
 
-    def feed_authority(self, default: str) -> str:
-        """The host in every tag URI: the first one ever asked for, so that guids stay when the site moves."""
+    def feed_authority(self, default: str = "") -> str:
+        """The host in every tag URI: the first one ever asked for, so that guids stay when the site moves. "" where there is none
+        yet, and no default."""
         with self._db.reading():
             stored = self._db.value("meta_value", key="feed_authority")
+        if stored is None and not default:
+            return ""
         if stored is None:
             with self._db.writing():
                 self._db.run("set_meta_once", key="feed_authority", value=default)

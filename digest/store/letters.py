@@ -10,7 +10,7 @@ from digest.store.database import Database, Row, moment, stamp, whole
 from digest.store.numbers import next_id
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
 
-# The link in a letter ends after 48 hours. A process sends a letter in seconds: one that has held it for longer is dead.
+# The link in a letter ends after 48 hours. A letter is sent in seconds: one that was taken longer ago was left.
 LETTER_LIFE = timedelta(hours=48)
 LETTER_HELD = timedelta(minutes=10)
 
@@ -41,8 +41,8 @@ class Letters:
 
     @whole
     def claim_letters(self, *, now: datetime, holder: str, limit: int) -> list[Letter]:
-        """Up to `limit` letters to send now, marked as being sent by `holder`; also those that another holder took ten minutes
-        ago and did not finish.
+        """Up to `limit` letters to send now, marked as being sent by `holder`; also those that were taken ten minutes ago
+        and not finished.
 
         The status of its subscriber is asked anew: who has answered by now needs no question, and who has left no link to
         their choices. Such a letter expires, and one that is older than its link is good for.
@@ -57,7 +57,6 @@ class Letters:
                         "due_letters",
                         now=at,
                         abandoned=stamp(now - LETTER_HELD),
-                        holder=holder,
                         limit=limit - len(claimed),
                     )
                 ]

@@ -38,6 +38,10 @@ class Sqlite(Database):
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if (
+                not self.path.exists()
+            ):  # addresses of readers will be in it; what SQLite puts beside it has the same rights
+                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
             # isolation_level None: we begin and commit ourselves. Threads take turns (held).
             connection = sqlite3.connect(
                 self.path,

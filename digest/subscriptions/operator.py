@@ -23,7 +23,11 @@ def checked_address(text: str) -> str:
     shown = "".join(c if c.isprintable() else "\ufffd" for c in text[:100])
     try:
         valid = validate_email(
-            text.strip(" "), check_deliverability=False, allow_smtputf8=False, test_environment=True
+            text.strip(" "),
+            check_deliverability=False,
+            allow_smtputf8=False,
+            test_environment=True,
+            strict=True,  # no more than 64 octets before the @ (RFC 5321, 4.5.3.1.1)
         )
     except EmailNotValidError as error:
         raise UsageError(

@@ -47,18 +47,19 @@ class Pages:
         """The page of templates/web/NAME.html. Raises RenderError."""
         from starlette.responses import HTMLResponse
 
-        site = self._app.config.site
+        site, home_url = self._app.config.site, self._app.config.home_url
+        home = urlsplit(home_url).path
         text = self._app.renderer.render(
             f"web/{name}.html",
             title=f"{title}: {clean(site.title)}",
             heading=title,
             description=title,
             site_title=clean(site.title),
-            home_url=self.root,
-            feeds_url=f"{self.root}feeds/",
+            home_url=home,
+            feeds_url=f"{home}feeds/",
             page_url=f"{site.url}subscribe/",
             subscribe_url=f"{self.root}subscribe/",
-            feeds=[{"name": name, "url": site.url + file, "type": kind} for name, file, kind in FEEDS],
+            feeds=[{"name": name, "url": home_url + file, "type": kind} for name, file, kind in FEEDS],
             sender=sender_of(site),
             **variables,
         )

@@ -9,13 +9,13 @@ SELECT COALESCE(MAX(id), 0) + 1 FROM letters;
 INSERT INTO letters (id, subscriber_id, kind, status, message_id, date, attempt, holder, retry_at, changed_at)
 VALUES (:id, :subscriber_id, :kind, 'queued', :message_id, :now, 0, '', :now, :now);
 
--- name: due_letters(now, abandoned, holder, limit)
--- Those that wait, and those that another process took and left: it sends one in seconds, or is dead.
+-- name: due_letters(now, abandoned, limit)
+-- Those that wait, and those that somebody took and left: one is sent in seconds, or whoever took it is dead.
 SELECT l.id, l.kind, l.message_id, l.date, l.attempt,
        s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
 FROM letters l JOIN subscribers s ON s.id = l.subscriber_id
 WHERE l.status IN ('queued', 'sending') AND l.retry_at <= :now
-  AND (l.status = 'queued' OR (l.holder <> :holder AND l.changed_at < :abandoned))
+  AND (l.status = 'queued' OR l.changed_at < :abandoned)
 ORDER BY l.retry_at, l.id
 LIMIT :limit;
 
