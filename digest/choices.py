@@ -17,7 +17,9 @@ from digest.selection import rule
 RULES = 50  # followed and muted together
 RULE_LENGTH = 100
 MOST = 1000
-NOON = 12  # of the fitting day, where an edition came out on another one and no hour was chosen
+# Of the fitting day, where an edition came out on another one and no hour was chosen: late, so that it goes with the edition of
+# that day where there is one, and nobody gets two mails.
+LATE = 23
 _ANY_DAY = frozenset(range(7))
 _WORKING_DAYS = frozenset(range(5))
 
@@ -96,7 +98,7 @@ def _made_of(topic: str) -> str:
 def next_due(preferences: Preferences, issued_at: datetime, *, site_timezone: str) -> datetime:
     """The first moment from `issued_at` on that fits the days and the hour chosen; at most eight days later.
 
-    Without an hour that is `issued_at` itself on a fitting day, else noon of the next one. Days and hours are local in the
+    Without an hour that is `issued_at` itself on a fitting day, else late on the next one. Days and hours are local in the
     reader's time zone, `site_timezone` where they chose none. An hour that a clock change leaves out is the moment of the
     change; of one that comes twice it is the first.
     """
@@ -107,7 +109,7 @@ def next_due(preferences: Preferences, issued_at: datetime, *, site_timezone: st
     today = issued_at.astimezone(zone).date()
     if preferences.hour is None and today.weekday() in days:
         return issued_at
-    hour = time(NOON if preferences.hour is None else preferences.hour)
+    hour = time(LATE if preferences.hour is None else preferences.hour)
     fitting = (today + timedelta(days=n) for n in range(9) if (today + timedelta(days=n)).weekday() in days)
     moments = (datetime.combine(day, hour, zone).astimezone(UTC) for day in fitting)
     return next(moment for moment in moments if moment >= issued_at)

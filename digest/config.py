@@ -283,8 +283,11 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def digest_url(self, digest: str) -> str:
         """The public address of a digest's root, with a final slash."""
-        found = next(d for d in self.digest if d.name == digest)
-        return f"{self.site.url}{found.path}/" if found.path else self.site.url
+        return self.url_of(next(d for d in self.digest if d.name == digest))
+
+    def url_of(self, digest: DigestConfig) -> str:
+        """The same of a digest that need not be among those of this configuration."""
+        return f"{self.site.url}{digest.path}/" if digest.path else self.site.url
 
     @property
     def home_url(self) -> str:

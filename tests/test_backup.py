@@ -21,6 +21,7 @@ from digest.app import open_app
 from digest.app.keeping import Restored, back_up, restore
 from digest.config import Config
 from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
+from digest.model import Preferences
 from digest.store import open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
@@ -244,6 +245,53 @@ def test_who_left_since_the_backup_is_no_reader_again(tmp_path: Path, store_url:
     assert erased is not None and erased.reason == "erased"
     assert refused is not None and refused.reason == "complained"
     assert sorted(path.name for path in tmp_path.glob("*.part*")) == []
+
+
+def test_to_be_asked_by_a_stranger_makes_nobody_a_reader_who_left_since_the_backup(
+    tmp_path: Path, store_url: str
+) -> None:
+    config = filled(tmp_path, store_url)
+    file = kept(config, tmp_path / "b.db")
+    with open_store(store_url) as store:
+        store.remove_subscriber("reader@example.org", now=NOW)
+        store.add_pending(
+            "reader@example.org", digests=(), preferences=Preferences(), consent="form", now=NOW
+        )
+        store.add_pending("new@example.org", digests=(), preferences=Preferences(), consent="form", now=NOW)
+    with open_app(config) as app, pytest.raises(UsageError, match="unsubscribed: nothing is sent there"):
+        app.send_to("reader@example.org", now=NOW)
+    assert put_back(config, file, replace=True).let_go == 1
+    with open_store(store_url) as store:
+        assert [reader.status for reader in store.subscribers()] == ["unsubscribed"]
+        assert store.suppression("new@example.org") is None
+
+
+@pytest.mark.parametrize("how", ["left", "erased", "complained"])
+def test_who_came_after_the_backup_and_went_is_brought_in_by_no_list(
+    tmp_path: Path, store_url: str, how: str
+) -> None:
+    config = filled(tmp_path, store_url)
+    file = kept(config, tmp_path / "b.db")
+    with open_store(store_url) as store:
+        (reader, _) = store.add_subscriber("new@example.org", digests=(), now=NOW)
+        if how == "left":
+            store.leave(reader.id, now=NOW)
+        elif how == "erased":
+            store.erase_subscriber("new@example.org", now=NOW)
+        else:
+            store.suppress_subscriber(reader.id, "complained", now=NOW)
+    assert put_back(config, file, replace=True).let_go == 0
+    with open_store(store_url) as store:
+        found = store.suppression("new@example.org")
+        assert found is not None and found.reason == ("complained" if how == "complained" else "erased")
+
+
+def test_a_store_of_which_nobody_ever_asked_who_left_is_replaced_too(tmp_path: Path, store_url: str) -> None:
+    config = installation(tmp_path, store=store_url)
+    with open_store(store_url) as store:
+        sight(store, paper("A Title", abstract="Of something."))
+    file = kept(filled(tmp_path / "other"), tmp_path / "b.db")
+    assert put_back(config, file, replace=True).editions == 1
 
 
 def test_who_left_is_known_by_address_where_the_backup_is_of_another_store(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ MONDAY = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)  # 07:30 in Berlin
         (Preferences(), MONDAY),
         (Preferences(frequency="weekdays"), MONDAY),
         (Preferences(frequency="weekly", weekly_on=0), MONDAY),
-        (Preferences(frequency="weekly"), datetime(2026, 11, 20, 11, 0, tzinfo=UTC)),
+        (Preferences(frequency="weekly"), datetime(2026, 11, 20, 22, 0, tzinfo=UTC)),
         (Preferences(hour=8), datetime(2026, 11, 16, 7, 0, tzinfo=UTC)),
         (Preferences(hour=7), datetime(2026, 11, 17, 6, 0, tzinfo=UTC)),
         (Preferences(hour=8, timezone="America/New_York"), datetime(2026, 11, 16, 13, 0, tzinfo=UTC)),
@@ -250,7 +250,7 @@ def test_days_and_hours_are_the_readers_own(preferences: Preferences, due: datet
 
 def test_working_days_wait_over_the_weekend() -> None:
     saturday = datetime(2026, 11, 21, 6, tzinfo=UTC)
-    monday = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    monday = datetime(2026, 11, 23, 23, tzinfo=UTC)
     assert next_due(Preferences(frequency="weekdays"), saturday, site_timezone="UTC") == monday
 
 

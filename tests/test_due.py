@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def issue_on(store: Store, at: datetime) -> None:
-    paper = Paper(key=f"title:{at.isoformat()}", title=f"A paper of {at:%A}")
+    paper = Paper(key=f"title:{at.isoformat()}", title=f"A paper of {at:%A, the %d}")
     store.record_sightings("s", [paper], now=at, listed_on=None, followers=["daily"], updates_for=set())
     assert issue(DAILY, CONFIG, store, day=at.date(), now=at).edition is not None
 
@@ -72,3 +73,28 @@ def test_who_wants_one_mail_a_week_gets_the_weeks_editions_in_it(store: Store) -
     (mail,) = early
     assert mail.editions == tuple(date(2026, 11, 16 + n).isoformat() for n in range(5))
     assert claim(store, MONDAY + timedelta(days=9)) == []
+
+
+@pytest.mark.parametrize("hour", [7, 11, 16, 21])
+@pytest.mark.parametrize(
+    ("preferences", "days"),
+    [
+        (Preferences(frequency="weekly"), {4: 4}),
+        (Preferences(frequency="weekdays"), dict.fromkeys(range(5), 4)),
+        (Preferences(), dict.fromkeys(range(7), 4)),
+    ],
+    ids=["weekly", "weekdays", "daily"],
+)
+def test_who_chose_no_hour_gets_one_mail_on_each_of_their_days_whenever_the_edition_comes(
+    store: Store, preferences: Preferences, days: dict[int, int], hour: int
+) -> None:
+    """With what waited since: four weeks of an edition a day, and a look each hour whether mail is due."""
+    start = datetime(2026, 11, 16, tzinfo=UTC)
+    store.add_subscriber("r@mail.example", digests=(), preferences=preferences, now=start)
+    went: Counter[int] = Counter()
+    for hours in range(28 * 24):
+        now = start + timedelta(hours=hours)
+        if now.hour == hour:
+            issue_on(store, now)
+        went.update(now.weekday() for _ in claim(store, now))
+    assert went == days

@@ -42,9 +42,15 @@ def change(site: Site, table: str, **values: Any) -> None:
         ("site", {"theme": "paper"}, ("[site] theme", "templates")),
         ("site", {"title": "Other Papers"}, ("[site] title",)),
         ("site", {"postal_address": "Quay 1"}, ("[site] postal_address",)),
+        ("site", {"timezone": "Asia/Tokyo"}, ("[site] timezone",)),
         ("digest", {"pages": ("categories",)}, ("[[digest]] pages",)),
         ("digest", {"topics": (TopicConfig(name="Weasels", slug="otters"),)}, ("[[digest]] topics",)),
         ("digest", {"searches": (SearchConfig(name="Rivers", query="lake"),)}, ("[[digest]] searches",)),
+        (
+            "digest",
+            {"searches": (SearchConfig(name="Lakes", query="river", slug="rivers"),)},
+            ("[[digest]] searches",),
+        ),
         ("web", {"enabled": False}, ("[web] enabled",)),
     ],
 )
@@ -71,7 +77,7 @@ def test_a_setting_that_pages_show_is_named_from_its_change_to_the_rebuild(
         ("digest", {"picks": 1}),
         ("digest", {"topics": (TopicConfig(name="Otters", any=("weasel",)), TopicConfig(name="Herons"))}),
         ("mail", {"expire_after_h": 1.0}),
-        ("site", {"timezone": "Asia/Tokyo"}),
+        ("site", {"output": "feeds/"}),
     ],
 )
 def test_what_editions_to_come_show_alone_is_nothing_to_write_anew_for(
@@ -91,6 +97,29 @@ def test_a_setting_that_is_changed_back_is_no_more_said(tmp_path: Path) -> None:
     assert published(site).outdated
     site.config = before
     assert published(site).outdated == {}
+
+
+def test_a_setting_that_is_changed_back_after_an_edition_stays_said(tmp_path: Path) -> None:
+    """What came meanwhile may be missing on pages that were left out then."""
+    site = Site(tmp_path)
+    site.run(FIRST)
+    site.run(SECOND)
+    before = site.config
+    change(site, "digest", pages=("papers",))
+    site.run(THIRD)
+    site.config = before
+    assert published(site).outdated == {"daily": ("[[digest]] pages",)}
+    assert rebuild(site).outdated == {}
+    assert published(site).outdated == {}
+
+
+def test_lists_that_were_there_before_the_first_edition_are_written_with_it(tmp_path: Path) -> None:
+    site = Site(tmp_path, authors=("Bo Lind",), searches=(SearchConfig(name="Lakes", query="lake"),))
+    site.run()
+    change(site, "digest", title="Other Papers")
+    site.run(FIRST)
+    assert published(site).outdated == {}
+    site.assert_as_rebuilt()
 
 
 def test_before_the_first_edition_every_setting_may_change(tmp_path: Path) -> None:

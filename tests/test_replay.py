@@ -60,6 +60,15 @@ def test_a_further_part_of_a_day_and_a_run_by_hand_are_the_same_again(tmp_path: 
     assert [(item.edition, item.same) for item in found] == [("2026-11-19", True), ("2026-11-19/2", True)]
 
 
+def test_a_digest_that_is_gone_from_the_configuration_is_the_same_again_too(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    gone = msgspec.structs.replace(config.digest[0], name="gone", path="gone")
+    put(tmp_path, "a.xml", invented(0, 4))
+    run(msgspec.structs.replace(config, digest=(*config.digest, gone)))
+    found = again(config, NOW.date(), tmp_path)
+    assert [(item.edition, item.same) for item in found] == [("2026-11-19", True)] * 2
+
+
 def test_a_day_whose_pages_of_the_week_before_are_gone_is_done_from_what_was_known(tmp_path: Path) -> None:
     config = installation(tmp_path)
     for n in range(5):

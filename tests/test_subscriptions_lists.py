@@ -132,6 +132,7 @@ def test_who_must_not_be_mailed_is_refused_one_by_one(store: Store) -> None:
         ("a@example.org,2025-01-01,,,tomorrow,", "paused_until is no date"),
         ("a@example.org,2025-01-01,,,,unsubscribed", "only confirmed and paused"),
         ("a@example.org,2025-01-01,,,,pending", "only confirmed and paused"),
+        ("a@example.org,2025-01-01,,,,paused", "paused, and no day until which"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_line_and_reason_and_the_good_ones_are_added(

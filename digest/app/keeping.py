@@ -178,7 +178,8 @@ def _keeping_place(config: Config, now: datetime) -> Path:
     """A name of its own each time: who puts back the wrong file and tries another one must not lose the first."""
     from digest.store import sqlite_file
 
-    file = sqlite_file(config.store.url, config.resolve(".")) or config.resolve("digest.db")
+    file = sqlite_file(config.store.url, config.resolve(".")) or config.resolve("var/digest.db")
+    file.parent.mkdir(parents=True, exist_ok=True)
     return file.with_name(f"{file.name}{_ending(now)}")
 
 

@@ -301,6 +301,8 @@ class Post:
     def _willing(self, address: str) -> Subscriber | None:
         known, suppression = self.store.subscriber(address), self.store.suppression(address)
         status = known.status if known else "suppressed" if suppression else ""
+        if known and status == "pending" and self.store.had_left(known.id):
+            status = "unsubscribed"
         if suppression or status in ("suppressed", "unsubscribed"):
             allow = (
                 f"`digest subscribers allow {address}`, then "

@@ -80,7 +80,8 @@ def issue(
                 number=edition.number,
                 part=edition.part,
                 papers=edition.count,
-                url=config.digest_url(digest.name) + edition.path,
+                url=config.url_of(digest)
+                + edition.path,  # which a configuration of today may not have any more
             ),
             dropped=dropped.total(),
         ),

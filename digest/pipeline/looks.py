@@ -5,6 +5,7 @@ A page that nothing touches is not written anew, so that a run does not grow wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from digest.render import Renderer
     from digest.store import Store
 
-_SITE = ("title", "url", "language", "publisher", "postal_address", "contact", "theme", "hub")
+_MIXED = -1
+_SITE = ("title", "url", "language", "timezone", "publisher", "postal_address", "contact", "theme", "hub")
 
 
 def look_of(config: Config, digest: DigestConfig, renderer: Renderer) -> dict[str, int]:
@@ -30,7 +32,7 @@ def look_of(config: Config, digest: DigestConfig, renderer: Renderer) -> dict[st
         "[[digest]] topics": sorted(slugs_of(digest.topics).items()),
         "[[digest]] authors": sorted(digest.authors),
         "[[digest]] searches": sorted(
-            (slug, queries[n]) for n, slug in search_slugs_of(digest.searches).items()
+            (slug, name, queries[name]) for name, slug in search_slugs_of(digest.searches).items()
         ),
         "[[digest]] pages": sorted(digest.pages),
         "[web] enabled": config.web.enabled,
@@ -38,6 +40,12 @@ def look_of(config: Config, digest: DigestConfig, renderer: Renderer) -> dict[st
         "version of the program": __version__,
     }
     return {name: crc32(msgspec.json.encode(value)) for name, value in shown.items()}
+
+
+def mixed(kept: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """What is to be kept of the looks of an archive in which some pages are now as of today: a setting that has changed stays
+    said, also when it is changed back, until all pages are written."""
+    return {**kept, **{name: _MIXED for name, number in now.items() if kept.get(name, number) != number}}
 
 
 def outdated(config: Config, store: Store, renderer: Renderer) -> dict[str, tuple[str, ...]]:

@@ -28,7 +28,7 @@ from digest.model import (
     PublishReport,
     Version,
 )
-from digest.pipeline.looks import look_of, outdated
+from digest.pipeline.looks import look_of, mixed, outdated
 from digest.pipeline.views import NAMELESS, Views, with_found
 from digest.website import Website
 
@@ -65,7 +65,9 @@ def publish(
         heads = store.edition_heads(digest.name)
         folder = _Folder(website, digest)
         # Of a site that an older program published, the pages that it did not know are missing.
-        all_of_it = everything or (bool(heads) and not folder.has(_MARK))
+        newest = max((head.number for head in heads), default=0)
+        # Before the first edition there were but lists without papers.
+        all_of_it = everything or (newest > 0 and not (folder.has(_MARK) and store.published(digest.name)))
         recent = recent_editions(digest, store)
         wanted = (
             store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads, recent)
@@ -88,9 +90,16 @@ def publish(
                 total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
             )
         store.forget_touched(digest.name, changed)
-        if all_of_it or not (store.published(digest.name) and store.look(digest.name)):
-            store.note_look(digest.name, look_of(config, digest, renderer))
-        store.note_published(digest.name, max((head.number for head in heads), default=0))
+        kept, look, published = (
+            store.look(digest.name),
+            look_of(config, digest, renderer),
+            store.published(digest.name),
+        )
+        if all_of_it or not (kept and published):
+            store.note_look(digest.name, look)
+        elif newest > published:
+            store.note_look(digest.name, mixed(kept, look))
+        store.note_published(digest.name, newest)
     report = website.write([robots(config.digest_url(digest.name) for digest in config.digest)])
     total = replace(
         total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged

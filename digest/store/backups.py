@@ -60,7 +60,7 @@ def back_up(database: Database, file: Path, done: Done) -> int:
 
 @contextmanager
 def without(file: Path, copy: Path, gone: Gone, now: datetime) -> Iterator[tuple[Path, int]]:
-    """A copy of a backup without those who are gone, for as long as the block lasts, and how many they are."""
+    """A copy of a backup that knows who is gone, for as long as the block lasts, and how many of its readers they are."""
     from digest.store import open_store
 
     try:
@@ -69,7 +69,7 @@ def without(file: Path, copy: Path, gone: Gone, now: datetime) -> Iterator[tuple
         with open_store(f"sqlite:///{quote(str(copy))}") as store:
             let_go = store.keep_out(gone, now=now)
         _make_plain(copy)
-        yield (copy, let_go) if let_go else (file, 0)
+        yield copy, let_go
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
             f"{copy}: the backup is copied there before it is put back, and that failed ({error}). Nothing was changed. "

@@ -133,21 +133,23 @@ class Leaving:
             return message_ids
 
     def gone(self) -> Gone:
-        """Everybody who left, was erased, or is suppressed."""
-        with self._db.reading():
-            status = {
-                name: frozenset(row[1] for row in self._db.rows("folded_by_status", status=name))
-                for name in ("unsubscribed", "suppressed")
-            }
-            hashes = {row[0]: (row[1], row[2]) for row in self._db.rows("all_suppressions")}
+        """Everybody who left, was erased, or is suppressed. Who left and is asked again, by whomever, has left."""
+        with self._db.writing():
             secret = secret_of(self._db)
-        return Gone(
-            left=status["unsubscribed"], suppressed=status["suppressed"], hashes=hashes, secret=secret
-        )
+        with self._db.reading():
+            left, suppressed = (
+                {row[1] for row in self._db.rows("folded_by_status", status=name)}
+                for name in ("unsubscribed", "suppressed")
+            )
+            left |= {row[1] for row in self._db.rows("folded_asked_again")}
+            hashes = {row[0]: (row[1], row[2]) for row in self._db.rows("all_suppressions")}
+        return Gone(left=frozenset(left), suppressed=frozenset(suppressed), hashes=hashes, secret=secret)
 
     @whole
     def keep_out(self, gone: Gone, *, now: datetime) -> int:
-        """How many subscribers are let go, since they are gone elsewhere: unsubscribed, suppressed or erased as there."""
+        """How many subscribers are let go, since they are gone elsewhere: unsubscribed, suppressed or erased as there. Of those who
+        are not known here a hash is kept, so that no list brings them in: they may ask again themselves unless they were
+        suppressed."""
         with self._db.writing():
             hashes = gone.hashes if gone.secret == secret_of(self._db) else {}
             rows = [{"hash": h, "reason": reason, "since": since} for h, (reason, since) in hashes.items()]
@@ -157,6 +159,14 @@ class Leaving:
                 for status in (*ON_THE_LIST, "pending", "unsubscribed")
                 for row in self._db.rows("folded_by_status", status=status)
             ]
+            known = {folded for _, folded in everybody}
+            known.update(row[1] for row in self._db.rows("folded_by_status", status="suppressed"))
+            for reason, folded in (("erased", gone.left - known), ("bounced", gone.suppressed - known)):
+                rows = [
+                    {"hash": hashed(self._db, each), "reason": reason, "since": stamp(now)}
+                    for each in sorted(folded)
+                ]
+                self._db.many("suppress_once", rows)
             return sum(self._let_go(number, folded, gone, hashes, now) for number, folded in everybody)
 
     def _let_go(

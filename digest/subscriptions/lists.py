@@ -60,6 +60,8 @@ class _Reader:
         status = cells.get("status") or "confirmed"
         if status not in ("confirmed", "paused"):
             raise UsageError(f"status {_shown(status)}: only confirmed and paused subscribers are imported")
+        if status == "paused" and not cells.get("paused_until"):
+            raise UsageError("paused, and no day until which; fill in paused_until")
         return _Row(
             address=self._address(cells.get("address", "")),
             since=self._since(next((cells[name] for name in _CONSENT if cells.get(name)), "")),

@@ -18,7 +18,7 @@ ORDER BY k.key;
 SELECT s.source, s.listed_on, s.seen_at, s.status, s.matched_by, s.announce
 FROM sightings s JOIN papers p ON p.id = s.paper_id
 WHERE p.id = :paper_id OR p.joined_to = :paper_id
-ORDER BY s.seen_at, s.source, s.listed_on;
+ORDER BY s.seen_at, s.source, s.listed_on, s.paper_id;
 
 -- name: offers_of_paper(paper_id)
 SELECT o.digest, o.state, o.change, o.reason, o.source, o.found_at, o.listed_on, e.date, e.part

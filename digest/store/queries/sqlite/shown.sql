@@ -49,7 +49,7 @@ ORDER BY r.paper_id, r.until;
 -- name: sightings_of(ids)
 SELECT s.paper_id, s.source, s.announce, s.listed_on, s.seen_at
 FROM json_each(:ids) AS asked CROSS JOIN sightings s ON s.paper_id = asked.value
-ORDER BY s.seen_at, s.source, s.listed_on;
+ORDER BY s.seen_at, s.source, s.listed_on, s.paper_id;
 
 -- name: editions_showing(digest, keys)
 SELECT n.key, e.date, e.part, e.number, e.papers, e.issued_at
