@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from digest.config import nearest
@@ -14,8 +15,15 @@ def theme_folders(theme: str, own: Path, shipped: Path) -> list[Path]:
     """The folders that templates are taken from, the first that has one wins: the operator's, their theme of that name, the
     theme that comes with the program, its templates. Those of the operator need not exist.
 
-    Raises ConfigError, with the themes that there are, for a name that is no folder in either place.
+    Raises ConfigError, with the themes that there are, for a name that is no folder in either place, and for a folder that may
+    not be read: its templates would be passed over without a word.
     """
+    for folder in (own, own / FOLDER / theme):
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            raise ConfigError(
+                f"[site]: the templates in {folder} may not be read by this user. Mend its rights.",
+                key="templates",
+            )
     there = known_themes(own, shipped)
     if theme not in there:
         raise ConfigError(

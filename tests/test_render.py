@@ -149,6 +149,14 @@ def test_a_missing_template_says_where_it_was_looked_for(tmp_path: Path) -> None
         Renderer([tmp_path]).render("nowhere.html")
 
 
+def test_a_template_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to("/proc/self/mem")  # which also root cannot
+    with pytest.raises(
+        RenderError, match=r"template .*: cannot be read \(Input/output error\)\. Give this user"
+    ):
+        Renderer([tmp_path]).render("page.html")
+
+
 def test_a_missing_macro_is_named(tmp_path: Path) -> None:
     with pytest.raises(RenderError, match="no macro 'pick'"):
         renderer_of(tmp_path, paper_html="nothing").macro("paper.html", "pick")

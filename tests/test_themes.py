@@ -59,6 +59,16 @@ def test_the_operators_file_wins_then_the_theme_then_what_comes_with_the_program
     ]
 
 
+def test_a_folder_of_templates_that_may_not_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    put(own / "subject.txt", "ours")
+    monkeypatch.setattr("os.access", lambda path, mode: path != own)  # root may read all
+    with pytest.raises(ConfigError, match=r"may not be read by this user\. Mend its rights\."):
+        themed("plain", own)
+
+
 def test_a_theme_of_another_name_has_no_say(tmp_path: Path) -> None:
     put(tmp_path / "own/themes/sea/subject.txt", "from the sea")
     put(tmp_path / "own/themes/hill/subject.txt", "from the hill")

@@ -115,6 +115,11 @@ class Renderer:
             yield
         except _faults() as error:
             raise self._explained(template, error) from error
+        except OSError as error:
+            raise RenderError(
+                f"template {error.filename or template}: cannot be read ({error.strerror}). Give this user the right to read it.",
+                template=template,
+            ) from error
 
     def _explained(self, template: str, error: Exception) -> RenderError:
         from jinja2 import TemplateNotFound, TemplateSyntaxError
