@@ -539,3 +539,9 @@ def test_the_output_may_not_lie_where_listings_are_read(shell: Shell) -> None:
     shell.put("a.xml", invented(0, 1))
     assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox").stdout
     assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox/feeds").stdout
+
+
+def test_a_run_without_sources_says_so(shell: Shell) -> None:
+    config = shell.folder / "config.toml"
+    config.write_text(config.read_text().replace('path = "inbox"', 'path = "inbox"\nenabled = false'))
+    assert "No source is enabled, so nothing was asked" in shell("run").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,21 @@ def test_an_export_of_all_names_every_status(shell: Shell) -> None:
     assert [line.rpartition(",")[2] for line in everybody] == ["status", "confirmed", "unsubscribed"]
     assert shell.json("export")["subscribers"] == 1
     assert shell.json("export", "out.csv", "--all") == {"schema": 1, "subscribers": 2, "file": "out.csv"}
+
+
+def test_an_export_that_fails_leaves_the_older_one(shell: Shell) -> None:
+    shell("add", "ann@example.org")
+    shell("export", "out.csv")
+    file = shell.folder / "out.csv"
+    before = file.read_bytes()
+    assert file.stat().st_mode & 0o777 == 0o600
+    full = (
+        "import resource; from pathlib import Path; from digest.cli.subscribers import _write\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); _write(Path('out.csv'), 'x' * 200)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", full], cwd=shell.folder, capture_output=True, text=True, check=False
+    )
+    assert "out.csv cannot be written: File too large" in done.stderr
+    assert file.read_bytes() == before
+    assert not list(shell.folder.glob(".*part*"))

@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from digest.app import open_app
+from digest.app.keeping import back_up
 from digest.cli.console import Console
 from digest.config import Config
-from digest.errors import ConfigError
+from digest.errors import ConfigError, UsageError
 from digest.store import open_store
 from pages import installation
 
@@ -51,6 +52,14 @@ def test_mail_in_the_folder_that_is_published_is_refused_and_beside_it_is_not(tm
     assert "the folder of [mail]" in refused(inside)
     with open_app(replace(inside, mail=replace(inside.mail, folder="feeds-outbox"))):
         pass
+
+
+def test_no_backup_goes_where_all_is_published(tmp_path: Path) -> None:
+    made = installation(tmp_path)
+    (tmp_path / "feeds").mkdir()
+    with pytest.raises(UsageError, match=r"all that lies in .*/feeds is published"):
+        back_up(made, tmp_path / "var" / ".." / "feeds" / "b.db", done=lambda rows: None)
+    assert list((tmp_path / "feeds").iterdir()) == []
 
 
 def test_a_new_store_is_readable_for_its_owner_alone(tmp_path: Path) -> None:

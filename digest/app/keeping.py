@@ -89,6 +89,11 @@ def back_up(config: Config, file: Path, *, done: Done) -> int:
     """Writes the whole store into one file, while others use it; its size in bytes. Raises UsageError and StoreError."""
     from digest.store import open_store
 
+    output = config.resolve(config.site.output).resolve()
+    if file.resolve().is_relative_to(output):
+        raise UsageError(
+            f"all that lies in {output} is published, and a backup holds the addresses of readers. Name another place"
+        )
     with (
         _all_or_nothing("No backup was written.") as finished,
         open_store(config.store.url, base=config.resolve("."), create=False) as store,

@@ -86,11 +86,10 @@ def _configuration(app: App, now: datetime) -> Iterator[Finding]:
             from digest.cron import cron
 
             due = cron(digest, config).get_next_fire_time(None, now)
-            yield (
-                "ok",
-                "schedule",
-                f"{digest.name}: next at {due:%Y-%m-%d %H:%M %Z}" if due else f"{digest.name}: never due",
-            )
+            if due:
+                yield "ok", "schedule", f"{digest.name}: next at {due:%Y-%m-%d %H:%M %Z}"
+            else:
+                yield "warning", "schedule", f"{digest.name}: never due, since there is no such day. Mend it."
         else:
             yield (
                 "warning",

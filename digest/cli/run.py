@@ -132,6 +132,8 @@ def _summary(console: Console, report: RunReport, *, shared: bool = False) -> No
         [(s.name, s.outcome, s.read, s.new, s.updated, s.seen, s.failed, s.seconds) for s in report.sources],
     )
     console.result()
+    if not report.sources:
+        console.result("No source is enabled, so nothing was asked: see `digest sources`.")
     for digest in report.digests:
         many = f"{digest.name}: " if len(report.digests) > 1 else ""
         console.result(

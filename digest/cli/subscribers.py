@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -209,12 +211,20 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Readable by this user only: it is a list of addresses."""
+    """Readable by this user only: it is a list of addresses. A file that is there stays until the new one is whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.touch(mode=0o600)
-        path.write_bytes(text.encode())
+        if path.exists() and not path.is_file():  # a pipe, /dev/stdout
+            path.write_bytes(text.encode())
+            return
+        part.touch(mode=0o600)
+        part.write_bytes(text.encode())
+        part.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}. Give another path.") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- traces
