@@ -79,6 +79,13 @@ def test_an_encoding_is_what_browsers_take_for_its_name(declared: str, written: 
     assert titles(feed(title, encoding=declared).encode(written)) == [title]
 
 
+def test_a_page_within_a_feed_says_nothing_of_the_encoding_of_the_feed() -> None:
+    page = '<![CDATA[<html><head><meta charset="gb2312"></head><body>鲤鱼研究</body></html>]]>'
+    body = feed(TITLE).replace("<item>", f"<item><description>{page}</description>").encode()
+    (paper,) = read(body).papers
+    assert (paper.title, paper.abstract) == (TITLE, "鲤鱼研究")
+
+
 def test_a_feed_with_markup_in_another_encoding_is_read_as_one_without() -> None:
     marked = feed("Carps – don’t <i>ask</i>", encoding="ISO-8859-1").encode("cp1252")
     assert titles(marked) == ["Carps – don’t ask"]

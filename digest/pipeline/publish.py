@@ -85,26 +85,27 @@ def publish(
             done=done,
         )
         for pages_of in _with_the_mark_apart(made, folder.path(_MARK)) if all_of_it else (made,):
-            report = website.write(pages_of)
-            total = replace(
-                total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
-            )
+            total = _added(total, website.write(pages_of))
         store.forget_touched(digest.name, changed)
-        kept, look, published = (
-            store.look(digest.name),
-            look_of(config, digest, renderer),
-            store.published(digest.name),
-        )
-        if all_of_it or not (kept and published):
-            store.note_look(digest.name, look)
-        elif newest > published:
-            store.note_look(digest.name, mixed(kept, look))
-        store.note_published(digest.name, newest)
-    report = website.write([robots(config.digest_url(digest.name) for digest in config.digest)])
-    total = replace(
+        _note(store, digest.name, newest, look_of(config, digest, renderer), whole=all_of_it)
+    total = _added(total, website.write([robots(config.digest_url(digest.name) for digest in config.digest)]))
+    return replace(total, outdated=outdated(config, store, renderer))
+
+
+def _added(total: PublishReport, report: PublishReport) -> PublishReport:
+    return replace(
         total, written=total.written + report.written, unchanged=total.unchanged + report.unchanged
     )
-    return replace(total, outdated=outdated(config, store, renderer))
+
+
+def _note(store: Store, digest: str, newest: int, look: Mapping[str, int], *, whole: bool) -> None:
+    """What was published up to the newest edition, and what its pages show of the settings."""
+    kept, published = store.look(digest), store.published(digest)
+    if whole or not (kept and published):
+        store.note_look(digest, look)
+    elif newest > published:
+        store.note_look(digest, mixed(kept, look))
+    store.note_published(digest, newest)
 
 
 def index(config: Config, store: Store) -> None:

@@ -94,7 +94,8 @@ def _utf16_without_mark(body: bytes) -> str:
 
 def declared_in(listing: Listing) -> str:
     """The name of the encoding that the page, or else its answer, says; "" for none."""
-    if found := _DECLARED.search(listing.body[:4096]):
+    head = listing.body[:4096].partition(b"<![CDATA[")[0]  # a page within a feed says nothing of the feed
+    if found := _DECLARED.search(head):
         return (found[1] or found[2]).decode("ascii")
     found_in_header = _CHARSET.search(listing.content_type)
     return found_in_header[1] if found_in_header else ""
