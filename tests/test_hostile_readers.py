@@ -421,7 +421,7 @@ def test_nothing_that_an_operator_names_a_topic_search_or_site_comes_alive(
         )
         authors = f"authors = [{', '.join(map(toml, [name for name in chosen if slug_of(name)][:10]))}]\n"
         here = folder / str(n)
-        title = next(name for name in chosen if "<" in name)
+        title = next((name for name in chosen if "<" in name), chosen[0])
         site = f"title = {toml(title)}\npublisher = {toml(chosen[-1])}\npostal_address = {toml(title)}\n"
         config = installed(here, more=authors + topics, site=site)
         papers = [

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from digest import sources
 from digest.errors import ParseError
@@ -145,6 +146,14 @@ def test_control_characters_and_lone_surrogates_leave_titles() -> None:
     )
     assert isinstance(result, Reading)
     assert result.papers[0].title == "A good title"
+
+
+def test_notes_end_too_and_that_of_a_page_that_breaks_off_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [f"note {n % 70}" for n in range(300)] + ["truncated: it breaks off", "note 1"]
+    whole = sources.read(Listing(location="page", body=b"<rss><channel><title>T</title></channel></rss>"))
+    monkeypatch.setattr(sources, "_read", lambda *args: replace(whole, notes=tuple(said)))
+    notes = sources.read(Listing(location="page", body=b"")).notes
+    assert notes == (*(f"note {n}" for n in range(50)), "truncated: it breaks off", "20 further notes")
 
 
 def test_one_broken_entry_costs_one_entry() -> None:

@@ -82,7 +82,8 @@ def test_broken_tex_and_markup_never_raise(raw: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     ["$" * 20_000, "\\(" * 10_000, "\\emph{" * 3_000, "$" + "{" * 500 + "$", "<!--" * 5_000, "<b>" * 6_000, "<a" + " b=c" * 5_000,
-     "&" * 20_000, "\\footnote{" * 2_000, "<a b=\"" * 3_000, "`" * 20_000, "<script>" * 2_500],
+     "&" * 20_000, "\\footnote{" * 2_000, "<a b=\"" * 3_000, "`" * 20_000, "<script>" * 2_500,
+     "<" + "a" * 20_000, "<a " + "b" * 20_000, "<a b=" * 4_000],
     ids=lambda raw: raw[:12],
 )  # fmt: skip
 def test_no_text_takes_long(raw: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol, cast
 
@@ -51,6 +51,7 @@ KINDS: dict[str, str] = {
 }
 
 # Of what a page brings into a message or a note: a whole page may stand where a word is expected.
+MAX_NOTES = 50
 MAX_SAID_CHARS = 1_000
 
 # What a third party's kind cannot be called.
@@ -89,8 +90,16 @@ def read(listing: Listing, kind: str = "auto", *, selectors: Mapping[str, str] =
     return structs.replace(
         reading,
         listed_on=reading.listed_on or listing.listed_on,
-        notes=tuple(map(_said, reading.notes)),
+        notes=_bounded(reading.notes),
     )
+
+
+def _bounded(notes: Sequence[str]) -> tuple[str, ...]:
+    """Each note once, and no more than a page can need; never without the one that says that it breaks off."""
+    said = list(dict.fromkeys(map(_said, notes)))
+    more = said[MAX_NOTES:]
+    kept = [*said[:MAX_NOTES], *(note for note in more if note.startswith("truncated"))]
+    return (*kept, f"{len(said) - len(kept)} further notes") if more else tuple(kept)
 
 
 def _said(text: str) -> str:
