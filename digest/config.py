@@ -277,6 +277,10 @@ class Config(Struct, frozen=True, kw_only=True):
         """`path` as an absolute path, counted from the folder of the configuration file."""
         return Path(self.file).resolve().parent / Path(path).expanduser()
 
+    def publishes(self, path: Path) -> bool:
+        """Does it lie in the output folder? All there is published: what names readers must not be."""
+        return path.resolve().is_relative_to(self.resolve(self.site.output).resolve())
+
     def followers(self, source: str) -> tuple[DigestConfig, ...]:
         """The digests that read a source of this name."""
         return tuple(d for d in self.digest if "*" in d.sources or source in d.sources)

@@ -545,3 +545,17 @@ def test_a_run_without_sources_says_so(shell: Shell) -> None:
     config = shell.folder / "config.toml"
     config.write_text(config.read_text().replace('path = "inbox"', 'path = "inbox"\nenabled = false'))
     assert "No source is enabled, so nothing was asked" in shell("run").stdout
+
+
+def test_a_watch_that_fails_costs_send_neither_its_one_object_nor_its_exit_code(shell: Shell) -> None:
+    """A schedule that is none is met when it is watched."""
+    faulty = {"DIGEST__MONITOR__MAIL_TO": "op@example.org", "DIGEST__DIGEST__DAILY__SCHEDULE": "0 25 * * *"}
+    done = shell("send", "--json", code=1, **faulty)
+    assert set(json.loads(done.stdout)) == {"schema", "deliveries"}
+    assert "no cron line" in done.stderr
+    shell.put("2026-11-19.xml", [("Owls in the Dark", "A survey of night.")])
+    shell("subscribers", "add", "a@example.org")
+    (shell.folder / "outbox").write_text("no folder, so that mail is deferred")
+    shell("run", "--date", "2026-11-19", code=3)
+    shell("send", code=3)
+    assert "no cron line" in shell("send", code=3, **faulty).stderr

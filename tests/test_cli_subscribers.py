@@ -174,3 +174,10 @@ def test_an_export_that_fails_leaves_the_older_one(shell: Shell) -> None:
     assert "out.csv cannot be written: File too large" in done.stderr
     assert file.read_bytes() == before
     assert not list(shell.folder.glob(".*part*"))
+
+
+def test_no_list_of_readers_goes_where_all_is_published(shell: Shell) -> None:
+    shell("add", "ann@example.org")
+    (shell.folder / "feeds").mkdir(exist_ok=True)
+    assert "feeds/out.csv would be published" in shell("export", "feeds/out.csv", code=2).stderr
+    assert not (shell.folder / "feeds" / "out.csv").exists()

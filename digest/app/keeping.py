@@ -89,10 +89,9 @@ def back_up(config: Config, file: Path, *, done: Done) -> int:
     """Writes the whole store into one file, while others use it; its size in bytes. Raises UsageError and StoreError."""
     from digest.store import open_store
 
-    output = config.resolve(config.site.output).resolve()
-    if file.resolve().is_relative_to(output):
+    if config.publishes(file):
         raise UsageError(
-            f"all that lies in {output} is published, and a backup holds the addresses of readers. Name another place"
+            f"{file} would be published, and a backup holds the addresses of readers. Name another place"
         )
     with (
         _all_or_nothing("No backup was written.") as finished,

@@ -59,7 +59,6 @@ def _output_problems(config: Config) -> Iterator[str]:
     """All that lies in the output folder is published: readers' addresses and keys must not."""
     from digest.store import sqlite_file
 
-    output = config.resolve(config.site.output).resolve()
     private = {
         "this file": Path(config.file).resolve(),
         "the store": sqlite_file(config.store.url, config.resolve(".")),
@@ -67,7 +66,7 @@ def _output_problems(config: Config) -> Iterator[str]:
         if config.mail.transport == "folder"
         else None,
     }
-    inside = [name for name, path in private.items() if path and path.resolve().is_relative_to(output)]
+    inside = [name for name, path in private.items() if path and config.publishes(path)]
     if inside:
         yield (
             f'{config.file}, [site]: "output" is {config.site.output!r}, and all that lies in it is published: also '

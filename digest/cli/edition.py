@@ -37,12 +37,13 @@ def send(console: Console, address: str | None, day: date | None) -> int:
             words = [left_words(report)] if app.is_shared else delivery_words(report)
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             # Where timers call the program, this one still comes when that of the runs does not.
+            degraded = RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded
             try:
                 app.watch(utc_now())
             except DigestError as error:
                 console.fault(f"error: {error}")
-                return 1
-            return 3 if RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded else 0
+                return 3 if degraded else 1
+            return 3 if degraded else 0
         edition, receipt = app.send_to(checked, day=day, now=utc_now())
     # Without the address, which servers repeat: what a timer prints is kept in a log.
     text = without_addresses(receipt.text)

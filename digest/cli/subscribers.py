@@ -195,6 +195,10 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
     from digest.subscriptions import export_rows
 
     with console.app() as app:
+        if file is not None and app.config.publishes(Path(file)):
+            raise UsageError(
+                f"{file} would be published, and a list holds the addresses of readers. Name another place."
+            )
         found = app.store.subscribers()
     if not everybody:
         found = [one for one in found if one.status in ("confirmed", "paused")]

@@ -155,9 +155,8 @@ class Views:
         """Authors whose page is there and should not be, or the other way round; and those who have one since the editions at
         hand, although it is there: a run that was ended after it had written the page may not have come to the links."""
         slugs = sorted(self._labels["author"])
-        if (
-            "authors" not in self._digest.pages
-        ):  # pages of others that were written before stay where they are
+        if "authors" not in self._digest.pages:
+            # Pages of others that were written before stay where they are.
             slugs = [slug for slug in slugs if slug in self._followed]
         pages = self._author_pages(slugs)
         papers = {

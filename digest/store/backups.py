@@ -23,12 +23,8 @@ from digest.store.sqlite import Sqlite
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
 # The header of a SQLite file (https://www.sqlite.org/fileformat2.html#the_database_header), and parts of it.
 _HEADER = 100
-_FORMATS, _CHANGES, _USER_VERSION, _APPLICATION_ID = (
-    slice(18, 20),
-    slice(24, 28),
-    slice(60, 64),
-    slice(68, 72),
-)
+_FORMATS, _CHANGES = slice(18, 20), slice(24, 28)
+_USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
 
 
 def back_up(database: Database, file: Path, done: Done) -> int:

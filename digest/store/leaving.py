@@ -141,7 +141,8 @@ class Leaving:
                 {row[1] for row in self._db.rows("folded_by_status", status=name)}
                 for name in ("unsubscribed", "suppressed")
             )
-            left |= {row[1] for row in self._db.rows("folded_asked_again")}
+            asked = self._db.rows("folded_by_status", status="pending")
+            left |= {folded for number, folded in asked if self.had_left(number)}
             hashes = {row[0]: (row[1], row[2]) for row in self._db.rows("all_suppressions")}
         return Gone(left=frozenset(left), suppressed=frozenset(suppressed), hashes=hashes, secret=secret)
 

@@ -38,7 +38,7 @@ class Publishing:
             return msgspec.json.decode(str(kept), type=dict[str, int]) if kept else {}
 
     def note_look(self, digest: str, look: Mapping[str, int]) -> None:
-        """All pages of it show that."""
+        """All pages of it show that, or what of it some do not (looks.mixed)."""
         if look != self.look(digest):
             with self._db.writing():
                 self._db.run("set_meta", key=f"look:{digest}", value=msgspec.json.encode(look).decode())

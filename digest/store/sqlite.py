@@ -38,9 +38,8 @@ class Sqlite(Database):
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if (
-                not self.path.exists()
-            ):  # addresses of readers will be in it; what SQLite puts beside it has the same rights
+            if not self.path.exists():
+                # Addresses of readers will be in it; what SQLite puts beside it has the same rights.
                 os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
             # isolation_level None: we begin and commit ourselves. Threads take turns (held).
             connection = sqlite3.connect(
@@ -208,9 +207,8 @@ class Sqlite(Database):
         while others keep the file; what it raises ends that."""
         with self.held():
             other.backup(self._connection, progress=step)
-            self._connection.execute(
-                "PRAGMA application_id = 0"
-            )  # the checksum of a backup, which this is not
+            # There stands the checksum of a backup, which this is not.
+            self._connection.execute("PRAGMA application_id = 0")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # --- for migrate.py

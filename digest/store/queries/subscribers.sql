@@ -95,13 +95,6 @@ SELECT reason, since FROM suppressions WHERE hash = :hash;
 -- name: folded_by_status(status)
 SELECT id, folded FROM subscribers WHERE status = :status ORDER BY id;
 
--- name: folded_asked_again()
--- Who is asked now, and had left before or been a reader: they are gone until they answer.
-SELECT s.id, s.folded FROM subscribers s
-WHERE s.status = 'pending'
-  AND (s.left_at <> '' OR EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id))
-ORDER BY s.id;
-
 -- name: all_suppressions()
 SELECT hash, reason, since FROM suppressions;
 
