@@ -171,6 +171,20 @@ def test_why_names_what_may_be_meant(shell: Shell) -> None:
     assert "Nearest" not in shell("why", "10.5555/nothing", code=1).stderr
 
 
+def test_a_merge_of_a_paper_with_itself_says_which_paper_it_is_and_what_to_do(shell: Shell) -> None:
+    shell.put("one.xml", [("Dating Kilns by Glass", "One."), ("Dating Kilns by Salt", "Two.")])
+    shell("run")
+    (key,) = shell.json("why", "Dating Kilns by Glass")["keys"][:1]
+    same = shell("merge", "Dating Kilns by Glass", key, code=2).stderr
+    assert same.startswith("error: Both names are one paper already: ")
+    assert '"Dating Kilns by Glass". Nothing was changed. Name another paper' in same
+    asked = same[same.index("digest why") :].split('"')[1]
+    assert "Dating Kilns by Glass" in shell("why", asked).stdout
+    shell("merge", "Dating Kilns by Glass", "Dating Kilns by Salt")
+    again = shell("merge", "Dating Kilns by Glass", "Dating Kilns by Salt", code=2).stderr
+    assert "one paper already" in again
+
+
 def test_a_merge_and_a_split_say_what_they_did_and_how_to_take_it_back(shell: Shell) -> None:
     shell.put("one.xml", [("Dating Kilns by Glass", "One."), ("Dating Kilns by Salt", "Two.")])
     shell("run")
@@ -178,9 +192,6 @@ def test_a_merge_and_a_split_say_what_they_did_and_how_to_take_it_back(shell: Sh
     assert "one paper from now on" in merged
     assert "daily: was sent, and is not offered again." in merged
     assert "Nothing new" in shell("run", "--again").stdout
-    assert (
-        "one paper already" in shell("merge", "Dating Kilns by Glass", "Dating Kilns by Salt", code=2).stderr
-    )
     command = merged.strip().splitlines()[-1].split()
     taken_back = shell(*command[1:]).stdout
     assert "The earlier merge by hand is taken back." in taken_back

@@ -55,8 +55,10 @@ class Corrections:
             diff = self._diff(now)
             kept, gone = _row(diff, keep), _row(diff, other)
             if kept is gone:
+                key, title = kept.content.key, kept.content.title
                 raise UsageError(
-                    f'"{kept.content.key}" and "{other}" are one paper already. Nothing was changed.'
+                    f'Both names are one paper already: {key} "{title}". Nothing was changed. '
+                    f'Name another paper by its key; `digest why "{key}"` shows which keys are of this one.'
                 )
             taken_back = self._take_back("two", diff, kept, gone)
             row, loser = sorted((kept, gone), key=lambda paper: paper.id)
