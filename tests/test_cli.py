@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -539,6 +540,17 @@ def test_the_output_may_not_lie_where_listings_are_read(shell: Shell) -> None:
     shell.put("a.xml", invented(0, 1))
     assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox").stdout
     assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox/feeds").stdout
+
+
+@pytest.mark.parametrize("group", ["subscribers", "sources", "db"])
+def test_a_group_without_its_command_is_wrong_usage_with_json_and_help_without(
+    shell: Shell, group: str
+) -> None:
+    told = shell.json(group, code=2)
+    assert set(told) == {"schema", "error", "exit_code"}
+    named = re.findall(r"^  ([a-z]+)  ", shell(group).stdout.partition("Commands:")[2], re.MULTILINE)
+    assert named
+    assert f"`digest {group}` needs one of its commands: {', '.join(named)}." in told["error"]
 
 
 def test_a_run_without_sources_says_so(shell: Shell) -> None:

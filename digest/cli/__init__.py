@@ -123,8 +123,11 @@ def main(argv: list[str] | None = None) -> None:
     try:
         code = cli.main(args, prog_name="digest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        code = 0
+        if "--json" in args and error.ctx:
+            code = _failed(_which_command(error.ctx), 2)
+        else:
+            click.echo(error.format_message())
+            code = 0
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "digest"
         said = error.format_message()
@@ -145,6 +148,13 @@ def main(argv: list[str] | None = None) -> None:
         mend = "This is a fault of the program: run again with -v and report what it prints."
         code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
     sys.exit(code or 0)
+
+
+def _which_command(ctx: click.Context) -> str:
+    """What is missing where a group of commands is called alone: its help is no JSON object, so only its commands are named."""
+    assert isinstance(ctx.command, click.Group)
+    names = ", ".join(ctx.command.list_commands(ctx))
+    return f"`{ctx.command_path}` needs one of its commands: {names}. See `{ctx.command_path} --help`."
 
 
 def _told_again(what: Any) -> None:
