@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import re
 import signal
@@ -161,6 +162,45 @@ def test_a_request_in_flight_is_answered_when_the_server_is_told_to_stop(tmp_pat
         found = app.store.subscriber("reader@mail.example")
         assert found is not None
         assert found.status == "pending"
+
+
+HALF_A_FORM = (
+    b"POST /subscribe/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\nemail="
+)
+LARGE_FILE = b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "asked", [HALF_A_FORM, LARGE_FILE, LARGE_FILE * 3], ids=["half a form", "large file", "many files"]
+)
+@pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "leaves"])
+def test_a_client_that_hangs_or_leaves_holds_up_no_stop_and_is_no_fault(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    asked: bytes,
+    hangs: bool,
+) -> None:
+    monkeypatch.setattr("digest.web._HANG_UP_S", 0.3)
+    stop = threading.Event()
+    with open_app(config_of(tmp_path)) as app, listen_at("127.0.0.1:0") as listener:
+        output = app.config.resolve(app.config.site.output)
+        output.mkdir(parents=True, exist_ok=True)
+        with (output / "large.bin").open("wb") as file:
+            file.truncate(1 << 26)
+        thread = threading.Thread(target=serve_web, args=(app, listener, stop))
+        thread.start()
+        with socket.create_connection(listener.getsockname(), timeout=60) as connection:
+            connection.sendall(asked)
+            # The server has begun with it, and gets no further.
+            assert connection.recv(16).startswith(b"HTTP/1.1 ")
+            if not hangs:
+                connection.close()
+            stop.set()
+            thread.join(60)
+        assert not thread.is_alive()
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0"])

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("digest.web")
 
 _BACKLOG = 512
-# How long answers that are being made may still take when the process is told to end.
+# How long answers that are being made may still take when the process is told to end; then who hangs is hung up on. What
+# answers them has the rest of the time to notice: uvicorn cancels what does not, and logs a traceback of each.
+_HANG_UP_S = 8.0
 _GRACE_S = 10
 
 
@@ -47,6 +49,7 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect
 
     from digest.web.door import Door
     from digest.web.files import Files
@@ -63,6 +66,7 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
         routes=_routes(app, door, files, searching, health),
         exception_handlers={
             HTTPException: answers.refused,
+            ClientDisconnect: answers.left,
             DigestError: answers.failed,
             Exception: answers.broken,
         },
@@ -243,6 +247,12 @@ class _Answers:
         response.headers.update(error.headers or {})
         return response
 
+    def left(self, request: Request, error: Any) -> Response:
+        """Who sent a part of a form and went, or was hung up on: nobody reads this, and nobody need hear of it."""
+        from starlette.responses import Response
+
+        return Response(status_code=400)
+
     def failed(self, request: Request, error: Any) -> Response:
         """A store that is full or locked, a template that is broken: for the operator to mend."""
         from digest.web.worker import spoken
@@ -293,6 +303,8 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
 
     Letters are sent by a thread beside, from the start on.
     """
+    import asyncio
+
     import uvicorn
 
     from digest.app.search import refresh
@@ -305,6 +317,14 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
     class Server(uvicorn.Server):
         async def on_tick(self, counter: int) -> bool:
             return stop.is_set() or await super().on_tick(counter)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            asyncio.get_running_loop().call_later(_HANG_UP_S, self._hang_up)
+            await super().shutdown(sockets)
+
+        def _hang_up(self) -> None:
+            for connection in list(self.server_state.connections):
+                connection.hang_up()  # type: ignore[union-attr]  # all are of our make_protocol
 
     server = Server(
         uvicorn.Config(

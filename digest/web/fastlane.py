@@ -12,9 +12,13 @@ from __future__ import annotations
 import asyncio
 import re
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 from digest.web.conditions import Asked, read_asked
 from digest.web.files import Answer, Files, Representation
@@ -118,6 +122,7 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
         # What of it has come, with what came of a body in the same breath; and whether it is whole.
         _head_bytes = 0
         _in_body = False
+        _answering: RequestResponseCycle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -152,6 +157,25 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
         def on_message_complete(self) -> None:
             self._in_body = False
             super().on_message_complete()
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+            self._answering = cycle
+            super()._start_asgi_task(cycle, app)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._nobody_reads()
+            super().connection_lost(exc)
+
+        def hang_up(self) -> None:
+            """For a client that takes no answer, or never finishes what it asks; its answer ends without a word in the log."""
+            self._nobody_reads()
+            self.transport.abort()
+
+        def _nobody_reads(self) -> None:
+            # uvicorn tells the newest request of a connection alone, and that may wait behind the one that is answered.
+            if self._answering is not None:
+                self._answering.disconnected = True
+                self._answering.message_event.set()
 
         def _waiting(self) -> bool:
             """Is every request before answered, and the client taking what it is sent?"""
