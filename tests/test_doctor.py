@@ -166,6 +166,22 @@ def test_the_door_is_one_that_people_can_use(
     assert words in text
 
 
+def test_where_a_variable_says_where_the_door_listens_no_line_of_the_file_is_advised(
+    make: Callable[..., App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = WebConfig(listen="0.0.0.0:8000")
+    ((_, text),) = told(doctor_mail.door(make(web=web), NOW), "web")
+    assert 'write listen = "127.0.0.1:8000" and its address as [web] proxies' in text
+    for name in ("DIGEST__WEB__LISTEN", "DIGEST__WEB__LISTEN_FILE", "DIGEST__web__listen"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "0.0.0.0:8000")
+            ((level, text),) = told(doctor_mail.door(make(web=web), NOW), "web")
+        assert level == "warning"
+        assert "listen =" not in text
+        assert "its address as [web] proxies" in text
+        assert f"by {name} of the environment" in text
+
+
 def test_a_door_where_nobody_answers_is_told(make: Callable[..., App]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         web = WebConfig(listen=f"127.0.0.1:{listener.getsockname()[1]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -126,10 +127,22 @@ def door(app: App, now: datetime) -> Iterator[Finding]:
             "warning",
             "web",
             f"it listens on {web.listen} without TLS, and {app.config.site.url} promises it. Put a web server with a "
-            'certificate before it, write listen = "127.0.0.1:8000" and its address as [web] proxies.',
+            f"certificate before it, and write {_only_from_there()}",
         )
     else:
         yield "ok", "web", f"listens on {web.listen} for {app.config.site.url}"
+
+
+def _only_from_there() -> str:
+    """How the door is left to the web server before it. In a container it must listen everywhere, and a variable says so; what
+    reaches it is then the container's affair."""
+    for name in os.environ:
+        if name.startswith("DIGEST__") and name.upper().removesuffix("_FILE") == "DIGEST__WEB__LISTEN":
+            return (
+                "its address as [web] proxies (for a container, the gateway of its network). Where it listens is said by "
+                f"{name} of the environment, not by config.toml."
+            )
+    return 'listen = "127.0.0.1:8000" and its address as [web] proxies.'
 
 
 def door_online(app: App, now: datetime) -> Iterator[Finding]:
