@@ -14,6 +14,7 @@ from digest.selection import Chosen
 from digest.text import gist
 
 OTHER = "Other"
+_ANCHOR_CHARS = 80
 # What is not new stands behind the topics, in sections of its own: their names, and their slugs in addresses.
 STREAM_SECTIONS: dict[Stream, tuple[str, str]] = {
     "cross": ("Cross-listed", "cross"),
@@ -96,7 +97,16 @@ def _entry(item: Chosen, authority: str, anchors: set[str], previous: date | Non
 def anchor_of(key: str) -> str:
     """`p-2611.10421`: the paper's place on the page of each edition that shows it. Where two papers of an edition would share
     one, the second has a number at its end (_anchor)."""
-    return "p-" + re.sub(r"[^A-Za-z0-9._-]+", "-", key.partition(":")[2]).strip("-")[:80]
+    return "p-" + _spelled(key)[:_ANCHOR_CHARS]
+
+
+def is_cut(key: str) -> bool:
+    """Is only the beginning of the key in its anchor? Another paper's may begin alike: its edition knows whose is whose."""
+    return len(_spelled(key)) > _ANCHOR_CHARS
+
+
+def _spelled(key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", key.partition(":")[2]).strip("-")
 
 
 def _anchor(key: str, taken: set[str]) -> str:

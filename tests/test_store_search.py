@@ -207,6 +207,19 @@ def test_a_paper_of_two_digests_is_found_once_at_its_newest_place(store: Store) 
     assert titles(store, f"tidal date:{TODAY}", digests=["daily"]) == ["Tidal Memory", "Tidal Bells"]
 
 
+def test_what_is_found_says_where_it_stands_also_where_another_key_begins_alike(store: Store) -> None:
+    long = f"10.5555/{'proceedings-of-the-society-' * 4}"
+    show(store, *(paper(f"Tidal {name}", ids={"doi": long + name}) for name in ("bells", "pools")))
+    edition = store.edition("daily", TODAY)
+    assert edition is not None
+    stand = {entry.paper.key: entry.anchor for entry in edition.entries}
+    _, hits = store.search(parse_query("tidal"), limit=9, order="newest")
+    assert {hit.place.key: hit.place.anchor for hit in hits} == stand
+    records = store.records("daily", list(stand))
+    assert {one.key: one.anchors[edition.id] for one in records} == stand
+    assert len(set(stand.values())) == 2
+
+
 def test_papers_that_were_made_one_are_found_once(store: Store) -> None:
     first, second = work("Tidal Memory"), work("Tidal Bells")
     show(store, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
+from bs4 import BeautifulSoup
 from msgspec.structs import replace
 
 from digest.app import open_app
@@ -254,6 +256,28 @@ def test_a_static_host_gets_an_index_to_search_and_a_served_site_none(tmp_path: 
     site.publish()
     assert site.has("search/0001.json")
     site.run((1, [], "a"))
+    site.assert_as_rebuilt()
+
+
+def test_papers_of_one_edition_whose_keys_begin_alike_are_linked_to_where_each_stands(
+    tmp_path: Path,
+) -> None:
+    """An anchor has 80 characters of a key at most; of two that are alike the second is numbered."""
+    site = Site(tmp_path)
+    site.config = replace(site.config, web=WebConfig(enabled=False))
+    alike = f"https://doi.org/10.5555/{'proceedings-of-the-society-' * 4}".encode()
+    page = listing([(n, [], "a") for n in range(3)]).replace(b"https://journal.example.org/", alike)
+    (site.folder / "inbox" / "page.xml").write_bytes(page)
+    site.run_again()
+    edition = BeautifulSoup(site.text("2026/11/16/index.html"), "html.parser")
+    stand = {article.h3.get_text(): str(article["id"]) for article in edition.find_all("article")}
+    assert len(set(stand.values())) == 3
+    for path in record_paths(site):
+        record = BeautifulSoup(site.text(path), "html.parser")
+        (link,) = {str(a["href"]) for a in record.find_all("a") if "2026/11/16/#" in str(a["href"])}
+        assert link.partition("#")[2] == stand[record.h1.get_text()]
+    index = json.loads(site.text("search/0001.json"))["papers"]
+    assert {one["title"]: one["place"].partition("#")[2] for one in index} == stand
     site.assert_as_rebuilt()
 
 

@@ -17,7 +17,7 @@ from digest.formats import citations as cite
 from digest.formats.changes import Piece, changed_words
 from digest.formats.frame import frame
 from digest.labels import FOLDERS, record_path, slug_of
-from digest.model import Announce, Entry, Mention, Page, Paper, PaperRecord, Version
+from digest.model import Announce, EditionHead, Entry, Mention, Page, Paper, PaperRecord, Version
 from digest.render import PaperView, Renderer, clean, view_paper
 from digest.text import gist, truncate
 from digest.words import counted, day_words
@@ -94,7 +94,7 @@ def _variables(publication: Publication, record: PaperRecord, topics: dict[str, 
         "mentions": [_mention(publication, mention) for mention in record.mentions],
         "versions": _versions(publication, record.versions),
         "editions": [
-            {"url": f"{root}{head.path}#{anchor_of(record.key)}", "date": head.date, "part": head.part}
+            {"url": f"{root}{head.path}#{quote(_anchor(record, head))}", "date": head.date, "part": head.part}
             for head in reversed(record.editions)
         ],
     }
@@ -102,10 +102,15 @@ def _variables(publication: Publication, record: PaperRecord, topics: dict[str, 
 
 def view_record(record: PaperRecord, root: str) -> PaperView:
     """The paper of a record in words, as it is known now; `root` is the address of its digest."""
-    paper, anchor = record.paper, anchor_of(record.key)
+    paper = record.paper
+    anchor = _anchor(record, record.editions[-1]) if record.editions else anchor_of(record.key)
     page = f"{root}{record.editions[-1].path}" if record.editions else root
     entry = Entry(paper=paper, guid=record.guid, anchor=anchor, gist=gist(paper.abstract, paper.gist))
     return view_paper(entry, page, root=root)
+
+
+def _anchor(record: PaperRecord, head: EditionHead) -> str:
+    return record.anchors.get(head.id) or anchor_of(record.key)
 
 
 def _author(publication: Publication, record: PaperRecord, name: str) -> LinkedName:

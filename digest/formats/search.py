@@ -156,7 +156,7 @@ def source_url(hit: Hit) -> str:
 
 def place_path(place: Place) -> str:
     """Where a digest shows a paper, from its root: "2026/11/19/#p-2611.10421"."""
-    return f"{edition_path(place.date, place.part)}#{quote(anchor_of(place.key))}"
+    return f"{edition_path(place.date, place.part)}#{quote(place.anchor or anchor_of(place.key))}"
 
 
 # ---------------------------------------------------------------- the index

@@ -315,7 +315,7 @@ class Label(Struct, frozen=True, kw_only=True):
 
 class Place(Struct, frozen=True, kw_only=True):
     """Where a digest shows a paper: the newest edition that has it, and its position in `edition.entries`, from 1. `id` is the
-    number of the place in the store; 0 where it has none."""
+    number of the place in the store, 0 where it has none; `anchor` that on the edition's page where its key does not say it."""
 
     id: int = 0
     paper_id: int
@@ -323,6 +323,7 @@ class Place(Struct, frozen=True, kw_only=True):
     date: date
     part: int
     position: int
+    anchor: str = ""
 
 
 class Mention(Struct, frozen=True, kw_only=True):
@@ -345,7 +346,7 @@ class PaperRecord(Struct, frozen=True, kw_only=True):
     """What the page of a paper shows. `key` is the one that editions know it by, `canonical` that of the paper it turned out to
     be (the same for most). `versions` are oldest first, the last is the paper as it is known now; `editions` those of one digest
     that show it, oldest first; `topic` the name of its topic in the last of them, `authors` the
-    slugs of the authors that it is listed under there (None for all that it has)."""
+    slugs of the authors that it is listed under there (None for all); `anchors` as in Place, by the id of the edition."""
 
     key: str
     canonical: str
@@ -355,6 +356,7 @@ class PaperRecord(Struct, frozen=True, kw_only=True):
     editions: tuple[EditionHead, ...]
     topic: str = ""
     authors: frozenset[str] | None = None
+    anchors: dict[str, str] = {}
 
     @property
     def paper(self) -> Paper:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from digest.editions import is_cut
 from digest.identity import rung
 from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version
 from digest.store.database import Database, Row, day, moment
@@ -21,6 +23,9 @@ from digest.store.lookups import found_of
 # Keys of papers that an edition showed without an id and a page of their own.
 _NAMELESS = frozenset({"title", "abstract", "shown"})
 _LOOKUP = "lookup:"  # what a service answered to our question is no announcement (pipeline/lookup.py)
+
+# A paper in an edition: digest, key, and the edition's date and part.
+Stand = tuple[str, str, str, int]
 
 _decode = msgspec.json.Decoder(Edition).decode
 
@@ -56,6 +61,10 @@ def _records(db: Database, digest: str, keys: Sequence[str]) -> list[PaperRecord
     asked = db.array(sorted({now.key for now in found.values()}))
     own = {row[1] for row in db.rows("shown_by_key", digest=digest, keys=asked)}
     listed = _authors_listed(db, {key: json.loads(places[key][9]) for key in shown})
+    stand = {
+        key: [(digest, key, head.date.isoformat(), head.part) for head, _ in editions[key]] for key in shown
+    }
+    anchors = anchors_of(db, chain.from_iterable(stand.values()))
     records = []
     for key, paper in zip(shown, papers, strict=True):
         now = found.get(key)
@@ -69,6 +78,7 @@ def _records(db: Database, digest: str, keys: Sequence[str]) -> list[PaperRecord
                 versions=_versions(now, paper, revisions.get(now.id, []) if now else [], editions[key]),
                 mentions=tuple(mentions.get(now.id, ())) if now else (),
                 editions=tuple(head for head, _ in editions[key]),
+                anchors={edition_id(*one[2:]): anchors[one] for one in stand[key] if one in anchors},
             )
         )
     return records
@@ -161,6 +171,22 @@ def current_papers(
         found[key].paper if key in found else _as_issued(db, digest, key, dated, part)
         for digest, key, dated, part in shown
     ]
+
+
+def anchors_of(db: Database, shown: Iterable[Stand]) -> dict[Stand, str]:
+    """Where papers stand on the pages of their editions, by digest, key, date and part, for those whose keys do not say it: as
+    long as they are, another paper of the edition may begin alike."""
+    by_edition: defaultdict[tuple[str, str, int], set[str]] = defaultdict(set)
+    for digest, key, dated, part in shown:
+        if is_cut(key):
+            by_edition[digest, dated, part].add(key)
+    found = {}
+    for (digest, dated, part), keys in by_edition.items():
+        edition = _decode(db.value("edition", digest=digest, date=dated, part=part))
+        for entry in edition.entries:
+            if (key := plain(entry.paper.key)) in keys:
+                found[digest, key, dated, part] = entry.anchor
+    return found
 
 
 def _as_issued(db: Database, digest: str, key: str, dated: str, part: int) -> Paper:

@@ -21,7 +21,7 @@ from digest.model import Edition, Entry, Hit, Label, LabelKind, Place
 from digest.store import wording
 from digest.store.database import Database, Row
 from digest.store.known import plain
-from digest.store.records import Now, current_papers, papers_now
+from digest.store.records import Now, anchors_of, current_papers, papers_now
 
 CHUNK = 500  # papers of a part of the index (formats.SearchChunk)
 STEP = 10  # editions, or reworded papers times ten, that one transaction brings into the index
@@ -300,18 +300,25 @@ def id_range(since: date | None, until: date | None) -> tuple[int, int]:
     return _first_id(since or date.min), (last << _DAY_BITS) - 1
 
 
-def place_of(row: Row) -> Place:
+def place_of(row: Row, anchor: str = "") -> Place:
     """A row that begins with id, paper_id, key, date, part, position."""
     id_, paper_id, key, day, part, position = row[:6]
     return Place(
-        id=id_, paper_id=paper_id or 0, key=key, date=date.fromisoformat(day), part=part, position=position
+        id=id_,
+        paper_id=paper_id or 0,
+        key=key,
+        date=date.fromisoformat(day),
+        part=part,
+        position=position,
+        anchor=anchor,
     )
 
 
 def hits_of(db: Database, rows: Sequence[Row]) -> list[Hit]:
     """Rows that end in digest and topic as hits, in the same order."""
-    papers = current_papers(db, [(row[6], row[2], row[3], row[4]) for row in rows])
+    stand = [(row[6], row[2], row[3], row[4]) for row in rows]
+    papers, anchors = current_papers(db, stand), anchors_of(db, stand)
     return [
-        Hit(digest=row[6], place=place_of(row), paper=paper, topic=row[7])
-        for row, paper in zip(rows, papers, strict=True)
+        Hit(digest=row[6], place=place_of(row, anchors.get(one, "")), paper=paper, topic=row[7])
+        for row, one, paper in zip(rows, stand, papers, strict=True)
     ]
