@@ -238,6 +238,20 @@ def test_papers_are_touched_by_what_their_pages_show(store: Store) -> None:
     assert store.touched("weekly") == []
 
 
+def test_a_paper_is_touched_where_a_clock_set_back_says_that_it_was_seen_before(store: Store) -> None:
+    one = works("Tidal Memory")[0]
+    show(store, one)
+    (key,) = keys(store.newest_places("daily", "topic", "other", limit=1))
+    store.forget_touched("daily", store.touched("daily"))
+    (before,) = record(store, key).mentions
+    for day, touched in ((1, []), (-3, [key]), (-2, [])):
+        sight(store, one, source=before.source, days=day, listed_on=TODAY + day * DAY)
+        assert store.touched("daily") == touched
+        store.forget_touched("daily", [key])
+    (after,) = record(store, key).mentions
+    assert (before.seen_at, after.seen_at) == (NOW, NOW - 3 * DAY)
+
+
 def test_a_paper_of_two_digests_is_touched_in_both(store: Store) -> None:
     one = works("Tidal Memory")[0]
     show(store, one, digest="daily")

@@ -34,11 +34,11 @@ def note_changes(
 
 def note_sightings(db: Database, source: str, seen: Sequence[Mapping[str, object]]) -> None:
     """To be called before the sightings are written: papers that this source shows for the first time, or announces otherwise."""
-    by_announce: defaultdict[Announce | None, list[int]] = defaultdict(list)
+    alike: defaultdict[tuple[Announce | None, str], list[int]] = defaultdict(list)
     for fields in seen:
-        by_announce[fields["announce"]].append(fields["paper_id"])  # type: ignore[index, arg-type]
-    for announce, ids in by_announce.items():
-        db.run("touch_first_sighted", ids=db.array(ids), source=source, announce=announce)
+        alike[fields["announce"], fields["seen_at"]].append(fields["paper_id"])  # type: ignore[index, arg-type]
+    for (announce, seen_at), ids in alike.items():
+        db.run("touch_first_sighted", ids=db.array(ids), source=source, announce=announce, seen_at=seen_at)
 
 
 def touch(db: Database, ids: Sequence[int], *, reworded: bool = False) -> None:

@@ -64,13 +64,14 @@ SELECT s.digest, s.key FROM json_each(:ids) AS asked CROSS JOIN shown s ON s.pap
 WHERE TRUE
 ON CONFLICT (digest, key) DO NOTHING;
 
--- name: touch_first_sighted(ids, source, announce)!
--- Papers that this source had not announced in this way before.
+-- name: touch_first_sighted(ids, source, announce, seen_at)!
+-- Papers that this source had not announced in this way before; also those that it had by a clock that was set back since.
 INSERT INTO touched (digest, key)
 SELECT s.digest, s.key FROM json_each(:ids) AS asked CROSS JOIN shown s ON s.paper_id = asked.value
 WHERE NOT EXISTS (
     SELECT 1 FROM sightings g
     WHERE g.paper_id = asked.value AND g.source = :source AND g.announce IS :announce
+        AND g.seen_at <= :seen_at
 )
 ON CONFLICT (digest, key) DO NOTHING;
 
