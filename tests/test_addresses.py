@@ -53,6 +53,14 @@ def test_an_address_that_is_ascii_or_cannot_be_stays_as_it_is() -> None:
     assert ascii_address("ann@😀.example") == "ann@😀.example"
 
 
+def test_only_who_tries_something_out_may_use_an_address_that_belongs_to_nobody() -> None:
+    assert checked_address("Ann@Mail.test") == "Ann@mail.test"
+    with pytest.raises(
+        UsageError, match=r"'Ann@Mail.test' is no mail address: .* Write it as name@example.org"
+    ):
+        checked_address("Ann@Mail.test", tests=False)
+
+
 @pytest.mark.parametrize("local", ["x" * 64, "x" * 65, "a.b+c", "'o", "a..b", ".a", '"a b"', "a" * 63 + "é"])
 def test_whoever_may_subscribe_can_be_mailed(local: str) -> None:
     try:

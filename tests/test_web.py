@@ -262,7 +262,7 @@ def test_a_filled_trap_gets_the_same_answer_and_nothing_is_done(site: Site) -> N
         "", " ", "nobody", "a@b@c.example", "a@mail.example,b@mail.example", "a@mail.example b@mail.example",
         "a@mail.example\nBcc: b@mail.example", "a@mail.example\r\n.", "a\x00@mail.example", "a" * 300 + "@mail.example",
         "a@" + "b" * 300 + ".example", "ünïcode@mail.example", "<script>alert(1)</script>@mail.example", '"><b>@mail.example',
-        "a@localhost", "a@[127.0.0.1]", "\u202ea@mail.example",
+        "a@localhost", "a@[127.0.0.1]", "\u202ea@mail.example", "a@test", "a@mail.test", "a@mail.invalid", "a@mail.localhost",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_said_beside_the_field_and_nothing_is_sent(site: Site, address: str) -> None:

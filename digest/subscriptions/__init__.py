@@ -79,7 +79,7 @@ class Subscriptions:
         Who reads a digest already gets a letter with the link to their choices; who is suppressed gets nothing. The caller
         cannot tell these apart. Raises UsageError for what is no address, and for choices that are none.
         """
-        checked = checked_address(address)
+        checked = checked_address(address, tests=False)
         self._check(digests, preferences)
         with self._store.together():
             known, gone = self._store.subscriber(checked), self._store.suppression(checked)

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from digest.store import Store
 
 
-def checked_address(text: str) -> str:
+def checked_address(text: str, *, tests: bool = True) -> str:
     """The one mail address in `text` in its normal form: domain in lower case and as A-labels (RFC 5891).
 
-    Raises UsageError for anything else: two addresses, control characters, no domain, a local part beyond ASCII.
+    Raises UsageError for anything else: two addresses, control characters, no domain, a local part beyond ASCII; and, unless
+    `tests`, a domain in .test, which no mail reaches but that of an operator who tries something out (RFC 6761, 6.2).
     """
     from email_validator import EmailNotValidError, validate_email
 
@@ -26,7 +27,7 @@ def checked_address(text: str) -> str:
             text.strip(" "),
             check_deliverability=False,
             allow_smtputf8=False,
-            test_environment=True,
+            test_environment=tests,
             strict=True,  # no more than 64 octets before the @ (RFC 5321, 4.5.3.1.1)
         )
     except EmailNotValidError as error:
