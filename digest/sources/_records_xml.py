@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _xml
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import codec, declared_in, unicode_text
 from digest.sources._paper import MAX_MARKUP
 from digest.sources._records import plural, refuse
 
+_PART = 1 << 16
 _STOP = late(r"(?<![.\s])\.$")
 
 
@@ -34,10 +36,71 @@ def parse(listing: Listing, notes: list[str], root: str, record: str) -> Any:
     if tree is None:
         refuse(listing, f"broken XML ({fault or error})", "Fetch it again.")
     if whole is not None:
-        notes.append(
-            f"truncated: the XML breaks off; {plural(whole, 'whole record was', 'whole records were')} read"
-        )
+        notes.append(_breaks_off(whole))
     return tree
+
+
+def _breaks_off(whole: int) -> str:
+    return f"truncated: the XML breaks off; {plural(whole, 'whole record was', 'whole records were')} read"
+
+
+def is_large(listing: Listing) -> bool:
+    """Is it beyond the measure of a tree, but can be read record by record? Services write such answers in UTF-8, and declare no
+    entities of their own."""
+    body = listing.body
+    return (
+        _xml.is_beyond_measure(body)
+        and b"<!ENTITY" not in body
+        and codec(declared_in(listing)) in ("", "utf-8")
+    )
+
+
+def each_record(
+    listing: Listing, notes: list[str], roots: Collection[str], names: Collection[str]
+) -> Iterator[Any]:
+    """The records, children of a root of one of these names, of a document too large for a tree. Each can be looked at until the
+    next is asked for. One that breaks off has a note; raises ParseError for what else is not well-formed, and where what is no
+    record, or one alone, is beyond measure."""
+    from lxml import etree
+
+    parser: Any = etree.XMLPullParser(("start", "end"), tag=[*roots, *names], recover=False, **_xml._SAFELY)
+    root: Any = None
+    whole = tags = attributes = 0
+    try:
+        for part in _parts(listing.body):
+            tags, attributes = tags + part.count(b"<"), attributes + part.count(b"=")
+            parser.feed(part)
+            for event, element in parser.read_events():
+                if root is None and element.getparent() is None and element.tag in roots:
+                    root = element
+                if event == "end" and element.getparent() is root is not None:
+                    yield element
+                    whole += 1
+                    _forget(element, root)
+                    # Of what came in this part the rest may be of the next record.
+                    tags, attributes = part.count(b"<"), part.count(b"=")
+            if tags > _xml.MAX_TAGS or attributes > _xml.MAX_ATTRIBUTES:
+                _xml.refuse_size(listing)
+    except etree.XMLSyntaxError as error:
+        refuse(listing, f"a large document that is not well-formed XML ({error})", "Fetch it again.")
+    try:
+        parser.close()
+    except etree.XMLSyntaxError:
+        notes.append(_breaks_off(whole))
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    """The document without its DOCTYPE, in pieces. Latin-1 has a character for each byte, so that none is lost."""
+    yield _xml._trimmed(body[:_PART].decode("latin-1")).encode("latin-1")
+    for start in range(_PART, len(body), _PART):
+        yield body[start : start + _PART]
+
+
+def _forget(record: Any, root: Any) -> None:
+    """A record that was read, and all that stood before it: the parser still needs its place."""
+    record.clear()
+    while record.getprevious() is not None:
+        del root[0]
 
 
 def _cut(text: str, root: str, record: str) -> tuple[str, int | None]:

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from digest.errors import ParseError
 from digest.model import Listing
@@ -115,15 +115,19 @@ def is_beyond_measure(body: bytes) -> bool:
     return body.count(b"<") > MAX_TAGS or body.count(b"=") > MAX_ATTRIBUTES
 
 
+def refuse_size(listing: Listing) -> NoReturn:
+    raise ParseError(
+        f"{listing.location}: XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is "
+        "like that.",
+        url=listing.location,
+    )
+
+
 def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
     from lxml import etree
 
     if is_beyond_measure(body):
-        raise ParseError(
-            f"{listing.location}: XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is "
-            "like that.",
-            url=listing.location,
-        )
+        refuse_size(listing)
     parser = etree.XMLParser(recover=False, **_SAFELY)
     try:
         return etree.fromstring(body, parser), ""

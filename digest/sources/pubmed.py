@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from digest.model import Listing, Reading
@@ -29,11 +30,16 @@ def read(listing: Listing) -> Reading:
     """
     if listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" and b"\0" not in listing.body[:4]:
         return _read_text(listing)
+    if xml.is_large(listing):
+        # Several thousand articles, up to the 10,000 that efetch gives at once: a tree of these takes more than 1 GB.
+        notes: list[str] = []
+        records = xml.each_record(listing, notes, _SETS, _RECORDS)
+        return _reading(listing, map(_article, records), notes)
     text = unicode_text(listing).lstrip("\ufeff \t\r\n")
     return _read_xml(listing) if text.startswith("<") else _read_text(listing)
 
 
-def _reading(listing: Listing, raws: list[Raw], notes: list[str]) -> Reading:
+def _reading(listing: Listing, raws: list[Raw] | Iterator[Raw], notes: list[str]) -> Reading:
     papers = finish(raws, notes, trusted_ids=False)
     if not papers and (raws or notes):
         refuse(listing, "no article could be read from this answer of PubMed", "Fetch it again.")
