@@ -10,8 +10,18 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from digest.config import OTHER_SLUG, RULE_FIELDS, DigestConfig, TopicConfig, has_word, nearest, slugs_of
-from digest.model import Edition, Entry, Preferences
+from digest.config import (
+    OTHER_SLUG,
+    RULE_FIELDS,
+    Config,
+    DigestConfig,
+    TopicConfig,
+    has_word,
+    nearest,
+    slugs_of,
+)
+from digest.cron import cron
+from digest.model import Edition, Entry, Preferences, Subscriber
 from digest.selection import rule
 
 RULES = 50  # followed and muted together
@@ -113,6 +123,28 @@ def next_due(preferences: Preferences, issued_at: datetime, *, site_timezone: st
     fitting = (today + timedelta(days=n) for n in range(9) if (today + timedelta(days=n)).weekday() in days)
     moments = (datetime.combine(day, hour, zone).astimezone(UTC) for day in fitting)
     return next(moment for moment in moments if moment >= issued_at)
+
+
+def next_mail(reader: Subscriber, config: Config, now: datetime) -> datetime | None:
+    """When a reader's next mail goes out, if the next runs by schedule bring something; None where no digest of theirs has one."""
+    fires = [
+        cron(digest, config).get_next_fire_time(None, now)
+        for digest in config.digest
+        if digest.schedule and digest.name in (reader.digests or (digest.name,))
+    ]
+    first = min((fire for fire in fires if fire is not None), default=None)
+    return first and next_due(reader.preferences, first, site_timezone=config.site.timezone)
+
+
+def in_zone(preferences: Preferences, moment: datetime, *, site_timezone: str) -> datetime:
+    """A moment by the clock of the reader."""
+    return moment.astimezone(_zone(preferences.timezone, site_timezone))
+
+
+def heard_since(preferences: Preferences, due: datetime) -> datetime:
+    """Whoever had an edition that was due after this moment need not hear at `due` that there is none: it is the mail of the same
+    day, or week. Half a day is room for runs that are not made at the same minute each day."""
+    return due - (timedelta(days=6, hours=12) if preferences.frequency == "weekly" else timedelta(hours=12))
 
 
 def _zone(name: str, site_timezone: str) -> ZoneInfo:

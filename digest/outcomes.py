@@ -13,7 +13,7 @@ from math import sqrt
 from msgspec import Struct
 
 from digest.calendar import Calendar, behind, latest
-from digest.model import FAILED_OUTCOMES, Outcome, Paper
+from digest.model import FAILED_OUTCOMES, Outcome, Paper, SourceReport
 
 # Compared with the last runs that read something (reliability: far fewer papers, fields that were there before).
 COMPARED_RUNS = 7
@@ -341,6 +341,23 @@ def _day_off(facts: Facts, calendar: Calendar | None, now: datetime) -> str:
 
 
 # --- words
+
+# To readers, who cannot mend anything: what the calendar says is said as it is, and no address of a source.
+_SAID: dict[Outcome, str] = {
+    "new": "new papers, none of which is meant for this digest",
+    "quiet": "nothing new",
+    "not-modified": "nothing new",
+    "suspect": "could not be read as usual; what is missing comes in a later edition",
+    "parse-failed": "could not be read; what is missing comes in a later edition",
+    "unreachable": "could not be reached; what is missing comes in a later edition",
+    "refused": "could not be read; what is missing comes in a later edition",
+}
+
+
+def said_to_readers(report: SourceReport) -> str:
+    """What a source gave on a day without an edition, in words that begin small and end without a stop."""
+    told = _SAID.get(report.outcome) or report.why.rstrip(".")
+    return told[:1].lower() + told[1:]
 
 
 def _suspect(why: str) -> Verdict:

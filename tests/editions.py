@@ -27,6 +27,7 @@ from digest.model import (
     Message,
     Paper,
     PaperRecord,
+    Said,
     Section,
     Subscriber,
     Version,
@@ -381,6 +382,12 @@ def letter_of(kind: Any, *, renderer: Renderer | None = None, sign: Any = None, 
     return letter(
         asked, config_of(**changes), renderer or shipped(), Tokens(KEY), now=delivery.date, sign=sign
     )
+
+
+def nothing_of(renderer: Renderer, *said: Said) -> Composed:
+    """A notice of a day without an edition, before anything personal."""
+    made = Composer(config_of(), renderer, Tokens(KEY), lambda digest, edition_id: rich())
+    return made.notice("daily", DAY, said, weekly=False, text_only=False)
 
 
 def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str, bytes]:

@@ -117,6 +117,7 @@ def test_run_as_json_is_one_object_with_the_documented_shape(shell: Shell) -> No
                 "url": "https://papers.example.org/2026/11/19/",
             },
             "waiting": 0,
+            "notices": 0,
             "dropped": 0,
         }
     ]

@@ -16,6 +16,7 @@ from digest.app import App, open_app
 from digest.config import Config, SourceConfig
 from digest.cron import cron
 from digest.errors import LeaseHeld, PublishError, Stopped
+from digest.model import Preferences
 from digest.pipeline.replay import replay
 from digest.process import this_process
 from digest.store import Store, WorkerRow, open_store
@@ -98,6 +99,26 @@ def test_a_source_that_is_down_is_reported_as_by_one_process(file: Path) -> None
         assert [s.outcome for s in report.sources if s.error] == ["unreachable"]
         assert report.degraded
         assert app.store.last_runs(1)[0].status == "degraded"
+
+
+def test_a_shared_run_without_an_edition_is_told_to_who_wants_to_hear_it_and_why(file: Path) -> None:
+    for place in range(SOURCES):
+        (file.parent / f"in{place}" / "page.xml").unlink()
+    with opened(file) as app:
+        for name in ("ada", "bob"):
+            wish = Preferences(empty=name == "ada")
+            app.store.add_subscriber(f"{name}@example.org", digests=("daily",), preferences=wish, now=NOW)
+        run = begun(app)
+        for place in range(SOURCES):
+            app.collect_part(run, place)
+        report = app.finish_shared_run(run)
+        assert report is not None
+        assert [digest.notices for digest in report.digests] == [1, 0]
+        assert app.finish_shared_run(run) is None
+        assert app.send_letters().accepted == 1
+    (mail,) = [one.read_text() for one in (file.parent / "outbox").glob("*.eml")]
+    assert "To: ada@example.org" in mail
+    assert "* s0, s1, s2, s3, s4 and s5: could not be reached" in mail
 
 
 def test_a_worker_told_to_stop_keeps_nothing_of_a_source_that_it_has_half_read(file: Path) -> None:

@@ -41,6 +41,7 @@ from editions import (
     composed_of,
     edition_of,
     letter_of,
+    nothing_of,
     pages_of,
     paper_of,
     publication_of,
@@ -218,6 +219,7 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
         web_copies(edition, **facts)
     for kind in ("confirm", "known"):
         letter_of(kind, renderer=recorder)
+    nothing_of(recorder)
     every_page = documented("Every page")
     expected = {
         "edition.html": documented("`edition.html`, `edition.txt`"),
@@ -228,6 +230,7 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
             for kind in ("confirm", "known")
             for form in ("html", "txt")
         },
+        **{f"nothing.{form}": documented("`nothing.html`, `nothing.txt`") for form in ("html", "txt")},
         "archive/sitemap.xml": documented("`archive/sitemap.xml`, `archive/sitemap-index.xml`"),
         "archive/sitemap-index.xml": documented("`archive/sitemap.xml`, `archive/sitemap-index.xml`"),
         "archive/feed.css": set(),

@@ -405,7 +405,8 @@ def test_what_is_late_is_found_without_looking_at_every_mail_that_ever_was(tmp_p
         "expire_joined": "deliveries_joined",
         "count_in_doubt": "deliveries_sending",
         "next_due": "deliveries_queued",
-        "due_letters": "letters_waiting",
+        "due_letters": "letters_asked",
+        "due_notices": "letters_waiting",
         "next_letters": "letters_waiting",
     }
     with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store, store._db.reading():

@@ -7,6 +7,7 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from digest.errors import StoreError
 from digest.model import Preferences
@@ -18,9 +19,11 @@ from store_contract import (  # noqa: F401
     store_url,
 )
 from store_inbox import (
+    ACCEPTED,
     CHOSEN,
     DAY,
     HOUR,
+    SKIPPED,
     claim,
     counts,
     issue,
@@ -372,6 +375,97 @@ def test_letters_come_in_the_order_in_which_they_are_due_and_no_more_than_asked_
     first = store.claim_letters(now=NOW + HOUR, holder="me", limit=2)
     assert [one.subscriber.address for one in first] == ["r0@example.org", "r1@example.org"]
     assert len(letters(store, NOW + timedelta(seconds=3))) == 2
+
+
+# --- notices
+
+WISH = Preferences(empty=True)
+
+
+def notice(store: Store, day: int = 0, *, digest: str = "daily", due: timedelta = timedelta()) -> int:
+    at = NOW + day * DAY
+    return store.queue_notices(
+        digest,
+        TODAY + day * DAY,
+        due=lambda preferences: at + due,
+        message_id=lambda number: f"<notice.{day}.{number}@example.org>",
+        now=at,
+    )
+
+
+def test_a_notice_goes_to_those_who_wish_it_and_read_the_digest_once_for_a_day(store: Store) -> None:
+    assert not store.has_wishers()
+    reader(store, "ada@example.org", preferences=WISH)
+    reader(store, "bob@example.org", preferences=Preferences(mute=('"empty":true',)))
+    reader(store, "eve@example.org", preferences=WISH, digests=("coast",))
+    pending(store, "new@example.org")
+    assert store.has_wishers()
+    assert [notice(store) for _ in range(2)] == [1, 0]
+    (found,) = letters(store)
+    assert (found.kind, found.digest, found.day, found.date) == ("notice", "daily", TODAY, NOW)
+    assert found.subscriber.address == "ada@example.org"
+    store.record_letter(found.id, "accepted", now=NOW)
+    assert (notice(store), notice(store, 1)) == (0, 1)
+
+
+def test_a_notice_that_waits_speaks_of_the_last_day(store: Store) -> None:
+    reader(store, preferences=replace(WISH, frequency="weekly"))
+    assert [notice(store, day, due=(5 - day) * DAY) for day in range(3)] == [1, 0, 0]
+    assert letters(store, NOW + 4 * DAY) == []
+    (found,) = letters(store, NOW + 5 * DAY)
+    assert (found.day, found.date) == (TODAY + 2 * DAY, NOW + 5 * DAY)
+
+
+@pytest.mark.parametrize("state", ["queued", "joined", "accepted", "skipped"])
+def test_who_gets_an_edition_after_all_gets_no_notice(store: Store, state: str) -> None:
+    reader(store, preferences=WISH)
+    assert notice(store, due=9 * HOUR) == 1
+    if state == "joined":
+        issue(store, 0, due=2 * DAY)
+        issue(store, 1, due=DAY)
+    else:
+        at = issue(store, 0, due=HOUR if state != "queued" else DAY)
+        for found in claim(store, at + HOUR):
+            store.record_receipts(
+                [(found, ACCEPTED if state == "accepted" else SKIPPED, None)], now=at + HOUR
+            )
+    assert letters(store, NOW + 10 * HOUR) == []
+    assert store.next_letter() is None
+
+
+def test_an_edition_of_another_digest_or_of_the_day_before_takes_no_notice_back(store: Store) -> None:
+    reader(store, preferences=WISH)
+    for digest, day in (("daily", 0), ("coast", 1)):
+        for found in claim(store, issue(store, day, digest=digest)):
+            store.record_receipts([(found, ACCEPTED, None)], now=NOW)
+    assert notice(store, 1) == 1
+    assert len(letters(store, NOW + DAY)) == 1
+
+
+def test_letters_that_somebody_waits_for_go_before_notices(store: Store) -> None:
+    for n in range(3):
+        reader(store, f"r{n}@example.org", preferences=WISH)
+    notice(store)
+    letter(store, pending(store, "new@example.org"), now=NOW + HOUR)
+    kinds = [one.kind for one in store.claim_letters(now=NOW + HOUR, holder="me", limit=2)]
+    assert kinds == ["confirm", "notice"]
+    assert len(letters(store, NOW + HOUR)) == 2
+
+
+def test_notices_are_told_to_who_asks_for_their_data_and_are_erased_with_them(store: Store) -> None:
+    number = reader(store, preferences=WISH).id
+    notice(store)
+    assert store.letters_of(number) == [("notice", "daily", "queued", NOW)]
+    assert store.erase_subscriber("ada@example.org", now=NOW) == [f"<notice.0.{number}@example.org>"]
+    assert letters(store) == [] and store.letters_of(number) == []
+
+
+def test_the_next_mail_of_a_reader_is_that_which_waits(store: Store) -> None:
+    number = reader(store).id
+    assert store.next_due_of(number) is None
+    at = issue(store, 0, due=9 * HOUR)
+    assert store.next_due_of(number) == at + 9 * HOUR
+    assert store.next_due_of(number + 1) is None
 
 
 # --- to leave

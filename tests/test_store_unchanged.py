@@ -265,6 +265,9 @@ def test_a_store_without_fingerprints_finds_the_same_and_has_them_then(
             for sql in (
                 "DROP TABLE fingerprints",
                 "DROP TABLE shown_rows",
+                "DROP INDEX letters_asked",
+                "ALTER TABLE letters DROP COLUMN digest",
+                "ALTER TABLE letters DROP COLUMN day",
                 "UPDATE meta SET value = '5' WHERE key = 'schema'",
                 "DELETE FROM _yoyo_migration WHERE substr(migration_id, 1, 4) >= '0006'",
             ):

@@ -464,6 +464,9 @@ def test_all_that_is_stored_is_handed_out_ready_for_json(door: Door) -> None:
         "preferences": {"topics": ["aves"], "follow": ["author:Finch"]},
         "paused_until": "2026-12-24",
         "mails": [],
+        "letters": [
+            {"kind": "confirm", "digest": None, "status": "expired", "date": "2026-11-19T06:00:00+00:00"}
+        ],
     }
 
 

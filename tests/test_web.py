@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 
 from conftest import sizes
+from digest.config import DigestConfig
 from digest.model import Preferences
 from webs import Clock, Site, config_of, serving, token_of, two_digests, wait_for
 
@@ -133,7 +135,7 @@ def test_choices_are_kept_and_said(site: Site) -> None:
     link = site.manage(reader)
     changed = {
         "topics": "1", "topic": ["vi"], "frequency": "weekly", "weekly_on": "2", "hour": "7", "timezone": "Asia/Tokyo",
-        "most": "10", "follow": "speech*\nauthor:Zoë", "mute": "survey", "text": "1",
+        "most": "10", "follow": "speech*\nauthor:Zoë", "mute": "survey", "text": "1", "empty": "1",
     }  # fmt: skip
     answer = site.post(link, changed)
     status = answer.page.select_one("[role=status]")
@@ -141,9 +143,14 @@ def test_choices_are_kept_and_said(site: Site) -> None:
     assert (answer.status, status.get_text()) == (200, "Saved. Your next mail will have 1 topic.")
     assert site.again(reader).preferences == Preferences(
         topics=("vi",), frequency="weekly", weekly_on=2, hour=7, timezone="Asia/Tokyo", most=10,
-        follow=("speech*", "author:Zoë"), mute=("survey",), text_only=True,
+        follow=("speech*", "author:Zoë"), mute=("survey",), text_only=True, empty=True,
     )  # fmt: skip
     shown = site.get(link).page
+    assert [box["name"] for box in shown.select("input[type=checkbox][checked]")] == [
+        "topic",
+        "text",
+        "empty",
+    ]
     assert [box["value"] for box in shown.select("input[name=topic][checked]")] == ["vi"]
     assert [option["value"] for option in shown.select("option[selected]")] == ["2", "7", "10"]
     assert shown.select("textarea")[0].get_text() == "\nspeech*\nauthor:Zoë"
@@ -157,6 +164,26 @@ def test_a_pause_ends_on_its_day(site: Site) -> None:
     assert "Paused: no mail before Thursday, 24 December 2026." in site.get(site.manage(reader)).text
     site.post(site.manage(reader), {"pause": ""})
     assert site.again(reader).status == "confirmed"
+
+
+def test_the_page_of_choices_says_when_the_next_mail_is_due(tmp_path: Path) -> None:
+    config = replace(config_of(tmp_path), digest=(DigestConfig(name="daily", schedule="0 7 * * mon-fri"),))
+    with serving(config) as site:
+        reader = site.reader()
+        link = site.manage(reader)
+        assert (
+            "Next mail: Thursday, 19 November 2026, 07:00 (Europe/Berlin), if there is something new."
+            in site.get(link).text
+        )
+        site.post(
+            link,
+            {"frequency": "weekly", "weekly_on": "2", "hour": "9", "timezone": "Asia/Tokyo", "empty": "1"},
+        )
+        assert "Next mail: Wednesday, 25 November 2026, 09:00 (Asia/Tokyo)." in site.get(link).text
+        site.post(link, {"pause": "2026-12-24"})
+        assert "Next mail" not in site.get(link).text
+    with serving(replace(config, digest=(DigestConfig(name="daily"),))) as site:
+        assert "Next mail" not in site.get(site.manage(site.reader("other@mail.example"))).text
 
 
 def test_a_wrong_choice_changes_nothing_and_stands_beside_its_field(site: Site) -> None:

@@ -45,6 +45,7 @@ CHOICES = st.builds(
     follow=st.sampled_from([(), ("speech*", "author:Zoë")]),
     mute=st.sampled_from([(), ("category:cs.CV",)]),
     text_only=st.booleans(),
+    empty=st.booleans(),
 )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -27,11 +27,13 @@ from digest.model import (
     Candidate,
     Edition,
     Letter,
+    LetterKind,
     Listing,
     Paper,
     PublishReport,
     Reading,
     RunReport,
+    Said,
     SourceReport,
     Subscriber,
 )
@@ -197,6 +199,8 @@ class App(Post, Watch, Fleet):
         run.prepare()
         with self.alone(), self.store.rehearsal() if dry_run else nullcontext():
             report = run.on_record()
+        if not dry_run and not self.is_shared and any(each.notices for each in report.digests):
+            self.send_letters_too()
         if not adhoc:  # what was read by hand says nothing of the digests' own runs
             self.report_run(report)
         return report
@@ -301,6 +305,7 @@ class App(Post, Watch, Fleet):
     def _try_mail(self, edition: Edition, now: datetime) -> None:
         from digest.mail.compose import composer
         from digest.mail.letters import letter
+        from digest.mail.notices import notices
         from digest.tokens import Tokens
 
         tokens, reader = (
@@ -310,12 +315,22 @@ class App(Post, Watch, Fleet):
         composer(self.config, self.renderer, tokens, lambda digest, edition_id: edition)(
             self._copy_for(edition, reader, now)
         )
-        kinds: tuple[Literal["confirm", "known"], ...] = ("confirm", "known")
+        kinds: tuple[LetterKind, ...] = ("confirm", "known", "notice")
         for kind in kinds:
             sample = Letter(
-                id=0, kind=kind, subscriber=reader, message_id="<sample@localhost>", date=now, attempt=1
+                id=0,
+                kind=kind,
+                subscriber=reader,
+                message_id="<sample@localhost>",
+                date=now,
+                attempt=1,
+                digest=edition.digest,
+                day=edition.date,
             )
-            letter(sample, self.config, self.renderer, tokens, now=now)
+            if kind == "notice":
+                notices(self.config, self.renderer, tokens, _sample_said)(sample)
+            else:
+                letter(sample, self.config, self.renderer, tokens, now=now)
 
     def newest_edition(self, day: date | None = None) -> Edition:
         """The newest edition of any digest, or the newest part of a day's. Raises UsageError where there is none."""
@@ -443,6 +458,10 @@ def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     if problems:
         raise ConfigError(problems, path=config.file)
     return App(config, clock=clock)
+
+
+def _sample_said(digest: str, day: date) -> tuple[Said, ...]:
+    return (Said(names=("sample",), words="nothing new"),)
 
 
 def _sample(now: datetime) -> list[Chosen]:

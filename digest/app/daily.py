@@ -87,7 +87,9 @@ class DayRun:
         runs = [app.store.start_run(name, order.day, now=order.now, setup=setup) for name in names]
         try:
             report = replace(self._day(), seconds=round(time.perf_counter() - started, 3))
-            record = msgspec.json.encode(report)
+            with app.store.together():
+                report = with_notices(app, report, [] if order.adhoc else order.digests, now=order.now)
+                self._finish(runs, "degraded" if report.degraded else "done", msgspec.json.encode(report))
         except BaseException as error:
             reason = (
                 (str(error) or _ENDS.get(type(error), type(error).__name__))
@@ -98,7 +100,6 @@ class DayRun:
                 runs, "failed", msgspec.json.encode({"schema": 1, "date": order.day, "error": reason})
             )
             raise
-        self._finish(runs, "degraded" if report.degraded else "done", record)
         return report
 
     def _finish(self, runs: Sequence[int], status: str, report: bytes) -> None:
@@ -259,6 +260,24 @@ def tidy(app: App, now: datetime) -> None:
         max_bytes=config.keep_pages_mb * 1024 * 1024,
     )
     app.store.expire_pending(older_than=now - PENDING)
+
+
+def with_notices(app: App, report: RunReport, digests: Sequence[DigestConfig], *, now: datetime) -> RunReport:
+    """The report of a run with the number of readers that are told of a digest that it has no edition. To be called in the
+    transaction that ends the run: its report says why there is none."""
+    without = {each.name for each in report.digests if each.edition is None}
+    if not without:
+        return report
+    from digest.pipeline.notices import queue_notices
+
+    told = {
+        digest.name: queue_notices(digest, app.config, app.store, day=report.date, now=now)
+        for digest in digests
+        if digest.name in without
+    }
+    return replace(
+        report, digests=tuple(replace(each, notices=told.get(each.name, 0)) for each in report.digests)
+    )
 
 
 # --- waiting

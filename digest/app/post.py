@@ -106,11 +106,12 @@ class Post:
     # ------------------------------------------------------------ editions
 
     def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
-        """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between
-        the two. Where workers deliver, it is left to them. Raises LeaseHeld when another run is at work, and PublishError, after
-        which nothing is sent."""
+        """Delivers what is queued or due again, letters too, after publishing the pages that it links to: a run may have died
+        between the two. Where workers deliver, it is left to them. Raises LeaseHeld when another run is at work, and
+        PublishError, after which nothing is sent."""
         if self.is_shared:
             return self.hand_over()
+        self.send_letters_too()
         with self.alone():
             self.wake()
             if self.mail_is_due():
@@ -335,23 +336,48 @@ class Post:
 
     def send_letters(self) -> LettersReport:
         """Sends the letters that wait: at once after somebody asked, and again where it failed. Needs no lease."""
-        from digest.mail.letters import letter as compose_letter
         from digest.pipeline.letters import LettersReport, send_letters
 
         due = self.store.next_letter()
         if due is None or due > self.clock():
             return LettersReport()
+        return send_letters(
+            self.store,
+            self._open_transport(),
+            self._letter_composer(),
+            holder=self._holder,
+            clock=self.clock,
+            stop=self.stop,
+            per_second=self.config.mail.smtp.per_second if self.config.mail.transport == "smtp" else 0.0,
+        )
+
+    def send_letters_too(self) -> None:
+        """The same beside other work, which goes on where letters cannot be sent: they are tried again."""
+        if error := self.send_letters().error:
+            log.error("letters: %s", error)
+
+    def _letter_composer(self) -> Callable[[Letter], Message]:
+        from digest.mail.letters import letter as compose_letter
+        from digest.mail.notices import notices
+        from digest.pipeline.notices import said_by_sources
 
         sign = self._signer()
+        notice = notices(
+            self.config,
+            self.renderer,
+            self.tokens,
+            lambda digest, day: said_by_sources(self.store, self.config, digest, day),
+            sign=sign,
+        )
 
         def compose(letter: Letter) -> Message:
+            if letter.kind == "notice":
+                return notice(letter)
             return compose_letter(
                 letter, self.config, self.renderer, self.tokens, now=self.clock(), sign=sign
             )
 
-        return send_letters(
-            self.store, self._open_transport(), compose, holder=self._holder, clock=self.clock, stop=self.stop
-        )
+        return compose
 
     # ------------------------------------------------------------ reports
 

@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from digest.app.daily import DayRun, Order, added, look_up, pause_until, setup_of, tidy, waited
+from digest.app.daily import (
+    DayRun,
+    Order,
+    added,
+    look_up,
+    pause_until,
+    setup_of,
+    tidy,
+    waited,
+    with_notices,
+)
 from digest.config import DigestConfig, SourceConfig
 from digest.errors import LeaseHeld, Stopped
 from digest.model import DeliveryReport, RunReport, SourceReport
@@ -214,6 +224,7 @@ class SharedRun:
         with app.store.together():
             if at_work(app, self.id) is None:
                 return None
+            report = with_notices(app, report, self._digests, now=self._began)
             self.close("degraded" if report.degraded else "done", msgspec.json.encode(report))
             app.store.enqueue([Job(task="tidy", args={"run": self.id})])
         return report

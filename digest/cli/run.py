@@ -14,7 +14,7 @@ from digest.config import Config
 from digest.model import (
     FAILED_OUTCOMES,
     DeliveryReport,
-    EditionReport,
+    DigestReport,
     PublishReport,
     RunReport,
     SourceReport,
@@ -136,9 +136,7 @@ def _summary(console: Console, report: RunReport, *, shared: bool = False) -> No
         console.result("No source is enabled, so nothing was asked: see `digest sources`.")
     for digest in report.digests:
         many = f"{digest.name}: " if len(report.digests) > 1 else ""
-        console.result(
-            many + " ".join(_digest_words(digest.edition, digest.waiting, digest.dropped, dry=report.dry_run))
-        )
+        console.result(many + " ".join(_digest_words(digest, dry=report.dry_run)))
     failed = sum(source.outcome in FAILED_OUTCOMES for source in report.sources)
     if failed:
         console.result(console.paint(f"{plural(failed, 'source')} failed: see above.", "bad"))
@@ -155,7 +153,8 @@ def _summary(console: Console, report: RunReport, *, shared: bool = False) -> No
         console.result(words)
 
 
-def _digest_words(edition: EditionReport | None, waiting: int, dropped: int, *, dry: bool) -> list[str]:
+def _digest_words(digest: DigestReport, *, dry: bool) -> list[str]:
+    edition, waiting, dropped, notices = digest.edition, digest.waiting, digest.dropped, digest.notices
     words = []
     if edition:
         words.append(f"{plural(edition.papers, 'new paper')} in edition {edition.id}.")
@@ -165,6 +164,10 @@ def _digest_words(edition: EditionReport | None, waiting: int, dropped: int, *, 
         )
     else:
         words.append("Nothing new.")
+    if notices:
+        words.append(
+            f"{plural(notices, 'reader')} who asked to hear that {'is' if notices == 1 else 'are'} told."
+        )
     if dropped:
         words.append(f"{plural(dropped, 'paper')} left out by the rules.")
     if dry:

@@ -78,6 +78,7 @@ def _choices(preferences: Preferences) -> str:
         f"follows {len(preferences.follow)}" if preferences.follow else "",
         f"mutes {len(preferences.mute)}" if preferences.mute else "",
         "text only" if preferences.text_only else "",
+        "also nothing new" if preferences.empty else "",
     ]
     return ", ".join(filter(None, said))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -32,7 +33,7 @@ from digest.mail.parts import (
     mark,
     quoted_printable,
 )
-from digest.model import Delivery, Edition, Entry, Message, Page, Preferences, Section
+from digest.model import Delivery, Edition, Entry, Message, Page, Preferences, Said, Section
 from digest.render import (
     EditionView,
     PaperView,
@@ -44,6 +45,7 @@ from digest.render import (
 )
 from digest.text import isolate, truncate
 from digest.tokens import Tokens
+from digest.words import WEEKDAYS, day_month, in_words
 
 log = logging.getLogger("digest.mail")
 
@@ -52,6 +54,7 @@ NAME_CHARS = 36
 # Choices kept composed: references to shared fragments, and some 15 kB of their own.
 KEPT_CHOICES = 2000
 KEPT_EDITIONS = 64
+NAMES = 5  # of sources that said the same
 # What the frame around some of the papers may have more than that around all of them: another preheader, of 110 characters.
 OTHER_WORDS = 1400
 
@@ -111,12 +114,13 @@ def composer(
 
     def message(delivery: Delivery) -> Message | None:
         composed = run.composed(delivery)
-        if composed is None:
-            return None
-        made = composed.message(delivery)
-        return replace(made, pieces=(sign(made.data), *made.pieces)) if sign else made
+        return None if composed is None else signed(composed.message(delivery), sign)
 
     return message
+
+
+def signed(message: Message, sign: Callable[[bytes], bytes] | None) -> Message:
+    return replace(message, pieces=(sign(message.data), *message.pieces)) if sign else message
 
 
 class _Prepared:
@@ -165,14 +169,16 @@ class Composer:
         self._positions = lru_cache(KEPT_CHOICES * 2)(self._choose)
         self._choice = lru_cache(KEPT_CHOICES)(self._compose)
         self._frame = lru_cache(KEPT_EDITIONS)(self._frame_size)
+        self._nothing = lru_cache(KEPT_EDITIONS)(self._compose_nothing)
 
     def composed(self, delivery: Delivery) -> Composed | None:
-        """The message of a delivery, before anything personal; None where its reader chose nothing."""
+        """The message of a delivery, before anything personal; None where nothing of it was chosen, and its reader does not ask to
+        hear that."""
         ids = delivery.editions or (delivery.edition,)
         preferences = delivery.subscriber.preferences
         positions = self._positions(delivery.digest, ids, preferences)
         if positions is None:
-            return None
+            return self._nothing(delivery.digest, ids, preferences.text_only) if preferences.empty else None
         return self._choice(delivery.digest, ids, positions, preferences.text_only)
 
     def _digest(self, name: str) -> DigestConfig:
@@ -203,17 +209,35 @@ class Composer:
         whole = sum(map(len, positions)) == sum(each.count for each in editions)
         frame = self._frame(name, ids) + (0 if whole else OTHER_WORDS)
         plan = fit_plan(edition, view, papers.mark, lambda sections: frame, papers.size)
-        variables |= {"sections": plan.sections, **self._marks()}
-        text = cut(self._renderer.render("edition.txt", **variables), html=False)
+        variables["sections"] = plan.sections
+        composed = replace(
+            self._composed(name, "edition", variables, edition.guid, text_only, papers.fragments),
+            dropped=view.count - plan.shown,
+            without_gist=plan.without_gist,
+        )
+        _warn(edition, composed)
+        return composed
+
+    def _composed(
+        self,
+        name: str,
+        template: str,
+        variables: dict[str, Any],
+        guid: str,
+        text_only: bool,
+        fragments: Sequence[bytes] = (),
+    ) -> Composed:
+        """A message by templates/NAME.txt and .html, with marks for what is personal."""
+        variables = variables | self._marks()
+        text = cut(self._renderer.render(f"{template}.txt", **variables), html=False)
         html = None
         if not text_only:
-            rendered = self._renderer.render("edition.html", **variables)
-            html = cut(rendered, html=True, fragments=papers.fragments)
+            html = cut(self._renderer.render(f"{template}.html", **variables), html=True, fragments=fragments)
         subject = variables["subject"]
         # "=_" never stands in quoted-printable (RFC 2045, 6.7), so no body can hold the boundary.
-        boundary = f"=_{sha256(f'{edition.guid} {subject}'.encode()).hexdigest()[:24]}"
+        boundary = f"=_{sha256(f'{guid} {subject}'.encode()).hexdigest()[:24]}"
         kind = "" if text_only else f'multipart/alternative; boundary="{boundary}"'
-        composed = Composed(
+        return Composed(
             subject=subject,
             head=list_head(subject, self._config, self._digest(name), kind),
             boundary=boundary,
@@ -221,11 +245,39 @@ class Composer:
             html=html,
             postmark=self._postmark,
             digest=name,
-            dropped=view.count - plan.shown,
-            without_gist=plan.without_gist,
         )
-        _warn(edition, composed)
-        return composed
+
+    def _compose_nothing(self, name: str, ids: tuple[str, ...], text_only: bool) -> Composed:
+        """Of these editions no paper was chosen."""
+        editions = [self._prepared(name, each).edition for each in ids]
+        first = editions[0].date
+        when = "on" if first == editions[-1].date else "since"
+        url = self._config.digest_url(name)
+        variables = self._nothing_facts(name) | {
+            "subject": f"Nothing among your choices {when} {WEEKDAYS[first.weekday()]}, {day_month(first)}",
+            "day": editions[-1].date,
+            "editions": [
+                {"date": e.date, "part": e.part, "count": e.count, "url": f"{url}{e.path}"} for e in editions
+            ],
+        }
+        return self._composed(name, "nothing", variables, editions[-1].guid, text_only)
+
+    def notice(
+        self, name: str, day: date, said: Sequence[Said], *, weekly: bool, text_only: bool
+    ) -> Composed:
+        """That there was no edition, last on `day`, and what the sources said then."""
+        when = "in the week to" if weekly else "on"
+        variables = self._nothing_facts(name) | {
+            "subject": f"No edition {when} {WEEKDAYS[day.weekday()]}, {day_month(day)}",
+            "day": day,
+            "weekly": weekly,
+            "said": [{"names": _names_in_words(each.names), "words": each.words} for each in said],
+        }
+        return self._composed(name, "nothing", variables, f"{name} {day}", text_only)
+
+    def _nothing_facts(self, name: str) -> dict[str, Any]:
+        facts = _site_facts(self._config.site, self._digest(name), self._config.digest_url(name))
+        return facts | {"editions": [], "said": [], "weekly": False}
 
     def _facts(
         self, name: str, edition: Edition, editions: Sequence[Edition], prepared: Sequence[_Prepared]
@@ -355,11 +407,23 @@ def _variables(
         "edition": view,
         "subject": subject,
         "preheader": view.teaser if view.teaser != subject else f"{view.teaser} {view.title}",
+        **_site_facts(site, digest, url),
+    }
+
+
+def _site_facts(site: SiteConfig, digest: DigestConfig, url: str) -> dict[str, Any]:
+    return {
         "site_title": clean(digest.title or site.title),
         "home_url": url,
         "feeds_url": f"{url}feeds/",
         "sender": sender_of(site),
     }
+
+
+def _names_in_words(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - NAMES
+    return in_words([*names[:NAMES], f"{more} more"] if more > 1 else names)
 
 
 def make_subject(edition: Edition, renderer: Renderer) -> str:

@@ -43,10 +43,13 @@ class EditionReport(Struct, frozen=True, kw_only=True):
 
 
 class DigestReport(Struct, frozen=True, kw_only=True):
+    """What came of one digest. `notices` counts the readers who asked to hear of it when there is no edition, and are told."""
+
     name: str
     edition: EditionReport | None = None
     waiting: int = 0
     dropped: int = 0
+    notices: int = 0
 
 
 class TargetReport(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Letters go out: the question whether an address wants to subscribe, and the link to their choices for who does already.
+"""Letters go out: the question whether an address wants to subscribe, the link to their choices for who does already, and notices.
 
 They do not wait for a run and its lease: somebody sits before the page that promised them.
 """
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from digest.errors import MailError
 from digest.model import Letter, Message
+from digest.pipeline.pace import Pace
 
 if TYPE_CHECKING:
     from digest.smtp import Transport
@@ -50,20 +51,25 @@ def send_letters(
     holder: str,
     clock: Callable[[], datetime],
     stop: threading.Event | None = None,
+    per_second: float = 0.0,
 ) -> LettersReport:
-    """Sends every letter that waits and is due. At most one process sends a letter: it is claimed first.
+    """Sends every letter that waits and is due, `per_second` at most (0: no limit). At most one process sends a letter: it is
+    claimed first.
 
     A server that cannot be used ends the call, and so do `stop` and any fault; what was claimed is queued again then. A letter that
-    cannot be composed, since its address is none, is rejected, and keeps no other from going.
+    cannot be composed, since its address is none or its digest gone, is rejected, and keeps no other from going.
     """
-    stop = stop or threading.Event()
+    stop, pace = stop or threading.Event(), Pace(per_second)
+    # What is claimed is left to others after ten minutes, and asked for its reader no more.
+    batch = min(BATCH, 1 + int(per_second)) if per_second else BATCH
     counts = {"accepted": 0, "deferred": 0, "rejected": 0}
     claimed: list[Letter] = []
     transport, error = None, None
     try:
-        while not stop.is_set() and (claimed := store.claim_letters(now=clock(), holder=holder, limit=BATCH)):
+        while not stop.is_set() and (claimed := store.claim_letters(now=clock(), holder=holder, limit=batch)):
             transport = transport or open_transport()
-            while claimed and not stop.is_set():
+            while claimed and not stop.wait(pace.delay()):
+                pace.take()
                 letter = claimed[0]
                 message = _composed(letter, compose)
                 status = _send(store, transport, message, letter, clock()) if message else "rejected"
@@ -86,11 +92,12 @@ def send_letters(
 
 
 def _composed(letter: Letter, compose: Callable[[Letter], Message]) -> Message | None:
-    """None for a letter to what no server takes as an address."""
+    """None for a letter to what no server takes as an address, and for a notice of a digest that is gone."""
     try:
         return compose(letter)
     except MailError:
-        log.warning("letter %d: its address is none, and the letter is given up", letter.id)
+        what = "its digest is gone" if letter.kind == "notice" else "its address is none"
+        log.warning("letter %d: %s, and the letter is given up", letter.id, what)
         return None
 
 

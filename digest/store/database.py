@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, TypeVar
 from digest.errors import StoreError, StoreUndone
 
 HERE = Path(__file__).parent
-SCHEMA = 7  # the newest file in migrations/
+SCHEMA = 8  # the newest file in migrations/
 BUSY_TIMEOUT_S = 30.0
 TRIES = 5  # of a transaction that the database ended
 

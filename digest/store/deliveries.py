@@ -226,6 +226,12 @@ class Deliveries:
             )
             return len(moved)
 
+    def next_due_of(self, number: int) -> datetime | None:
+        """When the next mail that is queued for a subscriber is due; None where none is."""
+        with self._db.reading():
+            at = self._db.value("next_due_of", subscriber_id=number)
+        return moment(at) if at else None
+
     def deliveries_of(self, number: int) -> list[tuple[str, str, str, datetime]]:
         """Edition id, digest, status and Date of every delivery to a subscriber, oldest first."""
         with self._db.reading():

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from typing import Literal
 
-from digest.model import Letter
-from digest.store.database import Database, Row, moment, stamp, whole
+from digest.choices import heard_since
+from digest.model import Letter, Preferences, Subscriber
+from digest.store.database import Database, Row, day, moment, stamp, whole
 from digest.store.numbers import next_id
-from digest.store.subscribers import ON_THE_LIST, subscriber_of
+from digest.store.subscribers import ON_THE_LIST, digests_of, preferences_of, subscriber_of
 
 # The link in a letter ends after 48 hours. A letter is sent in seconds: one that was taken longer ago was left.
 LETTER_LIFE = timedelta(hours=48)
 LETTER_HELD = timedelta(minutes=10)
+_READERS = 500  # read at once
+# In the JSON of preferences. A quotation mark in a reader's own words is escaped there, so that none of them passes for this.
+_WISH = '%"empty":true%'
 
 
 class Letters:
@@ -40,27 +45,76 @@ class Letters:
             return True
 
     @whole
+    def queue_notices(
+        self,
+        digest: str,
+        day: date,
+        *,
+        due: Callable[[Preferences], datetime],
+        message_id: Callable[[int], str],
+        now: datetime,
+    ) -> int:
+        """Queues a notice that `digest` had no edition on `day` to each of its readers who wants to hear that; how many are new.
+
+        One for each reader and day, however often it is asked for. Of who gets one mail in some days, one waits and says what the
+        last of them was like.
+        """
+        count = 0
+        with self._db.writing():
+            for number, preferences in self._wishers(digest):
+                facts = {
+                    "subscriber_id": number,
+                    "digest": digest,
+                    "day": day.isoformat(),
+                    "due_at": stamp(due(preferences)),
+                    "now": stamp(now),
+                }
+                if self._db.run("renew_notice", **facts) or self._db.value(
+                    "has_notice", subscriber_id=number, digest=digest, day=day.isoformat()
+                ):
+                    continue
+                self._db.run(
+                    "queue_notice", id=next_id(self._db, "letter"), message_id=message_id(number), **facts
+                )
+                count += 1
+        return count
+
+    def has_wishers(self) -> bool:
+        """Is there a reader who wants to hear when there is nothing?"""
+        with self._db.reading():
+            return bool(self._db.rows("wishers_after", id=0, wish=_WISH, limit=1))
+
+    def _wishers(self, digest: str) -> Iterator[tuple[int, Preferences]]:
+        after = 0
+        while rows := self._db.rows("wishers_after", id=after, wish=_WISH, limit=_READERS):
+            for number, digests, preferences in rows:
+                if digest in (digests_of(digests) or (digest,)):
+                    yield number, preferences_of(preferences)
+            after = rows[-1][0]
+
+    def letters_of(self, number: int) -> list[tuple[str, str, str, datetime]]:
+        """Kind, digest ("" where it is about none), status and date of all letters to a subscriber, oldest first."""
+        with self._db.reading():
+            rows = self._db.rows("letters_of", subscriber_id=number)
+        return [(kind, digest, status, moment(at)) for kind, digest, status, at in rows]
+
+    @whole
     def claim_letters(self, *, now: datetime, holder: str, limit: int) -> list[Letter]:
         """Up to `limit` letters to send now, marked as being sent by `holder`; also those that were taken ten minutes ago
         and not finished.
 
         The status of its subscriber is asked anew: who has answered by now needs no question, and who has left no link to
-        their choices. Such a letter expires, and one that is older than its link is good for.
+        their choices and no notice, nor has who gets an edition after all. Such a letter expires, and one that is older than its
+        link is good for.
         """
         at = stamp(now)
         claimed: list[Letter] = []
         with self._db.writing():
             while len(claimed) < limit:
-                found = [
-                    _letter_of(row)
-                    for row in self._db.rows(
-                        "due_letters",
-                        now=at,
-                        abandoned=stamp(now - LETTER_HELD),
-                        limit=limit - len(claimed),
-                    )
+                found = self._due_letters(at, stamp(now - LETTER_HELD), limit - len(claimed))
+                good = [
+                    letter for letter in found if now - letter.date <= LETTER_LIFE and self._is_wanted(letter)
                 ]
-                good = [letter for letter in found if _is_wanted(letter) and now - letter.date <= LETTER_LIFE]
                 old = [{"id": letter.id, "now": at} for letter in found if letter not in good]
                 self._db.many("expire_letter", old)
                 self._db.many(
@@ -70,6 +124,25 @@ class Letters:
                 if not old:
                     break
         return claimed
+
+    def _due_letters(self, now: str, abandoned: str, limit: int) -> list[Letter]:
+        rows = self._db.rows("due_letters", now=now, abandoned=abandoned, limit=limit)
+        if len(rows) < limit:
+            rows += self._db.rows("due_notices", now=now, abandoned=abandoned, limit=limit - len(rows))
+        return [_letter_of(row) for row in rows]
+
+    def _is_wanted(self, letter: Letter) -> bool:
+        reader = letter.subscriber
+        if letter.kind == "confirm":
+            return reader.status == "pending"
+        if letter.kind == "known":
+            return reader.status in ON_THE_LIST
+        return _wants_notice(reader, letter.digest) and not self._db.value(
+            "hears_of_edition",
+            subscriber_id=reader.id,
+            digest=letter.digest,
+            since=stamp(heard_since(reader.preferences, letter.date)),
+        )
 
     @whole
     def record_letter(
@@ -105,7 +178,7 @@ class Letters:
 
 
 def _letter_of(row: Row) -> Letter:
-    number, kind, message_id, date, attempt, *subscriber = row
+    number, kind, message_id, date, attempt, digest, listed_on, *subscriber = row
     return Letter(
         id=number,
         kind=kind,
@@ -113,10 +186,12 @@ def _letter_of(row: Row) -> Letter:
         message_id=message_id,
         date=moment(date),
         attempt=attempt + 1,
+        digest=digest,
+        day=day(listed_on),
     )
 
 
-def _is_wanted(letter: Letter) -> bool:
-    if letter.kind == "confirm":
-        return letter.subscriber.status == "pending"
-    return letter.subscriber.status in ON_THE_LIST
+def _wants_notice(reader: Subscriber, digest: str) -> bool:
+    return (
+        reader.status == "confirmed" and reader.preferences.empty and digest in (reader.digests or (digest,))
+    )

@@ -20,7 +20,7 @@ from digest.store.suppressions import hashed, suppression_of
 
 # Most readers chose the same: what was read once is shared.
 digests_of = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
-_preferences = lru_cache(4096)(msgspec.json.Decoder(Preferences).decode)
+preferences_of = lru_cache(4096)(msgspec.json.Decoder(Preferences).decode)
 
 ON_THE_LIST = ("confirmed", "paused")
 
@@ -32,7 +32,7 @@ def subscriber_of(row: Sequence[Any]) -> Subscriber:
         address=address,
         status=status,
         digests=digests_of(digests),
-        preferences=_preferences(preferences),
+        preferences=preferences_of(preferences),
         since=moment(since),
         changed_at=moment(changed_at),
         nonce=nonce,

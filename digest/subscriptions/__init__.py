@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from digest.addresses import ascii_address
-from digest.choices import next_due, preferences_problems, topic_slugs
+from digest.choices import in_zone, next_due, next_mail, preferences_problems, topic_slugs
 from digest.config import Config
 from digest.errors import TokenExpired, TokenInvalid, UsageError
 from digest.model import Preferences, Subscriber
@@ -215,6 +215,16 @@ class Subscriptions:
                 self._store.reschedule(number, due, now=now)
         return self._changed(link.subscriber, changed)
 
+    def next_mail(self, reader: Subscriber, *, now: datetime) -> datetime | None:
+        """When a reader's next mail goes out, by their own clock: one that waits, or that of the next run, if it brings something.
+        None for who gets none, and where no run has a schedule."""
+        if reader.status != "confirmed":
+            return None
+        moments = [self._store.next_due_of(reader.id), next_mail(reader, self._config, now)]
+        first = min((moment for moment in moments if moment), default=None)
+        zone = self._config.site.timezone
+        return first and in_zone(reader.preferences, max(first, now), site_timezone=zone)
+
     def export(self, token: str, *, now: datetime) -> dict[str, Any] | None:
         """All that is stored of a person, ready for JSON; None for a link that is not theirs."""
         reader = self._found("manage", token, now).subscriber
@@ -233,6 +243,10 @@ class Subscriptions:
             "mails": [
                 {"digest": digest, "edition": edition, "status": status, "date": on.isoformat()}
                 for edition, digest, status, on in self._store.deliveries_of(reader.id)
+            ],
+            "letters": [
+                {"kind": kind, "digest": digest or None, "status": status, "date": on.isoformat()}
+                for kind, digest, status, on in self._store.letters_of(reader.id)
             ],
         }
 

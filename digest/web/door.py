@@ -308,6 +308,7 @@ class Door:
             address=masked(subscriber),
             since=day_words(subscriber.since.astimezone(zone).date()),
             paused=date_words(until) if subscriber.status == "paused" and until else "",
+            next_mail=self._next_mail(subscriber),
             digests=ticked(fields.get("digest", []), names),
             topics=topic_options(fields.get("topic", []), digests),
             frequencies=frequency_options(fields.get("frequency", [])),
@@ -316,6 +317,7 @@ class Door:
             most=forms.most_options(fields),
             zones=forms.zones(),
             text_only=first(fields, "text") != "",
+            empty=first(fields, "empty") != "",
             values=values,
             earliest=(self._app.today(self._clock()) + timedelta(days=1)).isoformat(),
             action=self.pages.link("manage", token),
@@ -323,6 +325,10 @@ class Door:
             export=self.pages.link("export", token),
             erase=self.pages.link("erase", token),
         )
+
+    def _next_mail(self, subscriber: Subscriber) -> str:
+        at = self._subscriptions.next_mail(subscriber, now=self._clock())
+        return f"{date_words(at.date())}, {at:%H:%M} ({at.tzinfo})" if at else ""
 
     # ------------------------------------------------------------ one's data
 

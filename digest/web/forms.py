@@ -154,6 +154,7 @@ def read_choices(fields: Fields, config: Config, *, known: Subscriber, today: da
         follow=_rules(fields, "follow", errors),
         mute=_rules(fields, "mute", errors),
         text_only=first(fields, "text") != "",
+        empty=first(fields, "empty") != "",
     )
     if not errors and (problems := preferences_problems(preferences, topic_slugs(config.digest))):
         errors["form"] = clean(" ".join(problems))
@@ -185,6 +186,7 @@ def fields_of(subscriber: Subscriber, config: Config) -> Fields:
         "follow": ["\n".join(chosen.follow)],
         "mute": ["\n".join(chosen.mute)],
         "text": ["1"] if chosen.text_only else [],
+        "empty": ["1"] if chosen.empty else [],
         "pause": [subscriber.paused_until.isoformat() if subscriber.paused_until else ""],
     }
 

@@ -126,6 +126,9 @@ WHERE subscriber_id = :subscriber_id AND status = 'joined'
 UPDATE deliveries SET status = 'suppressed', holder = '', retry_at = NULL, changed_at = :now
 WHERE subscriber_id = :subscriber_id AND status IN ('queued', 'deferred');
 
+-- name: next_due_of(subscriber_id)$
+SELECT MIN(due_at) FROM deliveries WHERE subscriber_id = :subscriber_id AND status = 'queued';
+
 -- name: deliveries_of(subscriber_id)
 SELECT e.date, e.part, e.digest, d.status, d.date
 FROM deliveries d JOIN editions e ON e.id = d.edition_id

@@ -9,12 +9,51 @@ SELECT COALESCE(MAX(id), 0) + 1 FROM letters;
 INSERT INTO letters (id, subscriber_id, kind, status, message_id, date, attempt, holder, retry_at, changed_at)
 VALUES (:id, :subscriber_id, :kind, 'queued', :message_id, :now, 0, '', :now, :now);
 
+-- name: wishers_after(id, wish, limit)
+-- One step of a walk through the readers who wish something.
+SELECT id, digests, preferences FROM subscribers
+WHERE status = 'confirmed' AND id > :id AND preferences LIKE :wish
+ORDER BY id
+LIMIT :limit;
+
+-- name: renew_notice(subscriber_id, digest, day, due_at, now)!
+-- One that waits for its moment says what the last day was like.
+UPDATE letters SET day = :day, date = :due_at, retry_at = :due_at, changed_at = :now
+WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND digest = :digest AND status = 'queued' AND attempt = 0;
+
+-- name: has_notice(subscriber_id, digest, day)$
+SELECT COUNT(*) FROM letters
+WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND digest = :digest AND (day = :day OR status IN ('queued', 'sending'));
+
+-- name: queue_notice(id, subscriber_id, digest, day, message_id, due_at, now)*!
+INSERT INTO letters (id, subscriber_id, kind, status, message_id, date, attempt, holder, retry_at, changed_at, digest, day)
+VALUES (:id, :subscriber_id, 'notice', 'queued', :message_id, :due_at, 0, '', :due_at, :now, :digest, :day);
+
+-- name: hears_of_edition(subscriber_id, digest, since)$
+-- An edition is on its way to a reader, or was due after this moment.
+SELECT COUNT(*) FROM deliveries d JOIN editions e ON e.id = d.edition_id
+WHERE d.subscriber_id = :subscriber_id AND e.digest = :digest
+  AND (d.status IN ('queued', 'sending', 'deferred') OR d.due_at > :since);
+
+-- name: letters_of(subscriber_id)
+SELECT kind, digest, status, date FROM letters WHERE subscriber_id = :subscriber_id ORDER BY id;
+
 -- name: due_letters(now, abandoned, limit)
 -- Those that wait, and those that somebody took and left: one is sent in seconds, or whoever took it is dead.
-SELECT l.id, l.kind, l.message_id, l.date, l.attempt,
+SELECT l.id, l.kind, l.message_id, l.date, l.attempt, l.digest, l.day,
        s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
 FROM letters l JOIN subscribers s ON s.id = l.subscriber_id
-WHERE l.status IN ('queued', 'sending') AND l.retry_at <= :now
+WHERE l.status IN ('queued', 'sending') AND l.kind <> 'notice' AND l.retry_at <= :now
+  AND (l.status = 'queued' OR l.changed_at < :abandoned)
+ORDER BY l.retry_at, l.id
+LIMIT :limit;
+
+-- name: due_notices(now, abandoned, limit)
+-- The same of those that nobody waits for.
+SELECT l.id, l.kind, l.message_id, l.date, l.attempt, l.digest, l.day,
+       s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
+FROM letters l JOIN subscribers s ON s.id = l.subscriber_id
+WHERE l.status IN ('queued', 'sending') AND l.kind = 'notice' AND l.retry_at <= :now
   AND (l.status = 'queued' OR l.changed_at < :abandoned)
 ORDER BY l.retry_at, l.id
 LIMIT :limit;
