@@ -21,7 +21,7 @@ _TEXT = "[^<]*+"
 # Of no other class: a part of an entry is found by its class, whatever the tag.
 _MORE = r'(?: (?:data-arxiv-id|data-doi|rel)="[^"]*+"| class="link-[a-z]++(?: link-[a-z]++)*+")*+'
 _RICH = rf'{_TEXT}(?:<a href="[^"<]*+"{_MORE}>{_TEXT}</a>{_TEXT})*+'
-_ENTRY = late(
+_FORM = (
     r"<dt>\s*+<a name='item[0-9]{1,9}+'>\[(?P<number>[0-9]{1,9}+)\]</a>\s*+"
     r'<a href ?+="(?P<href>/abs/(?P<id>[\w.-]++(?:/[0-9]++)?+))" title="Abstract" id="(?P=id)">\s*+arXiv:(?P=id)\s*+</a>'
     r'(?P<mark>[^<\[]*+)\[<a href="/pdf/(?P=id)" title="Download PDF" id="pdf-(?P=id)" aria-labelledby="pdf-(?P=id)">pdf</a>'
@@ -36,38 +36,42 @@ _ENTRY = late(
     rf"(?:<div class='list-doi'><span class='descriptor'>DOI:</span>(?P<doi>{_RICH})</div>\s*+)?+"
     r"<div class='list-subjects'><span class='descriptor'>Subjects:</span>\s*+"
     rf'<span class="primary-subject">(?P<subjects>{_TEXT}</span>{_TEXT})</div>\s*+'
-    rf"(?:<p class='mathjax'>(?P<abstract>{_RICH}(?:<br ?+/?+>{_RICH})*+)</p>\s*+)?+</div>\s*+</dd>\s*+",
-    re.A,
+    rf"(?:<p class='mathjax'>(?P<abstract>{_RICH}(?:<br ?+/?+>{_RICH})*+)</p>\s*+)?+</div>\s*+</dd>\s*+"
 )
-_ODD_REFERENCE = late(_stubs.ODD_REFERENCE)
+_ENTRY = late(_FORM.encode())
+_ODD_REFERENCE = late(_stubs.ODD_REFERENCE.encode())
 # In what is known to be an entry:
 _LINK = late('<a href="([^"]*)"(?: [a-z-]+="[^"]*")*>([^<]*)</a>')
-_AROUND_NAME = late('<a href="[^"]*"[^>]*>|</a>')
+_NAME = late('<a href="[^"]*+"[^>]*+>([^<]*+)</a>')
 _BREAK = late("<br[^>]*>")
 
 MARK = "entries-as-arxiv-writes-them"
 # The space before the link is where a link left open further up would show.
 _STUB_DT, _STUB_DD = f'<dt class="{MARK}"> <a>x</a> x</dt>', "<dd> <div> <p>x</p> </div> </dd>"
+_STUB, _MARK = (_STUB_DT + _STUB_DD).encode(), MARK.encode()
 
-Entries = list[re.Match[str]]
+Entries = list[list[str]]  # of each entry the groups of _ENTRY, in their order
 
 
-def divided(page: str) -> tuple[str, list[Entries]]:
-    """`page` with a stub for each unbroken row of entries, and the rows; the page itself where it has none."""
-    if MARK in page or "\0" in page or "\r" in page:  # a parser changes the last two
+def divided(page: bytes) -> tuple[bytes, list[Entries]]:
+    """`page` with a stub for each unbroken row of entries, and the rows; the page itself where it has none.
+
+    Raises UnicodeDecodeError for an entry that is not UTF-8: what is none of its parts is ASCII.
+    """
+    if b"\0" in page or b"\r" in page or _MARK in page:  # a parser changes the first two
         return page, []
-    rest: list[str] = []
+    rest: list[bytes] = []
     rows: list[Entries] = []
     end = -1
     for found in _ENTRY.finditer(page):
         if _ODD_REFERENCE.search(page, found.start(), found.end()):
             continue
         if found.start() != end:
-            rest += (page[max(end, 0) : found.start()], _STUB_DT + _STUB_DD)
+            rest += (page[max(end, 0) : found.start()], _STUB)
             rows.append([])
-        rows[-1].append(found)
+        rows[-1].append([part.decode() for part in found.groups(b"")])
         end = found.end()
-    return ("".join([*rest, page[end:]]), rows) if rows else (page, rows)
+    return (b"".join([*rest, page[end:]]), rows) if rows else (page, rows)
 
 
 def hold(tree: Any, rows: list[Entries]) -> bool:
@@ -85,27 +89,24 @@ def hold(tree: Any, rows: list[Entries]) -> bool:
 
 def shown(entries: Entries) -> Iterator[_arxiv.Shown]:
     """The texts of each entry, as the parser would give them."""
-    for found in entries:
-        href, address, number, mark, title, authors, comment, journal, doi, subjects, abstract = found.group(
-            "href", "html", "number", "mark", "title", "authors", "comment", "journal", "doi", "subjects", "abstract"
-        )  # fmt: skip
-        names = _AROUND_NAME.split(authors)  # each between its tags, and what stands between them
+    for number, href, _, mark, address, title, authors, comment, journal, doi, subjects, abstract in entries:
+        names = _NAME.split(authors)  # and what stands between them
         words = "".join(names)
         if "&" in words:
             words, names = _stubs.unescaped(words), [_stubs.unescaped(name) for name in names]
         yield _arxiv.Shown(
             id=identity.arxiv_id(href),
-            html=_stubs.unescaped(address) if address and "/html/" in address else "",
+            html=_stubs.unescaped(address) if "/html/" in address else "",
             number=int(number),
             mark=mark,
             title=_stubs.unescaped(title),
             authors=names[1::2],
             authors_text=" ".join(words.split()),
-            comment=_rich(comment or ""),
-            journal=_stubs.unescaped(journal or ""),
+            comment=_rich(comment),
+            journal=_stubs.unescaped(journal),
             doi="DOI:" + _stubs.unescaped(_LINK.sub(r"\2", doi)) if doi else "",
             subjects=_stubs.unescaped(subjects.replace("</span>", "")),
-            abstract=_rich(abstract or ""),
+            abstract=_rich(abstract),
         )
 
 

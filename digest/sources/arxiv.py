@@ -67,12 +67,12 @@ def read(listing: Listing) -> Reading:
 
 
 def _read_page(listing: Listing) -> Reading:
+    body = listing.body
     try:
-        body, text = listing.body, listing.body.decode()
+        tree, rows = _parsed(body, listing.location)
     except UnicodeDecodeError:
         body = unicode_text(listing).encode("utf-8", "replace")
-        text = body.decode()
-    tree, rows = _parsed(body, text, listing.location)
+        tree, rows = _parsed(body, listing.location)
     notes: list[str] = []
     page = _entries(tree, rows)
     if page.raws and _breaks_off(body):
@@ -102,18 +102,20 @@ def _read_page(listing: Listing) -> Reading:
     )
 
 
-def _parsed(body: bytes, text: str, location: str) -> tuple[Any, list[_arxiv_quick.Entries]]:
-    """The tree of the page, and the rows of entries that were taken out before the parse: each has left a stub in the tree."""
+def _parsed(body: bytes, location: str) -> tuple[Any, list[_arxiv_quick.Entries]]:
+    """The tree of the page, and the rows of entries that were taken out before the parse: each has left a stub in the tree.
+
+    Raises UnicodeDecodeError for what is not UTF-8.
+    """
     from selectolax.lexbor import LexborHTMLParser
 
-    if body.count(b"<") <= MAX_TAGS:
-        rest, rows = _arxiv_quick.divided(text)
-        if rows:
-            frame = rest.encode()
-            guard_html(frame, location)
-            tree = LexborHTMLParser(frame)
-            if _arxiv_quick.hold(tree, rows):
-                return tree, rows
+    rest, rows = _arxiv_quick.divided(body) if body.count(b"<") <= MAX_TAGS else (body, [])
+    rest.decode()
+    if rows:
+        guard_html(rest, location)
+        tree = LexborHTMLParser(rest)
+        if _arxiv_quick.hold(tree, rows):
+            return tree, rows
     guard_html(body, location)
     return LexborHTMLParser(body), []
 
