@@ -43,13 +43,15 @@ def clean(text: str) -> str:
 
 def line_and_clean(text: str) -> tuple[str, str]:
     """`text` with its white space collapsed, and what `clean` makes of it: one and the same string where nothing is to be done."""
-    if _is_plain(text) and not ("  " in text or text[:1] == " " or text[-1:] == " "):
-        return text, text  # as most are
-    line, printable = _line(text)
-    if printable and _is_plain(line):
-        return line, line
-    text = decode_entities(line) if "&" in line else line
-    if not printable or text is not line:
+    line = text.strip()
+    rest = _rest(line)
+    if "  " in line or not rest.isprintable():  # no other white space is printable
+        line = " ".join(line.split())
+        rest = _rest(line)
+    if not rest or _is_plain(rest):
+        return line, line  # as most are
+    text = decode_entities(line) if "&" in rest else line
+    if text is not line or not rest.isprintable():
         text = strip_controls(text)
     if "<" in text:
         text = strip_tags(text)
@@ -62,36 +64,35 @@ def line_and_clean(text: str) -> tuple[str, str]:
     return line, text
 
 
-def _line(text: str) -> tuple[str, bool]:
-    """`text` with its white space collapsed, and whether every character of it can be shown."""
-    if text[:1].isspace() or text[-1:].isspace():
-        text = text.strip()
-    printable = is_printable(text)
-    if printable and "  " not in text:  # no other white space is printable
-        return text, True
-    text = " ".join(text.split())
-    return text, printable or is_printable(text)
-
-
 _PLAIN_ASCII = bytes({*range(32, 127)} - {*b"&<\\$~`"})
 
 
-def _is_plain(text: str) -> bool:
-    """Can every character be shown, and does none begin what is to be decoded?"""
+def _rest(text: str) -> str:
+    """`text` without what of ASCII can be shown and begins nothing that is to be decoded: for most texts nothing is left."""
     rest = text.encode("utf-8", "surrogatepass").translate(None, _PLAIN_ASCII)
-    return not rest or (min(rest) > 127 and rest.decode("utf-8", "surrogatepass").isprintable())
+    return rest.decode("utf-8", "surrogatepass") if rest else ""
 
 
-def are_clean(texts: Sequence[str]) -> bool:
-    """Are these what `clean` would make of them, and none empty? Where it says no, some may be all the same."""
-    row = f"|{'|'.join(texts)}|"
-    gaps = "  " in row or " |" in row or "| " in row or "||" in row
-    return not gaps and _is_plain(row)
+def _is_plain(rest: str) -> bool:
+    """Can every character be shown, and does none begin what is to be decoded? Asked of what `_rest` leaves."""
+    return not rest or (rest.isprintable() and not rest.encode("ascii", "ignore"))
+
+
+def are_clean(texts: Sequence[str], chars: int) -> bool:
+    """Are these what `clean` would make of them, none empty and none longer than `chars`? Where it says no, some may be all the
+    same."""
+    row = f" {' '.join(texts)} "  # in which a space at an end, and an empty text, is a second one
+    if "  " in row or (len(row) > chars and max(map(len, texts)) > chars):
+        return False
+    return _is_plain(_rest(row))
 
 
 def one_line(text: str) -> str:
     """`text` with its white space collapsed, none at its ends."""
-    return _line(text)[0]
+    text = text.strip()
+    if "  " in text or not is_printable(text):  # no other white space is printable
+        return " ".join(text.split())
+    return text
 
 
 _PRINTABLE_ASCII = bytes(range(32, 127))

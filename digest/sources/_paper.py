@@ -135,27 +135,29 @@ def _finished(raw: Raw) -> Paper:
     raw_abstract, abstract = line_and_clean(raw.abstract[:MAX_ABSTRACT_CHARS]) if raw.abstract else ("", "")
     ids = identity.normalise_ids(_bounded(raw.ids, MAX_ID_CHARS)) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
+    is_clean = _is_clean(raw)
+    names, field = (_distinct, _given) if is_clean else (_names, _cleaned)
     return Paper(
         # The ids have their one spelling here, and an arXiv id is the strongest key: nothing else has to be looked at.
         key=f"arxiv:{ids['arxiv']}" if "arxiv" in ids else identity.primary_key(ids, links, title, abstract),
         title=title,
         abstract=abstract,
-        gist=clean(raw.gist) if raw.gist else "",
+        gist=raw.gist if is_clean else clean(raw.gist),
         ids=ids,
         version=raw.version,
-        authors=_names(raw.authors),
-        authors_raw=clean(raw.authors_raw[:MAX_ABSTRACT_CHARS]) if raw.authors_raw else None,
+        authors=names(raw.authors),
+        authors_raw=field(raw.authors_raw, MAX_ABSTRACT_CHARS) if raw.authors_raw else None,
         authors_cut=raw.authors_cut or len(raw.authors) > MAX_AUTHORS,
         authors_joined=raw.authors_joined and bool(raw.authors_raw),
-        categories=_names(raw.categories),
+        categories=names(raw.categories),
         announce=raw.announce,
         published=_stamp(raw.published),
         updated=_stamp(raw.updated),
         links=links,
         upvotes=raw.upvotes if raw.upvotes is None or 0 <= raw.upvotes <= MAX_VOTES else None,
-        tags=_names(raw.tags),
-        organization=clean(raw.organization[:MAX_FIELD_CHARS]) or None if raw.organization else None,
-        comment=clean(raw.comment[:MAX_FIELD_CHARS]) or None if raw.comment else None,
+        tags=names(raw.tags),
+        organization=field(raw.organization, MAX_FIELD_CHARS) or None if raw.organization else None,
+        comment=field(raw.comment, MAX_FIELD_CHARS) or None if raw.comment else None,
         source_text=_source_text(title=(raw_title, title), abstract=(raw_abstract, abstract))
         | _kept(raw.source)
         if raw.source or title is not raw_title or abstract is not raw_abstract
@@ -174,32 +176,54 @@ def _stamp(text: str | None) -> str | None:
 
 
 def _bounded(values: dict[str, str], chars: int) -> dict[str, str]:
-    if max(map(len, values.values())) <= chars:
+    for value in values.values():
+        if len(value) > chars:
+            break
+    else:
         return values
     return {name: value for name, value in values.items() if len(value) <= chars}
 
 
+def _is_clean(raw: Raw) -> bool:
+    """Is there nothing to clean in any text but title and abstract, as in most papers? Asked of all at once."""
+    texts = [*raw.authors, *raw.categories, *raw.tags]
+    texts += filter(None, (raw.gist, raw.authors_raw, raw.organization, raw.comment))
+    return not texts or (len(texts) <= MAX_AUTHORS and are_clean(texts, MAX_FIELD_CHARS))
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names)) if names else ()
+
+
 def _names(raw: list[str]) -> tuple[str, ...]:
-    if not raw:
-        return ()
-    if len(raw) <= MAX_AUTHORS and max(map(len, raw)) <= MAX_FIELD_CHARS and are_clean(raw):
-        return tuple(dict.fromkeys(raw))
+    if not raw or (len(raw) <= MAX_AUTHORS and are_clean(raw, MAX_FIELD_CHARS)):
+        return _distinct(raw)
     names = (clean(name[:MAX_FIELD_CHARS]) for name in raw[:MAX_AUTHORS])
-    return tuple(dict.fromkeys(name for name in names if name))
+    return _distinct([name for name in names if name])
+
+
+def _given(text: str, _chars: int) -> str:
+    return text
+
+
+def _cleaned(text: str, chars: int) -> str:
+    return clean(text[:chars])
 
 
 def _links(raw: Raw, abstract: str, ids: dict[str, str]) -> dict[str, str]:
     """The page's own links, then those of the arXiv id or DOI, then those that stand in the abstract."""
+    arxiv = ids.get("arxiv")
+    page, pdf = (f"https://arxiv.org/abs/{arxiv}", f"https://arxiv.org/pdf/{arxiv}") if arxiv else ("", "")
     links = {
         name: url
         for name, url in raw.links.items()
-        if url and name in LINK_NAMES and len(url) <= MAX_FIELD_CHARS and is_web_address(url)
+        if url
+        and name in LINK_NAMES
+        and (url in (page, pdf) or (len(url) <= MAX_FIELD_CHARS and is_web_address(url)))
     }
-    if arxiv := ids.get("arxiv"):
-        if "abstract" not in links:
-            links["abstract"] = f"https://arxiv.org/abs/{arxiv}"
-        if "pdf" not in links:
-            links["pdf"] = f"https://arxiv.org/pdf/{arxiv}"
+    if arxiv:
+        links.setdefault("abstract", page)
+        links.setdefault("pdf", pdf)
     elif doi := ids.get("doi"):
         links.setdefault("abstract", f"https://doi.org/{doi}")
     for name, url in _links_in(abstract).items() if abstract else ():
