@@ -69,7 +69,7 @@ def divided(page: bytes) -> tuple[bytes, list[Entries]]:
         if found.start() != end:
             rest += (page[max(end, 0) : found.start()], _STUB)
             rows.append([])
-        rows[-1].append([part.decode() for part in found.groups(b"")])
+        rows[-1].append(list(map(bytes.decode, found.groups(b""))))
         end = found.end()
     return (b"".join([*rest, page[end:]]), rows) if rows else (page, rows)
 

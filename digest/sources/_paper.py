@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct, structs
@@ -30,6 +31,7 @@ MAX_MARKUP = 5_000  # elements in one text; written out again each has its names
 MAX_AUTHORS = 5_000
 MAX_FIELD_CHARS = 2_000
 MAX_KEPT_CHARS = 200_000  # the names of 5,000 authors, as the source writes them
+MAX_STAMP_CHARS = 50
 MAX_VOTES = 10**9
 MAX_ID_CHARS = 500  # what is longer is no id, and no address: it is left out, since a part would be another's
 _UNREADABLE = "\ufffd"
@@ -172,7 +174,12 @@ _STAMP = late(
 
 def _stamp(text: str | None) -> str | None:
     """A date or date-time as it was given; None for what only begins like one."""
-    return text if text is None or _STAMP.fullmatch(text) else None
+    return text if text and len(text) <= MAX_STAMP_CHARS and _is_stamp(text) else None
+
+
+@lru_cache(maxsize=1024)  # a day has one date for most of what it brings
+def _is_stamp(text: str) -> bool:
+    return _STAMP.fullmatch(text) is not None
 
 
 def _bounded(values: dict[str, str], chars: int) -> dict[str, str]:

@@ -127,7 +127,7 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
         authors = authors or named
     text = _publishers.without_heading(text)
     found = {"authors": clean(authors)} if authors else {}
-    if found or ("</b>" not in text and "</strong>" not in text):
+    if found or "<" not in text or ("</b>" not in text and "</strong>" not in text):
         return text, found
     labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
     abstract = labelled.get("abstract") or labelled.get("summary")
@@ -144,7 +144,8 @@ _ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 def _authors(authors: list[str]) -> tuple[list[str], str | None, bool]:
     """Names; of one string that holds several, the names in it and the string itself; and whether there are more ("et al.")."""
     authors = [name for name in authors if name and not name.isspace()]
-    cut = bool(authors) and _ET_AL.search(authors[-1][-20:]) is not None
+    end = authors[-1][-20:] if authors else ""
+    cut = "al" in end.lower() and _ET_AL.search(end) is not None
     if len(authors) != 1:
         return ([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
     whole = clean(authors[0])
