@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from conftest import sizes
 from digest.config import DigestConfig
-from digest.model import Preferences
+from digest.model import Paper, Preferences
 from webs import Clock, Site, config_of, serving, token_of, two_digests, wait_for
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -184,6 +184,29 @@ def test_the_page_of_choices_says_when_the_next_mail_is_due(tmp_path: Path) -> N
         assert "Next mail" not in site.get(link).text
     with serving(replace(config, digest=(DigestConfig(name="daily"),))) as site:
         assert "Next mail" not in site.get(site.manage(site.reader("other@mail.example"))).text
+
+
+def test_topics_say_how_many_papers_they_bring(site: Site) -> None:
+    def notes(path: str) -> dict[str, str]:
+        boxes = site.get(path).page.select("label:has(input[name=topic])")
+        return {
+            box.input["value"]: box.select("span")[-1].get_text() for box in boxes if box.select("span.m")
+        }  # type: ignore[index, misc]
+
+    manage = site.manage(site.reader())
+    assert notes("/subscribe/") == notes(manage) == {}
+    for day in (16, 17, 18, 19):
+        papers = [
+            Paper(key=f"arxiv:2611.{day}{n:03}", title=f"{'Language model' if n < 8 else 'Kiln'} {day} {n}")
+            for n in range(9)
+        ]
+        at = datetime(2026, 11, day, 5, tzinfo=UTC)
+        site.app.store.record_sightings(
+            "one", papers, now=at, listed_on=None, followers=["daily"], updates_for=set()
+        )
+        site.app.issue_edition(site.app.config.digest[0], day=at.date(), now=at, again=False)
+    site.app.rebuild()
+    assert notes("/subscribe/") == notes(manage) == {"lm": "about 8 a day", "other": "about 1 a day"}
 
 
 def test_a_wrong_choice_changes_nothing_and_stands_beside_its_field(site: Site) -> None:

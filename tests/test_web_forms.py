@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from digest.formats.subscribing import Flow, flow_words
 from digest.model import Preferences, Subscriber
 from digest.web import forms
 from digest.web.forms import BadForm, Choices, Fields, fields_of, read_choices, read_wishes, urlencoded
@@ -168,3 +169,21 @@ def test_every_zone_offered_can_be_chosen() -> None:
     assert {"Europe/Berlin", "UTC"} <= set(forms.zones())
     for zone in forms.zones():
         assert not chosen({"timezone": [zone]}).errors
+
+
+@pytest.mark.parametrize(
+    ("flows", "words"),
+    [
+        ((), ""),
+        ((Flow(0, 20, 4.0),), ""),
+        ((Flow(160, 20, 4.0),), "about 8 a day"),
+        ((Flow(24_000, 20, 4.0),), "about 1,200 a day"),
+        ((Flow(8, 20, 4.0),), "about 2 a week"),  # less than one a day
+        ((Flow(1, 20, 4.0),), ""),
+        ((Flow(80, 4, 4.0),), "about 20 a week"),  # an edition a week
+        ((Flow(160, 20, 4.0), Flow(60, 20, 4.0)), "about 11 a day"),
+        ((Flow(6, 2, 1.0),), "about 6 a week"),
+    ],
+)
+def test_how_much_a_topic_brings_is_said_in_days_or_weeks(flows: tuple[Flow, ...], words: str) -> None:
+    assert flow_words(flows) == words

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from digest.config import OTHER_SLUG, DigestConfig, slugs_of
 from digest.render import clean
 from digest.words import in_words
+
+# Above so many days with an edition a week a reader thinks in days.
+MOST_DAYS = 3
 
 
 class Option(Struct, frozen=True):
@@ -44,20 +48,44 @@ def topics_of(digests: Sequence[DigestConfig]) -> list[Topic]:
     return list(found.values())
 
 
+class Flow(Struct, frozen=True):
+    """What a topic brought in some weeks: its papers, and the days with an edition."""
+
+    papers: int
+    days: int
+    weeks: float
+
+
+_NO_FLOWS: Mapping[str, Sequence[Flow]] = MappingProxyType({})
+
+
+def flow_words(flows: Sequence[Flow]) -> str:
+    """How much a topic brings, in all its digests together: "about 8 a day", where most days have an edition, "about 3 a week"; ""
+    where that is nothing."""
+    often = max((flow.days / flow.weeks for flow in flows), default=0.0)
+    a_day = round(sum(flow.papers / flow.days for flow in flows if flow.days))
+    a_week = round(sum(flow.papers / flow.weeks for flow in flows))
+    if often > MOST_DAYS and a_day:
+        return f"about {a_day:,} a day"
+    return f"about {a_week:,} a week" if a_week else ""
+
+
 def ticked(chosen: Collection[str], options: Sequence[tuple[str, str, str]]) -> list[Option]:
     """Options (value, words, note), those whose values are `chosen` being so."""
     return [Option(value, words, value in chosen, note) for value, words, note in options]
 
 
-def topic_options(chosen: Collection[str], digests: Sequence[DigestConfig]) -> list[Option]:
-    """The topics to tick; with several digests each says in which it is, where it is not in all of them."""
-    return ticked(
-        chosen,
-        [
-            (topic.slug, topic.name, "" if len(topic.digests) == len(digests) else in_words(topic.digests))
-            for topic in topics_of(digests)
-        ],
-    )
+def topic_options(
+    chosen: Collection[str], digests: Sequence[DigestConfig], flows: Mapping[str, Sequence[Flow]] = _NO_FLOWS
+) -> list[Option]:
+    """The topics to tick, each with how much it brings, where that is known; with several digests each says in which it is, where
+    it is not in all of them."""
+    options = []
+    for topic in topics_of(digests):
+        where = "" if len(topic.digests) == len(digests) else in_words(topic.digests)
+        notes = filter(None, (where, flow_words(flows.get(topic.slug, ()))))
+        options.append((topic.slug, topic.name, ", ".join(notes)))
+    return ticked(chosen, options)
 
 
 def frequency_options(chosen: Collection[str]) -> list[Option]:

@@ -64,16 +64,17 @@ class Shown:
         return found
 
     def _index_some(self, topics_of: Callable[[str], Mapping[str, str]]) -> int:
-        if self._indexed() >= self._newest_edition():
+        if self.newest_indexed() >= self._newest_edition():
             return 0
         with self._db.writing():
-            rows = self._db.rows("editions_to_index", after=self._indexed(), limit=STEP)
+            rows = self._db.rows("editions_to_index", after=self.newest_indexed(), limit=STEP)
             for number, digest, snapshot in rows:
                 self._index(number, _decode(snapshot), topics_of(digest))
                 self._db.run("set_meta", key="indexed_edition", value=str(number))
             return len(rows)
 
-    def _indexed(self) -> int:
+    def newest_indexed(self) -> int:
+        """The number of the newest edition that is in the index; 0 for none."""
         with self._db.reading():
             return int(self._db.value("meta_value", key="indexed_edition") or 0)
 
@@ -215,6 +216,13 @@ class Shown:
                 rows = self._db.rows("labels_by_slug", digest=digest, kind=kind, slugs=asked)
         found = [Label(kind=kind, slug=row[0], name=row[1], papers=row[2]) for row in rows if row[2] >= least]
         return sorted(found, key=lambda label: label.slug)
+
+    def topics_since(self, digest: str, since: date) -> tuple[dict[str, int], int, date | None]:
+        """How many papers a digest showed by slug of their topic since a date, on how many days, and the first of these."""
+        with self._db.reading():
+            counts = self._db.rows("topics_since", digest=digest, first=_first_id(since))
+            first, days = self._db.one("edition_days", digest=digest, since=since.isoformat()) or (None, 0)
+        return dict(counts), days, first and date.fromisoformat(first)
 
     def newest_places(
         self, digest: str, kind: LabelKind, slug: str, *, limit: int, since_days: int | None = None

@@ -3,6 +3,7 @@ each claim of a mail."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from digest.addresses import ascii_address
 from digest.choices import in_zone, next_due, next_mail, preferences_problems, topic_slugs
 from digest.config import Config
 from digest.errors import TokenExpired, TokenInvalid, UsageError
+from digest.formats.subscribing import Flow
 from digest.model import Preferences, Subscriber
 from digest.subscriptions.lists import Imported, Refused, export_rows, import_rows, moment_of
 from digest.subscriptions.operator import add, allow, checked_address, erase, remove, why_never
@@ -42,6 +44,8 @@ __all__ = [
 ]
 
 # The version of the words to which people agree in the form (templates/web/subscribe.html).
+# For how long back it is said what a topic brings.
+LATELY = timedelta(days=28)
 CONSENT = "form 2026-11"
 CONFIRM_HOURS = 48
 UNDO_HOURS = 24
@@ -68,6 +72,7 @@ class Subscriptions:
 
     def __init__(self, store: Store, config: Config, tokens: Tokens) -> None:
         self._store, self._config, self._tokens = store, config, tokens
+        self._flows: tuple[object, dict[str, list[Flow]]] = (None, {})
 
     # ------------------------------------------------------------ asking
 
@@ -214,6 +219,23 @@ class Subscriptions:
             if changed:
                 self._store.reschedule(number, due, now=now)
         return self._changed(link.subscriber, changed)
+
+    def flows(self, today: date) -> dict[str, list[Flow]]:
+        """What each topic brought lately, by slug: one Flow for each digest that showed papers of it. It is the same until there is
+        another edition."""
+        at = (today, self._store.newest_indexed())
+        if self._flows[0] != at:
+            self._flows = at, self._flows_until(today)
+        return self._flows[1]
+
+    def _flows_until(self, today: date) -> dict[str, list[Flow]]:
+        found: defaultdict[str, list[Flow]] = defaultdict(list)
+        for digest in self._config.digest:
+            counts, days, first = self._store.topics_since(digest.name, today - LATELY)
+            weeks = max(((today - first).days + 1) / 7, 1.0) if first else 1.0
+            for slug, papers in counts.items():
+                found[slug].append(Flow(papers, days, weeks))
+        return found
 
     def next_mail(self, reader: Subscriber, *, now: datetime) -> datetime | None:
         """When a reader's next mail goes out, by their own clock: one that waits, or that of the next run, if it brings something.

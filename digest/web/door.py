@@ -15,7 +15,7 @@ import msgspec
 from digest.app import App
 from digest.config import DigestConfig
 from digest.errors import UsageError
-from digest.formats.subscribing import frequency_options, ticked, topic_options, topics_of
+from digest.formats.subscribing import Flow, frequency_options, ticked, topic_options, topics_of
 from digest.model import Subscriber
 from digest.render import clean
 from digest.web import forms
@@ -71,7 +71,7 @@ class Door:
             action=f"{self.pages.root}subscribe/",
             address=clean(first(fields, "email")[:400]),
             digests=ticked(fields.get("digest", []), several),
-            topics=topic_options(fields.get("topic", []), digests),
+            topics=topic_options(fields.get("topic", []), digests, self._flows()),
             frequencies=frequency_options(fields.get("frequency", [])),
             errors=errors,
         )
@@ -310,7 +310,7 @@ class Door:
             paused=date_words(until) if subscriber.status == "paused" and until else "",
             next_mail=self._next_mail(subscriber),
             digests=ticked(fields.get("digest", []), names),
-            topics=topic_options(fields.get("topic", []), digests),
+            topics=topic_options(fields.get("topic", []), digests, self._flows()),
             frequencies=frequency_options(fields.get("frequency", [])),
             weekdays=forms.weekday_options(fields),
             hours=forms.hour_options(fields),
@@ -325,6 +325,9 @@ class Door:
             export=self.pages.link("export", token),
             erase=self.pages.link("erase", token),
         )
+
+    def _flows(self) -> dict[str, list[Flow]]:
+        return self._subscriptions.flows(self._app.today(self._clock()))
 
     def _next_mail(self, subscriber: Subscriber) -> str:
         at = self._subscriptions.next_mail(subscriber, now=self._clock())

@@ -44,6 +44,15 @@ DELETE FROM labelled WHERE label_id = :label_id AND shown_id = :shown_id;
 -- name: labels_of_kind(digest, kind, least)
 SELECT slug, name, papers FROM labels WHERE digest = :digest AND kind = :kind AND papers >= :least;
 
+-- name: topics_since(digest, first)
+SELECT a.slug, COUNT(*)
+FROM labels a JOIN labelled l ON l.label_id = a.id AND l.shown_id >= :first
+WHERE a.digest = :digest AND a.kind = 'topic'
+GROUP BY a.slug;
+
+-- name: edition_days(digest, since)^
+SELECT MIN(date), COUNT(DISTINCT date) FROM editions WHERE digest = :digest AND date >= :since;
+
 -- name: nth_of_label(digest, kind, slug, skipped)$
 SELECT l.shown_id
 FROM labels a JOIN labelled l ON l.label_id = a.id
