@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from digest.config import (
@@ -127,13 +128,23 @@ def next_due(preferences: Preferences, issued_at: datetime, *, site_timezone: st
 
 def next_mail(reader: Subscriber, config: Config, now: datetime) -> datetime | None:
     """When a reader's next mail goes out, if the next runs by schedule bring something; None where no digest of theirs has one."""
-    fires = [
-        cron(digest, config).get_next_fire_time(None, now)
+    zone = config.site.timezone
+
+    def due(trigger: Any) -> datetime | None:
+        fire = trigger.get_next_fire_time(None, now)
+        at = fire and next_due(reader.preferences, fire, site_timezone=zone)
+        if at and at > fire:  # a run of that day takes along what waits for it
+            midnight = in_zone(reader.preferences, at, site_timezone=zone).replace(hour=0)
+            fire = trigger.get_next_fire_time(None, max(midnight, fire))
+            at = min(at, next_due(reader.preferences, fire, site_timezone=zone))
+        return at
+
+    found = [
+        due(cron(digest, config))
         for digest in config.digest
         if digest.schedule and digest.name in (reader.digests or (digest.name,))
     ]
-    first = min((fire for fire in fires if fire is not None), default=None)
-    return first and next_due(reader.preferences, first, site_timezone=config.site.timezone)
+    return min((at for at in found if at), default=None)
 
 
 def in_zone(preferences: Preferences, moment: datetime, *, site_timezone: str) -> datetime:
@@ -141,10 +152,12 @@ def in_zone(preferences: Preferences, moment: datetime, *, site_timezone: str) -
     return moment.astimezone(_zone(preferences.timezone, site_timezone))
 
 
-def heard_since(preferences: Preferences, due: datetime) -> datetime:
-    """Whoever had an edition that was due after this moment need not hear at `due` that there is none: it is the mail of the same
-    day, or week. Half a day is room for runs that are not made at the same minute each day."""
-    return due - (timedelta(days=6, hours=12) if preferences.frequency == "weekly" else timedelta(hours=12))
+def heard_since(preferences: Preferences, due: datetime, *, site_timezone: str) -> datetime:
+    """Whoever had an edition that was due from this moment on need not hear at `due` that there is none: it is the mail of the same
+    local day, or of the seven days up to it."""
+    local = in_zone(preferences, due, site_timezone=site_timezone)
+    first = local.date() - timedelta(days=6 if preferences.frequency == "weekly" else 0)
+    return datetime.combine(first, time(), local.tzinfo).astimezone(UTC)
 
 
 def _zone(name: str, site_timezone: str) -> ZoneInfo:

@@ -342,6 +342,8 @@ def _day_off(facts: Facts, calendar: Calendar | None, now: datetime) -> str:
 
 # --- words
 
+# Behind the reason of a source whose batch was waited for stands how long.
+WAITED = "; waited until "
 # To readers, who cannot mend anything: what the calendar says is said as it is, and no address of a source.
 _SAID: dict[Outcome, str] = {
     "new": "new papers, none of which is meant for this digest",
@@ -356,7 +358,9 @@ _SAID: dict[Outcome, str] = {
 
 def said_to_readers(report: SourceReport) -> str:
     """What a source gave on a day without an edition, in words that begin small and end without a stop."""
-    told = _SAID.get(report.outcome) or report.why.rstrip(".")
+    if report.outcome == "new" and not report.new:
+        return "new versions of known papers, which this digest does not show"
+    told = _SAID.get(report.outcome) or report.why.partition(WAITED)[0].rstrip(".")
     return told[:1].lower() + told[1:]
 
 

@@ -24,6 +24,8 @@ log = logging.getLogger("digest.scheduler")
 
 # Mails have their hour, and deferred ones are due again; looking is cheap.
 _MAIL_S = 60
+# Notices may be many: editions and letters that are due meanwhile go in between.
+_NOTICES_S = 30.0
 _MAILBOX_S = 300
 _WATCH_S = 300
 _LEASE_GRACE_H = 1.0
@@ -212,8 +214,8 @@ def _send_due(app: App) -> None:
     report = app.send_letters()
     if report.error:
         log.error("mail: %s", report.error)
-    if app.mail_is_due():
-        app.send()
+    if app.mail_is_due() or app.letter_is_due(notices=True):
+        app.send(notices_s=_NOTICES_S)
 
 
 def _read_mailbox(app: App) -> None:

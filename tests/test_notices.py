@@ -12,13 +12,24 @@ import pytest
 from msgspec.structs import replace
 
 from digest.app import open_app
-from digest.config import Config, DigestConfig, SourceConfig
-from digest.errors import MailError
+from digest.config import Config, DigestConfig, MailConfig, SmtpConfig, SourceConfig
+from digest.errors import MailError, RenderError
 from digest.mail.notices import notices
-from digest.model import Delivery, Letter, Preferences, RunReport, Said, Subscriber
+from digest.model import (
+    Delivery,
+    Letter,
+    Outcome,
+    Preferences,
+    RunReport,
+    Said,
+    SourceReport,
+    Subscriber,
+)
+from digest.outcomes import said_to_readers
 from digest.tokens import Tokens
 from editions import KEY, config_of, delivery_to, message_to, rich, shipped
 from pages import installation, invented, rss
+from smtp_servers import serving
 from test_mail_compose import assert_well_formed
 
 NOW = datetime(2026, 11, 19, 6, tzinfo=UTC)  # a Thursday
@@ -68,6 +79,12 @@ def subjects(tmp_path: Path) -> list[tuple[str, str]]:
     return [(mail["To"], mail["Subject"]) for mail in mails(tmp_path)]
 
 
+def by_smtp(port: int) -> MailConfig:
+    smtp = SmtpConfig(host="127.0.0.1", port=port, security="none", timeout_s=10)
+    return MailConfig(transport="smtp", smtp=smtp, from_="Paper Digest <digest@papers.example.org>")
+
+
+LATER = "could not be reached; what is missing comes in a later edition"
 NONE_THURSDAY = ("ada@example.org", "No edition on Thursday, 19 November")
 
 
@@ -236,6 +253,107 @@ def test_a_notice_of_a_digest_that_is_gone_keeps_no_other_letter_from_going(tmp_
     assert subjects(tmp_path)[-1][0] == "new@example.org" or len(subjects(tmp_path)) == 2
 
 
+def heard(tmp_path: Path, who: str) -> list[str]:
+    return [subject for to, subject in subjects(tmp_path) if to == f"{who}@example.org"]
+
+
+def test_an_hour_at_or_before_the_run_puts_no_notice_off_for_ever(tmp_path: Path) -> None:
+    config = site(tmp_path, digest=(DigestConfig(name="daily", schedule="0 7 * * *"),))
+    add(config, "eve@example.org", Preferences(empty=True, hour=7))
+    add(config, "wim@example.org", Preferences(empty=True, hour=6, frequency="weekly"))
+    for day in range(9):
+        run(config, NOW + day * DAY + timedelta(seconds=1))  # nobody sends but the run
+    assert heard(tmp_path, "eve") == heard(tmp_path, "ada")[:-1]
+    assert len(heard(tmp_path, "ada")) == 9
+    assert heard(tmp_path, "wim") == [
+        "No edition in the week to Thursday, 19 November",
+        "No edition in the week to Thursday, 26 November",
+    ]
+
+
+def test_weekdays_are_told_of_their_days_only_and_never_beside_an_edition(tmp_path: Path) -> None:
+    config = site(tmp_path)
+    add(config, "eve@example.org", Preferences(empty=True, frequency="weekdays"))
+    for day in range(2, 5):  # Saturday, Sunday, and Monday with an edition
+        if day == 4:
+            put(tmp_path, 0, 3)
+        run(config, NOW + day * DAY)
+        send(config, NOW + day * DAY + 17 * HOUR)
+    assert len(heard(tmp_path, "ada")) == 3
+    assert [subject[:8] for subject in heard(tmp_path, "eve")] == ["3 papers"]
+
+
+def test_a_notice_that_is_put_off_goes_with_the_next_run_and_hides_no_later_one(tmp_path: Path) -> None:
+    with serving(lambda verb, line: b"450 4.2.0 greylisted" if verb == "RCPT" else None) as server:
+        config = site(tmp_path, mail=by_smtp(server.port))
+        run(config)
+        assert server.recipients() == []
+    with serving() as server:
+        config = installation(tmp_path, mail=by_smtp(server.port))
+        run(config, NOW + DAY)
+        told = [
+            line for mail in server.taken for line in mail.data.decode().splitlines() if "Subject" in line
+        ]
+        assert sorted(told) == [
+            "Subject: No edition on Friday, 20 November",
+            "Subject: No edition on Thursday, 19 November",
+        ]
+
+
+def test_a_broken_template_keeps_no_edition_from_going(tmp_path: Path) -> None:
+    config = site(tmp_path)
+    add(config, "eve@example.org", Preferences(empty=True, hour=20))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "nothing.txt").write_text("{{ broken")
+    assert run(config).digests[0].notices == 2
+    put(tmp_path, 0, 3)
+    run(config, NOW + HOUR)
+    send(config, NOW + 16 * HOUR)
+    assert [to for to, _ in subjects(tmp_path)] == ["ada@example.org", "bob@example.org", "eve@example.org"]
+    with open_app(config) as app, pytest.raises(RenderError, match=r"nothing\.txt"):
+        app.check_templates(NOW)
+
+
+def test_a_run_that_is_made_after_midnight_tells_of_its_own_day(tmp_path: Path) -> None:
+    config = site(tmp_path, digest=(DigestConfig(name="daily", schedule="50 23 * * *"),))
+    late = datetime(2026, 11, 19, 23, 10, tzinfo=UTC)  # ten past midnight in Berlin
+    assert run(config, late, due_day=date(2026, 11, 19)).digests[0].notices == 1
+    assert subjects(tmp_path) == [NONE_THURSDAY]
+
+
+def test_a_fault_of_the_week_is_told_though_the_source_came_back(tmp_path: Path) -> None:
+    config = site(tmp_path)
+    add(config, "wim@example.org", Preferences(empty=True, frequency="weekly"))
+    put(tmp_path, 0, 3)
+    run(config, NOW)  # its papers are known from then on
+    (tmp_path / "inbox" / "0.xml").rename(tmp_path / "0.xml")
+    for day in range(2, 8):
+        run(config, NOW + day * DAY)
+    (tmp_path / "0.xml").rename(tmp_path / "inbox" / "0.xml")
+    send(config, NOW + 2 * DAY)
+    assert run(config, NOW + 8 * DAY).sources[0].outcome == "quiet"
+    mail = [mail for mail in mails(tmp_path) if mail["To"] == "wim@example.org"][-1]
+    text = " ".join(mail.get_body(("plain",)).get_content().split())  # type: ignore[union-attr]
+    assert mail["Subject"] == "No edition in the week to Friday, 27 November"
+    assert "There was no edition for you in the week to this day." in text
+    assert "* inbox: could not be reached" in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "new", "why", "said"),
+    [
+        ("new", 2, "2 new of 3 papers listed.", "new papers, none of which is meant for this digest"),
+        ("new", 0, "1 updated of 3 listed.", "new versions of known papers, which this digest does not show"),
+        ("quiet", 0, "All 3 papers listed were known before.", "nothing new"),
+        ("holiday", 0, "The page is empty: no list of Friday.", "the page is empty: no list of Friday"),
+        ("not-yet", 0, "It is expected; waited until 08:00; the edition goes out", "it is expected"),
+        ("unreachable", 0, "A listing failed: https://x.example/?key=1", LATER),
+    ],
+)
+def test_readers_hear_what_concerns_them(outcome: Outcome, new: int, why: str, said: str) -> None:
+    assert said_to_readers(SourceReport(name="s", kind="feed", outcome=outcome, new=new, why=why)) == said
+
+
 # ---------------------------------------------------------------- what it looks like
 
 
@@ -245,7 +363,7 @@ def notice(*said: Said, **preferences: object) -> EmailMessage:
         id=3, kind="notice", subscriber=reader, message_id="<20261126.notice.1@papers.example.org>", date=NOW,
         attempt=1, digest="daily", day=date(2026, 11, 26),
     )  # fmt: skip
-    made = notices(config_of(), shipped(), Tokens(KEY), lambda digest, day: said)(letter)
+    made = notices(config_of(), shipped(), Tokens(KEY), lambda digest, day, days: said)(letter)
     assert_well_formed(made.data)
     mail = email.message_from_bytes(made.data, policy=email.policy.default)
     assert isinstance(mail, EmailMessage) and not mail.defects
@@ -307,5 +425,5 @@ def test_a_notice_of_no_digest_is_refused_for_good() -> None:
         digest="gone", day=date(2026, 11, 26),
     )  # fmt: skip
     with pytest.raises(MailError) as refused:
-        notices(config_of(), shipped(), Tokens(KEY), lambda digest, day: ())(letter)
+        notices(config_of(), shipped(), Tokens(KEY), lambda digest, day, days: ())(letter)
     assert refused.value.permanent

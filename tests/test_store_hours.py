@@ -407,7 +407,10 @@ def test_what_is_late_is_found_without_looking_at_every_mail_that_ever_was(tmp_p
         "next_due": "deliveries_queued",
         "due_letters": "letters_asked",
         "due_notices": "letters_waiting",
-        "next_letters": "letters_waiting",
+        "next_letters": "letters_asked",
+        "next_notices": "letters_waiting",
+        "renew_notice": "letters_notices",
+        "has_notice": "letters_notices",
     }
     with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as store, store._db.reading():
         for name, index in used.items():

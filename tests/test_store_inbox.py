@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from digest.errors import StoreError
-from digest.model import Preferences
+from digest.model import Letter, Preferences
 from digest.store import Store, open_store
 from store_contract import (  # noqa: F401
     NOW,
@@ -393,6 +393,12 @@ def notice(store: Store, day: int = 0, *, digest: str = "daily", due: timedelta 
     )
 
 
+def notices(store: Store, now: datetime = NOW) -> list[Letter]:
+    return store.claim_notices(
+        now=now, holder="me", limit=10, heard_since=lambda preferences, due: due - timedelta(hours=12)
+    )
+
+
 def test_a_notice_goes_to_those_who_wish_it_and_read_the_digest_once_for_a_day(store: Store) -> None:
     assert not store.has_wishers()
     reader(store, "ada@example.org", preferences=WISH)
@@ -401,7 +407,7 @@ def test_a_notice_goes_to_those_who_wish_it_and_read_the_digest_once_for_a_day(s
     pending(store, "new@example.org")
     assert store.has_wishers()
     assert [notice(store) for _ in range(2)] == [1, 0]
-    (found,) = letters(store)
+    (found,) = notices(store)
     assert (found.kind, found.digest, found.day, found.date) == ("notice", "daily", TODAY, NOW)
     assert found.subscriber.address == "ada@example.org"
     store.record_letter(found.id, "accepted", now=NOW)
@@ -411,8 +417,8 @@ def test_a_notice_goes_to_those_who_wish_it_and_read_the_digest_once_for_a_day(s
 def test_a_notice_that_waits_speaks_of_the_last_day(store: Store) -> None:
     reader(store, preferences=replace(WISH, frequency="weekly"))
     assert [notice(store, day, due=(5 - day) * DAY) for day in range(3)] == [1, 0, 0]
-    assert letters(store, NOW + 4 * DAY) == []
-    (found,) = letters(store, NOW + 5 * DAY)
+    assert notices(store, NOW + 4 * DAY) == []
+    (found,) = notices(store, NOW + 5 * DAY)
     assert (found.day, found.date) == (TODAY + 2 * DAY, NOW + 5 * DAY)
 
 
@@ -429,8 +435,8 @@ def test_who_gets_an_edition_after_all_gets_no_notice(store: Store, state: str) 
             store.record_receipts(
                 [(found, ACCEPTED if state == "accepted" else SKIPPED, None)], now=at + HOUR
             )
-    assert letters(store, NOW + 10 * HOUR) == []
-    assert store.next_letter() is None
+    assert notices(store, NOW + 10 * HOUR) == []
+    assert store.next_letter(notices=True) is None
 
 
 def test_an_edition_of_another_digest_or_of_the_day_before_takes_no_notice_back(store: Store) -> None:
@@ -439,17 +445,50 @@ def test_an_edition_of_another_digest_or_of_the_day_before_takes_no_notice_back(
         for found in claim(store, issue(store, day, digest=digest)):
             store.record_receipts([(found, ACCEPTED, None)], now=NOW)
     assert notice(store, 1) == 1
-    assert len(letters(store, NOW + DAY)) == 1
+    assert len(notices(store, NOW + DAY)) == 1
 
 
-def test_letters_that_somebody_waits_for_go_before_notices(store: Store) -> None:
+def test_letters_that_somebody_waits_for_do_not_wait_for_notices(store: Store) -> None:
     for n in range(3):
         reader(store, f"r{n}@example.org", preferences=WISH)
     notice(store)
     letter(store, pending(store, "new@example.org"), now=NOW + HOUR)
-    kinds = [one.kind for one in store.claim_letters(now=NOW + HOUR, holder="me", limit=2)]
-    assert kinds == ["confirm", "notice"]
-    assert len(letters(store, NOW + HOUR)) == 2
+    assert (store.next_letter(), store.next_letter(notices=True)) == (NOW + HOUR, NOW)
+    assert [one.kind for one in letters(store, NOW + HOUR)] == ["confirm"]
+    assert [one.kind for one in notices(store, NOW + HOUR)] == ["notice"] * 3
+
+
+def test_a_notice_whose_moment_has_come_is_about_its_own_day(store: Store) -> None:
+    reader(store, preferences=WISH)
+    assert notice(store, due=DAY) == 1
+    assert notice(store, 1, due=DAY) == 1  # the first is due, and not on its way yet
+    (found,) = notices(store, NOW + DAY)
+    assert found.day == TODAY
+    store.record_letter(found.id, "accepted", now=NOW + DAY)
+    (found,) = notices(store, NOW + 2 * DAY)
+    assert found.day == TODAY + DAY
+
+
+def test_notices_that_nobody_wants_any_more_keep_no_other_from_going(store: Store) -> None:
+    for n in range(30):
+        number = reader(store, f"r{n}@example.org", preferences=WISH).id
+        if n < 25:
+            notice(store)
+            store.leave(number, now=NOW)
+    notice(store)
+    assert len(notices(store)) == 5
+    assert store.next_letter(notices=True) is not None
+
+
+def test_the_hour_that_a_reader_chooses_is_that_of_the_notice_that_waits(store: Store) -> None:
+    number = reader(store, preferences=WISH).id
+    notice(store, due=9 * HOUR)
+    assert store.next_notice_of(number) == NOW + 9 * HOUR
+    store.reschedule_notices(number, lambda at: at + 3 * HOUR, now=NOW + HOUR)
+    assert store.next_notice_of(number) == NOW + 4 * HOUR
+    (found,) = notices(store, NOW + 4 * HOUR)
+    assert found.date == NOW + 4 * HOUR
+    assert store.next_notice_of(number) is None
 
 
 def test_notices_are_told_to_who_asks_for_their_data_and_are_erased_with_them(store: Store) -> None:
@@ -457,7 +496,7 @@ def test_notices_are_told_to_who_asks_for_their_data_and_are_erased_with_them(st
     notice(store)
     assert store.letters_of(number) == [("notice", "daily", "queued", NOW)]
     assert store.erase_subscriber("ada@example.org", now=NOW) == [f"<notice.0.{number}@example.org>"]
-    assert letters(store) == [] and store.letters_of(number) == []
+    assert notices(store) == [] and store.letters_of(number) == []
 
 
 def test_the_next_mail_of_a_reader_is_that_which_waits(store: Store) -> None:

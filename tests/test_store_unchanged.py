@@ -266,6 +266,8 @@ def test_a_store_without_fingerprints_finds_the_same_and_has_them_then(
                 "DROP TABLE fingerprints",
                 "DROP TABLE shown_rows",
                 "DROP INDEX letters_asked",
+                "DROP INDEX letters_notices",
+                "DROP INDEX letters_notices_queued",
                 "ALTER TABLE letters DROP COLUMN digest",
                 "ALTER TABLE letters DROP COLUMN day",
                 "UPDATE meta SET value = '5' WHERE key = 'schema'",

@@ -180,6 +180,8 @@ def test_the_page_of_choices_says_when_the_next_mail_is_due(tmp_path: Path) -> N
             {"frequency": "weekly", "weekly_on": "2", "hour": "9", "timezone": "Asia/Tokyo", "empty": "1"},
         )
         assert "Next mail: Wednesday, 25 November 2026, 09:00 (Asia/Tokyo)." in site.get(link).text
+        site.post(link, {"frequency": "weekly", "weekly_on": "4", "timezone": "Europe/Berlin"})
+        assert "Next mail: Friday, 20 November 2026, 07:00 (Europe/Berlin), if" in site.get(link).text
         site.post(link, {"pause": "2026-12-24"})
         assert "Next mail" not in site.get(link).text
     with serving(replace(config, digest=(DigestConfig(name="daily"),))) as site:

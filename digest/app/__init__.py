@@ -30,6 +30,7 @@ from digest.model import (
     LetterKind,
     Listing,
     Paper,
+    Preferences,
     PublishReport,
     Reading,
     RunReport,
@@ -199,10 +200,10 @@ class App(Post, Watch, Fleet):
         run.prepare()
         with self.alone(), self.store.rehearsal() if dry_run else nullcontext():
             report = run.on_record()
-        if not dry_run and not self.is_shared and any(each.notices for each in report.digests):
-            self.send_letters_too()
         if not adhoc:  # what was read by hand says nothing of the digests' own runs
             self.report_run(report)
+        if not dry_run and not self.is_shared:
+            self.send_notices_alone()
         return report
 
     def _rehearse_without_a_store(self) -> None:
@@ -312,9 +313,9 @@ class App(Post, Watch, Fleet):
             Tokens(b""),
             Subscriber(id=0, address="reader@example.org", status="pending", since=now),
         )
-        composer(self.config, self.renderer, tokens, lambda digest, edition_id: edition)(
-            self._copy_for(edition, reader, now)
-        )
+        compose = composer(self.config, self.renderer, tokens, lambda digest, edition_id: edition)
+        for chosen in (Preferences(), Preferences(topics=(), empty=True)):
+            compose(self._copy_for(edition, replace(reader, preferences=chosen), now))
         kinds: tuple[LetterKind, ...] = ("confirm", "known", "notice")
         for kind in kinds:
             sample = Letter(
@@ -460,7 +461,7 @@ def open_app(config: Config, *, clock: Callable[[], datetime] = utc_now) -> App:
     return App(config, clock=clock)
 
 
-def _sample_said(digest: str, day: date) -> tuple[Said, ...]:
+def _sample_said(digest: str, day: date, days: int) -> tuple[Said, ...]:
     return (Said(names=("sample",), words="nothing new"),)
 
 

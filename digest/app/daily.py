@@ -88,7 +88,8 @@ class DayRun:
         try:
             report = replace(self._day(), seconds=round(time.perf_counter() - started, 3))
             with app.store.together():
-                report = with_notices(app, report, [] if order.adhoc else order.digests, now=order.now)
+                digests = [] if order.adhoc or order.given_day else order.digests
+                report = with_notices(app, report, digests, now=order.now)
                 self._finish(runs, "degraded" if report.degraded else "done", msgspec.json.encode(report))
         except BaseException as error:
             reason = (
@@ -291,7 +292,7 @@ def pause_until(end: datetime, now: datetime) -> float:
 def waited(report: SourceReport, until: str) -> SourceReport:
     """The report of a source whose batch did not come."""
     note = f"waited until {until}; the edition goes out without it, and what comes later is in the next one"
-    return replace(report, why=f"{report.why}; {note}", notes=(*report.notes, note))
+    return replace(report, why=f"{report.why.rstrip('.')}; {note}", notes=(*report.notes, note))
 
 
 def added(first: SourceReport, second: SourceReport) -> SourceReport:

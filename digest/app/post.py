@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime, timedelta
 from email.utils import parseaddr
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -71,6 +71,7 @@ class Post:
         def renderer(self) -> Renderer: ...
         def alone(self, part: str = "") -> AbstractContextManager[None]: ...
         def renew(self) -> None: ...
+        def renew_in_time(self) -> None: ...
         def publish(self) -> object: ...
         def newest_edition(self, day: date | None = None) -> Edition: ...
         @property
@@ -105,18 +106,24 @@ class Post:
 
     # ------------------------------------------------------------ editions
 
-    def send(self, *, progress: Progress = lambda what, done, total: None) -> DeliveryReport:
-        """Delivers what is queued or due again, letters too, after publishing the pages that it links to: a run may have died
-        between the two. Where workers deliver, it is left to them. Raises LeaseHeld when another run is at work, and
-        PublishError, after which nothing is sent."""
+    def send(
+        self,
+        *,
+        notices_s: float | None = None,
+        progress: Progress = lambda what, done, total: None,
+    ) -> DeliveryReport:
+        """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between the two;
+        then notices, for `notices_s` seconds at most. Where workers deliver, it is left to them. Raises LeaseHeld when another
+        run is at work, and PublishError, after which nothing is sent."""
         if self.is_shared:
             return self.hand_over()
-        self.send_letters_too()
         with self.alone():
             self.wake()
             if self.mail_is_due():
                 self.publish()
-            return self.deliver(lambda done, total: progress("deliver", done, total))
+            report = self.deliver(lambda done, total: progress("deliver", done, total))
+            self.send_notices(for_s=notices_s, done=self.renew_in_time)
+        return report
 
     def wake(self) -> None:
         """Whose pause is over is a reader again."""
@@ -335,12 +342,43 @@ class Post:
     # ------------------------------------------------------------ letters
 
     def send_letters(self) -> LettersReport:
-        """Sends the letters that wait: at once after somebody asked, and again where it failed. Needs no lease."""
+        """Sends the letters that somebody asked for: at once after they did, and again where it failed. Needs no lease."""
+        return self._send_letters()
+
+    def send_notices(self, *, for_s: float | None = None, done: Callable[[], None] = lambda: None) -> None:
+        """Sends the notices that are due, for `for_s` seconds at most. As the only one that mails to many, since a relay's rate is
+        for all of them. Where they cannot be sent, that is logged, and they are tried again: other work goes on."""
+        try:
+            error = self._send_letters(notices=True, for_s=for_s, done=done).error
+        except (ConfigError, RenderError) as fault:
+            error = str(fault)
+        if error:
+            log.error("notices: %s", error)
+
+    def send_notices_alone(self) -> None:
+        """The same under the lease, if any is due; left to whoever holds that."""
+        if self.letter_is_due(notices=True):
+            with suppress(LeaseHeld), self.alone():
+                self.send_notices(done=self.renew_in_time)
+
+    def letter_is_due(self, *, notices: bool = False) -> bool:
+        """Is there a letter to send now, or with `notices` one of these?"""
+        due = self.store.next_letter(notices=notices)
+        return due is not None and due <= self.clock()
+
+    def _send_letters(
+        self,
+        *,
+        notices: bool = False,
+        for_s: float | None = None,
+        done: Callable[[], None] = lambda: None,
+    ) -> LettersReport:
+        from digest.choices import heard_since
         from digest.pipeline.letters import LettersReport, send_letters
 
-        due = self.store.next_letter()
-        if due is None or due > self.clock():
+        if not self.letter_is_due(notices=notices):
             return LettersReport()
+        mail = self.config.mail
         return send_letters(
             self.store,
             self._open_transport(),
@@ -348,13 +386,11 @@ class Post:
             holder=self._holder,
             clock=self.clock,
             stop=self.stop,
-            per_second=self.config.mail.smtp.per_second if self.config.mail.transport == "smtp" else 0.0,
+            heard_since=partial(heard_since, site_timezone=self.config.site.timezone) if notices else None,
+            per_second=mail.smtp.per_second if mail.transport == "smtp" else 0.0,
+            for_s=for_s,
+            done=done,
         )
-
-    def send_letters_too(self) -> None:
-        """The same beside other work, which goes on where letters cannot be sent: they are tried again."""
-        if error := self.send_letters().error:
-            log.error("letters: %s", error)
 
     def _letter_composer(self) -> Callable[[Letter], Message]:
         from digest.mail.letters import letter as compose_letter
@@ -366,7 +402,7 @@ class Post:
             self.config,
             self.renderer,
             self.tokens,
-            lambda digest, day: said_by_sources(self.store, self.config, digest, day),
+            lambda digest, day, days: said_by_sources(self.store, self.config, digest, day, days=days),
             sign=sign,
         )
 

@@ -18,19 +18,21 @@ def notices(
     config: Config,
     renderer: Renderer,
     tokens: Tokens,
-    said: Callable[[str, date], Sequence[Said]],
+    said: Callable[[str, date, int], Sequence[Said]],
     *,
     sign: Callable[[bytes], bytes] | None = None,
 ) -> Callable[[Letter], Message]:
     """What makes the message of a letter of kind "notice"; it raises MailError, permanent, for one of a digest that is gone.
 
-    `said` gives what the sources of a digest said on a day.
+    `said` gives what the sources of a digest said in so many days up to one.
     """
     run = Composer(config, renderer, tokens, _no_edition)
 
     @lru_cache(KEPT_EDITIONS)
     def composed(digest: str, day: date, weekly: bool, text_only: bool) -> Composed:
-        return run.notice(digest, day, said(digest, day), weekly=weekly, text_only=text_only)
+        return run.notice(
+            digest, day, said(digest, day, 7 if weekly else 1), weekly=weekly, text_only=text_only
+        )
 
     def message(letter: Letter) -> Message:
         if letter.day is None or all(digest.name != letter.digest for digest in config.digest):

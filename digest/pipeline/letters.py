@@ -1,6 +1,6 @@
 """Letters go out: the question whether an address wants to subscribe, the link to their choices for who does already, and notices.
 
-They do not wait for a run and its lease: somebody sits before the page that promised them.
+The first two do not wait for a run and its lease: somebody sits before the page that promised them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from digest.errors import MailError
-from digest.model import Letter, Message
+from digest.model import Letter, Message, Preferences
 from digest.pipeline.pace import Pace
+from digest.store.letters import LETTER_HELD
 
 if TYPE_CHECKING:
     from digest.smtp import Transport
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 RETRY_FIRST = timedelta(minutes=5)
 RETRY_LAST = timedelta(hours=2)
 BATCH = 20
+
+
+# Of a reader, and the moment of a notice to them: an edition from then on makes it needless.
+HeardSince = Callable[[Preferences, datetime], datetime]
 
 
 class LettersReport(Struct, frozen=True, kw_only=True):
@@ -51,62 +56,82 @@ def send_letters(
     holder: str,
     clock: Callable[[], datetime],
     stop: threading.Event | None = None,
+    heard_since: HeardSince | None = None,
     per_second: float = 0.0,
+    for_s: float | None = None,
+    done: Callable[[], None] = lambda: None,
 ) -> LettersReport:
-    """Sends every letter that waits and is due, `per_second` at most (0: no limit). At most one process sends a letter: it is
-    claimed first.
+    """Sends every letter that waits and is due: those that somebody asked for, or with `heard_since` (Store.claim_notices) notices
+    instead. At most one process sends a letter: it is claimed first. `per_second` at most (0: no limit), and none is begun after
+    `for_s` seconds; `done` is called after each.
 
     A server that cannot be used ends the call, and so do `stop` and any fault; what was claimed is queued again then. A letter that
     cannot be composed, since its address is none or its digest gone, is rejected, and keeps no other from going.
     """
     stop, pace = stop or threading.Event(), Pace(per_second)
-    # What is claimed is left to others after ten minutes, and asked for its reader no more.
     batch = min(BATCH, 1 + int(per_second)) if per_second else BATCH
+    end = clock() + timedelta(seconds=for_s) if for_s is not None else None
     counts = {"accepted": 0, "deferred": 0, "rejected": 0}
     claimed: list[Letter] = []
     transport, error = None, None
     try:
-        while not stop.is_set() and (claimed := store.claim_letters(now=clock(), holder=holder, limit=batch)):
-            transport = transport or open_transport()
-            while claimed and not stop.wait(pace.delay()):
-                pace.take()
-                letter = claimed[0]
-                message = _composed(letter, compose)
-                status = _send(store, transport, message, letter, clock()) if message else "rejected"
-                if message is None:
-                    store.record_letter(letter.id, "rejected", now=clock())
-                counts[status] += 1
-                del claimed[0]
-            if claimed:
+        while not stop.is_set() and (end is None or clock() < end):
+            at = clock()
+            claimed = _claim(store, at, holder, batch, heard_since)
+            if not claimed:
                 break
+            transport = transport or open_transport()
+            while claimed and clock() - at < LETTER_HELD / 2 and not stop.wait(pace.delay()):
+                pace.take()
+                counts[_send(store, transport, compose, claimed[0], clock)] += 1
+                del claimed[0]
+                done()
+            _give_back(store, claimed, lambda letter: clock(), clock)
+            claimed = []
     except MailError as fault:
         error = str(fault)
         counts["deferred"] += len(claimed)
     finally:
-        for letter in claimed:
-            again = clock() if stop.is_set() else retry_at(clock(), letter.attempt)
-            store.record_letter(letter.id, "queued", retry_at=again, now=clock())
+        _give_back(store, claimed, lambda letter: retry_at(clock(), letter.attempt), clock)
         if transport is not None:
             transport.close()
     return LettersReport(**counts, error=error)
 
 
-def _composed(letter: Letter, compose: Callable[[Letter], Message]) -> Message | None:
-    """None for a letter to what no server takes as an address, and for a notice of a digest that is gone."""
+def _claim(
+    store: Store, now: datetime, holder: str, limit: int, heard_since: HeardSince | None
+) -> list[Letter]:
+    if heard_since is None:
+        return store.claim_letters(now=now, holder=holder, limit=limit)
+    return store.claim_notices(now=now, holder=holder, limit=limit, heard_since=heard_since)
+
+
+def _give_back(
+    store: Store, letters: list[Letter], again: Callable[[Letter], datetime], clock: Callable[[], datetime]
+) -> None:
+    for letter in letters:
+        store.record_letter(letter.id, "queued", retry_at=again(letter), now=clock())
+
+
+def _send(
+    store: Store,
+    transport: Transport,
+    compose: Callable[[Letter], Message],
+    letter: Letter,
+    clock: Callable[[], datetime],
+) -> str:
     try:
-        return compose(letter)
+        message = compose(letter)
     except MailError:
-        what = "its digest is gone" if letter.kind == "notice" else "its address is none"
-        log.warning("letter %d: %s, and the letter is given up", letter.id, what)
-        return None
-
-
-def _send(store: Store, transport: Transport, message: Message, letter: Letter, now: datetime) -> str:
+        log.warning("letter %d: its address is none, or its digest is gone; it is given up", letter.id)
+        store.record_letter(letter.id, "rejected", now=clock())
+        return "rejected"
     receipt = transport.send(letter.subscriber.address, message, message_id=letter.message_id)
     log.debug("letter %d: %s %s", letter.id, receipt.status, receipt.reply_code)
+    now = clock()
     if receipt.status == "deferred":
         store.record_letter(letter.id, "queued", retry_at=retry_at(now, letter.attempt), now=now)
         return "deferred"
-    done = "accepted" if receipt.status == "accepted" else "rejected"
-    store.record_letter(letter.id, "accepted" if done == "accepted" else "rejected", now=now)
+    done: Literal["accepted", "rejected"] = "accepted" if receipt.status == "accepted" else "rejected"
+    store.record_letter(letter.id, done, now=now)
     return done

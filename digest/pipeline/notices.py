@@ -18,29 +18,32 @@ from digest.addresses import ascii_address
 from digest.choices import next_due
 from digest.config import Config, DigestConfig
 from digest.cron import cron, due_times
-from digest.model import FAILED_OUTCOMES, Preferences, RunReport, Said
+from digest.model import FAILED_OUTCOMES, Preferences, RunReport, Said, SourceReport
 from digest.outcomes import said_to_readers
 
 if TYPE_CHECKING:
     from digest.store import Store
 
+MOST = 50  # lines about sources; those that say the same share one
 _report = msgspec.json.Decoder(RunReport).decode
 
 
 def queue_notices(digest: DigestConfig, config: Config, store: Store, *, day: date, now: datetime) -> int:
-    """Queues the notices of a digest that has no edition of `day` after today's run for it; how many are new.
+    """Queues the notices of a digest that has no edition of `day` after a run for it; how many are new.
 
-    None for a day that is over, and none while another run of the same day is to come by its cron line.
+    None while another run of the same day is to come by its cron line.
     """
-    if day != now.astimezone(config.site.zone).date() or store.next_part(digest.name, day) > 1:
+    if store.next_part(digest.name, day) > 1 or not store.has_wishers():
         return 0
-    if not store.has_wishers() or _comes_again(digest, config, now):
+    if _comes_again(digest, config, day, now):
         return 0
     domain = parseaddr(config.mail.from_)[1].rpartition("@")[2]
 
     @cache
-    def due(preferences: Preferences) -> datetime:
-        return next_due(preferences, now, site_timezone=config.site.timezone)
+    def due(preferences: Preferences) -> datetime | None:
+        at = next_due(preferences, now, site_timezone=config.site.timezone)
+        is_theirs = preferences.frequency == "weekly" or preferences.hour is not None or at == now
+        return at if is_theirs else None  # on a day that is none of theirs nobody misses a mail
 
     def message_id(reader: int) -> str:
         token = hashlib.sha256(f"{config.site.url}\0{digest.name}\0{day}\0{reader}".encode()).hexdigest()[:24]
@@ -49,22 +52,33 @@ def queue_notices(digest: DigestConfig, config: Config, store: Store, *, day: da
     return store.queue_notices(digest.name, day, due=due, message_id=message_id, now=now)
 
 
-def _comes_again(digest: DigestConfig, config: Config, now: datetime) -> bool:
+def _comes_again(digest: DigestConfig, config: Config, day: date, now: datetime) -> bool:
     if not digest.schedule:
         return False
-    local = now.astimezone(config.site.zone)
-    midnight = datetime.combine(local.date() + timedelta(days=1), time(), config.site.zone)
-    later = due_times(cron(digest, config), now + timedelta(minutes=1), midnight - timedelta(seconds=1))
-    return next(later, None) is not None
+    midnight = datetime.combine(day + timedelta(days=1), time(), config.site.zone)
+    second = timedelta(seconds=1)
+    return next(due_times(cron(digest, config), now + second, midnight - second), None) is not None
 
 
-def said_by_sources(store: Store, config: Config, digest: str, day: date) -> tuple[Said, ...]:
-    """What the sources of a digest said in its last run of a day, those that failed first; () where no run has ended well."""
-    ended = [run for run in store.runs_of(digest, day) if run.status in ("done", "degraded")]
-    if not ended:
-        return ()
+def said_by_sources(
+    store: Store, config: Config, digest: str, day: date, *, days: int = 1
+) -> tuple[Said, ...]:
+    """What the sources of a digest said in its last run of a day, or of so many days up to that one, where a failure counts more
+    than what came later; those that failed first. () where no run has ended well."""
+    last: dict[str, SourceReport] = {}
+    for each in (day - timedelta(days=n) for n in reversed(range(days))):
+        ended = [run for run in store.runs_of(digest, each) if run.status in ("done", "degraded")]
+        for report in _report(ended[-1].report).sources if ended else ():
+            follows = any(follower.name == digest for follower in config.followers(report.name))
+            if follows and (report.outcome in FAILED_OUTCOMES or not _has_failed(last.get(report.name))):
+                last[report.name] = report
     names: defaultdict[tuple[bool, str], list[str]] = defaultdict(list)
-    for source in _report(ended[-1].report).sources:
-        if any(follower.name == digest for follower in config.followers(source.name)):
-            names[source.outcome not in FAILED_OUTCOMES, said_to_readers(source)].append(source.name)
-    return tuple(Said(names=tuple(names[key]), words=key[1]) for key in sorted(names, key=lambda key: key[0]))
+    for name, report in last.items():
+        names[not _has_failed(report), said_to_readers(report)].append(name)
+    found = [Said(names=tuple(names[key]), words=key[1]) for key in sorted(names, key=lambda key: key[0])]
+    more = tuple(name for said in found[MOST:] for name in said.names)
+    return (*found[:MOST], Said(names=more, words="other reasons")) if more else tuple(found)
+
+
+def _has_failed(report: SourceReport | None) -> bool:
+    return report is not None and report.outcome in FAILED_OUTCOMES

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from digest.choices import heard_since
 from digest.model import Letter, Preferences, Subscriber
 from digest.store.database import Database, Row, day, moment, stamp, whole
 from digest.store.numbers import next_id
@@ -15,6 +14,9 @@ from digest.store.subscribers import ON_THE_LIST, digests_of, preferences_of, su
 # The link in a letter ends after 48 hours. A letter is sent in seconds: one that was taken longer ago was left.
 LETTER_LIFE = timedelta(hours=48)
 LETTER_HELD = timedelta(minutes=10)
+WAITS_MOST = timedelta(
+    days=30
+)  # an edition for a mail, which is to go out in a week and expires in some days
 _READERS = 500  # read at once
 # In the JSON of preferences. A quotation mark in a reader's own words is escaped there, so that none of them passes for this.
 _WISH = '%"empty":true%'
@@ -50,7 +52,7 @@ class Letters:
         digest: str,
         day: date,
         *,
-        due: Callable[[Preferences], datetime],
+        due: Callable[[Preferences], datetime | None],
         message_id: Callable[[int], str],
         now: datetime,
     ) -> int:
@@ -62,11 +64,14 @@ class Letters:
         count = 0
         with self._db.writing():
             for number, preferences in self._wishers(digest):
+                at = due(preferences)
+                if at is None:
+                    continue
                 facts = {
                     "subscriber_id": number,
                     "digest": digest,
                     "day": day.isoformat(),
-                    "due_at": stamp(due(preferences)),
+                    "due_at": stamp(at),
                     "now": stamp(now),
                 }
                 if self._db.run("renew_notice", **facts) or self._db.value(
@@ -78,6 +83,18 @@ class Letters:
                 )
                 count += 1
         return count
+
+    @whole
+    def reschedule_notices(self, number: int, due: Callable[[datetime], datetime], *, now: datetime) -> None:
+        """Moves the notices that wait for a subscriber to the hour that they chose: `due` of now."""
+        with self._db.writing():
+            self._db.run("move_notices", subscriber_id=number, due_at=stamp(due(now)), now=stamp(now))
+
+    def next_notice_of(self, number: int) -> datetime | None:
+        """When the next notice to a subscriber is due; None where none waits."""
+        with self._db.reading():
+            at = self._db.value("next_notice_of", subscriber_id=number)
+        return moment(at) if at else None
 
     def has_wishers(self) -> bool:
         """Is there a reader who wants to hear when there is nothing?"""
@@ -98,51 +115,63 @@ class Letters:
             rows = self._db.rows("letters_of", subscriber_id=number)
         return [(kind, digest, status, moment(at)) for kind, digest, status, at in rows]
 
-    @whole
     def claim_letters(self, *, now: datetime, holder: str, limit: int) -> list[Letter]:
-        """Up to `limit` letters to send now, marked as being sent by `holder`; also those that were taken ten minutes ago
-        and not finished.
+        """Up to `limit` letters that somebody asked for to send now, marked as being sent by `holder`; also those that were taken
+        ten minutes ago and not finished.
 
         The status of its subscriber is asked anew: who has answered by now needs no question, and who has left no link to
-        their choices and no notice, nor has who gets an edition after all. Such a letter expires, and one that is older than its
-        link is good for.
+        their choices. Such a letter expires, and one that is older than its link is good for.
         """
-        at = stamp(now)
+        return self._claim_all("due_letters", _is_wanted, now, holder, limit)
+
+    def claim_notices(
+        self,
+        *,
+        now: datetime,
+        holder: str,
+        limit: int,
+        heard_since: Callable[[Preferences, datetime], datetime],
+    ) -> list[Letter]:
+        """The same of notices, which expire for who has left, wants none any more, or gets an edition after all: one that waits, or
+        was due from the moment on that `heard_since` gives for that of the notice."""
+
+        def is_wanted(letter: Letter) -> bool:
+            reader, since = letter.subscriber, heard_since(letter.subscriber.preferences, letter.date)
+            return _wants_notice(reader, letter.digest) and not self._db.value(
+                "hears_of_edition",
+                subscriber_id=reader.id,
+                digest=letter.digest,
+                since=stamp(since),
+                oldest=(since - WAITS_MOST).date().isoformat(),
+            )
+
+        return self._claim_all("due_notices", is_wanted, now, holder, limit)
+
+    def _claim_all(
+        self, query: str, is_wanted: Callable[[Letter], bool], now: datetime, holder: str, limit: int
+    ) -> list[Letter]:
         claimed: list[Letter] = []
-        with self._db.writing():
-            while len(claimed) < limit:
-                found = self._due_letters(at, stamp(now - LETTER_HELD), limit - len(claimed))
-                good = [
-                    letter for letter in found if now - letter.date <= LETTER_LIFE and self._is_wanted(letter)
-                ]
-                old = [{"id": letter.id, "now": at} for letter in found if letter not in good]
-                self._db.many("expire_letter", old)
-                self._db.many(
-                    "start_letter", [{"id": letter.id, "holder": holder, "now": at} for letter in good]
-                )
-                claimed += good
-                if not old:
-                    break
+        while len(claimed) < limit:
+            # Of many that nobody wants any more: others write in between.
+            good, expired = self._claim_some(query, is_wanted, now, holder, limit - len(claimed))
+            claimed += good
+            if not expired:
+                break
         return claimed
 
-    def _due_letters(self, now: str, abandoned: str, limit: int) -> list[Letter]:
-        rows = self._db.rows("due_letters", now=now, abandoned=abandoned, limit=limit)
-        if len(rows) < limit:
-            rows += self._db.rows("due_notices", now=now, abandoned=abandoned, limit=limit - len(rows))
-        return [_letter_of(row) for row in rows]
-
-    def _is_wanted(self, letter: Letter) -> bool:
-        reader = letter.subscriber
-        if letter.kind == "confirm":
-            return reader.status == "pending"
-        if letter.kind == "known":
-            return reader.status in ON_THE_LIST
-        return _wants_notice(reader, letter.digest) and not self._db.value(
-            "hears_of_edition",
-            subscriber_id=reader.id,
-            digest=letter.digest,
-            since=stamp(heard_since(reader.preferences, letter.date)),
-        )
+    @whole
+    def _claim_some(
+        self, query: str, is_wanted: Callable[[Letter], bool], now: datetime, holder: str, limit: int
+    ) -> tuple[list[Letter], bool]:
+        at = stamp(now)
+        with self._db.writing():
+            rows = self._db.rows(query, now=at, abandoned=stamp(now - LETTER_HELD), limit=limit)
+            found = [_letter_of(row) for row in rows]
+            good = [letter for letter in found if now - letter.date <= LETTER_LIFE and is_wanted(letter)]
+            old = [{"id": letter.id, "now": at} for letter in found if letter not in good]
+            self._db.many("expire_letter", old)
+            self._db.many("start_letter", [{"id": letter.id, "holder": holder, "now": at} for letter in good])
+        return good, bool(old)
 
     @whole
     def record_letter(
@@ -166,11 +195,11 @@ class Letters:
                     now=stamp(now),
                 )
 
-    def next_letter(self) -> datetime | None:
-        """When there is a letter to send next; None where none waits. One in a process's hand counts from when it would be
-        taken for left."""
+    def next_letter(self, *, notices: bool = False) -> datetime | None:
+        """When there is a letter to send next, with `notices` one of these; None where none waits. One in a process's hand counts
+        from when it would be taken for left."""
         with self._db.reading():
-            waits, held = self._db.one("next_letters") or (None, None)
+            waits, held = self._db.one("next_notices" if notices else "next_letters") or (None, None)
         moments = [moment(waits)] if waits else []
         # A microsecond later, since it is left for longer than LETTER_HELD then.
         moments += [moment(held) + LETTER_HELD + timedelta(microseconds=1)] if held else []
@@ -189,6 +218,12 @@ def _letter_of(row: Row) -> Letter:
         digest=digest,
         day=day(listed_on),
     )
+
+
+def _is_wanted(letter: Letter) -> bool:
+    if letter.kind == "confirm":
+        return letter.subscriber.status == "pending"
+    return letter.subscriber.status in ON_THE_LIST
 
 
 def _wants_notice(reader: Subscriber, digest: str) -> bool:

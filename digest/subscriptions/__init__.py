@@ -218,6 +218,7 @@ class Subscriptions:
             )
             if changed:
                 self._store.reschedule(number, due, now=now)
+                self._store.reschedule_notices(number, due, now=now)
         return self._changed(link.subscriber, changed)
 
     def flows(self, today: date) -> dict[str, list[Flow]]:
@@ -243,6 +244,8 @@ class Subscriptions:
         if reader.status != "confirmed":
             return None
         moments = [self._store.next_due_of(reader.id), next_mail(reader, self._config, now)]
+        if reader.preferences.empty:
+            moments.append(self._store.next_notice_of(reader.id))
         first = min((moment for moment in moments if moment), default=None)
         zone = self._config.site.timezone
         return first and in_zone(reader.preferences, max(first, now), site_timezone=zone)

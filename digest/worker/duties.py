@@ -31,6 +31,7 @@ _BEAT_S = 3.0
 _LEAD_S = 5.0
 _SWEEP_S = 30.0
 _LETTERS_S = 20.0
+_NOTICES_S = 15.0  # then letters that somebody waits for are looked for again
 _MAILBOX_S = 300.0
 _WATCH_S = 300.0
 _FORGET_S = 3600.0
@@ -208,10 +209,11 @@ class Duties:
             log.info("%d spans of mails that no job carried are due", count)
 
     def letters(self) -> None:
-        """Sends the letters that wait: confirmations above all."""
+        """Sends the letters that wait: confirmations above all, and some notices."""
         report = self._app.send_letters()
         if report.error:
             log.error("mail: %s", report.error)
+        self._app.send_notices(for_s=_NOTICES_S)
 
     def mailbox(self) -> None:
         """Takes the reports of failed mail, and requests to leave, that have come."""

@@ -17,23 +17,24 @@ ORDER BY id
 LIMIT :limit;
 
 -- name: renew_notice(subscriber_id, digest, day, due_at, now)!
--- One that waits for its moment says what the last day was like.
+-- One that waits for its moment says what the last day was like; one whose moment has come is about its own.
 UPDATE letters SET day = :day, date = :due_at, retry_at = :due_at, changed_at = :now
-WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND digest = :digest AND status = 'queued' AND attempt = 0;
+WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND digest = :digest AND status = 'queued' AND attempt = 0
+  AND retry_at > :now;
 
 -- name: has_notice(subscriber_id, digest, day)$
 SELECT COUNT(*) FROM letters
-WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND digest = :digest AND (day = :day OR status IN ('queued', 'sending'));
+WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND digest = :digest AND day = :day;
 
 -- name: queue_notice(id, subscriber_id, digest, day, message_id, due_at, now)*!
 INSERT INTO letters (id, subscriber_id, kind, status, message_id, date, attempt, holder, retry_at, changed_at, digest, day)
 VALUES (:id, :subscriber_id, 'notice', 'queued', :message_id, :due_at, 0, '', :due_at, :now, :digest, :day);
 
--- name: hears_of_edition(subscriber_id, digest, since)$
--- An edition is on its way to a reader, or was due after this moment.
-SELECT COUNT(*) FROM deliveries d JOIN editions e ON e.id = d.edition_id
-WHERE d.subscriber_id = :subscriber_id AND e.digest = :digest
-  AND (d.status IN ('queued', 'sending', 'deferred') OR d.due_at > :since);
+-- name: hears_of_edition(subscriber_id, digest, since, oldest)$
+-- An edition is on its way to a reader, or was due from this moment on.
+SELECT COUNT(*) FROM editions e JOIN deliveries d ON d.edition_id = e.id
+WHERE d.subscriber_id = :subscriber_id AND e.digest = :digest AND e.date >= :oldest
+  AND (d.status IN ('queued', 'sending', 'deferred') OR d.due_at >= :since);
 
 -- name: letters_of(subscriber_id)
 SELECT kind, digest, status, date FROM letters WHERE subscriber_id = :subscriber_id ORDER BY id;
@@ -76,4 +77,16 @@ WHERE id = :id AND status = 'sending';
 -- When one that waits is due, and when the oldest that is in a process's hand was taken.
 SELECT MIN(CASE WHEN status = 'queued' THEN retry_at END), MIN(CASE WHEN status = 'sending' THEN changed_at END)
 FROM letters
-WHERE status IN ('queued', 'sending');
+WHERE status IN ('queued', 'sending') AND kind <> 'notice';
+
+-- name: next_notices()^
+SELECT MIN(CASE WHEN status = 'queued' THEN retry_at END), MIN(CASE WHEN status = 'sending' THEN changed_at END)
+FROM letters
+WHERE status IN ('queued', 'sending') AND kind = 'notice';
+
+-- name: next_notice_of(subscriber_id)$
+SELECT MIN(retry_at) FROM letters WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND status = 'queued';
+
+-- name: move_notices(subscriber_id, due_at, now)!
+UPDATE letters SET date = :due_at, retry_at = :due_at, changed_at = :now
+WHERE subscriber_id = :subscriber_id AND kind = 'notice' AND status = 'queued' AND attempt = 0 AND retry_at > :now;
