@@ -40,18 +40,22 @@ class Mark:
 
 class Frame(NamedTuple):
     """A page in pieces: bytes that all pages share, names of variables, and names of blocks (with a colon) that are rendered for
-    each page, in a context that has `given`, what the template defines at its top."""
+    each page, in a context that has `known`, Jinja's names and the variables that pages share, and `given`, what the template
+    defines at its top."""
 
     template: Template
     pieces: tuple[bytes | str, ...]
     blocks: Mapping[str, list[Block]]
+    known: Mapping[str, Any]
     given: Mapping[str, Any]
 
-    def filled(self, variables: Mapping[str, object]) -> list[bytes | str]:
-        """The pieces of the page with these variables."""
+    def filled(self, own: Mapping[str, object]) -> list[bytes | str]:
+        """The pieces of the page with these variables of its own."""
         from markupsafe import escape
 
-        context = self.template.new_context(dict(variables))
+        environment, name = self.template.environment, self.template.name
+        # As Template.new_context does it, which would walk through Jinja's names for each page.
+        context = environment.context_class(environment, {**self.known, **own}, name, {})
         context.vars.update(self.given)
         context.blocks = dict(self.blocks)
         page: list[bytes | str] = []
@@ -59,9 +63,9 @@ class Frame(NamedTuple):
             if isinstance(piece, bytes):
                 page.append(piece)
             elif piece.startswith(":"):
-                page += self.blocks[piece[1:]][0](context)
+                page.append("".join(self.blocks[piece[1:]][0](context)))
             else:
-                page.append(escape(variables[piece]))
+                page.append(escape(own[piece]))
         return page
 
 
@@ -96,7 +100,8 @@ def frame_of(
     pieces = [
         piece if n % 2 else piece.encode() for n, piece in enumerate(_MARK.split(text)) if n % 2 or piece
     ]
-    return Frame(template, tuple(pieces), blocks, dict(context.vars))
+    known = {**template.globals, **shared}
+    return Frame(template, tuple(pieces), blocks, known, dict(context.vars))
 
 
 def _tried(name: str, block: Block, faults: tuple[type[Exception], ...]) -> Block:

@@ -100,11 +100,11 @@ class Renderer:
                 with self._explaining(template):
                     found = self._environment.get_template(template)
                 frames[own] = frame_of(found, shared, own, folder=self.folders[-1], faults=_faults())
-            frame, whole = frames[own], {**shared, **variables}
+            frame = frames[own]
             if frame is None:
-                return self.render(template, **whole).encode()
+                return self.render(template, **{**shared, **variables}).encode()
             with self._explaining(template):
-                pieces = frame.filled(whole)
+                pieces = frame.filled(variables)
             return b"".join([piece if isinstance(piece, bytes) else piece.encode() for piece in pieces])
 
         return page
