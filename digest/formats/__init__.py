@@ -13,9 +13,10 @@ from msgspec import Struct, field
 
 from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
 from digest.labels import FOLDERS, record_path
-from digest.model import Edition, EditionHead, EditionTitles, Entry, Hit, Page, PaperRecord, Place
+from digest.model import Edition, EditionHead, EditionTitles, Entry, Hit, Page, Paper, PaperRecord, Place
 
 if TYPE_CHECKING:
+    from digest.formats.citations import Citation
     from digest.formats.items import Item
     from digest.render import EditionView, PaperView, Renderer
 
@@ -164,6 +165,11 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         from digest.formats.items import make_edition_items
 
         return make_edition_items(self)
+
+    @cached_property
+    def citations(self) -> dict[str, tuple[Paper, str, Citation]]:
+        """What was cited in this part, by key: paper, page and citation (citations.cited)."""
+        return {}
 
     def item(self, shown: Shown) -> Item:
         """The item of an entry, built once for all feeds that have it."""

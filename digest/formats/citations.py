@@ -58,6 +58,16 @@ class Citation(Struct, frozen=True, kw_only=True, dict=True):
         """The authors as lists of references sort them."""
         return tuple(name.sorted for name in self.authors)
 
+    @cached_property
+    def bibtex(self) -> str:
+        """The fields of its BibTeX entry but for the abstract."""
+        return _bibtex_fields(self)
+
+    @cached_property
+    def ris(self) -> str:
+        """The lines of its RIS record before the abstract."""
+        return "".join(f"{tag}  - {value}\r\n" for tag, value in _ris(self))
+
     @property
     def date(self) -> str:
         """ "2026/11/19", "2026/11", "2026" or ""."""
@@ -96,6 +106,14 @@ def citation_of(paper: Paper, page: str) -> Citation:
     )
 
 
+def cited(publication: Publication, paper: Paper, page: str) -> Citation:
+    """The same, made once for the files of a paper's edition and its own."""
+    known = publication.citations.get(paper.key)
+    if known is None or known[:2] != (paper, page):
+        known = publication.citations[paper.key] = (paper, page, citation_of(paper, page))
+    return known[2]
+
+
 def _day_of(published: str | None, arxiv: str) -> tuple[int, int, int]:
     """Year, month and day of publication; of a paper that says none, what its arXiv id says: year and month."""
     try:
@@ -113,16 +131,17 @@ def _day_of(published: str | None, arxiv: str) -> tuple[int, int, int]:
 _BETWEEN_WORDS = re.compile(r"[\s–—-]+")
 _NO_ASCII = re.compile(r"[^a-z0-9]+")
 # Of titles, and said in no key.
-_SMALL_WORDS = re.compile(
-    "a|an|and|are|as|at|by|do|does|for|from|how|in|is|of|on|or|the|to|what|when|why|with"
-)
+_SMALL_WORDS = frozenset(
+    ["a", "an", "and", "are", "as", "at", "by", "do", "does", "for", "from", "how", "in", "is", "of", "on", "or", "the", "to",
+     "what", "when", "why", "with"]
+)  # fmt: skip
 
 
 def _key_of(authors: Sequence[Name], year: int, title: str, key: str) -> str:
     """ "okonjo-2026-slow": the first author, the year, the first word of the title that says something."""
     first = authors[0] if authors else Name()
     words = (word for word in map(_ascii, _BETWEEN_WORDS.split(title[:200])) if word)
-    word = next((word for word in words if not _SMALL_WORDS.fullmatch(word)), "")
+    word = next((word for word in words if word not in _SMALL_WORDS), "")
     parts = (_ascii(first.family or first.literal)[:30], f"{year}" if year else "", word[:30])
     return "-".join(filter(None, parts)) if parts[0] or parts[2] else _ascii(key)[:60] or "paper"
 
@@ -148,14 +167,14 @@ _KEPT_CAPITALS = re.compile(r"(?<![^\W_])(?!A\b)(?:[^\W_]+[A-Z][^\W_]*|[A-Z])(?!
 def bibtex(citations: Sequence[Citation]) -> str:
     """A .bib file: one entry for each, with keys of their own; two that would have the same get letters ("…b")."""
     return "\n".join(
-        f"{_fields(citation, key)}{_abstract(citation)}}}\n"
+        f"{_head(citation, key)}{citation.bibtex}{_abstract(citation)}}}\n"
         for citation, key in zip(citations, _keys(citations), strict=True)
     )
 
 
 def short_bibtex(citation: Citation) -> str:
     """The entry without the abstract."""
-    return f"{_fields(citation, citation.key)}}}\n"
+    return f"{_head(citation, citation.key)}{citation.bibtex}}}\n"
 
 
 def _keys(citations: Sequence[Citation]) -> list[str]:
@@ -175,8 +194,11 @@ def _letters(number: int) -> str:
     return (_letters(number // 26) if number >= 26 else "") + chr(ord("a") + number % 26)
 
 
-def _fields(citation: Citation, key: str) -> str:
-    """The entry but for its abstract and its end."""
+def _head(citation: Citation, key: str) -> str:
+    return f"@{'article' if citation.article else 'misc'}{{{key},\n"
+
+
+def _bibtex_fields(citation: Citation) -> str:
     eprint = citation.arxiv
     fields = {
         "author": " and ".join([*map(_tex_name, citation.authors), *(["others"] if citation.more else [])]),
@@ -189,12 +211,13 @@ def _fields(citation: Citation, key: str) -> str:
         "primaryClass": _verbatim(citation.category) if eprint else "",
         "url": _verbatim(citation.url),
     }
-    lines = [
-        f"  {name} = {value if name == 'month' else f'{{{value}}}'},\n"
-        for name, value in fields.items()
-        if value
-    ]
-    return f"@{'article' if citation.article else 'misc'}{{{key},\n{''.join(lines)}"
+    return "".join(
+        [
+            f"  {name} = {value if name == 'month' else f'{{{value}}}'},\n"
+            for name, value in fields.items()
+            if value
+        ]
+    )
 
 
 def _abstract(citation: Citation) -> str:
@@ -238,7 +261,11 @@ def _verbatim(text: str) -> str:
 
 def ris(citations: Sequence[Citation]) -> str:
     """A .ris file. Lines end in CRLF, as its specification wants; records are apart by an empty line."""
-    return "\r\n".join("".join(f"{tag}  - {value}\r\n" for tag, value in _ris(c)) for c in citations)
+    return "\r\n".join([f"{citation.ris}{_ris_end(citation)}" for citation in citations])
+
+
+def _ris_end(citation: Citation) -> str:
+    return f"AB  - {citation.abstract}\r\nER  - \r\n" if citation.abstract else "ER  - \r\n"
 
 
 def _ris(citation: Citation) -> Iterator[tuple[str, str]]:
@@ -253,10 +280,8 @@ def _ris(citation: Citation) -> Iterator[tuple[str, str]]:
         ("UR", (citation.url,)),
         ("L1", (citation.pdf,)),
         ("KW", citation.keywords),
-        ("AB", (citation.abstract,)),
     ):
         yield from ((tag, value) for value in values if value)
-    yield "ER", ""
 
 
 # ---------------------------------------------------------------- CSL-JSON
@@ -351,11 +376,13 @@ def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`YYYY/MM/DD/papers.bib` and `papers.ris` of each edition to be written, papers in the order of its page."""
     for edition in publication.editions:
         page = publication.url + edition.path
-        cited = [
-            citation_of(
-                entry.paper, publication.record_url(entry.paper.key) or f"{page}#{quote(entry.anchor)}"
+        found = [
+            cited(
+                publication,
+                entry.paper,
+                publication.record_url(entry.paper.key) or f"{page}#{quote(entry.anchor)}",
             )
             for entry in edition.entries
         ]
-        yield publication.page(f"{edition.path}papers.bib", bibtex(cited))
-        yield publication.page(f"{edition.path}papers.ris", ris(cited))
+        yield publication.page(f"{edition.path}papers.bib", bibtex(found))
+        yield publication.page(f"{edition.path}papers.ris", ris(found))

@@ -11,10 +11,12 @@ from digest.patterns import late
 from digest.render import clean
 
 # Written in small letters before a family name (BibTeX's "von" part, CSL's non-dropping particle).
-_PARTICLE = re.compile(
-    "af|al|auf|av|bin|bint|ibn|d'|dal?|dall[aeo]|das|de|degli|dei|del|dela|dell[aeo]|den|der|des|di|do|dos|du|el|i|la|las|les?|li|los?"
-    "|'t|te|ten|ter|to|und|v|van|vom|von|vor|y|ze?|zum?|zur|à"
-)
+_PARTICLES = frozenset(
+    ["af", "al", "auf", "av", "bin", "bint", "ibn", "d'", "da", "dal", "dalla", "dalle", "dallo", "das", "de", "degli",
+     "dei", "del", "dela", "della", "delle", "dello", "den", "der", "des", "di", "do", "dos", "du", "el", "i", "la", "las",
+     "le", "les", "li", "lo", "los", "'t", "te", "ten", "ter", "to", "und", "v", "van", "vom", "von", "vor", "y", "z", "ze",
+     "zu", "zum", "zur", "à"]
+)  # fmt: skip
 # Written with a capital, and a part of the family name all the same.
 _FIRST_OF_FAMILY = re.compile("Ó|Ní|Nic|Uí|Mac|St\\.?")
 _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV|VI{0,3}")
@@ -68,7 +70,7 @@ def _in_order(text: str, suffix: str) -> Name:
         (
             n
             for n, word in enumerate(words[1:-1], 1)
-            if _PARTICLE.fullmatch(word) or _FIRST_OF_FAMILY.fullmatch(word)
+            if word in _PARTICLES or _FIRST_OF_FAMILY.fullmatch(word)
         ),
         len(words) - 1,
     )
@@ -77,5 +79,5 @@ def _in_order(text: str, suffix: str) -> Name:
 
 def _divided(given: str, last: str, suffix: str) -> Name:
     words = last.split(" ")
-    count = next((n for n, word in enumerate(words[:-1]) if not _PARTICLE.fullmatch(word)), len(words) - 1)
+    count = next((n for n, word in enumerate(words[:-1]) if word not in _PARTICLES), len(words) - 1)
     return Name(given=given, particle=" ".join(words[:count]), family=" ".join(words[count:]), suffix=suffix)

@@ -61,7 +61,7 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for record, whole in _records(publication):
         path = record_path(record.key)
         address = publication.url + path
-        cited = cite.citation_of(record.paper, address)
+        cited = cite.cited(publication, record.paper, address)
         if whole:
             yield publication.page(f"{path}paper.bib", cite.bibtex([cited]))
             yield publication.page(f"{path}paper.ris", cite.ris([cited]))
