@@ -120,13 +120,13 @@ def put(db: Database, words: Mapping[int, Words]) -> None:
 
 
 def index(db: Database, words: Mapping[int, Words]) -> None:
-    """Indexes words that are kept already."""
-    db.many("insert_text", [_text(db, row, found) for row, found in words.items()])
+    """Indexes words that are kept already, by rising ids: SQLite writes and merges what it has so far wherever one is lower."""
+    db.many("insert_text", [_text(db, row, words[row]) for row in sorted(words)])
 
 
 def forget(db: Database, ids: Sequence[int]) -> None:
     found = stored(db, ids)
-    db.many("delete_text", [_text(db, row, words) for row, words in found.items()])
+    db.many("delete_text", [_text(db, row, found[row]) for row in sorted(found)])
     db.many("delete_words", [{"id": row} for row in found])
 
 
