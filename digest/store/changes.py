@@ -5,7 +5,6 @@ Noted in the transaction of the change itself, so that none is lost.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from digest.model import Announce, Paper
@@ -32,12 +31,11 @@ def note_changes(
     touch(db, [*reworded, *(number for pair in joins for number in pair)], reworded=True)
 
 
-def note_sightings(db: Database, source: str, seen: Sequence[Mapping[str, object]]) -> None:
+def note_sightings(
+    db: Database, source: str, shown: Mapping[Announce | None, Sequence[int]], seen_at: str
+) -> None:
     """To be called before the sightings are written: papers that this source shows for the first time, or announces otherwise."""
-    alike: defaultdict[tuple[Announce | None, str], list[int]] = defaultdict(list)
-    for fields in seen:
-        alike[fields["announce"], fields["seen_at"]].append(fields["paper_id"])  # type: ignore[index, arg-type]
-    for (announce, seen_at), ids in alike.items():
+    for announce, ids in shown.items():
         db.run("touch_first_sighted", ids=db.array(ids), source=source, announce=announce, seen_at=seen_at)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
+from msgspec.json import encode as encode_json
 from msgspec.structs import replace
 
 from digest import identity
-from digest.model import Paper, Sighting
+from digest.model import Announce, Paper, Sighting
 from digest.model import SightingStatus as Status
 from digest.store import fingerprints, known
 from digest.store.changes import note_changes, note_sightings
@@ -49,7 +51,9 @@ class Diff:
         self.quick: dict[int, tuple[str, ...]] = {}
         self.ladders: dict[int, tuple[str, ...]] = {}
         self.shown_keys: dict[int, str] = {}
-        self.seen: list[dict[str, object]] = []
+        self.announced: defaultdict[Announce | None, list[int]] = defaultdict(list)
+        self.sighted: set[int] = set()
+        self.seen: defaultdict[tuple[Status, Announce | None], dict[int, str | None]] = defaultdict(dict)
         self.told = Told()
         self.unchanged: dict[int, Unchanged] = {}
         self.titles: dict[int, str] = {}
@@ -393,22 +397,15 @@ class Diff:
     # --- writing
 
     def note(self, paper_id: int, paper: Paper, status: Status, key: str | None) -> None:
-        self.seen.append(
-            {
-                "paper_id": paper_id,
-                "source": self.source,
-                "listed_on": self.day,
-                "seen_at": self.stamp,
-                "status": status,
-                "matched_by": key,
-                "announce": paper.announce,
-            }
-        )
+        self.announced[paper.announce].append(paper_id)
+        if paper_id not in self.sighted:
+            self.sighted.add(paper_id)
+            self.seen[status, paper.announce][paper_id] = key
 
     def write(self) -> None:
         rows = {row.id: row for row in (*self.joined, *self.rows.values()) if row.dirty}
         note_changes(self.db, rows.values(), self.joins, self.stamp)
-        note_sightings(self.db, self.source, self.seen)
+        note_sightings(self.db, self.source, self.announced, self.stamp)
         self.db.many(
             "insert_paper",
             [_fields(row) | {"first_seen": self.stamp} for row in rows.values() if row.is_new],
@@ -418,10 +415,15 @@ class Diff:
         self.db.many(
             "remember_abstract", [_abstract_fields(row, abstract) for row, abstract in self.new_abstracts]
         )
-        self.db.many("insert_sighting", self.seen)
+        for (status, announce), seen in self.seen.items():
+            self.db.run(
+                "insert_sightings",
+                seen=encode_json(seen).decode(), source=self.source, listed_on=self.day, seen_at=self.stamp,
+                status=status, announce=announce,
+            )  # fmt: skip
         self.db.many("delete_offers", [{"paper_id": loser} for loser, _ in self.joins])
         self.db.many("join_paper", [{"id": loser, "winner": winner} for loser, winner in self.joins])
-        self.db.many("put_offer", self.offers.fields())
+        self.offers.write(self.db)
         fingerprints.remember(
             self.db,
             self.rows.values(),

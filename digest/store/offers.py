@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from digest.model import Announce, Stream
+from digest.store.database import Database, Row
 from digest.store.known import KnownPaper
 
 # In which stream a listing shows a paper. A listing that does not say shows it as new.
@@ -48,7 +53,7 @@ def lasting(stream: Stream) -> list[Stream]:
 
 
 class Offers:
-    """The offers of the papers at hand, and which of them were changed. Pure: the diff loads and writes them.
+    """The offers of the papers at hand, and which of them were changed. The diff loads them.
 
     `source`, `found_at` and `listed_on` are those of the listing at hand; `updates_for` the digests that list new versions.
     """
@@ -101,9 +106,9 @@ class Offers:
         self.all[paper_id, digest] = offer
         self.changed.add((paper_id, digest))
 
-    def fields(self) -> list[dict[str, object]]:
-        """What is to be written, as the query put_offer takes it."""
-        return [_fields(*place, self.all[place]) for place in sorted(self.changed)]
+    def write(self, db: Database) -> None:
+        """Writes those that were changed."""
+        put_offers(db, ((*place, *astuple(self.all[place])) for place in sorted(self.changed)))
 
     def _first(self, row: KnownPaper, digest: str, stream: Stream, withheld: Offer | None) -> None:
         """The digest was never offered the paper, or only met a new version of it while it lists none."""
@@ -135,16 +140,11 @@ class Offers:
         return Offer(state, change, row.revision, self._source, self._found_at, self._listed_on)
 
 
-def _fields(paper_id: int, digest: str, offer: Offer) -> dict[str, object]:
-    return {
-        "paper_id": paper_id,
-        "digest": digest,
-        "state": offer.state,
-        "change": offer.change,
-        "revision": offer.revision,
-        "source": offer.source,
-        "found_at": offer.found_at,
-        "listed_on": offer.listed_on,
-        "reason": offer.reason,
-        "edition_id": offer.edition_id,
-    }
+def put_offers(db: Database, rows: Iterable[Row]) -> None:
+    """Writes rows of `offers`, a statement for all that differ in the paper alone."""
+    alike: defaultdict[Row, list[int]] = defaultdict(list)
+    for paper_id, *said in rows:
+        alike[tuple(said)].append(paper_id)
+    names = ("digest", *Offer.__struct_fields__)
+    for offer, ids in alike.items():
+        db.run("put_offers", ids=db.array(ids), **dict(zip(names, offer, strict=True)))

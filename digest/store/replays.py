@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from digest.store.database import Database, stamp
+from digest.store.offers import put_offers
 
 _PAPER = ("id", "joined_to", "version", "announced_on", "debuted", "revision", "first_seen", "key", "content")
 _EDITION = ("id", "digest", "date", "part", "number", "papers", "issued_at", "snapshot")
 _CORRECTION = ("id", "made_at", "relation", "left_key", "right_key")
-_OFFER = (
-    *("paper_id", "digest", "state", "change", "revision"),
-    *("source", "found_at", "listed_on", "reason", "edition_id"),
-)
 
 
 class Replays:
@@ -41,9 +38,7 @@ class Replays:
             editions = [
                 dict(zip(_EDITION, row, strict=True)) for row in self._db.rows("editions_before", moment=then)
             ]
-            offers = [
-                dict(zip(_OFFER, row, strict=True)) for row in self._db.rows("offers_before", moment=then)
-            ]
+            offers = self._db.rows("offers_before", moment=then)
         db = fresh._db
         with db.writing():
             if authority is not None:
@@ -65,7 +60,7 @@ class Replays:
                 ],
             )
             db.many("insert_edition", editions)
-            db.many("put_offer", offers)
+            put_offers(db, offers)
 
     def copy_corrections(self, moment: datetime, fresh: Replays) -> None:
         """Puts into `fresh` what had been said by hand of papers before a moment, in place of what it knows of that."""

@@ -32,18 +32,6 @@ WHERE p.id = :paper_id OR p.joined_to = :paper_id;
 INSERT INTO abstracts (paper_id, fingerprint, abstract) VALUES (:paper_id, :fingerprint, :abstract)
 ON CONFLICT (paper_id, fingerprint) DO NOTHING;
 
--- name: insert_sighting(paper_id, source, listed_on, seen_at, status, matched_by, announce)*!
-INSERT INTO sightings (paper_id, source, listed_on, seen_at, status, matched_by, announce)
-VALUES (:paper_id, :source, :listed_on, :seen_at, :status, :matched_by, :announce)
-ON CONFLICT (paper_id, source, listed_on) DO NOTHING;
-
--- name: put_offer(paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)*!
-INSERT INTO offers (paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)
-VALUES (:paper_id, :digest, :state, :change, :revision, :source, :found_at, :listed_on, :reason, :edition_id)
-ON CONFLICT (paper_id, digest) DO UPDATE SET
-    state = excluded.state, change = excluded.change, revision = excluded.revision, source = excluded.source,
-    found_at = excluded.found_at, listed_on = excluded.listed_on, reason = excluded.reason, edition_id = excluded.edition_id;
-
 -- name: delete_offers(paper_id)*!
 DELETE FROM offers WHERE paper_id = :paper_id;
 

@@ -27,6 +27,23 @@ SELECT paper_id, digest, state, change, revision, source, found_at, listed_on, r
 FROM offers
 WHERE paper_id = ANY (CAST(:ids AS integer[]));
 
+-- name: insert_sightings(seen, source, listed_on, seen_at, status, announce)!
+-- `seen` is a JSON object: the key that led to each paper (null for none) by the number of the paper.
+INSERT INTO sightings (paper_id, source, listed_on, seen_at, status, matched_by, announce)
+SELECT CAST(asked.key AS integer), :source, :listed_on, :seen_at, :status, asked.value, CAST(:announce AS text)
+FROM json_each_text(CAST(:seen AS json)) AS asked
+ON CONFLICT (paper_id, source, listed_on) DO NOTHING;
+
+-- name: put_offers(ids, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)!
+-- Those that say the same of many papers.
+INSERT INTO offers (paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)
+SELECT asked.id, :digest, :state, :change, CAST(:revision AS integer), :source, :found_at, :listed_on, :reason,
+       CAST(:edition_id AS integer)
+FROM unnest(CAST(:ids AS integer[])) AS asked (id)
+ON CONFLICT (paper_id, digest) DO UPDATE SET
+    state = excluded.state, change = excluded.change, revision = excluded.revision, source = excluded.source,
+    found_at = excluded.found_at, listed_on = excluded.listed_on, reason = excluded.reason, edition_id = excluded.edition_id;
+
 -- name: found_by_key(keys)
 -- What was found elsewhere of the papers that these keys lead to, or of one that was joined with them, and which paper that is.
 SELECT k.key, COALESCE(p.joined_to, p.id), l.found

@@ -25,6 +25,22 @@ FROM json_each(:ids) AS asked CROSS JOIN papers p ON p.id = asked.value;
 SELECT o.paper_id, o.digest, o.state, o.change, o.revision, o.source, o.found_at, o.listed_on, o.reason, o.edition_id
 FROM json_each(:ids) AS asked CROSS JOIN offers o ON o.paper_id = asked.value;
 
+-- name: insert_sightings(seen, source, listed_on, seen_at, status, announce)!
+-- `seen` is a JSON object: the key that led to each paper (null for none) by the number of the paper.
+INSERT INTO sightings (paper_id, source, listed_on, seen_at, status, matched_by, announce)
+SELECT CAST(asked.key AS INTEGER), :source, :listed_on, :seen_at, :status, asked.value, :announce
+FROM json_each(:seen) AS asked WHERE true
+ON CONFLICT (paper_id, source, listed_on) DO NOTHING;
+
+-- name: put_offers(ids, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)!
+-- Those that say the same of many papers. In a statement for each, the lists of the table's CHECKs are built anew each time.
+INSERT INTO offers (paper_id, digest, state, change, revision, source, found_at, listed_on, reason, edition_id)
+SELECT value, :digest, :state, :change, :revision, :source, :found_at, :listed_on, :reason, :edition_id
+FROM json_each(:ids) WHERE true
+ON CONFLICT (paper_id, digest) DO UPDATE SET
+    state = excluded.state, change = excluded.change, revision = excluded.revision, source = excluded.source,
+    found_at = excluded.found_at, listed_on = excluded.listed_on, reason = excluded.reason, edition_id = excluded.edition_id;
+
 -- name: found_by_key(keys)
 -- What was found elsewhere of the papers that these keys lead to, or of one that was joined with them, and which paper that is.
 SELECT k.key, COALESCE(p.joined_to, p.id), l.found
