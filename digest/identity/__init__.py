@@ -116,7 +116,8 @@ _ASCII_WORD = late(r"[a-z0-9]+")
 # In half the time of one with +: its first letter is searched for.
 _NOT_ASCII = late(r"[^\x00-\x7f][^\x00-\x7f]*")
 _ASCII = bytes(range(128))
-_NO_ASCII_WORD = bytes(byte for byte in _ASCII if chr(byte) not in "0123456789abcdefghijklmnopqrstuvwxyz")
+_NO_ASCII_WORD = bytes(byte for byte in _ASCII if not chr(byte).isalnum())
+_LOWER_ASCII = bytes(range(256)).lower()
 # Indic and other vowel signs are marks, not \w, and tell words apart; +, * and # tell "A" from "A*" and "C" from "C++".
 _TITLE_TOKEN = late(r"\d+(?:\.\d+)+|\d+|(?:[^\W\d_]|[\u0900-\u109f])+|[+*#]")
 _ASCII_TITLE_TOKEN = late(r"[0-9]+(?:\.[0-9]+)*|[a-z+*#]+")
@@ -131,6 +132,15 @@ def _tex_command(found: re.Match[str]) -> str:
 
 def _fold(text: str) -> str:
     """Lower case without markup, TeX, accents and ligatures; white space and punctuation stand."""
+    text = _without_accents(_without_markup(text))
+    text = text.lower() if text.isascii() else text.casefold()
+    for mark in _DROPPED:
+        if mark in text:
+            text = text.replace(mark, "")
+    return text
+
+
+def _without_markup(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if "&" in text:
@@ -139,11 +149,11 @@ def _fold(text: str) -> str:
         text = _TAGS.sub("", text)
     if "\\" in text:
         text = re.sub(r"\\[^A-Za-z]", " ", _TEX_COMMAND.sub(_tex_command, _TEX_ACCENT.sub("", text)))
-    text = text.lower() if text.isascii() else _NOT_ASCII.sub(_plain_letters, text).casefold()
-    for mark in _DROPPED:
-        if mark in text:
-            text = text.replace(mark, "")
     return text
+
+
+def _without_accents(text: str) -> str:
+    return text if text.isascii() else _NOT_ASCII.sub(_plain_letters, text)
 
 
 def _plain_letters(found: re.Match[str]) -> str:
@@ -152,7 +162,7 @@ def _plain_letters(found: re.Match[str]) -> str:
     text = found[0]
     for _ in range(2):  # case folding and decomposition feed each other (ΐ, İ)
         text = _replaced(unicodedata.normalize("NFKD", text).casefold())
-    return text
+    return text.casefold()
 
 
 def _replaced(text: str) -> str:
@@ -164,8 +174,9 @@ def _replaced(text: str) -> str:
 
 
 def _run_together(text: str) -> str:
-    """The folded words of a text without what stands between them: `"".join(_words(text))`, in a fifth of the time."""
-    folded = _fold(text).encode("utf-8", "surrogatepass").translate(None, _NO_ASCII_WORD)
+    """The folded words of a text without what stands between them: `"".join(_words(text))`, in a tenth of the time."""
+    bare = _without_accents(_without_markup(text)).encode("utf-8", "surrogatepass")
+    folded = bare.translate(_LOWER_ASCII, _NO_ASCII_WORD)  # what is not ASCII is folded by now
     words = folded.decode("utf-8", "surrogatepass")
     if words.isascii():
         return words
@@ -221,10 +232,21 @@ def _abstract_words(abstract: str) -> list[str]:
 
 def _without_links(text: str) -> str:
     if "/" in text or "www." in text:
-        text = " ".join(
-            _without_link(word) if "/" in word or "www." in word else word for word in text.split()
-        )
+        text = " ".join(text.split())
+        for mark in ("/", "www."):
+            text = _without_links_at(mark, text)
     return _LINK_WORDS.sub(" ", text) if " URL" in text else text
+
+
+def _without_links_at(mark: str, text: str) -> str:
+    """Only words that have the mark are looked at: few do."""
+    kept, done, at = "", 0, text.find(mark)
+    while at >= 0:
+        start, end = text.rfind(" ", done, at) + 1, text.find(" ", at)
+        end = len(text) if end < 0 else end
+        kept += text[done:start] + _without_link(text[start:end])
+        done, at = end, text.find(mark, end)
+    return kept + text[done:]
 
 
 def _without_link(word: str) -> str:
