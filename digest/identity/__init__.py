@@ -311,6 +311,10 @@ def id_keys(ids: Mapping[str, str], links: Mapping[str, str]) -> tuple[str, ...]
 def _rungs(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> Iterator[str]:
     """The keys from strong to weak, each made when it is asked for: most papers are settled by the first."""
     yield from id_keys(ids, links)
+    yield from _weak_rungs(links, title, abstract)
+
+
+def _weak_rungs(links: Mapping[str, str], title: str, abstract: str) -> Iterator[str]:
     if url := page_url(links):
         yield _key("url", url)
     yield title_key(title)
@@ -322,9 +326,12 @@ def ladder(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstrac
     return tuple(dict.fromkeys(key for key in _rungs(ids, links, title, abstract) if key))
 
 
-def keys(paper: Paper) -> tuple[str, ...]:
-    """The match ladder of a paper, strongest key first, no key twice. Never empty for a paper with a title."""
-    return ladder(paper.ids, paper.links, paper.title, paper.abstract)
+def keys(paper: Paper, ids: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The match ladder of a paper, strongest key first, no key twice. Never empty for a paper with a title. Who has its `id_keys`
+    already may give them."""
+    strong = id_keys(paper.ids, paper.links) if ids is None else ids
+    weak = _weak_rungs(paper.links, paper.title, paper.abstract)
+    return tuple(dict.fromkeys(key for key in (*strong, *weak) if key))
 
 
 def primary_key(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str = "") -> str:

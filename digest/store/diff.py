@@ -48,6 +48,7 @@ class Diff:
         self.new_abstracts: list[tuple[int, str]] = []
         self.joins: list[tuple[int, int]] = []
         self.joined: list[KnownPaper] = []
+        self.ids: dict[int, tuple[str, ...]] = {}
         self.quick: dict[int, tuple[str, ...]] = {}
         self.ladders: dict[int, tuple[str, ...]] = {}
         self.shown_keys: dict[int, str] = {}
@@ -92,17 +93,24 @@ class Diff:
             for row in self.db.rows("papers_by_id", ids=self.db.array(joined)):
                 self.told.egos.setdefault(self.rows[row[0]].id, []).append(as_known(row).known)
 
+    def id_keys(self, paper: Paper) -> tuple[str, ...]:
+        if id(paper) not in self.ids:
+            self.ids[id(paper)] = identity.id_keys(paper.ids, paper.links)
+        return self.ids[id(paper)]
+
     def quick_keys(self, paper: Paper) -> tuple[str, ...]:
         """The ids, or where there is none the appearance and the title: most often they say it all."""
         if id(paper) not in self.quick:
-            ids = identity.id_keys(paper.ids, paper.links)
-            self.quick[id(paper)] = _plain(ids) or (self.shown_key(paper), identity.title_key(paper.title))
+            self.quick[id(paper)] = _plain(self.id_keys(paper)) or (
+                self.shown_key(paper),
+                identity.title_key(paper.title),
+            )
         return self.quick[id(paper)]
 
     def ladder(self, paper: Paper) -> tuple[str, ...]:
         """The keys of a paper, and the one its source gave it."""
         if id(paper) not in self.ladders:
-            keys = identity.keys(paper)
+            keys = identity.keys(paper, self.id_keys(paper))
             self.ladders[id(paper)] = _plain(
                 keys if paper.key in keys or not paper.key else (*keys, paper.key)
             )
@@ -125,9 +133,12 @@ class Diff:
 
     def unheard_of(self, paper: Paper) -> bool:
         """It has an id, and none of its keys leads to a paper: had it appeared before, its id would."""
-        return identity.rung(self.quick_keys(paper)[0]) != "shown" and not any(
-            self.owner(key) for key in self.ladder(paper)
-        )
+        return identity.rung(self.quick_keys(paper)[0]) != "shown" and self.are_free(self.ladder(paper))
+
+    def are_free(self, keys: Sequence[str]) -> bool:
+        """None of these keys leads to a paper."""
+        self.look_up(keys)
+        return not any(map(self.owners.get, keys))
 
     def look_up(self, keys: Sequence[str]) -> None:
         asked = [key for key in dict.fromkeys(keys) if key not in self.owners]
@@ -367,7 +378,12 @@ class Diff:
 
         Where another paper has any of them, this appearance gets a key of its own: what the ladder finds may change.
         """
-        mine = []
+        if self.are_free(self.ladder(paper)):
+            mine = dict.fromkeys(self.ladder(paper), row.id)
+            self.owners |= mine
+            self.new_keys |= mine
+            return list(mine)
+        free = []
         if any((owner := self.owner(key)) and owner is not row for key in self.ladder(paper)):
             self.own(row, self.shown_key(paper))
         for key in self.ladder(paper):
@@ -380,8 +396,8 @@ class Diff:
                 self.owners[key] = None
             if owner is None:
                 self.own(row, key)
-                mine.append(key)
-        return mine
+                free.append(key)
+        return free
 
     def own(self, row: KnownPaper, key: str) -> None:
         if self.owner(key) is None:
