@@ -32,7 +32,7 @@ _TAG_NAMES = frozenset([*_BLOCKS.split(" "), *_INLINES.split(" ")])
 _CLOSED_NAMES = frozenset([*_CLOSED_BLOCKS.split(" "), *_CLOSED_INLINES.split(" ")])
 _TAG = late(
     r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:_-]*+)"
-    r"(?P<attributes>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*+)(?:\s+[a-z]+)?\s*/?>"
+    r"(?P<attributes>(?>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*))(?:\s+[a-z]+)?\s*/?>"
 )
 _DECLARATION = late(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
 _SCRIPT = late(r"<(script|style|svg)\b", re.I)

@@ -57,9 +57,9 @@ _WORDS = {"eg": "e.g.", "ie": "i.e.", "etal": "et al.", "etc": "etc.", "wrt": "w
 # sign, instead of stopping at every character.
 # Nothing is read a second way: a formula ends at the first `$` that is not escaped, or it is none.
 _DOLLARS = (
-    r"\$(?<!\\\$)\$(?P<display>(?:[^$\\]++|\\.)++)\$\$"
+    r"\$(?<!\\\$)\$(?P<display>(?>(?:[^$\\]++|\\.)+))\$\$"
     # A formula has no space just inside its marks and no digit just after them; `$20` is money, `$\sim$5` is not.
-    r"|\$(?<![\\$]\$)(?=[^\s$])(?P<inline>(?:[^$\\]++|\\.)++)\$(?<!\s\$)(?!\d)"
+    r"|\$(?<![\\$]\$)(?=[^\s$])(?P<inline>(?>(?:[^$\\]++|\\.)+))\$(?<!\s\$)(?!\d)"
     r"|\$(?<![\\$]\$)(?P<command>\\[^$]*+)\$(?<![\s\\]\$)"
 )
 _BRACKETS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,15 @@ def test_every_late_pattern_can_be_compiled() -> None:
                 assert value.groups >= 0  # type: ignore[attr-defined]
                 found += 1
     assert found > 200
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """Python before 3.11.5 goes on behind an iteration that failed (gh-106052); an atomic group around it does not."""
+    sources = Path(digest.__file__).parent.rglob("*.py")
+    found = [
+        f"{file.name}: {line.strip()}"
+        for file in sources
+        for line in file.read_text().splitlines()
+        if re.search(r"\)(?:[*+?]|\{\d+,\d+\})\+", line)
+    ]
+    assert found == []

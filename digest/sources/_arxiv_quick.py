@@ -19,24 +19,24 @@ from digest.sources import _arxiv, _stubs
 # Nothing is read a second way: every loop is possessive.
 _TEXT = "[^<]*+"
 # Of no other class: a part of an entry is found by its class, whatever the tag.
-_MORE = r'(?: (?:data-arxiv-id|data-doi|rel)="[^"]*+"| class="link-[a-z]++(?: link-[a-z]++)*+")*+'
-_RICH = rf'{_TEXT}(?:<a href="[^"<]*+"{_MORE}>{_TEXT}</a>{_TEXT})*+'
+_MORE = r'(?>(?: (?:data-arxiv-id|data-doi|rel)="[^"]*+"| class="link-[a-z]++(?>(?: link-[a-z]++)*)")*)'
+_RICH = rf'{_TEXT}(?>(?:<a href="[^"<]*+"{_MORE}>{_TEXT}</a>{_TEXT})*)'
 _FORM = (
     r"<dt>\s*+<a name='item[0-9]{1,9}+'>\[(?P<number>[0-9]{1,9}+)\]</a>\s*+"
-    r'<a href ?+="(?P<href>/abs/(?P<id>[\w.-]++(?:/[0-9]++)?+))" title="Abstract" id="(?P=id)">\s*+arXiv:(?P=id)\s*+</a>'
+    r'<a href ?+="(?P<href>/abs/(?P<id>[\w.-]++(?>(?:/[0-9]++)?)))" title="Abstract" id="(?P=id)">\s*+arXiv:(?P=id)\s*+</a>'
     r'(?P<mark>[^<\[]*+)\[<a href="/pdf/(?P=id)" title="Download PDF" id="pdf-(?P=id)" aria-labelledby="pdf-(?P=id)">pdf</a>'
-    r'(?:, <a href="(?P<html>[^"]*+)" title="View HTML" id="html-(?P=id)" aria-labelledby="html-(?P=id)"'
-    r' rel="noopener noreferrer" target="_blank">html</a>)?+'
-    r'(?:, <a href="/format/(?P=id)" title="Other formats" id="oth-(?P=id)" aria-labelledby="oth-(?P=id)">other</a>)?+\s*+\]\s*+'
+    r'(?>(?:, <a href="(?P<html>[^"]*+)" title="View HTML" id="html-(?P=id)" aria-labelledby="html-(?P=id)"'
+    r' rel="noopener noreferrer" target="_blank">html</a>)?)'
+    r'(?>(?:, <a href="/format/(?P=id)" title="Other formats" id="oth-(?P=id)" aria-labelledby="oth-(?P=id)">other</a>)?)\s*+\]\s*+'
     r"</dt>\s*+<dd>\s*+<div class='meta'>\s*+<div class='list-title mathjax'><span class='descriptor'>Title:</span>"
     rf"(?P<title>{_TEXT})</div>\s*+<div class='list-authors'>"
-    rf'(?P<authors>{_TEXT}(?:<a href="[^"]*+"(?: rel="nofollow")?+>(?!<){_TEXT}</a>{_TEXT})++)</div>\s*+'
-    rf"(?:<div class='list-comments mathjax'><span class='descriptor'>Comments:</span>(?P<comment>{_RICH})</div>\s*+)?+"
-    rf"(?:<div class='list-journal-ref'><span class='descriptor'>Journal-ref:</span>(?P<journal>{_TEXT})</div>\s*+)?+"
-    rf"(?:<div class='list-doi'><span class='descriptor'>DOI:</span>(?P<doi>{_RICH})</div>\s*+)?+"
+    rf'(?P<authors>{_TEXT}(?>(?:<a href="[^"]*+"(?>(?: rel="nofollow")?)>(?!<){_TEXT}</a>{_TEXT})+))</div>\s*+'
+    rf"(?>(?:<div class='list-comments mathjax'><span class='descriptor'>Comments:</span>(?P<comment>{_RICH})</div>\s*+)?)"
+    rf"(?>(?:<div class='list-journal-ref'><span class='descriptor'>Journal-ref:</span>(?P<journal>{_TEXT})</div>\s*+)?)"
+    rf"(?>(?:<div class='list-doi'><span class='descriptor'>DOI:</span>(?P<doi>{_RICH})</div>\s*+)?)"
     r"<div class='list-subjects'><span class='descriptor'>Subjects:</span>\s*+"
     rf'<span class="primary-subject">(?P<subjects>{_TEXT}</span>{_TEXT})</div>\s*+'
-    rf"(?:<p class='mathjax'>(?P<abstract>{_RICH}(?:<br ?+/?+>{_RICH})*+)</p>\s*+)?+</div>\s*+</dd>\s*+"
+    rf"(?>(?:<p class='mathjax'>(?P<abstract>{_RICH}(?>(?:<br ?+/?+>{_RICH})*))</p>\s*+)?)</div>\s*+</dd>\s*+"
 )
 _ENTRY = late(_FORM.encode())
 _ODD_REFERENCE = late(_stubs.ODD_REFERENCE.encode())

@@ -145,7 +145,7 @@ _TOO_MANY_ATTRIBUTES = late(
 )
 _TOKEN = late(
     rb"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*>|</[^a-zA-Z][^>]*>"  # comments, also those that only look like one
-    rb"|<(/?)([a-zA-Z][^\s/>]*)(?>[\s/]+(?!>)|=?[^\s/>=]+(?:\s*=\s*(?>\"[^\"]*\"|'[^']*'|[^\s>]*))?)*+\s*(/?)>",
+    rb"|<(/?)([a-zA-Z][^\s/>]*)(?>(?>[\s/]+(?!>)|=?[^\s/>=]+(?:\s*=\s*(?>\"[^\"]*\"|'[^']*'|[^\s>]*))?)*)\s*(/?)>",
     re.S,
 )
 _PLAIN_TOKEN = late(
@@ -163,7 +163,9 @@ _STYLED = late(rb"<" + _STYLE + rb"[^>]*+")
 _LINK = late(rb"<[aA](?![^\s/>])[^>]*+")
 # A link that is not plainly one with at most eight attributes: a fifth of the time that counting them takes.
 _LIGHT = 1 + 8
-_HEAVY = rb"[aA](?![^\s/>])(?!(?:\s++[a-zA-Z-]++(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'))?+){0,8}+\s*+>)"
+_HEAVY = (
+    rb"[aA](?![^\s/>])(?!(?>(?:\s++[a-zA-Z-]++(?>(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'))?)){0,8})\s*+>)"
+)
 _HEAVY_LINK = late(rb"<" + _HEAVY)
 _STYLED_OR_HEAVY = late(rb"<(?:" + _HEAVY + rb"|" + _STYLE + rb")")
 _QUOTED = late(rb"\"[^\"\0]*\"|'[^'\0]*'")

@@ -28,7 +28,7 @@ _STUB = f'<article class="{MARK}"> <a>x</a> x</article>'
 _OPENING, _CLOSING = b"<article", b"</article>"
 # Where one of these is open, an element may be put elsewhere than it stands, or be taken away.
 _MOVERS = late(rb"<(?:table|template|frameset)", re.I)
-_BETWEEN = late(rb'[ \t\n]*+(</div>[ \t\n]*+<div(?: class="[^"]*+")?+>[ \t\n]*+)?+')
+_BETWEEN = late(rb'[ \t\n]*+(?>(</div>[ \t\n]*+<div(?>(?: class="[^"]*+")?)>[ \t\n]*+)?)')
 _ODD_REFERENCE = late(_stubs.ODD_REFERENCE.encode())
 MAX_CARD_BYTES = 30_000
 # A form takes 5 µs for each of its tags: all of a page half a second at most.
@@ -159,7 +159,7 @@ class _Tag(NamedTuple):
 
 
 _TAG = late(
-    rb'<(/?)([a-z][a-z0-9]*+)((?:[ \t\n]++[a-zA-Z][a-zA-Z0-9:_-]*+(?:=")?+)*+)[ \t\n]*+(/?)>[ \t\n]*+'
+    rb'<(/?)([a-z][a-z0-9]*+)((?>(?:[ \t\n]++[a-zA-Z][a-zA-Z0-9:_-]*+(?>(?:=")?))*))[ \t\n]*+(/?)>[ \t\n]*+'
 )
 _BLOCKS = frozenset([b"div", b"ul", b"li", b"h3", b"p"])
 _IN_LINE = frozenset([b"a", b"span", b"video", b"svg"])

@@ -106,7 +106,7 @@ _Tag = tuple[str, str, dict[str, str], bool, str]
 _Shape = tuple[str, str, tuple[str, ...], bool, str]
 
 _NAME = r"[A-Za-z_][\w.-]*+(?::[A-Za-z_][\w.-]*+)?"
-_TAG = late(rf"({_NAME})((?:\s++{_NAME}\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'))*+)\s*+(/?)", re.A)
+_TAG = late(rf"({_NAME})((?>(?:\s++{_NAME}\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'))*))\s*+(/?)", re.A)
 _ATTRIBUTE = late(r"([^\s=]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
 _REFERENCE = late(r"&(?:#x([0-9a-fA-F]+)|#0*+([0-9]+)|([a-z]+));")  # int() takes 4,300 digits
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}

@@ -183,7 +183,7 @@ def _xml_kind(listing: Listing, root: str, head: str) -> str:
 # --- HTML
 
 _HTML = late(
-    r"(?:<\?xml[^<>]*>\s*)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
+    r"(?:<\?xml[^<>]*>\s*)?(?>(?><!--.*?-->\s*)*)<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
     re.I | re.S,
 )
 # The text of an arXiv page begins as a list of JSON does.
