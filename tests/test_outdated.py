@@ -161,7 +161,7 @@ def test_a_template_of_ones_own_is_named(tmp_path: Path) -> None:
 def test_run_and_doctor_say_it_with_the_mend(tmp_path: Path, shell: Shell) -> None:
     shell.put("2026-11-19.xml", [("Owls in the Dark", "A survey of night.")])
     shell("run", "--date", "2026-11-19")
-    said = "daily: earlier pages show an older [site] title. `digest rebuild` writes them anew."
+    said = "daily: earlier pages show what was before: [site] title. `digest rebuild` writes them anew."
     assert said not in shell("doctor").stdout
     config = tmp_path / "config.toml"
     config.write_text(config.read_text().replace("[site]\n", '[site]\ntitle = "Owls"\n', 1))

@@ -204,7 +204,7 @@ def plural(count: int, noun: str, plural: str = "") -> str:
 
 def outdated_words(digest: str, settings: Sequence[str]) -> str:
     """Of which settings earlier pages of a digest show the old state, with the mend."""
-    return f"{digest}: earlier pages show an older {', '.join(settings)}. `digest rebuild` writes them anew."
+    return f"{digest}: earlier pages show what was before: {', '.join(settings)}. `digest rebuild` writes them anew."
 
 
 def shown(path: Path) -> str:
