@@ -135,8 +135,8 @@ def next_mail(reader: Subscriber, config: Config, now: datetime) -> datetime | N
         at = fire and next_due(reader.preferences, fire, site_timezone=zone)
         if at and at > fire:  # a run of that day takes along what waits for it
             midnight = in_zone(reader.preferences, at, site_timezone=zone).replace(hour=0)
-            fire = trigger.get_next_fire_time(None, max(midnight, fire))
-            at = min(at, next_due(reader.preferences, fire, site_timezone=zone))
+            later = trigger.get_next_fire_time(None, max(midnight, fire))
+            at = min(at, next_due(reader.preferences, later, site_timezone=zone)) if later else at
         return at
 
     found = [

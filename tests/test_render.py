@@ -139,6 +139,7 @@ def test_the_fingerprint_is_another_as_soon_as_a_template_or_the_language_is(tmp
     (tmp_path / "feeds").mkdir()
     (tmp_path / "feeds" / "index.html").write_text("where somebody's templates are the folder of everything")
     (tmp_path / "notes.txt").write_text("not a template")
+    (tmp_path / "nothing.html").write_text("a mail of which the archive has no copy")
     assert fingerprint() == seen[-1]
     (tmp_path / "c.html").mkdir()
     (tmp_path / "d.html").symlink_to(tmp_path / "nowhere")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 
+# Mails that are no edition: the archive has no copy of them.
+LETTERS = frozenset({"letter.html", "confirm.html", "known.html", "nothing.html"})
+
+
 class Renderer:
     """Templates of `folders`, the first folder that has one wins, so that an operator overrides file by file.
 
@@ -48,10 +52,11 @@ class Renderer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that are others as soon as a template of mails or of the archive is, or the language."""
+        """16 hexadecimal digits that are others as soon as a template of what the archive shows is, or the language."""
         hashed = blake2b(str(self._environment.globals["language"]).encode(), digest_size=8)
         for folder in self.folders:
-            for file in sorted((*folder.glob("*.html"), *folder.glob("archive/*.html"))):
+            shown = (file for file in folder.glob("*.html") if file.name not in LETTERS)
+            for file in sorted((*shown, *folder.glob("archive/*.html"))):
                 hashed.update(f"\0{file.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
                 with suppress(OSError):  # of which whoever asks for this one is told
                     hashed.update(file.read_bytes())

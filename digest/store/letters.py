@@ -14,9 +14,8 @@ from digest.store.subscribers import ON_THE_LIST, digests_of, preferences_of, su
 # The link in a letter ends after 48 hours. A letter is sent in seconds: one that was taken longer ago was left.
 LETTER_LIFE = timedelta(hours=48)
 LETTER_HELD = timedelta(minutes=10)
-WAITS_MOST = timedelta(
-    days=30
-)  # an edition for a mail, which is to go out in a week and expires in some days
+# So long an edition waits for its mail at most, which is to go out within eight days, and expires some days later.
+WAITS_MOST = timedelta(days=30)
 _READERS = 500  # read at once
 # In the JSON of preferences. A quotation mark in a reader's own words is escaped there, so that none of them passes for this.
 _WISH = '%"empty":true%'
