@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,19 +11,23 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from commands import called
 from digest.app import App, open_app
-from digest.config import Config, SourceConfig
+from digest.config import Config, SmtpConfig, SourceConfig
 from digest.cron import cron
 from digest.errors import LeaseHeld, PublishError, Stopped
 from digest.model import Preferences
+from digest.pipeline.notices import queue_notices
+from digest.pipeline.pace import RATE
 from digest.pipeline.replay import replay
 from digest.process import this_process
 from digest.store import Store, WorkerRow, open_store
 from digest.worker.engine import install
 from fleets import NOW, SOURCES, config_of, in_one_process, installation, published, write_pages
 from site_of_days import Site, serving
+from smtp_servers import serving as smtp_serving
 
 pytestmark = pytest.mark.postgres
 FRIDAY = datetime(2026, 11, 20, 7, tzinfo=UTC)
@@ -120,6 +125,23 @@ def test_a_shared_run_without_an_edition_is_told_to_who_wants_to_hear_it_and_why
     (mail,) = [one.read_text() for one in (file.parent / "outbox").glob("*.eml")]
     assert "To: ada@example.org" in mail
     assert "* s0, s1, s2, s3, s4 and s5: could not be reached" in mail
+
+
+def test_notices_keep_the_rate_that_all_workers_have_together(file: Path) -> None:
+    with smtp_serving() as server, opened(file) as app:
+        smtp = SmtpConfig(host="127.0.0.1", port=server.port, security="none", per_second=20.0)
+        app.config = replace(app.config, mail=replace(app.config.mail, transport="smtp", smtp=smtp))
+        for name in ("ada", "bob", "eve"):
+            wish = Preferences(empty=True)
+            app.store.add_subscriber(f"{name}@example.org", digests=(), preferences=wish, now=NOW)
+        for digest in app.config.digest:
+            queue_notices(digest, app.config, app.store, day=app.today(NOW), now=NOW)
+        began = time.monotonic()
+        app.clock = lambda: NOW + timedelta(seconds=time.monotonic() - began)
+        app.store.take_slots(RATE, 8, 1 / 20, now=app.clock())  # another worker is at its mails
+        app.send_notices()
+        assert time.monotonic() - began >= (8 + len(server.taken) - 1) / 20
+    assert len(server.taken) == 3 * len(app.config.digest)
 
 
 def test_a_worker_told_to_stop_keeps_nothing_of_a_source_that_it_has_half_read(file: Path) -> None:

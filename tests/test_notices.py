@@ -35,6 +35,7 @@ from test_mail_compose import assert_well_formed
 NOW = datetime(2026, 11, 19, 6, tzinfo=UTC)  # a Thursday
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 WISH = Preferences(empty=True)
 
 
@@ -312,6 +313,23 @@ def test_a_broken_template_keeps_no_edition_from_going(tmp_path: Path) -> None:
     assert [to for to, _ in subjects(tmp_path)] == ["ada@example.org", "bob@example.org", "eve@example.org"]
     with open_app(config) as app, pytest.raises(RenderError, match=r"nothing\.txt"):
         app.check_templates(NOW)
+
+
+def test_a_server_that_wants_none_is_left_alone_by_notices_that_nobody_waits_for(tmp_path: Path) -> None:
+    with serving() as server:
+        config = site(tmp_path, mail=by_smtp(server.port))
+        for number in range(30):
+            add(config, f"reader{number}@example.org", WISH)
+        server.answer = lambda verb, line: b"421 4.7.0 too busy" if verb == "MAIL" else None
+        run(config)
+        made = server.connections
+        for minutes, connections in ((1, made), (6, made + 1)):
+            with open_app(config, clock=lambda at=NOW + minutes * MINUTE: at) as app:
+                app.send(notices_s=30)
+            assert server.connections == connections
+        server.answer = lambda verb, line: None
+        send(config, NOW + HOUR)  # by hand, at once
+    assert len(set(server.recipients())) == len(server.taken) == 31
 
 
 def test_a_run_that_is_made_after_midnight_tells_of_its_own_day(tmp_path: Path) -> None:

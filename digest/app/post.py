@@ -346,14 +346,25 @@ class Post:
         return self._send_letters()
 
     def send_notices(self, *, for_s: float | None = None, done: Callable[[], None] = lambda: None) -> None:
-        """Sends the notices that are due, for `for_s` seconds at most. As the only one that mails to many, since a relay's rate is
-        for all of them. Where they cannot be sent, that is logged, and they are tried again: other work goes on."""
+        """Sends the notices that are due, for `for_s` seconds at most: then not while the server asked to be left alone, nor soon
+        after it could not be used. Where they cannot be sent, that is logged, and they are tried again: other work goes on."""
+        from digest.pipeline.letters import NOTICES, RETRY_FIRST
+        from digest.pipeline.pace import RATE
+
+        if for_s is not None and (self._is_paused(RATE) or self._is_paused(NOTICES)):
+            return
         try:
             error = self._send_letters(notices=True, for_s=for_s, done=done).error
         except (ConfigError, RenderError) as fault:
             error = str(fault)
         if error:
             log.error("notices: %s", error)
+            until = self.clock() + RETRY_FIRST
+            self.store.put_wait(NOTICES, until, RETRY_FIRST.total_seconds(), error)
+
+    def _is_paused(self, what: str) -> bool:
+        found = self.store.wait(what)
+        return found is not None and self.clock() < found[0]
 
     def send_notices_alone(self) -> None:
         """The same under the lease, if any is due; left to whoever holds that."""
@@ -375,6 +386,7 @@ class Post:
     ) -> LettersReport:
         from digest.choices import heard_since
         from digest.pipeline.letters import LettersReport, send_letters
+        from digest.pipeline.pace import own_pace, shared_pace
 
         if not self.letter_is_due(notices=notices):
             return LettersReport()
@@ -387,7 +399,7 @@ class Post:
             clock=self.clock,
             stop=self.stop,
             heard_since=partial(heard_since, site_timezone=self.config.site.timezone) if notices else None,
-            per_second=mail.smtp.per_second if mail.transport == "smtp" else 0.0,
+            pace=shared_pace(mail, self.store, self.clock) if self.is_shared else own_pace(mail),
             for_s=for_s,
             done=done,
         )

@@ -24,7 +24,7 @@ from digest.journal import Journal, Left, Wait, read_journal
 from digest.model import Delivery, DeliveryReport, Message, Receipt, Span
 from digest.pipeline.judging import Judge, is_policy_refusal
 from digest.pipeline.lanes import Landed, Lanes
-from digest.pipeline.pace import AHEAD_S, Pace, Window
+from digest.pipeline.pace import AHEAD_S, Window, own_pace
 from digest.pipeline.trying import in_words, pause, place_of, recover, retry_at
 from digest.scores import HALF_LIFE, LIMIT
 
@@ -134,7 +134,7 @@ class Sending:
         self.store, self.compose, self.mail, self.mark = store, compose, mail, mark
         self.clock, self.stop, self.address, self.journal = clock, stop, address, journal
         self.judge = Judge(stop)
-        self.pace = Pace(mail.smtp.per_second if mail.transport == "smtp" else 0.0)
+        self.pace = own_pace(mail)
         self.waiting: deque[Delivery] = deque()
         self.unsent: list[Delivery] = []  # came back from the connections
         self.answers: list[tuple[Delivery, Receipt, datetime | None]] = []

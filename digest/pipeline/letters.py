@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 RETRY_FIRST = timedelta(minutes=5)
 RETRY_LAST = timedelta(hours=2)
 BATCH = 20
+NOTICES = "notices"  # the pause of those that nobody waits for
 
 
 # Of a reader, and the moment of a notice to them: an edition from then on makes it needless.
@@ -57,19 +58,19 @@ def send_letters(
     clock: Callable[[], datetime],
     stop: threading.Event | None = None,
     heard_since: HeardSince | None = None,
-    per_second: float = 0.0,
+    pace: Pace | None = None,
     for_s: float | None = None,
     done: Callable[[], None] = lambda: None,
 ) -> LettersReport:
     """Sends every letter that waits and is due: those that somebody asked for, or with `heard_since` (Store.claim_notices) notices
-    instead. At most one process sends a letter: it is claimed first. `per_second` at most (0: no limit), and none is begun after
-    `for_s` seconds; `done` is called after each.
+    instead. At most one process sends a letter: it is claimed first. None is begun before `pace` says so, or after `for_s` seconds;
+    `done` is called after each.
 
     A server that cannot be used ends the call, and so do `stop` and any fault; what was claimed is queued again then. A letter that
     cannot be composed, since its address is none or its digest gone, is rejected, and keeps no other from going.
     """
-    stop, pace = stop or threading.Event(), Pace(per_second)
-    batch = min(BATCH, 1 + int(per_second)) if per_second else BATCH
+    stop, pace = stop or threading.Event(), pace or Pace(0.0)
+    batch = min(BATCH, 1 + int(1 / pace.gap_s)) if pace.gap_s else BATCH
     end = clock() + timedelta(seconds=for_s) if for_s is not None else None
     counts = {"accepted": 0, "deferred": 0, "rejected": 0}
     claimed: list[Letter] = []
@@ -81,8 +82,10 @@ def send_letters(
             if not claimed:
                 break
             transport = transport or open_transport()
+            pace.wanted = len(claimed)
             while claimed and clock() - at < LETTER_HELD / 2 and not stop.wait(pace.delay()):
                 pace.take()
+                pace.wanted -= 1
                 counts[_send(store, transport, compose, claimed[0], clock)] += 1
                 del claimed[0]
                 done()

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from digest.config import MailConfig
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+RATE = "mail"  # of all that goes to the relay, by whichever process
 
 # Who leaves is heard at the claim, so a mail is claimed about so long before it goes.
 AHEAD_S = 0.25
@@ -73,6 +82,25 @@ class SharedPace(Pace):
     def take(self) -> None:
         self._left = max(0, self._left - 1)
         self._next += self.gap_s
+
+
+def own_pace(mail: MailConfig) -> Pace:
+    """The rate of [mail.smtp], where one process at a time mails."""
+    return Pace(_rate(mail))
+
+
+def shared_pace(mail: MailConfig, store: Store, clock: Callable[[], datetime]) -> Pace:
+    """The same rate for all processes of the store together."""
+
+    def take_slots(count: int, gap_s: float) -> float:
+        now = clock()
+        return (store.take_slots(RATE, count, gap_s, now=now) - now).total_seconds()
+
+    return SharedPace(_rate(mail), take_slots)
+
+
+def _rate(mail: MailConfig) -> float:
+    return mail.smtp.per_second if mail.transport == "smtp" else 0.0
 
 
 class Window:

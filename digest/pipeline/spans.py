@@ -21,7 +21,7 @@ from digest.errors import LeaseHeld
 from digest.journal import Journal, Left, Wait, journals_in, left_behind, read_journal
 from digest.model import Delivery, DeliveryReport, Message, Span
 from digest.pipeline.deliver import Sending
-from digest.pipeline.pace import SharedPace
+from digest.pipeline.pace import RATE, shared_pace
 from digest.pipeline.trying import in_words, known_from, pause, place_of, tell_doubtful
 from digest.process import is_dead
 
@@ -42,7 +42,6 @@ _UNREACHABLE_S = 30.0
 _LISTEN_S = 1.0
 _AGAIN = timedelta(seconds=5)
 _AFTER_A_FAULT = timedelta(minutes=5)  # of ours: a template, say
-RATE = "mail"
 
 
 def deliver_span(
@@ -144,12 +143,7 @@ class _Sender(Sending):
         self._listened = time.monotonic()
         self.counts = store.delivery_counts(span=span)
         self.total = self.counts.get("queued", 0) + self.counts.get("deferred", 0)
-        if mail.transport == "smtp" and mail.smtp.per_second:
-            self.pace = SharedPace(mail.smtp.per_second, self._slots)
-
-    def _slots(self, count: int, gap_s: float) -> float:
-        now = self.clock()
-        return (self.store.take_slots(RATE, count, gap_s, now=now) - now).total_seconds()
+        self.pace = shared_pace(mail, store, clock)
 
     def _keep(self) -> None:
         self.lease.keep()
