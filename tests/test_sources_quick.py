@@ -105,6 +105,12 @@ def test_an_invented_page_is_read_as_by_the_parser(seed: int, by_tree: Outcome) 
     assert outcome(PAGE.encode()) == by_tree(PAGE.encode())
 
 
+def test_an_abstract_that_is_too_long_is_cut_where_the_parser_cuts_it(by_tree: Outcome) -> None:
+    body = PAGE.replace("Plain.", "a knot " * 3_000).encode()
+    assert taken(body) == 3
+    assert outcome(body) == by_tree(body)
+
+
 AROUND = [
     ("<!--", "-->"), ("<script>", "</script>"), ("<textarea>", "</textarea>"), ("<template>", "</template>"), ("<b>", "</b>"),
     ("<p title='", "'>"), ('<p title="', '">'), ("<svg>", "</svg>"), ("<select>", "</select>"), ("<table><tr><td>", "</table>"),

@@ -325,7 +325,8 @@ def _field(node: Any) -> str:
 
 
 def _abstract(entry: _Entry) -> str:
-    """The paragraph, its line breaks as spaces and its links as addresses, where arXiv shows "this https URL"."""
+    """The paragraph, its line breaks as spaces and its links as addresses, where arXiv shows "this https URL". Without the space
+    around: a text that is too long is cut where it is cut of an entry that needs no tree."""
     node = entry.parts.get("p.mathjax")
     if node is None and "p" in entry.parts:
         node = entry.dd.css_first(".meta p") or entry.parts["p"]
@@ -333,11 +334,11 @@ def _abstract(entry: _Entry) -> str:
         return ""
     first = node.first_child
     if first is None or (first.next is None and first.is_text_node):
-        return str(node.text())
+        return str(node.text()).strip()
     _show_addresses(node)
     for line_break in node.css("br"):
         line_break.replace_with(" ")
-    return str(node.text())
+    return str(node.text()).strip()
 
 
 def _show_addresses(node: Any) -> None:
