@@ -19,7 +19,14 @@ from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_quick, _items, _names
-from digest.sources._bytes import MAX_SOUP_CHARS, MAX_SOUP_TAGS, MAX_TAGS, guard_html, unicode_text
+from digest.sources._bytes import (
+    MAX_SOUP_CHARS,
+    MAX_SOUP_TAGS,
+    MAX_TAGS,
+    guard_html,
+    tags_in,
+    unicode_text,
+)
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -109,7 +116,7 @@ def _parsed(body: bytes, location: str) -> tuple[Any, list[_arxiv_quick.Entries]
     """
     from selectolax.lexbor import LexborHTMLParser
 
-    rest, rows = _arxiv_quick.divided(body) if body.count(b"<") <= MAX_TAGS else (body, [])
+    rest, rows = _arxiv_quick.divided(body) if tags_in(body) <= MAX_TAGS else (body, [])
     rest.decode()
     if rows:
         guard_html(rest, location)

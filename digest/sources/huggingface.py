@@ -27,6 +27,7 @@ from digest.sources._bytes import (
     MAX_TAGS,
     QUOTED_MARK,
     guard_html,
+    tags_in,
     unicode_text,
 )
 from digest.sources._paging import number_in_query, with_query
@@ -156,7 +157,7 @@ def _parsed(body: bytes, location: str) -> tuple[Any, bytes, list[_cards_quick.R
     """A tree, what it is the tree of, and the rows of cards that were taken out of it before: each has left a stub."""
     from selectolax.lexbor import LexborHTMLParser
 
-    if body.count(b"<") <= MAX_TAGS:
+    if tags_in(body) <= MAX_TAGS:
         rest, rows = _cards_quick.divided(body)
         if rows:
             with suppress(ParseError):  # the whole page has the last word
