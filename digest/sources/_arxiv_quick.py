@@ -9,7 +9,6 @@ close. All else (another form, a comment, a quoted value around it) is left to t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from digest import identity
@@ -39,7 +38,7 @@ _FORM = (
     rf"(?>(?:<p class='mathjax'>(?P<abstract>{_RICH}(?>(?:<br ?+/?+>{_RICH})*))</p>\s*+)?)</div>\s*+</dd>\s*+"
 )
 _ENTRY = late(_FORM.encode())
-_ODD_REFERENCE = late(_stubs.ODD_REFERENCE.encode())
+_ODD_REFERENCE, _ODD_BYTES = late(_stubs.ODD_REFERENCE), late(_stubs.ODD_REFERENCE.encode())
 # In what is known to be an entry:
 _LINK = late('<a href="([^"]*)"(?: [a-z-]+="[^"]*")*>([^<]*)</a>')
 _NAME = late('<a href="[^"]*+"[^>]*+>([^<]*+)</a>')
@@ -50,7 +49,7 @@ MARK = "entries-as-arxiv-writes-them"
 _STUB_DT, _STUB_DD = f'<dt class="{MARK}"> <a>x</a> x</dt>', "<dd> <div> <p>x</p> </div> </dd>"
 _STUB, _MARK = (_STUB_DT + _STUB_DD).encode(), MARK.encode()
 
-Entries = list[list[str]]  # of each entry the groups of _ENTRY, in their order
+Entries = list[_arxiv.Shown]
 
 
 def divided(page: bytes) -> tuple[bytes, list[Entries]]:
@@ -58,20 +57,22 @@ def divided(page: bytes) -> tuple[bytes, list[Entries]]:
 
     Raises UnicodeDecodeError for an entry that is not UTF-8: what is none of its parts is ASCII.
     """
-    if b"\0" in page or b"\r" in page or _MARK in page:  # a parser changes the first two
+    if b"\0" in page or b"\r" in page:  # which a parser changes
         return page, []
-    rest: list[bytes] = []
+    pieces: list[bytes] = []
     rows: list[Entries] = []
     end = -1
     for found in _ENTRY.finditer(page):
-        if _ODD_REFERENCE.search(page, found.start(), found.end()):
+        if (shown := _shown(page, found)) is None:
             continue
         if found.start() != end:
-            rest += (page[max(end, 0) : found.start()], _STUB)
+            pieces += (page[max(end, 0) : found.start()], _STUB)
             rows.append([])
-        rows[-1].append(list(map(bytes.decode, found.groups(b""))))
+        rows[-1].append(shown)
         end = found.end()
-    return (b"".join([*rest, page[end:]]), rows) if rows else (page, rows)
+    rest = b"".join([*pieces, page[end:]])
+    # Where the page has the mark itself, a stub that was lost might not be missed.
+    return (rest, rows) if rows and rest.count(_MARK) == len(rows) else (page, [])
 
 
 def hold(tree: Any, rows: list[Entries]) -> bool:
@@ -87,27 +88,40 @@ def hold(tree: Any, rows: list[Entries]) -> bool:
     )
 
 
-def shown(entries: Entries) -> Iterator[_arxiv.Shown]:
-    """The texts of each entry, as the parser would give them."""
-    for number, href, _, mark, address, title, authors, comment, journal, doi, subjects, abstract in entries:
-        names = _NAME.split(authors)  # and what stands between them
-        words = "".join(names)
-        if "&" in words:
-            words, names = _stubs.unescaped(words), [_stubs.unescaped(name) for name in names]
-        yield _arxiv.Shown(
-            id=identity.arxiv_id(href),
-            html=_stubs.unescaped(address) if "/html/" in address else "",
-            number=int(number),
-            mark=mark,
-            title=_stubs.unescaped(title),
-            authors=names[1::2],
-            authors_text=" ".join(words.split()),
-            comment=_rich(comment),
-            journal=_stubs.unescaped(journal),
-            doi="DOI:" + _stubs.unescaped(_LINK.sub(r"\2", doi)) if doi else "",
-            subjects=_stubs.unescaped(subjects.replace("</span>", "")),
-            abstract=_rich(abstract),
-        )
+def _shown(page: bytes, found: re.Match[bytes]) -> _arxiv.Shown | None:
+    """The texts of an entry, as the parser would give them; None where it takes the parser to tell what a reference means."""
+    number, href, _, mark, address, title, authors, comment, journal, doi, subjects, abstract = map(
+        bytes.decode, found.groups(b"")
+    )
+    names = _NAME.split(authors)  # and what stands between them
+    words = "".join(names)
+    # The addresses of authors are full of references, and nobody reads them.
+    start, end = found.span("authors")
+    if _is_odd(page, found.start(), start) or _is_odd(page, end, found.end()):
+        return None
+    if "&" in words:
+        if _ODD_REFERENCE.search("<".join(names)):
+            return None
+        words, names = _stubs.unescaped(words), [_stubs.unescaped(name) for name in names]
+    return _arxiv.Shown(
+        id=identity.arxiv_id(href),
+        html=_stubs.unescaped(address) if "/html/" in address else "",
+        number=int(number),
+        mark=mark,
+        title=_stubs.unescaped(title),
+        authors=names[1::2],
+        authors_text=" ".join(words.split()),
+        comment=_rich(comment),
+        journal=_stubs.unescaped(journal),
+        doi="DOI:" + _stubs.unescaped(_LINK.sub(r"\2", doi)) if doi else "",
+        subjects=_stubs.unescaped(subjects.replace("</span>", "")),
+        abstract=_rich(abstract),
+    )
+
+
+def _is_odd(page: bytes, start: int, end: int) -> bool:
+    """Does an odd reference stand there? Most have none at all, which is found out sooner."""
+    return page.find(b"&", start, end) >= 0 and _ODD_BYTES.search(page, start, end) is not None
 
 
 def _rich(text: str) -> str:

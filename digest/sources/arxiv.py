@@ -216,7 +216,7 @@ def _in_page_order(tree: Any, rows: list[_arxiv_quick.Entries]) -> Iterator[Any]
             if tag == "dt":
                 entry = _Entry(node, [])
                 if rows and node.attrs.get("class") == _arxiv_quick.MARK:
-                    yield from _arxiv_quick.shown(next(left))
+                    yield from next(left)
                     entry = None
             elif tag != "dd":
                 yield node
