@@ -42,8 +42,9 @@ _ARXIV_HOST = late(
     r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
 )
 # A DOI made of a SICI holds one pair of angle brackets, `<page:words>`: cut off there, all papers of an issue would be one.
+# What may not stand before it is asked for behind its first signs, so that the search leaps to these.
 _DOI = late(
-    r"(?<![\w.])10\.\d{4,9}(?:\.\d+)*/"
+    r"10\.(?<![\w.]10\.)\d{4,9}(?:\.\d+)*/"
     r"(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>|[^\s\"'<>{}|\\^`]{1,80}<\d[\w-]{0,9}:[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
     re.I,
 )
@@ -68,6 +69,8 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
     if plain := _PLAIN_ARXIV.fullmatch(text):
         return plain[1], int(plain[2]) if plain[2] else None
     text = text.strip()
+    if text.startswith("10.") and not text.startswith("10.48550/"):  # a DOI that is none of arXiv's
+        return None
     found = _ARXIV_TEXT.fullmatch(text) or _ARXIV_DOI_URL.fullmatch(text)
     if not found:
         found = _ARXIV_URL.fullmatch(unquote(text))
