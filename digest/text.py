@@ -266,6 +266,7 @@ _WEB = late(
 )
 _INNER_DOT = late(r"\.\S")  # every address has one, most abstracts have none
 _SIGN_OF_LINK = late(r"\.(?:com|org|co|cn|net|ht|io)\b")
+_PLAIN_ADDRESS = late(r"https?://([a-z0-9.-]++)((?>(?:/[\w./~%+,=&;:!$'()*@-]*+)?))", re.ASCII)
 _CODE_HOSTS = frozenset(
     ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht", "sourceforge.net"]
 )
@@ -329,13 +330,10 @@ def _without_tail(url: str) -> str:
 
 
 def _kind_of(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
-    path = [piece for piece in parts.path.split("/") if piece]
-    if "." not in host or "@" in parts.netloc or host.endswith(("arxiv.org", "doi.org")):
+    host, inside = _host_and_path(url)
+    host = host.removeprefix("www.")
+    path = [piece for piece in inside.split("/") if piece]
+    if "." not in host or host.endswith(("arxiv.org", "doi.org")):
         return ""
     if host in _CODE_HOSTS:
         return "code" if len(path) >= 2 else "other" if path else ""
@@ -346,6 +344,17 @@ def _kind_of(url: str) -> str:
     if host.endswith(_DATA_HOSTS) or (host == "kaggle.com" and path[:1] in (["datasets"], ["competitions"])):
         return "data" if path else ""
     return "page" if host.endswith((".github.io", ".gitlab.io")) else "other"
+
+
+def _host_and_path(url: str) -> tuple[str, str]:
+    """Of an address without a name of a user; no host for any other, and for what is no address."""
+    if plain := _PLAIN_ADDRESS.fullmatch(url):  # as most are: a fifth of the time that urlsplit takes
+        return plain[1], plain[2]
+    try:
+        parts = urlsplit(url)
+        return ("" if "@" in parts.netloc else parts.hostname or ""), parts.path
+    except ValueError:
+        return "", ""
 
 
 def _hub_kind(path: list[str]) -> str:
