@@ -126,7 +126,11 @@ def _is_odd(page: bytes, start: int, end: int) -> bool:
 
 def _rich(text: str) -> str:
     """Line breaks as spaces, and addresses where arXiv shows "this https URL". Without the space around, lest it be kept twice."""
-    return _stubs.unescaped(_BREAK.sub(" ", _LINK.sub(_address, text)) if "<" in text else text).strip()
+    if "<" in text:
+        text = _LINK.sub(_address, text)
+        if "<" in text:
+            text = _BREAK.sub(" ", text)
+    return _stubs.unescaped(text).strip()
 
 
 def _address(found: re.Match[str]) -> str:

@@ -292,7 +292,7 @@ def _raw(shown: _arxiv.Shown, section: Announce | None) -> Raw | None:
         version=shown.id[1],
         authors=authors or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,")),
         authors_raw=text or None,
-        authors_cut="not shown" in text.lower() and bool(_arxiv.CUT_AUTHORS.search(text)),
+        authors_cut="(" in text and "not shown" in text.lower() and bool(_arxiv.CUT_AUTHORS.search(text)),
         categories=_arxiv.CATEGORY.findall(shown.subjects),
         announce=_announce(shown, section),
         links=links,
