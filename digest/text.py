@@ -64,6 +64,7 @@ def line_and_clean(text: str) -> tuple[str, str]:
     return line, text
 
 
+_SHORT = 500  # characters: what takes longer to be encoded and translated than to be asked for each sign
 _PLAIN_ASCII = bytes({*range(32, 127)} - {*b"&<\\$~`"})
 
 
@@ -84,7 +85,11 @@ def are_clean(texts: Sequence[str], chars: int) -> bool:
     row = f" {' '.join(texts)} "  # in which a space at an end, and an empty text, is a second one
     if "  " in row or (len(row) > chars and max(map(len, texts)) > chars):
         return False
-    return _is_plain(_rest(row))
+    if len(row) > _SHORT:
+        return _is_plain(_rest(row))
+    return row.isprintable() and not (
+        "&" in row or "<" in row or "\\" in row or "$" in row or "~" in row or "`" in row
+    )
 
 
 def one_line(text: str) -> str:
