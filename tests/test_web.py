@@ -166,6 +166,19 @@ def test_a_pause_ends_on_its_day(site: Site) -> None:
     assert site.again(reader).status == "confirmed"
 
 
+def test_choices_can_be_saved_on_the_day_a_pause_ends_before_any_run(site: Site) -> None:
+    reader = site.reader()
+    site.post(site.manage(reader), {"pause": "2026-12-24"})
+    site.clock.now = datetime(2026, 12, 24, 0, 30, tzinfo=UTC)
+    before = tables(site)
+    shown = site.get(site.manage(reader))
+    assert "Paused" not in shown.text and b"2026-12-24" not in shown.body
+    assert tables(site) == before
+    fields = {tag["name"]: tag.get("value", "") for tag in shown.page.select("input[name=pause]")}
+    assert site.post(site.manage(reader), {**fields, "hour": "9"}).status == 200
+    assert (site.again(reader).status, site.again(reader).preferences.hour) == ("confirmed", 9)
+
+
 def test_the_page_of_choices_says_when_the_next_mail_is_due(tmp_path: Path) -> None:
     config = replace(config_of(tmp_path), digest=(DigestConfig(name="daily", schedule="0 7 * * mon-fri"),))
     with serving(config) as site:

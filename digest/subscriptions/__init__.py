@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from digest.addresses import ascii_address
 from digest.choices import in_zone, next_due, next_mail, preferences_problems, topic_slugs
@@ -43,9 +44,9 @@ __all__ = [
     "why_never",
 ]
 
-# The version of the words to which people agree in the form (templates/web/subscribe.html).
 # For how long back it is said what a topic brings.
 LATELY = timedelta(days=28)
+# The version of the words to which people agree in the form (templates/web/subscribe.html).
 CONSENT = "form 2026-11"
 CONFIRM_HOURS = 48
 UNDO_HOURS = 24
@@ -157,7 +158,14 @@ class Subscriptions:
         expired = expired or self._is_of_before(purpose, token, subscriber)
         if expired and not ended and (purpose == "undo" or subscriber.status == "pending"):
             return Link(state="expired", subscriber=subscriber)
+        subscriber = self._awake(subscriber, now)
         return Link(state=subscriber.status, subscriber=subscriber)
+
+    def _awake(self, reader: Subscriber, now: datetime) -> Subscriber:
+        """Whose pause is over is a reader again, also where the store will hear that from the next run only."""
+        until, today = reader.paused_until, now.astimezone(self._config.site.zone).date()
+        is_over = reader.status == "paused" and until is not None and until <= today
+        return replace(reader, status="confirmed", paused_until=None) if is_over else reader
 
     def _is_of_before(self, purpose: Purpose, token: str, subscriber: Subscriber) -> bool:
         """Was this link made when they were asked, or left, an earlier time? It says nothing of this one."""
