@@ -349,6 +349,22 @@ def test_status_shows_the_last_run_and_what_waits(shell: Shell) -> None:
     assert "1 edition, newest 2026-11-19 with 4 papers; 2 papers waiting." in text
 
 
+def test_notices_that_wait_are_named_by_send_and_status(shell: Shell) -> None:
+    readers = 'address,consented_at,preferences\na@example.org,2026-01-01,"{""empty"":true}"\n'
+    (shell.folder / "readers.csv").write_text(readers)
+    shell("subscribers", "import", "readers.csv")
+    assert shell.json("status")["letters"] == {"waiting": 0}
+    smtp = {"HOST": "127.0.0.1", "PORT": "9", "SECURITY": "none"}
+    down = {f"DIGEST__MAIL__SMTP__{key}": value for key, value in smtp.items()}
+    down["DIGEST__MAIL__TRANSPORT"] = "smtp"
+    assert "told" in shell("run", code=3, **down).stdout
+    waits = "Other mails, confirmations and notices: 1 waiting."
+    assert waits in shell("status").stdout
+    done = shell("send", **down)
+    assert waits in done.stdout and "Nothing is queued" not in done.stderr
+    assert json.loads(shell("send", "--json", **down).stdout)["letters"] == {"waiting": 1}
+
+
 def test_subscribers_are_added_listed_and_removed(shell: Shell) -> None:
     shell("subscribers", "add", "a@example.org", "B@Example.ORG")
     assert "was subscribed already" in shell("subscribers", "add", "a@example.org").stdout
@@ -564,7 +580,7 @@ def test_a_watch_that_fails_costs_send_neither_its_one_object_nor_its_exit_code(
     """A schedule that is none is met when it is watched."""
     faulty = {"DIGEST__MONITOR__MAIL_TO": "op@example.org", "DIGEST__DIGEST__DAILY__SCHEDULE": "0 25 * * *"}
     done = shell("send", "--json", code=1, **faulty)
-    assert set(json.loads(done.stdout)) == {"schema", "deliveries"}
+    assert set(json.loads(done.stdout)) == {"schema", "deliveries", "letters"}
     assert "no cron line" in done.stderr
     shell.put("2026-11-19.xml", [("Owls in the Dark", "A survey of night.")])
     shell("subscribers", "add", "a@example.org")

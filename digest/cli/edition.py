@@ -8,6 +8,7 @@ import click
 
 from digest.cli.console import Console, plural, shown
 from digest.cli.run import delivery_words, left_words, parse_date
+from digest.cli.status import letters_words
 from digest.errors import DigestError
 
 
@@ -33,8 +34,10 @@ def send(console: Console, address: str | None, day: date | None) -> int:
         if checked is None:
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
-            console.answer({"deliveries": _counts(report)})
+            letters = app.store.letters_waiting()
+            console.answer({"deliveries": _counts(report), "letters": {"waiting": letters}})
             words = [left_words(report)] if app.is_shared else delivery_words(report)
+            words += [letters_words(letters)] if letters else []
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             # Where timers call the program, this one still comes when that of the runs does not.
             degraded = RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded

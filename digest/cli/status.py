@@ -33,6 +33,7 @@ def status(console: Console, runs: int) -> None:
             heads={digest.name: app.store.edition_heads(digest.name) for digest in app.config.digest},
             waiting={digest.name: app.store.count_waiting(digest.name) for digest in app.config.digest},
             deliveries=app.store.delivery_counts(),
+            letters=app.store.letters_waiting(),
             open_days=app.store.open_days(),
             fleet=app.fleet_state(app.clock()),
         )
@@ -44,7 +45,18 @@ def status(console: Console, runs: int) -> None:
         console.result()
     if not state.runs:
         console.result("No run yet. Make the first one with `digest run`.")
-        return
+    else:
+        _show_all(console, state, last)
+    if state.letters:
+        console.result(letters_words(state.letters))
+
+
+def letters_words(waiting: int) -> str:
+    """Letters that wait, as a line for people."""
+    return f"Other mails, confirmations and notices: {waiting:,} waiting."
+
+
+def _show_all(console: Console, state: State, last: Mapping[str, Any] | None) -> None:
     _show_runs(console, state.runs)
     if last and last.get("error"):
         console.result(console.paint(f"The last run ended early: {last['error']}", "bad"))
@@ -56,12 +68,14 @@ def status(console: Console, runs: int) -> None:
 
 
 class State(NamedTuple):
-    """What the store says: newest runs first, editions and papers that wait by digest, deliveries by status."""
+    """What the store says: newest runs first, editions and papers that wait by digest, deliveries by status, and how many letters
+    wait."""
 
     runs: Sequence[RunRow]
     heads: Mapping[str, Sequence[EditionHead]]
     waiting: Mapping[str, int]
     deliveries: Mapping[str, int]
+    letters: int
     open_days: Sequence[Day]
     fleet: FleetState
 
@@ -76,6 +90,7 @@ def _answer(state: State, last: Mapping[str, Any] | None) -> dict[str, Any]:
             for name, found in state.heads.items()
         },
         "deliveries": state.deliveries,
+        "letters": {"waiting": state.letters},
         "waiting": state.waiting,
         "open_days": [
             _facts(day, "source", "day", "papers", "asked_at", "changed_at") for day in state.open_days
