@@ -95,8 +95,10 @@ def test_a_backup_is_one_file_for_its_owner_alone_and_a_store_by_itself(
 
 def test_a_backup_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     config = filled(tmp_path)
-    (tmp_path / "b.db").write_text("older")
-    assert contents(f"sqlite:///{kept(config, tmp_path / 'b.db')}") == contents(config.store.url)
+    for older in (open_store(f"sqlite:///{tmp_path / 'b.db'}").close, (tmp_path / "b.db").touch):
+        older()
+        assert contents(f"sqlite:///{kept(config, tmp_path / 'b.db')}") == contents(config.store.url)
+        (tmp_path / "b.db").unlink()
 
 
 def test_a_backup_is_of_one_moment_while_others_write(tmp_path: Path, store_url: str) -> None:
@@ -139,14 +141,23 @@ def test_a_backup_needs_no_lease(tmp_path: Path, store_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "match"),
-    [("nowhere/b.db", "there is no folder"), (".", "is a folder"), ("digest.db", "is the store itself")],
+    [
+        ("nowhere/b.db", "there is no folder"),
+        (".", "is a folder"),
+        ("digest.db", "is the store itself"),
+        ("other.toml", "is no backup"),
+        ("pipe", "is no backup"),
+    ],
 )
 def test_where_a_backup_cannot_be_is_said(tmp_path: Path, name: str, match: str) -> None:
     config = filled(tmp_path)
+    (tmp_path / "other.toml").write_text("[site]")
+    os.mkfifo(tmp_path / "pipe")
     before = contents(config.store.url)
     with pytest.raises(UsageError, match=match):
         back_up(config, tmp_path / name, done=lambda rows: None)
     assert contents(config.store.url) == before
+    assert (tmp_path / "other.toml").read_text() == "[site]" and (tmp_path / "pipe").is_fifo()
 
 
 FULL = """
@@ -162,7 +173,7 @@ store.back_up(Path(sys.argv[2]))
 def test_a_full_disk_leaves_the_older_backup(tmp_path: Path, store_url: str) -> None:
     filled(tmp_path / "from", store_url)
     (folder := tmp_path / "kept").mkdir()
-    (folder / "b.db").write_text("older")
+    (folder / "b.db").write_text("SQLite format 3\0, and so on")
     ended = subprocess.run(
         [sys.executable, "-c", FULL, store_url, str(folder / "b.db")],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -171,7 +182,9 @@ def test_a_full_disk_leaves_the_older_backup(tmp_path: Path, store_url: str) -> 
         check=False,
     )
     assert "StoreError: The backup" in ended.stderr and "could not be written" in ended.stderr, ended.stderr
-    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("b.db", "older")]
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [
+        ("b.db", "SQLite format 3\0, and so on")
+    ]
 
 
 # --- back

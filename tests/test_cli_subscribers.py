@@ -176,6 +176,14 @@ def test_an_export_that_fails_leaves_the_older_one(shell: Shell) -> None:
     assert not list(shell.folder.glob(".*part*"))
 
 
+@pytest.mark.parametrize("name", ["config.toml", "digest.db"])
+def test_an_export_takes_the_place_of_no_other_file(shell: Shell, name: str) -> None:
+    shell("add", "ann@example.org")
+    before = (shell.folder / name).read_bytes()
+    assert "is no list of readers" in shell("export", name, code=2).stderr
+    assert (shell.folder / name).read_bytes() == before
+
+
 def test_no_list_of_readers_goes_where_all_is_published(shell: Shell) -> None:
     shell("add", "ann@example.org")
     (shell.folder / "feeds").mkdir(exist_ok=True)

@@ -200,6 +200,10 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
             raise UsageError(
                 f"{file} would be published, and a list holds the addresses of readers. Name another place."
             )
+        if file is not None and _holds_something_else(Path(file)):
+            raise UsageError(
+                f"{file} is there and is no list of readers: it would be lost. Name another file."
+            )
         found = app.store.subscribers()
     if not everybody:
         found = [one for one in found if one.status in ("confirmed", "paused")]
@@ -213,6 +217,17 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
     _write(Path(file), text)
     console.answer({"subscribers": len(found), "file": file})
     console.result(f"{plural(len(found), 'subscriber')} written to {file}.")
+
+
+def _holds_something_else(path: Path) -> bool:
+    """Is it a file that no export wrote, such as the configuration or the store?"""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return not b"address,".startswith(file.read(8))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}. Give another path.") from None
 
 
 def _write(path: Path, text: str) -> None:

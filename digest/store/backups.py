@@ -23,6 +23,7 @@ from digest.store.sqlite import Sqlite
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
 # The header of a SQLite file (https://www.sqlite.org/fileformat2.html#the_database_header), and parts of it.
 _HEADER = 100
+_MAGIC = b"SQLite format 3\0"
 _FORMATS, _CHANGES = slice(18, 20), slice(24, 28)
 _USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
 
@@ -84,6 +85,19 @@ def _check_place(database: Database, file: Path) -> None:
         raise UsageError(f"{file} is a folder. Name a file in it")
     if isinstance(database, Sqlite) and file.exists() and file.samefile(database.path):
         raise UsageError(f"{file} is the store itself. Name another file")
+    if file.exists() and not _may_go(file):
+        raise UsageError(f"{file} is there and is no backup: it would be lost. Name another file")
+
+
+def _may_go(file: Path) -> bool:
+    """An older backup may, and an empty file. A configuration, or a device, would be gone for good."""
+    if not file.is_file():
+        return False
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_MAGIC)) in (b"", _MAGIC)
+    except OSError:
+        return True  # somebody else's: whether it may be replaced, its folder says
 
 
 def _copy_out(database: Database, part: Path, done: Done) -> None:
