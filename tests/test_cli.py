@@ -335,6 +335,14 @@ def test_preview_writes_pages_and_mail_to_a_folder_of_its_own(shell: Shell) -> N
     } == before
 
 
+def test_a_listing_whose_name_is_no_utf8_is_read_by_hand(shell: Shell) -> None:
+    shell.put("a.xml", invented(0, 4))
+    name = os.fsdecode(b"M\xe4rz.xml")
+    (shell.folder / "inbox/a.xml").rename(shell.folder / name)
+    assert "4 new papers" in shell("run", name).stdout
+    assert "is empty" in shell("run", "", code=2).stderr
+
+
 def test_status_shows_the_last_run_and_what_waits(shell: Shell) -> None:
     assert "No run yet" in shell("status").stdout
     shell.put("a.xml", invented(0, 4))

@@ -185,6 +185,10 @@ def test_a_merge_of_a_paper_with_itself_says_which_paper_it_is_and_what_to_do(sh
     assert "one paper already" in again
 
 
+def test_a_merge_of_two_papers_that_nobody_knows_is_one_object(shell: Shell) -> None:
+    assert shell.json("merge", "nothing here", "nor here", code=1)["exit_code"] == 1
+
+
 def test_a_merge_and_a_split_say_what_they_did_and_how_to_take_it_back(shell: Shell) -> None:
     shell.put("one.xml", [("Dating Kilns by Glass", "One."), ("Dating Kilns by Salt", "Two.")])
     shell("run")

@@ -20,6 +20,7 @@ from digest.model import DeliveryReport, LookupReport, RunReport, SourceReport
 from digest.pipeline.collect import WAITABLE, Reader, collect, with_dropped
 from digest.pipeline.gather import Taken, Wanted, audience_of, gather
 from digest.pipeline.replay import Setup
+from digest.utf8 import plain
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -58,8 +59,8 @@ def setup_of(order: Order) -> Setup:
     return Setup(
         again=order.again,
         digests=tuple(order.digests),
-        # A header is a key, perhaps: it is of no use to a replay, and stays out of the store.
-        sources=tuple(replace(source, headers={}) for source, _ in order.sources),
+        # A header is a key, perhaps: it is of no use to a replay, and stays out of the store. A path may be no UTF-8.
+        sources=tuple(replace(source, headers={}, path=plain(source.path)) for source, _ in order.sources),
         followers=followers,
         updates_for=tuple(name for name, digest in everyone.items() if digest.updates),
     )

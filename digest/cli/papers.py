@@ -49,11 +49,13 @@ def merge(console: Console, keep: str, other: str) -> int:
     from digest.app import utc_now
 
     with console.app() as app:
-        heads = [_the_paper(console, app, text) for text in (keep, other)]
-        if heads[0] is None or heads[1] is None:
+        # One after the other: where neither is known, one of them is said, in one object.
+        kept = _the_paper(console, app, keep)
+        lost = _the_paper(console, app, other) if kept else None
+        if kept is None or lost is None:
             return 1
         with app.alone():
-            done = app.store.merge(heads[0].id, heads[1].id, utc_now())
+            done = app.store.merge(kept.id, lost.id, utc_now())
     console.answer({"merged": _builtins(done)})
     console.result(f'"{done.paper.title}" is one paper from now on:')
     console.result(f"  {done.paper.key}")

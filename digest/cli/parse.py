@@ -42,6 +42,8 @@ def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
 
 def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
     """A path or URL of the command line as a source; relative paths count from where the command was called."""
+    if not place:
+        raise UsageError("a PATH or URL is empty. Name a saved page, a folder of them, or an address.")
     try:
         scheme = urlsplit(place).scheme
     except ValueError as error:
