@@ -561,6 +561,35 @@ def test_a_reader_who_leaves_early_is_no_failure(shell: Shell) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["status", "status --json", "subscribers export"])
+def test_output_that_finds_no_room_is_named_and_one_that_nobody_reads_is_no_failure(
+    shell: Shell, command: str, unbuffered: str
+) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    called = [*DIGEST, *command.split()]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            called, cwd=shell.folder, env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the output could not be written: No space left on device.")
+    assert len(done.stderr.splitlines()) == 1
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run(
+            called,
+            cwd=shell.folder,
+            env=environ,
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_output_may_not_lie_where_listings_are_read(shell: Shell) -> None:
     shell.put("a.xml", invented(0, 1))
     assert "another folder" in shell("doctor", code=1, DIGEST__SITE__OUTPUT="inbox").stdout

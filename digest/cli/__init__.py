@@ -150,7 +150,19 @@ def main(argv: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - the door: whatever was not foreseen is named here, with its traceback on -v
         mend = "This is a fault of the program: run again with -v and report what it prints."
         code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
-    sys.exit(code or 0)
+    sys.exit(_written(code or 0))
+
+
+def _written(code: int) -> int:
+    """The exit code, once what was printed is out of our hands: what is left is written at the end, where a fault has no words."""
+    from digest.cli.console import as_long_as_somebody_reads
+
+    try:
+        with as_long_as_somebody_reads():
+            sys.stdout.flush()
+    except DigestError as error:
+        return _end(str(error), code or 1, as_json=False, traceback=False)
+    return code
 
 
 def _which_command(ctx: click.Context) -> str:
@@ -189,7 +201,8 @@ def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:
     if as_json:
         import json
 
-        print(json.dumps({"schema": 1, "error": message, "exit_code": code}))
+        with suppress(OSError):
+            print(json.dumps({"schema": 1, "error": message, "exit_code": code}))
     with suppress(OSError):
         if as_lines:
             import logging

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from digest.errors import DigestError
+
 if TYPE_CHECKING:
     from logging import Logger
 
@@ -63,7 +65,7 @@ class Console:
     def result(self, text: str = "") -> None:
         """A line of the result, on stdout; not with --json, which has its own."""
         if not self.json:
-            with _as_long_as_somebody_reads():
+            with as_long_as_somebody_reads():
                 print(self._printable(text))
 
     def note(self, text: str) -> None:
@@ -90,7 +92,7 @@ class Console:
             import msgspec
 
             data = msgspec.json.format(msgspec.json.encode({"schema": 1, **value}), indent=2)
-            with _as_long_as_somebody_reads():
+            with as_long_as_somebody_reads():
                 sys.stdout.write(data.decode() + "\n")
                 sys.stdout.flush()
 
@@ -181,12 +183,18 @@ class Console:
 
 
 @contextmanager
-def _as_long_as_somebody_reads() -> Iterator[None]:
-    """The reader of our output may leave (`| head`): that is no failure, and the rest is for nobody."""
+def as_long_as_somebody_reads() -> Iterator[None]:
+    """The reader of our output may leave (`| head`): that is no failure, and the rest is for nobody. Raises DigestError where it
+    cannot be written otherwise (`> file` on a full disk)."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        # What is left of it is tried again when the program ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise DigestError(
+                f"the output could not be written: {error.strerror}. What was done stands; mend the place where the output goes."
+            ) from None
 
 
 def _cell(value: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from digest.cli.console import Console, outdated_words, plural, shown
+from digest.cli.console import Console, as_long_as_somebody_reads, outdated_words, plural, shown
 from digest.config import Config
 from digest.model import (
     FAILED_OUTCOMES,
@@ -236,4 +236,5 @@ def _next_step(console: Console, report: RunReport, config: Config, *, subscribe
         console.note(
             "\nNobody gets mail yet: `digest subscribers add you@example.org` adds the first subscriber."
         )
-    sys.stdout.flush()
+    with as_long_as_somebody_reads():
+        sys.stdout.flush()

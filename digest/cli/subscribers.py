@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.console import Console, plural, shown
+from digest.cli.console import Console, as_long_as_somebody_reads, plural, shown
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -211,8 +211,9 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
     if file is None or file == "-":
         console.answer({"subscribers": len(found), "csv": text})
         if not console.json:
-            sys.stdout.buffer.write(text.encode())
-            sys.stdout.flush()
+            with as_long_as_somebody_reads():
+                sys.stdout.buffer.write(text.encode())
+                sys.stdout.flush()
         return
     _write(Path(file), text)
     console.answer({"subscribers": len(found), "file": file})
