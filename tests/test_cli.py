@@ -561,6 +561,21 @@ def test_a_reader_who_leaves_early_is_no_failure(shell: Shell) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_json_is_utf8_and_help_is_shown_whatever_the_terminal_takes(shell: Shell, encoding: str) -> None:
+    shell.put("a.xml", [("Karel Dvořáček 漢字", "On names.")])
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+
+    def said(*args: str) -> bytes:
+        return subprocess.run(
+            [*DIGEST, *args], cwd=shell.folder, env=environ, stdout=subprocess.PIPE, check=True
+        ).stdout
+
+    (listing,) = json.loads(said("parse", "inbox/a.xml", "--json").decode("utf-8"))["listings"]
+    assert listing["papers"][0]["title"] == "Karel Dvořáček 漢字"
+    assert b"PATH|URL" in said("parse", "--help")
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["status", "status --json", "subscribers export"])
 def test_output_that_finds_no_room_is_named_and_one_that_nobody_reads_is_no_failure(

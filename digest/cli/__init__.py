@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -183,10 +184,13 @@ def _told_again(what: Any) -> None:
 
 
 def _open_streams() -> None:
-    """A stream that the caller closed (`>&-`, a service without one) is as good as one that nobody reads."""
+    """A stream that the caller closed (`>&-`, a service without one) is as good as one that nobody reads. A terminal that does not
+    take UTF-8 gets a "?" for what it does not have."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the end
+    if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:

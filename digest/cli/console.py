@@ -93,7 +93,9 @@ class Console:
 
             data = msgspec.json.format(msgspec.json.encode({"schema": 1, **value}), indent=2)
             with as_long_as_somebody_reads():
-                sys.stdout.write(data.decode() + "\n")
+                sys.stdout.flush()
+                # UTF-8 whatever the terminal takes (RFC 8259, 8.1).
+                sys.stdout.buffer.write(data + b"\n")
                 sys.stdout.flush()
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
