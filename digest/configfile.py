@@ -78,7 +78,8 @@ def load_config(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors put a byte order mark before it.
+        return tomllib.loads(path.read_text(encoding="utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: no such file. Write one with `digest init`, or name yours with --config FILE.",

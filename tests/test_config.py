@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from digest.cli.tomledit import set_enabled
 from digest.config import Config, StoreConfig, TopicConfig, slugs_of
 from digest.configfile import load_config
 from digest.errors import ConfigError
@@ -308,6 +309,21 @@ def test_bytes_that_are_no_text_are_a_named_fault(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe[")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_config(file, {})
+
+
+def test_a_byte_order_mark_before_it_is_no_fault(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("\ufeff# mine\n" + SMALL, encoding="utf-8")
+    config = load_config(file, {})
+    assert set_enabled(config, config.source[0], False)
+    assert file.read_text(encoding="utf-8").startswith("\ufeff# mine\n")
+    assert not load_config(file, {}).source[0].enabled
+
+
+def test_an_address_with_a_password_in_it_is_not_published(tmp_path: Path) -> None:
+    text = re.sub(r'url = "[^"]*"', 'url = "https://me:hunter2@papers.example.org/"', SMALL, count=1)
+    (problem,) = problems(tmp_path, text)
+    assert "user name" in problem and "hunter2" not in problem
 
 
 def test_every_key_can_come_from_the_environment(tmp_path: Path) -> None:

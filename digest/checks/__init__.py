@@ -154,6 +154,10 @@ def _site_problems(site: SiteConfig) -> list[str]:
         found.append(
             f'[site]: "url" is {site.url!r}. Write the public address, url = "https://papers.example.org/".'
         )
+    if parts and "@" in parts.netloc:
+        found.append(
+            '[site]: "url" has a user name in it, and would stand so in every feed and mail. Take it out.'
+        )
     if re.search(r"\s", site.url):
         found.append('[site]: "url" has white space in it. Write %20 for a blank.')
     if not site.output.strip():

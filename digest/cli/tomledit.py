@@ -16,6 +16,7 @@ from digest.configfile import load_config
 from digest.errors import ConfigError, UsageError
 
 _TEMPORARY = ".digest-part"
+_MARK = "\ufeff"  # some editors put it before a text
 
 # TOML 1.0: what may hold brackets, hashes and line ends that are none of the document's own.
 _TOKEN = re.compile(
@@ -39,7 +40,7 @@ def set_enabled(config: Config, source: SourceConfig, enabled: bool) -> bool:
     by_hand = f'Write enabled = {str(enabled).lower()} into [[source]] "{source.name}" by hand.'
     old = _text(file, by_hand)
     number = config.source.index(source)
-    wanted = tomllib.loads(old)
+    wanted = tomllib.loads(old.removeprefix(_MARK))
     tables = wanted.get("source", [])
     if number < len(tables) and tables[number].get("enabled", True) is enabled:
         if source.enabled is not enabled:
@@ -99,7 +100,7 @@ def _differs_in_that_alone(wanted: dict[str, object], new: str, number: int, ena
         return False
     tables[number]["enabled"] = enabled
     try:
-        return tomllib.loads(new) == expected
+        return tomllib.loads(new.removeprefix(_MARK)) == expected
     except tomllib.TOMLDecodeError:
         return False
 
