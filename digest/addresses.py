@@ -1,8 +1,9 @@
-"""Domains as mail and SMTP carry them: A-labels (RFC 5890). The one place that makes them."""
+"""Domains as mail, SMTP and links carry them: A-labels (RFC 5890). The one place that makes them."""
 
 from __future__ import annotations
 
 import unicodedata
+from urllib.parse import quote, urlsplit
 
 from digest.patterns import late
 
@@ -30,6 +31,16 @@ def ascii_address(address: str) -> str:
     """The address, or bare domain, with a domain beyond ASCII as A-labels; one in ASCII, or that cannot exist, as it is."""
     local, at, domain = address.rpartition("@")
     return address if domain.isascii() else f"{local}{at}{ascii_domain(domain) or domain}"
+
+
+def ascii_url(url: str) -> str:
+    """An http address with its host as A-labels (RFC 5890) and its path percent-encoded: what a header, a feed or a map of a site
+    can carry."""
+    parts = urlsplit(url)
+    host = ascii_address(parts.hostname or "localhost")
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{quote(parts.path, safe='/%~')}"
 
 
 def _a_label(label: str) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from digest.addresses import ascii_url
 from digest.checks import problems_of
 from digest.config import (
     Config,
@@ -283,8 +284,9 @@ def _example(key: str) -> str:
 
 
 def _with_defaults(config: Config) -> Config:
-    """Final slash, titles, and the folders of digests."""
-    site = msgspec.structs.replace(config.site, url=config.site.url.rstrip("/") + "/")
+    """Final slash, titles, and the folders of digests. An address beyond ASCII is none that feeds and maps of a site may have."""
+    url = config.site.url.rstrip("/") + "/"
+    site = msgspec.structs.replace(config.site, url=url if url.isascii() else ascii_url(url))
     digests = tuple(
         msgspec.structs.replace(digest, title=digest.title or site.title, path=folder)
         for digest, folder in zip(config.digest, folders_of(config.digest), strict=True)

@@ -320,6 +320,11 @@ def test_a_byte_order_mark_before_it_is_no_fault(tmp_path: Path) -> None:
     assert not load_config(file, {}).source[0].enabled
 
 
+def test_an_address_beyond_ascii_is_taken_as_feeds_may_have_it(tmp_path: Path) -> None:
+    text = SMALL.replace("https://papers.example.org", "https://Bücher.example:8443/neu%20es/große")
+    assert load(tmp_path, text).site.url == "https://xn--bcher-kva.example:8443/neu%20es/gro%C3%9Fe/"
+
+
 def test_an_address_with_a_password_in_it_is_not_published(tmp_path: Path) -> None:
     text = re.sub(r'url = "[^"]*"', 'url = "https://me:hunter2@papers.example.org/"', SMALL, count=1)
     (problem,) = problems(tmp_path, text)

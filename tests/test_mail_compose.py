@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from conftest import examples
+from digest.addresses import ascii_url
 from digest.config import MailboxConfig, MailConfig, WebConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
 from digest.mail.compose import composer, short_names
-from digest.mail.headers import ascii_url
 from digest.mail.parts import PERSONAL, cut, flow, quoted_printable
 from digest.model import Edition, Message, Paper, Preferences
 from digest.pipeline.issue import message_id

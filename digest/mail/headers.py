@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from digest.addresses import ascii_address
+from digest.addresses import ascii_address, ascii_url
 from digest.config import Config, DigestConfig, MailConfig
 from digest.errors import MailError
 from digest.model import Delivery, Preferences, Subscriber
@@ -92,15 +92,6 @@ class Postmark:
 
 _day_words = lru_cache(maxsize=4096)(day_words)
 _date = lru_cache(maxsize=4096)(format_datetime)
-
-
-def ascii_url(url: str) -> str:
-    """A public address with its host as A-labels (RFC 5890): what a header can carry."""
-    parts = urlsplit(url)
-    host = ascii_address(parts.hostname or "localhost")
-    host = f"[{host}]" if ":" in host else host
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{quote(parts.path, safe='/%~')}"
 
 
 def mailto_of(mail: MailConfig) -> str:

@@ -11,8 +11,9 @@ from email.utils import format_datetime
 from hashlib import sha256
 from typing import Any
 
+from digest.addresses import ascii_url
 from digest.config import Config
-from digest.mail.headers import ascii_url, from_header, mailable, subject_header
+from digest.mail.headers import from_header, mailable, subject_header
 from digest.mail.parts import HTML_TYPE, TEXT_TYPE, flow, quoted_printable
 from digest.model import Letter, Message
 from digest.render import Renderer, clean, sender_of
