@@ -107,6 +107,12 @@ def test_wrong_usage_is_said_with_its_mend(
     assert all(words in done.stderr for words in said), done.stderr
 
 
+def test_a_refused_row_is_said_in_one_sentence(shell: Shell) -> None:
+    given = 'address,since,preferences\na@example.org,2025-01-01,"{""hour"":25}"\nb,2025-01-01,\n'
+    said = shell("import", "-", given=given, code=3).stderr.splitlines()
+    assert [line for line in said if line.endswith("..")] == [] and len(said) == 2
+
+
 def test_a_suppressed_address_is_added_only_after_it_was_allowed(shell: Shell) -> None:
     shell("add", "ann@example.org")
     with open_store(f"sqlite:///{shell.folder / 'digest.db'}") as store:

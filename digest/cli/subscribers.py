@@ -154,7 +154,7 @@ def import_(console: Console, file: str, consented_at: str | None, dry_run: bool
         )
     console.answer({"added": done.added, "refused": done.refused, "dry_run": dry_run})
     for row in done.refused:
-        console.fault(f"line {row.line}: {row.reason}.")
+        console.fault(f"line {row.line}: {row.reason.rstrip('.')}.")
     would = "would be " if dry_run else ""
     console.result(
         f"{plural(done.added, 'subscriber')} {would}added, {plural(len(done.refused), 'row')} {would}refused."
