@@ -673,6 +673,16 @@ def publish(folder: Path) -> Path:
     return feeds
 
 
+def test_before_the_first_run_the_home_of_a_digest_says_when_it_is_due(tmp_path: Path) -> None:
+    digests = (DigestConfig(name="daily", schedule="0 7 * * mon-fri"), DigestConfig(name="co", path="co"))
+    with serving(replace(config_of(tmp_path), digest=digests)) as site:
+        home = site.get("/")
+        assert (home.status, home.title) == (404, "No edition yet")
+        assert "The first one is due every weekday at 07:00 (Europe/Berlin)." in home.text
+        assert "The first one appears when there are new papers." in site.get("/co/").text
+        assert site.get("/2026/").title == "No such page"
+
+
 def test_everything_else_is_a_published_file(site: Site) -> None:
     assert site.get("/").status == 404  # nothing is published yet
     publish(Path(site.app.config.file).parent)

@@ -236,6 +236,8 @@ class _Answers:
 
     def refused(self, request: Request, error: Any) -> Response:
         """404 and 405, with what else the error brings (Allow)."""
+        if error.status_code == 404 and (empty := self._no_edition(request)):
+            return empty
         words = {
             404: ("No such page", "There is no page at this address."),
             405: ("This cannot be done here", "A page or link of this site does not ask for this."),
@@ -246,6 +248,13 @@ class _Answers:
         response = _refusal(self._door, error.status_code, title, text)
         response.headers.update(error.headers or {})
         return response
+
+    def _no_edition(self, request: Request) -> Response | None:
+        try:
+            return self._door.no_edition(request.scope["path"])
+        except RenderError as error:
+            log.error("%s", error)
+            return None
 
     def left(self, request: Request, error: Any) -> Response:
         """Who sent a part of a form and went, or was hung up on: nobody reads this, and nobody need hear of it."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -23,7 +24,7 @@ from digest.web.forms import Fields, first
 from digest.web.limits import Limits, client_address, trusted_proxies
 from digest.web.pages import PRIVATE, Pages, masked
 from digest.web.worker import LetterWorker
-from digest.words import counted, date_words, day_words
+from digest.words import counted, date_words, day_words, schedule_words
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -369,6 +370,14 @@ class Door:
         return self.pages.page("erased", title="Your data are deleted")
 
     # ------------------------------------------------------------ the rest
+
+    def no_edition(self, path: str) -> Response | None:
+        """Where `path` is the home of a digest: what is said there until its first run publishes one."""
+        for digest in self._config.digest:
+            if path == unquote(urlsplit(self._config.url_of(digest)).path):
+                schedule = schedule_words(digest.schedule, self._config.site.timezone)
+                return self.pages.page("empty", title="No edition yet", status=404, schedule=schedule)
+        return None
 
     def _no_longer(self, link: Link, purpose: str, token: str) -> Response:
         """A link that gives no right any more, or never did."""
