@@ -198,6 +198,18 @@ def test_who_changes_their_mind_before_it_is_due_hears_nothing(tmp_path: Path, w
     assert {to for to, _ in subjects(tmp_path)} == {"ada@example.org"}
 
 
+def test_notices_of_several_digests_on_one_day_are_told_apart(tmp_path: Path) -> None:
+    digests = (
+        DigestConfig(name="daily"),
+        DigestConfig(name="coast", path="coast", title="Coast & <tide> " * 9),
+    )
+    run(site(tmp_path, digest=digests))
+    found = [subject for _, subject in subjects(tmp_path)]
+    assert sorted(found)[0] == NONE_THURSDAY[1]
+    assert sorted(found)[1].startswith(f"{NONE_THURSDAY[1]}: Coast & <tide> Coast")
+    assert len(found) == 2 and max(map(len, found)) <= 70
+
+
 def test_readers_hear_of_the_digests_that_they_read(tmp_path: Path) -> None:
     config = site(
         tmp_path,

@@ -254,7 +254,9 @@ class Composer:
         when = "on" if first == editions[-1].date else "since"
         url = self._config.digest_url(name)
         variables = self._nothing_facts(name) | {
-            "subject": f"Nothing among your choices {when} {WEEKDAYS[first.weekday()]}, {day_month(first)}",
+            "subject": self._told_apart(
+                f"Nothing among your choices {when} {WEEKDAYS[first.weekday()]}, {day_month(first)}", name
+            ),
             "day": editions[-1].date,
             "editions": [
                 {"date": e.date, "part": e.part, "count": e.count, "url": f"{url}{e.path}"} for e in editions
@@ -268,12 +270,20 @@ class Composer:
         """That there was no edition, last on `day`, and what the sources said then."""
         when = "in the week to" if weekly else "on"
         variables = self._nothing_facts(name) | {
-            "subject": f"No edition {when} {WEEKDAYS[day.weekday()]}, {day_month(day)}",
+            "subject": self._told_apart(
+                f"No edition {when} {WEEKDAYS[day.weekday()]}, {day_month(day)}", name
+            ),
             "day": day,
             "weekly": weekly,
             "said": [{"names": _names_in_words(each.names), "words": each.words} for each in said],
         }
         return self._composed(name, "nothing", variables, f"{name} {day}", text_only)
+
+    def _told_apart(self, subject: str, name: str) -> str:
+        """Where a reader may get two of them on one day, with the digest's title, if it has one of its own."""
+        site, title = self._config.site, self._digest(name).title
+        several = len(self._config.digest) > 1 and title not in ("", site.title)
+        return truncate(f"{subject}: {clean(title)}", SUBJECT_CHARS) if several else subject
 
     def _nothing_facts(self, name: str) -> dict[str, Any]:
         facts = _site_facts(self._config.site, self._digest(name), self._config.digest_url(name))
