@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -371,6 +372,9 @@ def test_notices_that_wait_are_named_by_send_and_status(shell: Shell) -> None:
     done = shell("send", **down)
     assert waits in done.stdout and "Nothing is queued" not in done.stderr
     assert json.loads(shell("send", "--json", **down).stdout)["letters"] == {"waiting": 1}
+    with sqlite3.connect(shell.folder / "digest.db") as store:
+        store.execute("UPDATE letters SET retry_at = date")
+    assert "notices: 1 sent or given up." in shell("send").stdout
 
 
 def test_subscribers_are_added_listed_and_removed(shell: Shell) -> None:

@@ -32,12 +32,13 @@ def send(console: Console, address: str | None, day: date | None) -> int:
     checked = None if address is None else checked_address(address)
     with console.app() as app:
         if checked is None:
+            before = app.store.letters_waiting()
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
             letters = app.store.letters_waiting()
             console.answer({"deliveries": _counts(report), "letters": {"waiting": letters}})
             words = [left_words(report)] if app.is_shared else delivery_words(report)
-            words += [letters_words(letters)] if letters else []
+            words = [line for line in (*words, letters_words(letters, before - letters)) if line]
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
             # Where timers call the program, this one still comes when that of the runs does not.
             degraded = RunReport(date=app.today(utc_now()), seconds=0, deliveries=report).degraded

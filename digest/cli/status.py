@@ -47,13 +47,14 @@ def status(console: Console, runs: int) -> None:
         console.result("No run yet. Make the first one with `digest run`.")
     else:
         _show_all(console, state, last)
-    if state.letters:
-        console.result(letters_words(state.letters))
+    if words := letters_words(state.letters):
+        console.result(words)
 
 
-def letters_words(waiting: int) -> str:
-    """Letters that wait, as a line for people."""
-    return f"Other mails, confirmations and notices: {waiting:,} waiting."
+def letters_words(waiting: int, ended: int = 0) -> str:
+    """Letters that wait, and those that a call has ended, as a line for people; "" where there are none."""
+    words = [f"{n:,} {what}" for n, what in ((ended, "sent or given up"), (waiting, "waiting")) if n > 0]
+    return f"Other mails, confirmations and notices: {', '.join(words)}." if words else ""
 
 
 def _show_all(console: Console, state: State, last: Mapping[str, Any] | None) -> None:
