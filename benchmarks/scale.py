@@ -7,7 +7,8 @@ reader gets when the choice is made for that reader alone. Seconds are CPU secon
 all sizes.
 
 `python -m benchmarks.scale beside PAPERS SUBSCRIBERS FOLDER` is `digest run` over 1,000 papers, of which 100 are new, beside so
-many that were seen and so many readers. The folder is left as it is then: with ten million papers it holds several GB.
+many that were seen and so many readers; the next day one of another process tells what each step costs. The folder is left as it is
+then: with ten million papers it holds several GB.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from binascii import a2b_qp
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+from unittest.mock import patch
 
 import msgspec
 
 from benchmarks import pages
 from benchmarks.costs import Cost, answer_of, compile_ours
-from benchmarks.daily import Digest, announced, sink
+from benchmarks.daily import START, Digest, announced, sink
 from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
 from digest.model import Delivery, Edition, Entry, Message, Preferences
 
@@ -269,14 +271,34 @@ def _slug(entry: Entry) -> str:
 # ---------------------------------------------------------------- a run beside much that was seen
 
 
-def beside(folder: Path, seen: int, subscribers: int, choices: int = CHOICES) -> Cost:
-    """What `digest run` costs over 1,000 papers listed, 100 of them new, where so many were seen before and so many read it."""
-    program = Digest(folder / "here", announced(LISTED, 1, NEW), seen=seen, subscribers=0)
+def beside(
+    folder: Path, seen: int, subscribers: int, choices: int = CHOICES
+) -> tuple[Cost, dict[str, float]]:
+    """What `digest run` costs over 1,000 papers listed, 100 of them new, where so many were seen before and so many read it; and,
+    of the next day's, the CPU seconds of its steps."""
+    program = Digest(folder / "here", announced(LISTED, 2, NEW), seen=seen, subscribers=0)
     with sink(folder / "unused") as port:
         program.prepare(port)
         add_subscribers(program.folder / "digest.db", subscribers, choices)
         program.show(1)
-        return program.run(1)
+        cost = program.run(1)
+        program.show(2)
+        return cost, answer_of("scale", "steps", program.folder, START + timedelta(days=2))[0]
+
+
+def steps(folder: Path, day: date) -> dict[str, float]:
+    """The CPU seconds of a run of that day: of its steps, and of all that is around them."""
+    from digest.app import open_app
+    from digest.app.daily import DayRun
+    from digest.configfile import load_config
+
+    spent = Counter[str]()
+    with open_app(load_config(folder / "config.toml", {})) as app:
+        _watch(app, spent)
+        collect = _timed(DayRun._collect, "collect", spent)
+        with patch.object(DayRun, "_collect", collect):
+            app.daily(app.clock(), day=day)
+    return {**spent, "all": time.process_time()}
 
 
 # ---------------------------------------------------------------- the table
@@ -329,8 +351,12 @@ def main(arguments: Sequence[str]) -> None:
         folder, every, hourly, out = arguments[1:]
         Path(out).write_text(json.dumps(week(Path(folder), int(every), hourly=hourly == "True")))
     elif arguments[:1] == ["beside"]:
-        cost = beside(Path(arguments[3]), int(arguments[1]), int(arguments[2]))
+        cost, spent = beside(Path(arguments[3]), int(arguments[1]), int(arguments[2]))
         print(f"{cost.wall:.2f} s, {cost.cpu:.2f} cpu, peak {cost.peak_mib:.0f} MiB")
+        print(*(f"{step} {seconds:.2f} cpu" for step, seconds in spent.items()), sep="\n")
+    elif arguments[:1] == ["steps"]:
+        folder, day, out = arguments[1:]
+        Path(out).write_text(json.dumps(steps(Path(folder), date.fromisoformat(day))))
     else:
         run_alone("scale", __doc__, measure, arguments)
 

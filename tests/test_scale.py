@@ -72,18 +72,19 @@ def test_memory_is_the_same_however_many_readers_there_are() -> None:
 def test_a_run_beside_papers_seen_and_readers_stays_within_its_memory(
     tmp_path: Path, seen: int, readers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """1,000 papers listed, 100 of them new."""
+    """1,000 papers listed, 100 of them new, two days."""
     need(Path("/proc/self/status").exists(), "needs Linux to measure memory")
     need(shutil.disk_usage(tmp_path).free > seen * 1_500, "needs 15 GB of disk for ten million papers")
-    cost = scale.beside(tmp_path, seen, readers)
+    cost, spent = scale.beside(tmp_path, seen, readers)
     with sqlite3.connect(tmp_path / "here" / "digest.db") as database:
         (papers,) = database.execute("SELECT COUNT(*) FROM papers").fetchone()
         counts = dict(database.execute("SELECT status, COUNT(*) FROM deliveries GROUP BY status"))
     database.close()
     shutil.rmtree(tmp_path / "here")
-    assert papers == seen + scale.NEW
-    assert sum(counts.values()) == readers
-    assert counts["accepted"] > readers / 50
+    assert papers == seen + 2 * scale.NEW
+    assert sum(counts.values()) == 2 * readers
+    assert counts["accepted"] > readers / 25
+    assert sum(spent[step] for step in ("collect", "issue_edition", "publish", "deliver")) <= spent["all"]
     with capsys.disabled():
         print(
             f"\n{seen:,} seen, {readers:,} readers: {cost.wall:.1f} s, {cost.cpu:.1f} cpu, {cost.peak_mib:.0f} MiB"
