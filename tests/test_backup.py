@@ -101,6 +101,15 @@ def test_a_backup_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
         (tmp_path / "b.db").unlink()
 
 
+def test_a_backup_through_a_link_leaves_the_link(tmp_path: Path) -> None:
+    config = filled(tmp_path)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "b.db").symlink_to("far/b.db")
+    kept(config, tmp_path / "b.db")
+    assert (tmp_path / "b.db").is_symlink()
+    assert contents(f"sqlite:///{tmp_path / 'far' / 'b.db'}") == contents(config.store.url)
+
+
 def test_a_backup_is_of_one_moment_while_others_write(tmp_path: Path, store_url: str) -> None:
     """Two rows that change together are equal in every backup that is made meanwhile."""
     config = filled(tmp_path / "from", store_url)

@@ -164,6 +164,16 @@ def test_an_export_of_all_names_every_status(shell: Shell) -> None:
     assert shell.json("export", "out.csv", "--all") == {"schema": 1, "subscribers": 2, "file": "out.csv"}
 
 
+def test_an_export_through_a_link_leaves_the_link(shell: Shell) -> None:
+    shell("add", "a@example.org")
+    (shell.folder / "there").mkdir()
+    (shell.folder / "readers.csv").symlink_to("there/readers.csv")
+    for _ in range(2):
+        shell("export", "readers.csv")
+        assert (shell.folder / "readers.csv").is_symlink()
+        assert "a@example.org" in (shell.folder / "there" / "readers.csv").read_text()
+
+
 def test_an_export_that_fails_leaves_the_older_one(shell: Shell) -> None:
     shell("add", "ann@example.org")
     shell("export", "out.csv")

@@ -31,6 +31,7 @@ _USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
 def back_up(database: Database, file: Path, done: Done) -> int:
     """See Store.back_up."""
     _check_place(database, file)
+    file = file.resolve()  # a link stays one
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         # The addresses of readers and the secret of their links are in it: for this user alone.
