@@ -39,9 +39,11 @@ def unchanged(
                 keys=db.array(list(asked)), source=source, listed_on=day, announce=announce,
                 followers=db.array(digests), number=len(digests), changes=db.array(lasting(STREAMS[announce])),
             )  # fmt: skip
-            for key, row, mark, noted in rows:
-                if mark == known.fingerprint(asked[key]):
-                    found[id(asked[key])] = (row, key, bool(noted))
+            listed = [asked[row[0]] for row in rows]
+            marks = known.fingerprints(listed)
+            for paper, mark, (key, row, kept, noted) in zip(listed, marks, rows, strict=True):
+                if mark == kept:
+                    found[id(paper)] = (row, key, bool(noted))
     return found
 
 

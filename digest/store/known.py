@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 from zlib import crc32
@@ -20,7 +20,7 @@ REPLACED = frozenset({"replace", "replace-cross", "withdrawn"})
 
 _decode = msgspec.json.Decoder(Paper).decode
 _encode = msgspec.json.Encoder().encode
-_pack = msgspec.msgpack.Encoder().encode
+_pack_into = msgspec.msgpack.Encoder().encode_into
 
 
 def decode(content: str) -> Paper:
@@ -60,11 +60,19 @@ def fingerprint(paper: Paper) -> int:
     Papers that are equal may have two, where their ids or links come in another order. Of two that differ, one in 2^32 or fewer
     have the same: a checksum and the length, in a quarter of the time that BLAKE2 takes.
     """
-    try:
-        packed = _pack(paper)  # in half the time of JSON, which looks for what it must escape
-    except UnicodeEncodeError:
-        return 0
-    return len(packed) << 32 | crc32(packed)
+    return fingerprints([paper])[0]
+
+
+def fingerprints(papers: Iterable[Paper]) -> list[int]:
+    """The fingerprint of each. They are packed in one place: memory for each took an eighth of the time."""
+    marks, packed = [], bytearray()
+    for paper in papers:
+        try:
+            _pack_into(paper, packed)  # in half the time of JSON, which looks for what it must escape
+            marks.append(len(packed) << 32 | crc32(packed))
+        except UnicodeEncodeError:
+            marks.append(0)
+    return marks
 
 
 def final_key(paper: Paper) -> str | None:
