@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from digest.model import Announce, Paper
 from digest.store import known
 from digest.store.database import Database
@@ -17,6 +19,8 @@ from digest.store.offers import STREAMS, lasting
 
 STEP = 1000  # papers asked for at once
 
+# The answer of the query: the key, the row that it leads to, the fingerprint of that, and whether it was shown so before.
+_decode = msgspec.json.Decoder(list[tuple[str, int, int, bool | int]]).decode
 
 # The row that a paper is, the key that led there, and whether its source has shown it on this listing day in this way before.
 Unchanged = tuple[int, str, bool]
@@ -34,11 +38,11 @@ def unchanged(
             if (key := known.final_key(paper)) is not None:
                 alike[paper.announce][key] = paper
         for announce, asked in alike.items():
-            rows = db.rows(
+            rows = _decode(db.value(
                 "known_by_fingerprint",
                 keys=db.array(list(asked)), source=source, listed_on=day, announce=announce,
                 followers=db.array(digests), number=len(digests), changes=db.array(lasting(STREAMS[announce])),
-            )  # fmt: skip
+            ))  # fmt: skip
             listed = [asked[row[0]] for row in rows]
             marks = known.fingerprints(listed)
             for paper, mark, (key, row, kept, noted) in zip(listed, marks, rows, strict=True):

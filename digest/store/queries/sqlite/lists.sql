@@ -3,10 +3,11 @@
 -- name: known_keys(keys)
 SELECT k.key, k.paper_id FROM json_each(:keys) AS asked CROSS JOIN paper_keys k ON k.key = asked.value;
 
--- name: known_by_fingerprint(keys, source, listed_on, announce, followers, number, changes)
+-- name: known_by_fingerprint(keys, source, listed_on, announce, followers, number, changes)$
 -- Of the papers that these keys lead to: the fingerprint, and whether the source has shown it in this way on this day. Only those of
 -- which each of so many followers has an offer that stays as it is (Offers.sight) when it is shown so: `changes` are those that stay.
-SELECT k.key, f.paper_id, f.fingerprint, s.paper_id IS NOT NULL AND s.announce IS :announce
+-- All of it as one JSON array: of thousands of rows, a quarter of the time went into handing over each.
+SELECT json_group_array(json_array(k.key, f.paper_id, f.fingerprint, s.paper_id IS NOT NULL AND s.announce IS :announce))
 FROM json_each(:keys) AS asked CROSS JOIN paper_keys k ON k.key = asked.value
 CROSS JOIN fingerprints f ON f.paper_id = k.paper_id
 LEFT JOIN sightings s ON s.paper_id = f.paper_id AND s.source = :source AND s.listed_on = :listed_on
