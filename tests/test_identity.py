@@ -249,6 +249,29 @@ def test_an_abstract_is_known_by_its_words_not_its_links() -> None:
     assert abstract_key(with_link) == abstract_key(rewritten) != abstract_key(TIDES) != ""
 
 
+@pytest.mark.parametrize("space", ["  ", "\n", "\t", "\u00a0", "\u2003", "\x1c", "\x85", "\u2028"])
+def test_a_link_ends_at_any_white_space(space: str) -> None:
+    abstract = f"{TIDES} See https://github.com/example/tides for this https URL or and/or."
+    assert abstract_key(abstract.replace(" ", space)) == abstract_key(abstract)
+    assert abstract_key(f"{space}{abstract}{space}") == abstract_key(abstract)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://arxiv.org/abs/2407.12345",
+        "http://export.arxiv.org/pdf/2407.12345v2",
+        "https://huggingface.co/papers/2407.12345",
+        "https://arxiv.org/abs/2407.12345?context=cs",
+        "/abs/2407.12345",
+        "2407.12345",
+        "",
+    ],
+)
+def test_an_address_that_repeats_an_id_is_no_page(address: str) -> None:
+    assert identity.page_url({"abstract": address}) is None
+
+
 def test_a_short_abstract_says_nothing() -> None:
     assert abstract_key("Volume 7, issue 2. All rights reserved.") == ""
 

@@ -24,6 +24,7 @@ from digest.identity._ids import (
     canonical_url,
     doi,
     is_arxiv_id,
+    is_plain_arxiv,
     is_web_address,
     normalise_ids,
 )
@@ -213,7 +214,7 @@ def _folded_title(title: str) -> str:
     if "," in text:
         text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     for token in (_ASCII_TITLE_TOKEN if text.isascii() else _TITLE_TOKEN).findall(text):
-        folded += f" {token}" if folded[-1:].isdigit() and token[0].isdigit() else token
+        folded += f" {token}" if token[0].isdigit() and folded[-1:].isdigit() else token
     return folded or " ".join(unicodedata.normalize("NFKC", title).casefold().split())
 
 
@@ -232,7 +233,8 @@ def _abstract_words(abstract: str) -> list[str]:
 
 def _without_links(text: str) -> str:
     if "/" in text or "www." in text:
-        text = " ".join(text.split())
+        if "  " in text or not text.isprintable():  # white space other than a blank between words
+            text = " ".join(text.split())
         for mark in ("/", "www."):
             text = _without_links_at(mark, text)
     return _LINK_WORDS.sub(" ", text) if " URL" in text else text
@@ -295,7 +297,10 @@ def known_ids(ids: Mapping[str, str], links: Mapping[str, str]) -> dict[str, str
 
 def page_url(links: Mapping[str, str]) -> str | None:
     """The canonical address of the paper's own page; None where it has none or where it only repeats an id."""
-    url = canonical_url(links["abstract"]) if links.get("abstract") else None
+    link = links.get("abstract")
+    if not link or is_plain_arxiv(link):
+        return None  # what most papers have, without a look at the parts of the address
+    url = canonical_url(link)
     return None if url is None or _linked_ids(url) else url
 
 

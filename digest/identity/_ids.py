@@ -90,6 +90,11 @@ def is_arxiv_id(text: str) -> bool:
     return _BARE_ARXIV.fullmatch(text) is not None
 
 
+def is_plain_arxiv(text: str) -> bool:
+    """An arXiv id or an address of one, in a spelling that listings are full of: no other is told by this."""
+    return _PLAIN_ARXIV.fullmatch(text) is not None
+
+
 def doi(text: str) -> str | None:
     """The DOI in a text or address, lower case and bare (`10.1101/743294`); None for none and for those of arXiv.
 
