@@ -73,8 +73,12 @@ class Diff:
                 self.db, papers, source=self.source, day=self.day, followers=self.followers
             )
         # Before anything is compared: what is stored must be equal to what the same listing shows tomorrow.
-        listed = [paper if id(paper) in self.unchanged else known.plain_paper(paper) for paper in papers]
-        closely = [paper for paper in listed if id(paper) not in self.unchanged]
+        listed, closely = [], []
+        for paper in papers:
+            if id(paper) not in self.unchanged:
+                paper = known.plain_paper(paper)
+                closely.append(paper)
+            listed.append(paper)
         self.look_up([key for paper in closely for key in self.quick_keys(paper)])
         unsettled = [paper for paper in closely if not self.settled(paper)]
         self.look_up([key for paper in unsettled for key in self.ladder(paper)])
