@@ -71,12 +71,17 @@ def papers_of(day: int, listed: int, new: int, days: int = 1) -> list[Paper]:
     """The same as papers with all that a feed says of them; those of so many days in a row together, the newest last."""
     invented = pages.invented(listed)  # the same words every day: only who they belong to moves on
     first, last = day * new, (day + days - 1) * new + listed
-    moved = [invented[n % listed]._replace(id=f"{_MONTH}.{n + 1:05}") for n in range(first, last)]
+    moved = [_moved(invented[n % listed], n) for n in range(first, last)]
     titled = [
         each._replace(title=f"{each.title} {each.id}", abstract=f"{each.id} {each.abstract}")
         for each in moved
     ]
     return list(sources.read(Listing(location="feed", body=pages.atom_feed(titled)), "feed").papers)
+
+
+def _moved(paper: pages.Invented, n: int) -> pages.Invented:
+    """The n-th paper of the month, with the words of another: a DOI is its own, or it would be weighed whether the two are one."""
+    return paper._replace(id=f"{_MONTH}.{n + 1:05}", doi=paper.doi and f"10.5555/example.{n}")
 
 
 def _timed(before: Callable[[], int], work: Callable[[], int]) -> Once:
