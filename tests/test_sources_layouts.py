@@ -132,6 +132,20 @@ ABSTRACT = "We count the carps of an invented pond, and find four."
          ["Ada Okoye", "Bo Lindal"]),
         (f'<p>Ponds, Published online: 03 January 2024; <a href="https://j.example/1">doi:10.5555/p.1</a></p>{ABSTRACT}', "", []),
         (f"<strong>Abstract</strong><br/>{ABSTRACT}", "", []),
+        ("Advanced Ponds, EarlyView. ", f'<img src="a.png" alt="T"/><p>Beside it.</p><br/><h2>ABSTRACT</h2><p>{ABSTRACT}</p>', []),
+        ("Ponds: A Journal, Accepted Article. ", f"<h2>Abstract</h2><p>{ABSTRACT}</p><p>This article is protected by copyright. "
+         "All rights reserved</p>", []),
+        (f"Journal of Ponds, Ahead of Print. <br/>{ABSTRACT}", "", []),
+        (f"Ponds, Volume 8, Issue 1, Page 1-20, 3 January/February 2024. <br/> Abstract. {ABSTRACT}", "", []),
+        ("Volume 39, Issue 1, January 2024, Page 1-20<br/>. <br/>", ABSTRACT, []),
+        (f"Author(s): Ada Okoye and Bo Lindal<br /><p>{ABSTRACT}</p><img src='//j.example/1.png'><br />[Pond Rev. 1, 2] Published "
+         "Wed Jan 03, 2024", "", ["Ada Okoye", "Bo Lindal"]),
+        (f'<span class="paragraphSection"><div class="boxTitle">ABSTRACT</div>{ABSTRACT}</span>', "", []),
+        (f'<h3 class="a">Abstract</h3> <p class="a">{ABSTRACT}</p>', "", []),
+        (f"<p><b>ABSTRACT</b></p><p>{ABSTRACT}</p>", "", []),
+        (f"ABSTRACT: {ABSTRACT}", "", []),
+        (f"<p><strong>Source: </strong>Ponds, Volume 4, 1--2.</p><p><strong>Abstract:</strong><br/>{ABSTRACT}</p>", "", []),
+        (f"<p>by Ada Okoye, Bo Lindal</p>\n\n{ABSTRACT}", "", ["Ada Okoye", "Bo Lindal"]),
     ],
 )  # fmt: skip
 def test_an_abstract_is_found_beside_what_says_where_the_paper_stands(
@@ -156,10 +170,36 @@ def test_a_description_of_volume_and_authors_is_no_abstract() -> None:
         "In a small volume, Volume 2 of our notes, we count carps.",
         "The count of carps grew with the volume of the pond. It did so in May 2024.",
         "We read Ponds, Volume 1, Issue 2, May 2024. Then we counted.",
+        "Carps, herons and newts: whoever counts them reads this journal, Ponds, before it is in print.",
+        "Abstract carps are counted here.",
+        "ABSTRACT CARPS ARE COUNTED HERE",
     ],
 )
 def test_an_abstract_that_names_a_volume_stays(abstract: str) -> None:
     assert item(f"<description>{abstract}</description>").abstract == abstract
+
+
+@pytest.mark.parametrize(
+    ("description", "doi"),
+    [
+        ("<div><cite>Ponds</cite></div><div>DOI: 10.5555/pond.7</div>", "10.5555/pond.7"),
+        ("<div><i><b>Pond Sci.</b></i>, 2026, <b>1</b>,2-3<br/><b>DOI</b>: 10.5555/D6PD, Edge Article</div>"
+         "<div>Ada Okoye, Bo Lindal</div>"
+         "<div>The content of this RSS Feed (c) The Society</div>", "10.5555/d6pd"),
+    ],
+)  # fmt: skip
+def test_a_doi_in_place_of_an_abstract_is_the_papers(description: str, doi: str) -> None:
+    found = item(f"<description>{escape(description)}</description>")
+    assert (found.abstract, found.ids) == ("", {"doi": doi})
+
+
+def test_a_description_names_the_authors_whom_the_item_leaves_out() -> None:
+    said = escape("<p>by Ada Okoye, Bo Lindal</p> Carps.")
+    assert item(f"<author>Ada Okoye</author><description>{said}</description>").authors == (
+        "Ada Okoye",
+        "Bo Lindal",
+    )
+    assert item(f"<author>Cy Tan</author><description>{said}</description>").authors == ("Cy Tan",)
 
 
 # --- which papers

@@ -1,25 +1,58 @@
 """What publishers put around the abstract in the descriptions of their feeds, or in its place.
 
-Of Atypon (ACS, Annual Reviews and others), Elsevier's ScienceDirect, the American Physical Society and Nature, as their feeds are
-quoted in other programs' tests and documents: their lines about where a paper stands are no abstract.
+Of Atypon (ACS, Wiley, SAGE, SIAM, Taylor & Francis and others), Elsevier's ScienceDirect, the American Physical Society, Nature,
+the Royal Society of Chemistry, Copernicus, PLOS, Springer and Oxford, as their feeds are and as other programs' tests and
+documents quote them: their lines about where a paper stands are no abstract.
 """
 
 from __future__ import annotations
 
 import re
 
+from digest import identity
 from digest.patterns import late
+from digest.sources import _names
 from digest.text import clean
 
 _MAX_LINE = 400
-# "Journal of Ponds, Volume 1, Issue 2, Page 1-2, May 2024."
+_MAX_OPENING = 60
+_MAX_HEAD = 2_000
+_MAX_BLOCKS = 200
+
+
+# An abstract, and the authors and the DOI that stand with it; empty where there is none.
+Found = tuple[str, str, str]
+
+# "Journal of Ponds, Volume 1, Issue 2, Page 1-2, May 2024.", "Volume 1, Issue 2, May 2024, Page 1-2", "Ponds, EarlyView."
 _PLACE = late(
-    r"[^;:!?]{1,150}?, (?:Volume|Vol\.) [^.;!?]{1,150}, (?:[A-Z][a-z]+ )?(?:\d{1,2}, )?\d{4}\s*\.?", re.S
+    r"(?:[^;!?]{1,150}?, (?:Volume|Vol\.) [^.;!?]{1,150}, (?:\d{1,2} )?(?:[A-Z][A-Za-z/–-]+ )?(?:\d{1,2}, )?\d{4}"
+    r"|(?:Volume|Vol\.) \d[^.;!?]{0,150}\d"
+    r"|[^;!?]{1,150}, (?:Early ?View|Accepted (?:Article|Manuscript)|(?:Online )?Ahead of Print|Online ?First|Just Accepted"
+    r"|Articles in Advance|(?:Early|Advance) (?:Access|Article)))\s*\.?[\s.]*",
+    re.S | re.I,
 )
+# How a line of the last sort ends, for a quick look.
+_STANDS = (
+    "View",
+    "view",
+    "Article",
+    "Manuscript",
+    "Print",
+    "print",
+    "First",
+    "first",
+    "Accepted",
+    "Advance",
+    "Access",
+)
+_BREAKS = late(r"(?:\s|<br\s*/?>)*", re.I)
 # ScienceDirect: "Publication date: …", "Source: …", "Author(s): …", each a paragraph, and no abstract.
 _SOURCE = late(r"\s*(?:<p>)?\s*Publication date:.{0,600}?\bAuthor\(s\):(.*)", re.S)
 # "<p>Author(s): Ada Okoye and Bo Lindal</p><p>The abstract …</p><br/>[Phys. Rev. X 1, 2] Published Wed Jan 03, 2024"
-_BY = late(r"\s*<p>\s*Author\(s\):(.{1,5000}?)</p>\s*(?=\S)", re.S)
+_BY = late(
+    r"\s*(?:<p>\s*)?Author\(s\):((?:(?!</p>|<br|<p\b).){1,5000})(?:</p>|<br\s*/?>|(?=<p\b))\s*(?=\S)",
+    re.S | re.I,
+)
 _PUBLISHED = late(
     r"(?:<br\s*/?>|</?p>|\s)*\[[^\[\]<>]{1,120}\] Published [A-Z][A-Za-z]{2} [A-Z][a-z]{2} \d\d, \d{4}\s*(?:</p>)?\s*$"
 )
@@ -27,25 +60,110 @@ _PUBLISHED = late(
 _ONLINE = late(
     r"\s*<p>[^<>]{1,100}, Published online: [^<>;]{1,40};\s*(?:<a\b[^<>]{0,300}>)?\s*doi:[^<>]{1,100}(?:</a>)?\s*</p>"
 )
-_HEADING = late(r"\s*<(h[1-6]|b|strong)>\s*Abstract\s*:?\s*</\1>\s*(?:<br\s*/?>)?", re.I)
+# PLOS: "<p>by Ada Okoye, Bo Lindal</p> The abstract …"
+_WRITTEN_BY = late(r"\s*<p>by ([^<>]{1,20000})</p>")
+# ACS: the picture, "<div><cite>Ponds</cite></div><div>DOI: 10.…</div>", and no abstract.
+_CITED = late(r"<div>\s*<cite>[^<>]{1,300}</cite>\s*</div>\s*<div>\s*DOI:\s*([^<>]{1,200})</div>", re.I)
+# Copernicus: "<b>Title</b><br /> Ada Okoye and Bo Lindal<br /> Pond Phys., 1, 2–3, https://doi.org/10.…, 2024<br /> A summary."
+_TITLED = late(
+    r"\s*<b>(?:(?!</b>|<br).){1,1500}</b>\s*<br\s*/?>(?P<authors>[^<>]{1,20000})<br\s*/?>"
+    r"[^<>]{1,200}\bhttps?://doi\.org/(?P<doi>10\.[^\s<>,]{1,200}),[^<>]{0,60}(?:<br\s*/?>|$)"
+    r"(?:\s*<b>(?:Preprint|Revised|Manuscript|Publication)[^<>]{0,200}</b>[^<>]{0,200}<br\s*/?>)?",
+    re.S | re.I,
+)
+# The Royal Society of Chemistry: boxes with the place, the licence, and last the authors and the abstract on lines of their own.
+_BOX_END = late(r"</?div\b[^<>]*>|<br\s*/?>|</?p\b[^<>]*>", re.I)
+_BOXED = late(
+    r"DOI\s*:\s*(10\.\S{1,200}?)(?:,.{0,100})?|[A-Z][\w.:&() -]{1,100}, \d{4}, .{1,100}|(?:&nbsp )?Open Access"
+    r"|.{0,100}\blicen[cs]ed under a\b.{0,300}|To cite this article before page numbers\b.*|The content of this RSS Feed \(c\).*",
+    re.S | re.I,
+)
+_BOXES = "The content of this RSS Feed (c)"
+# How those begin that are told apart by words and elements.
+_BEGINS = ("Author(s):", "<p>", "<b>", "<div>", "<cite>")
+_HEADING = late(
+    r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p)\b[^<>]*>\s*(?:<b>)?"
+    r"Abstract\s*[:.]?\s*(?:</b>\s*)?</\1>\s*:?\s*(?:<br\s*/?>)?",
+    re.I,
+)
+_LATER = late(r"<(h[1-6])\b[^<>]*>\s*Abstract\s*[:.]?\s*</\1>\s*(?=\S)", re.I)
+_LABEL = late(
+    r"\s*(?:<(?:div|section|span|p|br)\b[^<>]*>\s*){0,3}"
+    r"(?:Abstract\s?[:.—]|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
+    r"\s*(?=\S)"
+)
+_RESERVED = ("reserved", "reserved.", "reserved</p>", "reserved.</p>", "reserved\n", "reserved.\n")
+_RIGHTS = late(
+    r"\s*(?:<p>\s*)?This article is protected by copyright\. All rights reserved\.?\s*(?:</p>)?\s*$"
+)
 
 
-def abstract_of(text: str) -> tuple[str, str]:
-    """The abstract in a description, HTML as it stands, and the authors that it names; empty where it has none."""
-    if "," not in text:
-        return text, ""
-    if "Author(s):" in text:
-        if found := _SOURCE.fullmatch(text):
-            return "", found[1]
-        if found := _BY.match(text):
-            return _PUBLISHED.sub("", text[found.end() :]), found[1]
+def abstract_of(text: str) -> Found:
+    """The abstract in a description, HTML as it stands, without what stands before and behind it."""
+    if "<" not in text:
+        return (text, "", "") if len(text) > _MAX_LINE else (_without_place(text), "", "")
+    start = text[:_MAX_OPENING].lstrip()
+    if start.startswith(_BEGINS):
+        return _marked(text, start) or (text, "", "")
+    return (_without_place(text), "", "") if "<br" in text[: _MAX_LINE + 4] else (text, "", "")
+
+
+def _marked(text: str, start: str) -> Found | None:
+    """Of a description whose parts the publisher's words and elements tell apart."""
+    if "Publication date:" in start and (found := _SOURCE.fullmatch(text)):
+        return "", found[1], ""
+    if "Author(s):" in start and (found := _BY.match(text)):
+        return _PUBLISHED.sub("", text[found.end() :]), found[1], ""
+    if start.startswith("<div>") and _BOXES in text[-_MAX_LINE:]:
+        return _boxed(text)
+    if start.startswith(("<p><img", "<div><cite")) and (found := _CITED.search(text[:_MAX_HEAD])):
+        return text[: found.start()] + text[found.end() :], "", identity.doi(found[1]) or ""
+    if start.startswith("<p>by ") and (found := _WRITTEN_BY.match(text)):
+        return text[found.end() :], found[1], ""
+    if start.startswith("<b>") and (found := _TITLED.match(text)):
+        return text[found.end() :], found["authors"], identity.doi(found["doi"]) or ""
     if "Published online:" in text[:300]:
-        return _ONLINE.sub("", text, count=1), ""
-    if len(text) <= _MAX_LINE and "Vol" in text and _PLACE.fullmatch(clean(text)):
-        return "", ""
-    return text, ""
+        return _ONLINE.sub("", text, count=1), "", ""
+    return None
+
+
+def _boxed(text: str) -> Found:
+    """What remains of the boxes, without the authors, who stand before it."""
+    doi, kept = "", list[str]()
+    for piece in _BOX_END.split(text)[:_MAX_BLOCKS]:
+        words = clean(piece)
+        if found := _BOXED.fullmatch(words):
+            doi = doi or identity.doi(found[1] or "") or ""
+        elif words:
+            kept.append(piece.strip())
+    if kept and all(1 < len(name.split()) < 8 and name[0].isupper() for name in _names.split(clean(kept[0]))):
+        return "<br/>".join(kept[1:]), kept[0], doi
+    return "<br/>".join(kept), "", doi
+
+
+def _without_place(text: str) -> str:
+    """The text behind the line that it begins with, where that says where the paper stands."""
+    if "<" in text:
+        opening = _BREAKS.match(text)
+        start = opening.end() if opening else 0
+        line, found, rest = text[start:].partition("<br")
+        rest = found + rest
+    else:
+        line, rest = text, ""
+    if len(line) > _MAX_LINE or ("Vol" not in line and not line.rstrip(" .\n").endswith(_STANDS)):
+        return text
+    if not _PLACE.fullmatch(clean(line)):
+        return text
+    return rest if any(map(str.isalnum, clean(rest[: 2 * _MAX_LINE]))) else ""
 
 
 def without_heading(text: str) -> str:
-    """The same without the heading "Abstract" before it."""
-    return _HEADING.sub("", text, count=1) if "bstract" in text[:100] or "BSTRACT" in text[:100] else text
+    """The same without the heading "Abstract", without the sentence beside a picture that some put before that, and without the
+    notice behind it that the rights are reserved."""
+    found = None
+    if "bstract" in text[:100] or "BSTRACT" in text[:100]:
+        found = _HEADING.match(text) or _LABEL.match(text)
+    if not found and "<h" in text:
+        found = _LATER.search(text)
+    text = text[found.end() :] if found else text
+    return _RIGHTS.sub("", text) if text.endswith(_RESERVED) else text

@@ -60,11 +60,10 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
 
 
 def _raw(item: Item) -> Raw:
-    ids, version, named = _ids(item)
     abstract, labelled = _abstract(item)
-    authors, authors_raw, cut = _authors(
-        item.authors or ([labelled["authors"]] if "authors" in labelled else [])
-    )
+    item.doi = item.doi or labelled.get("doi", "")
+    ids, version, named = _ids(item)
+    authors, authors_raw, cut = _authors(_named(item.authors, labelled.get("authors", "")))
     upvotes = labelled.get("upvotes", "")
     return Raw(
         title=item.title,
@@ -114,19 +113,21 @@ def _ids(item: Item) -> tuple[dict[str, str], int | None, str]:
 # --- texts
 
 _LABELLED = late(
-    r"<(?:b|strong)>\s*(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
+    r"<(?:b|strong)>\s*(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(?:\s*<br\s*/?>)?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
     re.I | re.S,
 )
 
 
 def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     """Summary before content, without what is no abstract. Some feeds put authors and votes into it, as labelled paragraphs."""
-    text, authors = _publishers.abstract_of(item.summary[:MAX_ABSTRACT_CHARS])
+    text, authors, doi = _publishers.abstract_of(item.summary[:MAX_ABSTRACT_CHARS])
     if not text or text.isspace():
-        text, named = _publishers.abstract_of(item.content[:MAX_ABSTRACT_CHARS])
-        authors = authors or named
+        text, named, stated = _publishers.abstract_of(item.content[:MAX_ABSTRACT_CHARS])
+        authors, doi = authors or named, doi or stated
     text = _publishers.without_heading(text)
     found = {"authors": clean(authors)} if authors else {}
+    if doi:
+        found["doi"] = doi
     if found or "<" not in text or ("</b>" not in text and "</strong>" not in text):
         return text, found
     labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
@@ -136,6 +137,13 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     if names := labelled.get("authors") or labelled.get("author"):
         found["authors"] = clean(names)
     return abstract, found | ({"upvotes": clean(labelled["upvotes"])} if "upvotes" in labelled else {})
+
+
+def _named(authors: list[str], described: str) -> list[str]:
+    """The authors of an item; those that its description names where it has none, or only the first of them."""
+    if described and (not authors or (len(authors) == 1 and described.startswith(f"{authors[0].strip()},"))):
+        return [described]
+    return authors
 
 
 _ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
