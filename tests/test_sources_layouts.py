@@ -54,7 +54,13 @@ def item(inside: str) -> Paper:
         ("<dc:creator>Ada Okoye (ada@j.example)</dc:creator>", ["Ada Okoye"]),
         ("<author>a@j.example (Ada Okoye), b@j.example (Bo Lindal)</author>", ["Ada Okoye", "Bo Lindal"]),
         ("<author>Ada Okoye, Bo Lindal; Cy Tan (Translator)</author>", ["Ada Okoye", "Bo Lindal", "Cy Tan (Translator)"]),
-        ("<dc:creator>Okoye, Ada; Lindal, Bo</dc:creator>", ["Okoye, Ada", "Lindal, Bo"]),
+        ("<dc:creator>Okoye, Ada; Lindal, Bo</dc:creator>", ["Ada Okoye", "Bo Lindal"]),
+        ("<dc:creator>Okoye, Ada</dc:creator>", ["Okoye, Ada"]),
+        ("<author>王伟, 李娜</author>", ["王伟", "李娜"]),
+        ("<dc:creator>Okoye, Ada</dc:creator><dc:creator>Garcia Lopez, Ana Maria</dc:creator><dc:creator>Pond Group</dc:creator>",
+         ["Ada Okoye", "Ana Maria Garcia Lopez", "Pond Group"]),
+        ("<author>\n van Dam, J. K., Jr.\n</author><author>Li, Bo</author>", ["J. K. van Dam Jr.", "Bo Li"]),
+        ("<author>Ada Okoye, MIT</author><author>Bo Lindal, CMU</author>", ["Ada Okoye, MIT", "Bo Lindal, CMU"]),
         ("<dc:creator>van Dam, Jo K. and Lindal, Bo M.</dc:creator>", ["Jo K. van Dam", "Bo M. Lindal"]),
         ("<dc:creator>Okoye, Ada and de la Cruz, Ana and O’Neil, Bo</dc:creator>", ["Ada Okoye", "Ana de la Cruz", "Bo O’Neil"]),
         ("<dc:creator>Ada Okoye, MIT and Bo Lindal, CMU</dc:creator>", ["Ada Okoye, MIT and Bo Lindal, CMU"]),
@@ -62,6 +68,24 @@ def item(inside: str) -> Paper:
 )  # fmt: skip
 def test_authors_of_a_feed_are_named_however_they_are_written(inside: str, names: list[str]) -> None:
     assert list(item(inside).authors) == names
+
+
+def test_a_name_alone_is_one_where_the_feed_writes_each_by_himself() -> None:
+    two = "<dc:creator>Lund, Eva</dc:creator><dc:creator>Berg, Nils</dc:creator>"
+    one = "<dc:creator>Garcia Lopez, Ana Maria</dc:creator>"
+    found = papers(
+        rss(
+            *(
+                f"<title>{n}</title><link>https://j.example/{n}</link>{who}"
+                for n, who in enumerate((two, one))
+            )
+        )
+    )
+    assert [each.authors for each in found] == [("Eva Lund", "Nils Berg"), ("Ana Maria Garcia Lopez",)]
+    assert [each.source_text["authors"] for each in found] == [
+        "Lund, Eva; Berg, Nils",
+        "Garcia Lopez, Ana Maria",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,10 @@ _INITIALS = late(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
 _FAMILY_FIRST = late(
     r"((?:[^\W\d_A-Z][\w'’]{0,9} ){0,3}[^\W\d_][\w'’-]*), ([^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3})"
 )
+# The same of any words.
+_TURNED = late(
+    r"(?![\u2e80-\uffff])([^\s,;()@\d][^,;()@\d]{0,60}),\s+([^\s,;()@\d][^,;()@\d]{0,60})(?:,\s+((?:Jr|Sr|II|III|IV)\.?))?"
+)
 _SUFFIX = late(r"(?:Jr|Sr|II|III|IV)\.?")
 
 
@@ -38,6 +42,22 @@ def split(text: str) -> list[str]:
         else:
             names.append(part)
     return names
+
+
+def natural(names: list[str]) -> list[str]:
+    """Names that are each on their own, given name first: `Lindal, Mia`, `Garcia Lopez, Ana`. As they are where none is plainly
+    family name first, as one of a single word before a comma is, or where one with a comma is something else."""
+    if "," not in " ".join(names):
+        return names
+    lines = [" ".join(name.split()) for name in names]
+    found = [_TURNED.fullmatch(name) for name in lines]
+    plain = any(each and " " not in each[1].lstrip("abcdefghijklmnopqrstuvwxyz' ") for each in found)
+    if not plain or any("," in name and not each for name, each in zip(lines, found, strict=True)):
+        return names
+    return [
+        " ".join(filter(None, (each[2], each[1], each[3]))) if each else name
+        for name, each in zip(lines, found, strict=True)
+    ]
 
 
 def _turned(text: str) -> list[str]:

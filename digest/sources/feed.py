@@ -16,6 +16,7 @@ from digest.sources import _dates, _items, _names, _publishers
 from digest.sources._bytes import unicode_text
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
+from digest.sources._records import inverted, natural
 from digest.text import clean
 
 MAX_ID_CHARS = 400
@@ -32,7 +33,11 @@ def read(listing: Listing) -> Reading:
     feed = _json_feed(listing) if start == b"{" else _items.read_items(listing, notes)
     _refuse_errors(feed, listing)
     has_items = bool(feed.items)
-    papers = finish(map(_raw, drained(feed)), notes, trusted_ids=False)
+    alone = any(
+        len(item.authors) > 1 and "," in item.authors[0] and _names.natural(item.authors) is not item.authors
+        for item in feed.items
+    )
+    papers = finish((_raw(item, alone=alone) for item in drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
         raise ParseError(
@@ -59,11 +64,16 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
             )
 
 
-def _raw(item: Item) -> Raw:
+def _raw(item: Item, *, alone: bool) -> Raw:
+    """`alone`: does the feed write each author by himself, family name first?"""
     abstract, labelled = _abstract(item)
     item.doi = item.doi or labelled.get("doi", "")
     ids, version, named = _ids(item)
-    authors, authors_raw, cut = _authors(_named(item.authors, labelled.get("authors", "")))
+    written = _named(item.authors, labelled.get("authors", ""))
+    authors, authors_raw, cut = _authors(written, alone=alone)
+    source = _origin(item, ids, named)
+    if authors_raw is None and authors != written:
+        source |= inverted(written)
     upvotes = labelled.get("upvotes", "")
     return Raw(
         title=item.title,
@@ -80,7 +90,7 @@ def _raw(item: Item) -> Raw:
         links={"abstract": item.link, "pdf": item.pdf},
         upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() and len(upvotes) < 10 else None,
         comment=item.comment or None,
-        source=_origin(item, ids, named),
+        source=source,
     )
 
 
@@ -146,22 +156,28 @@ def _named(authors: list[str], described: str) -> list[str]:
     return authors
 
 
+_WIDE = "\u2e80"  # from here on names have no blanks
 _ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 
 
-def _authors(authors: list[str]) -> tuple[list[str], str | None, bool]:
+def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None, bool]:
     """Names; of one string that holds several, the names in it and the string itself; and whether there are more ("et al.")."""
     authors = [name for name in authors if name and not name.isspace()]
     end = authors[-1][-20:] if authors else ""
     cut = "al" in end.lower() and _ET_AL.search(end) is not None
     if len(authors) != 1:
-        return ([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
+        return _names.natural([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
     whole = clean(authors[0])
     text = _ET_AL.sub("", whole) if cut else whole
     if ";" in text:
-        return [name for part in text.split(";") for name in _of_one_role(part.strip())], whole, cut
+        names = [name for part in text.split(";") for name in _of_one_role(part.strip()) if name]
+        return _names.natural(names), whole, cut
+    if alone and text.count(",") == 1:
+        return [natural(text)], None, cut
     names = _names.split(text)
-    several = len(names) > 1 and sum(" " in name for name in names) * 2 > len(names)
+    several = len(names) > 1 and (
+        sum(" " in name for name in names) * 2 > len(names) or all(name[0] >= _WIDE for name in names)
+    )
     return (names, whole, cut) if several else ([text], None, cut)
 
 
