@@ -226,6 +226,26 @@ def test_a_description_names_the_authors_whom_the_item_leaves_out() -> None:
     assert item(f"<author>Cy Tan</author><description>{said}</description>").authors == ("Cy Tan",)
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("AO_SCPLOWBSTRACTC_SCPLOWCarps count.", "Carps count."),
+        ("We made MO_SCPLOWETAC_SCPLOWMO_SCPLOWUSEC_SCPLOW of carps.", "We made METAMUSE of carps."),
+        ("Carps count.\n\nGraphical Abstract\n\nO_FIG O_LINKSMALLFIG WIDTH=2 SRC=\"FIGDIR/small/7v1_ufig1.gif\" ALT=\"Figure 1\">\n"
+         "View larger version (39K):\norg.highwire.dtl.DTLVardef@1_HPS_FORMAT_FIGEXP  M_FIG A pond C_FIG They do.",
+         "Carps count. They do."),
+        ("AO_SCPLOWBSTRACTC_SCPLOWO_ST_ABSBackgroundC_ST_ABSCarps. O_ST_ABSResultsC_ST_ABSFour.",
+         "Background: Carps. Results: Four."),
+        ("Highlights O_LICarps count.\nC_LIO_LIThey do.\nC_LI", "Highlights Carps count. They do."),
+        ("The constants C_LIMIT and O_LIN stay.", "The constants C_LIMIT and O_LIN stay."),
+    ],
+)  # fmt: skip
+def test_marks_of_highwire_are_read_as_what_they_stand_for(written: str, shown: str) -> None:
+    found = item(f"<description>{escape(written)}</description>")
+    assert found.abstract == shown
+    assert paper(rss(f"<title>{escape(written)}</title>{LINK}")).title == shown
+
+
 # --- which papers
 
 
