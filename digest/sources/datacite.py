@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from digest import identity
 from digest.model import Listing, Reading
+from digest.patterns import late
 from digest.sources import _dates
 from digest.sources._paper import Raw
 from digest.sources._records import (
@@ -21,6 +24,10 @@ from digest.sources._records import (
     string,
     strings,
 )
+
+# What stands where a value is missing (DataCite Metadata Schema, appendix 3), and what Dataverse writes behind a name.
+_UNKNOWN = late(r"\(:(?:unac|unal|unap|unas|unav|unkn|none|null|tba|etal|at)\)", re.I)
+_PLACE = late(r"\s*\([^()]{2,200}\)$")
 
 
 def read(listing: Listing) -> Reading:
@@ -64,6 +71,7 @@ def _raw(record: Json) -> Raw | None:
         abstract=_abstract(attributes),
         ids=_ids(attributes) | {"doi": doi},
         authors=[shown for _, shown in creators],
+        authors_cut=any(_cut(creator) for creator in _listed(attributes, "creators")),
         categories=[
             name for subject in _listed(attributes, "subjects") if (name := string(subject.get("subject")))
         ],
@@ -99,10 +107,11 @@ def _listed(holder: Json, name: str) -> list[Json]:
 
 
 def _title(titles: object) -> str:
-    """The main title: the first that is not marked as a subtitle, a translation or another one."""
-    found = _listed({"titles": titles}, "titles")
+    """The main title: the first that is not marked as a subtitle, a translation or another one. One without words is none."""
+    found = [title for title in _listed({"titles": titles}, "titles") if string(title.get("title")).strip()]
     main = next((title for title in found if not string(title.get("titleType"))), found[0] if found else {})
-    return string(main.get("title"))
+    title = string(main.get("title"))
+    return "" if _UNKNOWN.fullmatch(title.strip()) else title
 
 
 def _creators(attributes: Json) -> list[tuple[str, str]]:
@@ -115,20 +124,29 @@ def _creators(attributes: Json) -> list[tuple[str, str]]:
             or string(creator.get("creatorName"))
             or ", ".join(filter(None, (family, given)))
         )
-        if not name:
+        if not name or _UNKNOWN.fullmatch(name.strip()):
             continue
         if string(creator.get("nameType")) == "Organizational":
             names.append((name, name))
         else:
-            names.append((name, f"{given} {family}" if given and family else natural(name)))
+            names.append((name, f"{given} {family}" if given and family else _natural(name)))
     return names
+
+
+def _natural(name: str) -> str:
+    return natural(_PLACE.sub("", name) if "," in name else name)
+
+
+def _cut(creator: Json) -> bool:
+    return string(creator.get("name")).strip().casefold() == "(:etal)"
 
 
 def _abstract(attributes: Json) -> str:
     """The description of type Abstract; one without a type; none of another type (series, methods, tables)."""
     found: dict[str, str] = {}
     for text in _listed(attributes, "descriptions"):
-        found.setdefault(string(text.get("descriptionType")), " ".join(strings(text.get("description"))))
+        if words := " ".join(strings(text.get("description"))):
+            found.setdefault(string(text.get("descriptionType")), words)
     return found.get("Abstract") or found.get("") or ""
 
 
