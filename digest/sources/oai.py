@@ -255,7 +255,7 @@ def _dublin_core(element: Any, stated: str) -> Raw:
     """Format `oai_dc`: everything may repeat. The first description is the abstract, the earliest date that of version 1."""
     said: dict[str, list[str]] = {}
     for child in element:
-        if isinstance(child.tag, str) and (text := "".join(child.itertext()).strip()):
+        if isinstance(child.tag, str) and (text := _text(child, "name") or "".join(child.itertext()).strip()):
             said.setdefault(_local(child), []).append(text)
     places = said.get("identifier", [])
     arxiv = next((found for place in [*places, stated] if (found := identity.arxiv_id(place))), None)

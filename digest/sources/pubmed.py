@@ -150,6 +150,8 @@ def _named_ids(record: Any, holder: Any, article: Any) -> list[tuple[str, str]]:
         *holder.iterfind("ArticleIdList/ArticleId"),
     ]
     places = [place for place in article.iterfind("ELocationID") if place.get("ValidYN") != "N"]
+    if article.find("ArticleTitle") is None:
+        places += article.iterfind("Book/ELocationID")
     return [(item.get("IdType") or "", xml.plain(item)) for item in named] + [
         (item.get("EIdType") or "", xml.plain(item)) for item in places
     ]
@@ -158,7 +160,8 @@ def _named_ids(record: Any, holder: Any, article: Any) -> list[tuple[str, str]]:
 def _authors(article: Any) -> tuple[list[str], bool]:
     names: list[str] = []
     cut = False
-    for authors in article.iterfind("AuthorList"):
+    place = "AuthorList" if article.find("AuthorList") is not None else "Book/AuthorList"  # of a whole book
+    for authors in article.iterfind(place):
         if authors.get("Type") == "editors":
             continue
         cut = cut or authors.get("CompleteYN") == "N"
