@@ -37,7 +37,8 @@ _NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
 _PAPER = late(_key("(?:paper[_ -]?)?title", r'["{]'), re.I)
 _SAID = late(
     _key(
-        "authors?|author[_ -]?(?:list|names)|abstract|pdf(?:[_ -]?(?:url|link))?|paper[_ -]?(?:url|link)|openreview",
+        "authors?|author[_ -]?(?:list|names|string)|abstract(?:text)?"
+        "|pdf(?:[_ -]?(?:url|link))?|paper[_ -]?(?:url|link)|openreview",
         r'["\[{]',
     ),
     re.I,

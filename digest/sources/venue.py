@@ -12,13 +12,23 @@ from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _names
+from digest.sources import _dates, _names
 from digest.sources._paper import MAX_ENTRIES, Raw
-from digest.sources._records import Json, load, number, read_records, refuse, refuse_message, string, strings
+from digest.sources._records import (
+    Json,
+    inverted,
+    load,
+    number,
+    read_records,
+    refuse,
+    refuse_message,
+    string,
+    strings,
+)
 
 _TITLE = ("title", "papertitle", "name")
-_AUTHORS = ("authors", "author", "authorlist", "authornames", "creators")
-_ABSTRACT = ("abstract", "summary", "paperabstract")
+_AUTHORS = ("authors", "author", "authorlist", "authornames", "authorstring", "creators")
+_ABSTRACT = ("abstract", "summary", "paperabstract", "abstracttext")
 _PAGE = (
     "site",
     "url",
@@ -32,10 +42,27 @@ _PAGE = (
     "html",
     "virtualsiteurl",
     "paper",
+    "absurl",
+    "entryid",
+    "arxivurl",
 )
 _PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf")
 _CODE = ("github", "code", "codeurl", "githubrepo", "githuburl")
 _PROJECT = ("project", "projectpage", "projecturl", "website")
+_AREA = ("primaryarea", "subjectareas", "topics", "topic", "categories", "category")
+_PUBLISHED = (
+    "published",
+    "publishedat",
+    "publisheddate",
+    "publicationdate",
+    "firstpublicationdate",
+    "posteddate",
+    "date",
+)
+# An arXiv id that is called no more than an id.
+_ARXIV = late(r"\d{4}\.\d{4,5}(?:v\d{1,3})?|[a-z-]{2,10}(?:\.[A-Z]{2})?/\d{7}(?:v\d{1,3})?")
+_PMID = late(r"[0-9]{1,12}")
+_CATEGORIES = late(r"(?:[a-z][a-z-]{1,9}(?:\.[A-Za-z-]{2,17})?(?:\s+|$)){2,50}")
 _STATUS = ("status", "decision", "presentationtype", "eventtype")
 _BARE = late(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S", re.I)
 _CITED = late(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
@@ -157,24 +184,29 @@ def _raw(record: Json) -> Raw | None:
         pdf = _address(f"{_OPENREVIEW}{path}")
     if not (title or pages or pdf):
         return None
-    authors, authors_raw = _authors(_first(folded, _AUTHORS))
+    authors, authors_raw, source = _authors(_first(folded, _AUTHORS))
+    page = next(iter(pages), "")
     return Raw(
         title=title,
         abstract=string(_first(folded, _ABSTRACT)),
         gist=string(folded.get("tldr")),
         ids=_ids(folded, pages),
+        published=next(
+            (day for name in _PUBLISHED if (day := _dates.rfc3339(string(folded.get(name))))), None
+        ),
         authors=authors,
         authors_raw=authors_raw,
         authors_joined=authors_raw is not None,
         tags=_split(folded.get("keywords")),
-        categories=_split(_first(folded, ("primaryarea", "subjectareas", "topics", "topic"))),
+        categories=_categories(_first(folded, _AREA)),
         links={
-            "abstract": next(iter(pages), ""),
+            "abstract": "" if identity.arxiv_id(page) else page,
             "pdf": pdf,
             "code": _address(_first(folded, _CODE)),
             "page": _address(_first(folded, _PROJECT)),
         },
         comment=string(_first(folded, _STATUS)) or None,
+        source=source,
     )
 
 
@@ -189,15 +221,30 @@ def _address(value: object) -> str:
 def _ids(folded: Json, pages: list[str]) -> dict[str, str]:
     cited = _CITED.search(string(folded.get("bibtex")))
     ids = {"doi": string(folded.get("doi")) or (cited[1] if cited else "")}
+    if _PMID.fullmatch(pmid := string(folded.get("pmid"))):
+        ids["pmid"] = pmid
     for text in (*(string(folded.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
         if text and (found := identity.arxiv_id(text)):
             ids["arxiv"] = found[0]
             break
+    if (
+        "arxiv" not in ids
+        and _ARXIV.fullmatch(text := string(folded.get("id")))
+        and (found := identity.arxiv_id(text))
+    ):
+        ids["arxiv"] = found[0]
     for url in pages:
         if "openreview" in identity.known_ids({}, {"abstract": url}):
             ids |= identity.known_ids({}, {"abstract": url})
             break
     return ids
+
+
+def _categories(value: object) -> list[str]:
+    """Areas of a venue; those of arXiv may stand in one string with blanks between them."""
+    if isinstance(value, str) and _CATEGORIES.fullmatch(value.strip()) and "." in value:
+        return value.split()
+    return _split(value)
 
 
 def _split(value: object) -> list[str]:
@@ -206,17 +253,22 @@ def _split(value: object) -> list[str]:
     return strings(value)
 
 
-def _authors(value: object) -> tuple[list[str], str | None]:
-    """Names; of one string with commas, the names in it and the string itself."""
+def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
+    """Names, given name first; of one string the string itself; of a list with family names first how it is written."""
+    if isinstance(value, dict):  # `{"author": [...]}`, as XML becomes JSON
+        value = next((inner for inner in value.values() if isinstance(inner, list)), None)
     if isinstance(value, list):
-        return [name for author in value[:10_000] if (name := _name(author))], None
-    text = string(value).strip()
-    if not text:
-        return [], None
-    if ";" in text:
-        return [name.strip() for name in text.split(";") if name.strip()], None
+        written = [name for author in value[:10_000] if (name := _name(author))]
+        names = _names.natural(written)
+        return names, None, inverted(written) if names != written else {}
+    if not (text := string(value).strip()):
+        return [], None, {}
+    for sign in ";", "|":
+        if sign in text:
+            names = [name.strip() for name in text.split(sign) if name.strip()]
+            return _names.natural(names), text if "," in text else None, {}
     names = _names.split(text)
-    return (names, text) if len(names) > 1 else ([text], None)
+    return names or [text], text if names and names != [text] else None, {}
 
 
 def _name(author: object) -> str:
