@@ -141,6 +141,28 @@ def test_links_of_a_feed_that_lead_elsewhere_say_not_where_it_is(rel: str, insid
     assert paper(page).links == {"abstract": "https://j.example/p/1"}
 
 
+@pytest.mark.parametrize("inside", ["", "<description><![CDATA[read by its tree]]></description>"])
+def test_a_pdf_that_is_enclosed_is_the_papers(inside: str) -> None:
+    enclosed = '<enclosure url="/p.png" type="image/png"/><enclosure url="/1.pdf" length="1" type="application/pdf"/>'
+    assert item(f"{inside}{enclosed}").links == {
+        "abstract": "https://j.example/1",
+        "pdf": "https://j.example/1.pdf",
+    }
+
+
+def test_an_id_of_pubmed_in_a_feed_is_one() -> None:
+    found = item(
+        '<guid isPermaLink="false">pubmed:55500001</guid><dc:identifier>pmid:55500001</dc:identifier>'
+    )
+    assert (found.key, found.ids, found.source_text) == ("pmid:55500001", {"pmid": "55500001"}, {})
+
+
+def test_authors_behind_a_title_are_no_part_of_it() -> None:
+    found = paper(rss(f"<title>Ponds -- and Prices -- by Ada Okoye, Bo M. Lindal</title>{LINK}"))
+    assert (found.title, found.authors) == ("Ponds -- and Prices", ("Ada Okoye", "Bo M. Lindal"))
+    assert item("<author>Ada Okoye</author>").title == "T"
+
+
 # --- what stands in place of an abstract
 
 

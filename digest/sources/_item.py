@@ -136,6 +136,9 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
     elif field == "link":
         get = attributes.get
         links.append((get("rel") or "alternate", get("href") or text, get("type") or ""))
+    elif field == "enclosure":
+        get = attributes.get
+        links.append((field, get("url") or "", get("type") or ""))
     elif field in ("guid", "id"):
         item.guid = item.guid or text.strip()
         item.permalink = attributes.get("isPermaLink") != "false"

@@ -20,6 +20,9 @@ from digest.sources._records import inverted, natural
 from digest.text import clean
 
 MAX_ID_CHARS = 400
+_PMID = late(r"(?:pmid|pubmed):\s*([0-9]{1,12})", re.I)
+# NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
+_BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
 
 
 def read(listing: Listing) -> Reading:
@@ -69,14 +72,16 @@ def _raw(item: Item, *, alone: bool) -> Raw:
     abstract, labelled = _abstract(item)
     item.doi = item.doi or labelled.get("doi", "")
     ids, version, named = _ids(item)
-    written = _named(item.authors, labelled.get("authors", ""))
+    title, written = item.title, _named(item.authors, labelled.get("authors", ""))
+    if not written and " -- by " in title and (byline := _BYLINE.search(title)):
+        title, written = title[: byline.start()], [byline[1]]
     authors, authors_raw, cut = _authors(written, alone=alone)
     source = _origin(item, ids, named)
     if authors_raw is None and authors != written:
         source |= inverted(written)
     upvotes = labelled.get("upvotes", "")
     return Raw(
-        title=item.title,
+        title=title,
         abstract=abstract,
         ids=ids,
         version=version,
@@ -96,8 +101,18 @@ def _raw(item: Item, *, alone: bool) -> Raw:
 
 def _origin(item: Item, ids: dict[str, str], named: str) -> dict[str, str]:
     """The id as the feed writes it, where no id and no link shows it: a guid is no name that two sources would share."""
-    doi = ids.get("doi", "")
-    shown = {"", named, item.link, item.pdf, doi, f"doi:{doi}", f"https://doi.org/{doi}"}
+    doi, pmid = ids.get("doi", ""), ids.get("pmid", "")
+    shown = {
+        "",
+        named,
+        item.link,
+        item.pdf,
+        doi,
+        f"doi:{doi}",
+        f"https://doi.org/{doi}",
+        f"pmid:{pmid}",
+        f"pubmed:{pmid}",
+    }
     for text in (item.guid, *item.identifiers):
         if text.casefold() not in shown and text not in shown and not identity.arxiv_id(text):
             return {"id": text[:MAX_ID_CHARS]}
@@ -113,6 +128,9 @@ def _ids(item: Item) -> tuple[dict[str, str], int | None, str]:
             ids.setdefault("arxiv", found[0])
             version = found[1]
             named = named or text
+    for text in (item.guid, *item.identifiers):
+        if text[:5].lower() in ("pmid:", "pubme") and (pubmed := _PMID.fullmatch(text)):
+            ids["pmid"] = pubmed[1]
     for text in (item.doi, *item.identifiers, item.guid, item.link):
         if text and "10." in text and (doi := identity.doi(text)):
             ids["doi"] = doi
