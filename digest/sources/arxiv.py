@@ -263,11 +263,11 @@ def _shown(entry: _Entry) -> _arxiv.Shown:
         html=html,
         number=int(number[1]) if number else 0,
         mark=mark,
-        title=_undescribed(title) if title is not None else "",
+        title=_undescribed(title, "Title:") if title is not None else "",
         authors=authors,
         authors_text=authors_text,
-        comment=_field(entry.parts.get("list-comments")),
-        journal=_field(entry.parts.get("list-journal-ref")),
+        comment=_field(entry.parts.get("list-comments"), "Comments:"),
+        journal=_field(entry.parts.get("list-journal-ref"), "Journal-ref:"),
         doi=doi.text() if doi else "",
         subjects=subjects.text() if subjects else "",
         abstract=_abstract(entry),
@@ -313,22 +313,22 @@ def _addresses(entry: _Entry) -> tuple[tuple[str, int | None] | None, str]:
     return identity.arxiv_id(href.strip()), html or ""
 
 
-def _undescribed(node: Any) -> str:
-    """The text without its label: `Title:` is an element of its own."""
+def _undescribed(node: Any, name: str) -> str:
+    """The text without its label: an element of its own, or what pages rebuilt by others leave of it, its bare words."""
     label = node.first_child
     if label is not None and label.tag == "span" and label.attrs.get("class") == "descriptor":
         return str(node.text())[len(label.text()) :]
     label = node.css_first(".descriptor")
     if label:
         label.decompose()
-    return str(node.text())
+    return str(node.text()).strip().removeprefix(name)
 
 
-def _field(node: Any) -> str:
+def _field(node: Any, name: str) -> str:
     if node is None:
         return ""
     _show_addresses(node)
-    return _undescribed(node)
+    return _undescribed(node, name)
 
 
 def _abstract(entry: _Entry) -> str:

@@ -26,6 +26,7 @@ _VERSION = late(r"v(\d{1,3})-abstract-(?:full|short)$")
 _SUBMITTED = late(r"\bSubmitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _FIRST = late(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _IS_CATEGORY = late(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
+_LABEL = late(r"^Abstract ?:")
 _MORE = late(r"^\s*[△▽]?\s*(?:More|Less)\s*$")
 _MORE_BEHIND = late(r"[△▽] (?:More|Less)$")
 
@@ -158,14 +159,16 @@ def _author_names(node: Any, text: str) -> list[str]:
 
 def _abstract(node: Any) -> tuple[str, int | None]:
     """The whole abstract without its More and Less, and the version, which stands nowhere but in the id of its element."""
-    holder = node.css_first(".abstract-full") or node.css_first(".abstract-short")
+    holder = (
+        node.css_first(".abstract-full") or node.css_first(".abstract-short") or node.css_first("p.abstract")
+    )
     if holder is None:
         return "", None
     version = _VERSION.search(holder.attributes.get("id") or "")
     for link in holder.css("a"):
         if _MORE.match(link.text()):
             link.decompose()
-    text = " ".join(holder.text().split()).removeprefix("Abstract:")
+    text = _LABEL.sub("", " ".join(holder.text().split()))
     return _MORE_BEHIND.sub("", text).strip(), int(version[1]) if version else None
 
 
