@@ -101,13 +101,13 @@ def _json_kind(listing: Listing, text: str) -> str:
     if text[0] == "[":
         if re.match(r"\[\s*(?:\]|$)", text) or re.search(r'"paper"\s*:\s*+(?!")', text):
             return "huggingface"
-        if kind := records.json_kind(text) or records.is_venue(text):
+        if kind := records.json_kind(text) or records.is_of_hugging_face(text) or records.is_venue(text):
             return kind
         _refuse(listing, "this is a JSON list, and not the answer of /api/daily_papers", _KNOWN)
     head = text[:HEAD_CHARS]
     if "jsonfeed.org/version" in head.replace("\\/", "/"):
         return "feed"
-    if kind := records.json_kind(text):
+    if kind := records.json_kind(text) or records.is_of_hugging_face(text):
         return kind
     if re.search(r'"items"\s*:\s*\[', text):
         return "feed"

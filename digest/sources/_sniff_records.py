@@ -43,6 +43,7 @@ _SAID = late(
     ),
     re.I,
 )
+_DAILY_PAPER = late(_key("submittedOnDaily(?:At|By)|discussionId", r'["{]'))
 _DBLP_RECORD = late(
     r"<(?:article|inproceedings|proceedings|book|incollection|phdthesis|mastersthesis|www)\s(?:[^<>]*\s)?key\s*=\s*[\"'][\w-]+/"
 )
@@ -69,6 +70,11 @@ def json_kind(text: str) -> str:
             return kind
     head = text[:2_000]
     return "semanticscholar" if _NOT_FOUND.match(head) or _NONE_AT_ALL.match(head) else ""
+
+
+def is_of_hugging_face(text: str) -> str:
+    """ "huggingface" for papers with the keys that only its interface has, in whatever list or lines; else ""."""
+    return "huggingface" if _DAILY_PAPER.search(text, 0, SEEN_CHARS) else ""
 
 
 def is_venue(text: str) -> str:

@@ -20,7 +20,7 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _cards_quick
+from digest.sources import _cards_quick, _records
 from digest.sources._bytes import (
     MAX_SOUP_CHARS,
     MAX_SOUP_TAGS,
@@ -49,64 +49,45 @@ def read(listing: Listing) -> Reading:
     if start in (b"[", b"{") or b"\0" in listing.body[:4]:
         text = unicode_text(listing).lstrip()
         if text[:1] in ("[", "{"):
-            return _read_api(listing, text)
+            return _read_api(listing)
     return _read_page(listing)
 
 
 # --- the API's answer
 
 
-def _read_api(listing: Listing, text: str) -> Reading:
+def _read_api(listing: Listing) -> Reading:
     notes: list[str] = []
-    data = _decoded(text, listing, notes)
-    if isinstance(data, dict) and isinstance(data.get("dailyPapers"), list):
-        return _reading(listing, data["dailyPapers"], notes, _day(data.get("date") or data.get("dateString")))
-    if not isinstance(data, list):
+    data = _records.load(listing, notes, "dailyPapers")
+    entries = data if isinstance(data, list) else _listed(data)
+    if entries is None:
         raise ParseError(
             f"{listing.location}: this JSON is not the list that /api/daily_papers answers.",
             url=listing.location,
         )
     if not data and not notes:
         return Reading(kind="huggingface", papers=(), empty=True, stated=0, listed_on=listing.listed_on)
-    return _reading(listing, data, notes, None)
+    stated = data if isinstance(data, dict) else {}
+    return _reading(listing, entries, notes, _day(stated.get("date") or stated.get("dateString")))
 
 
-def _decoded(text: str, listing: Listing, notes: list[str]) -> object:
-    """The JSON value; of a list that was cut off, its whole entries."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        pass
-    try:
-        return json.loads(text)  # takes lone surrogates, which msgspec refuses
-    except RecursionError:
-        raise ParseError(
-            f"{listing.location}: the JSON is nested too deep to be an answer of /api/daily_papers.",
-            url=listing.location,
-        ) from None
-    except ValueError as error:
-        entries = list(_whole_entries(text))
-        if not entries:
-            raise ParseError(
-                f"{listing.location}: broken JSON ({error}). Fetch it again.", url=listing.location
-            ) from None
-        notes.append(
-            f"truncated: the JSON breaks off after {len(entries)} whole {'entry' if len(entries) == 1 else 'entries'}"
-        )
-        return entries
+def _listed(data: object) -> list[object] | None:
+    """The entries that an object holds under whatever name, as programs save them; an object that is an entry is the only one."""
+    if not isinstance(data, dict):
+        return None
+    if isinstance(data.get("dailyPapers"), list):
+        return cast(list[object], data["dailyPapers"])
+    if _mapping(data, "paper") or _is_paper(data):
+        return [data]
+    for value in data.values():
+        first = value[0] if isinstance(value, list) and value else None
+        if isinstance(first, dict) and (_mapping(first, "paper") or _is_paper(first)):
+            return cast(list[object], value)
+    return None
 
 
-def _whole_entries(text: str) -> Iterator[object]:
-    decoder = json.JSONDecoder()
-    at = text.find("[") + 1
-    separator = re.compile(r"[\s,]*")
-    while 0 < at < len(text):
-        found = separator.match(text, at)
-        try:
-            entry, at = decoder.raw_decode(text, found.end() if found else at)
-        except (ValueError, RecursionError):
-            return
-        yield entry
+def _is_paper(entry: Json) -> bool:
+    return isinstance(entry.get("id"), str) and isinstance(entry.get("title"), str)
 
 
 # --- the page
@@ -292,7 +273,7 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
             broken += 1
             continue
         raws.append(raw)
-        paper = _mapping(cast(Json, entry), "paper")
+        paper = _mapping(cast(Json, entry), "paper") or cast(Json, entry)
         if listed := _day(paper.get("submittedOnDailyAt")):
             days[listed] += 1
     if broken:
