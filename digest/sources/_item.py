@@ -84,6 +84,7 @@ TEXTS = {
 }
 # Fields whose text is taken with the markup in it, where it has any.
 RICH = frozenset([*TEXTS, "creator"])
+NESTED = RICH | {"subject"}  # whose elements are more than their text
 
 _OTHER_VOCABULARIES = ("media", "itunes", "search.yahoo", "wellformedweb")
 

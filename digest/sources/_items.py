@@ -147,6 +147,8 @@ def _item(element: Any, base: str, root: Any) -> Item:
             persons.append(_person(child))
         elif field == "creator" and (names := _names(child)):
             item.authors += names
+        elif field == "subject" and len(child):
+            item.categories += _values(child)
         else:
             take(item, links, field, child, _text(child) if field in RICH else child.text or "")
     item.authors = item.authors or persons
@@ -166,6 +168,11 @@ def _field(child: Any) -> str:
 def _names(creator: Any) -> list[str]:
     """Those of a list within a creator: `<rdf:Seq><rdf:li>`."""
     return [each.text or "" for each in creator.iterfind("{*}Seq/{*}li")] if len(creator) else []
+
+
+def _values(subject: Any) -> list[str]:
+    """Those within a subject: `<rdf:Description><rdf:value>`, `<rdf:Bag><rdf:li>`."""
+    return [each.text or "" for each in islice(subject.iter("{*}value", "{*}li"), MAX_MARKUP)]
 
 
 def _person(element: Any) -> str:

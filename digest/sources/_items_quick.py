@@ -16,7 +16,7 @@ from operator import itemgetter
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _item
-from digest.sources._item import HEADS, ITEMS, RICH, Feed, Item, Links
+from digest.sources._item import HEADS, ITEMS, NESTED, Feed, Item, Links
 from digest.sources._paper import MAX_ENTRIES
 from digest.sources._xml import MAX_ATTRIBUTES, MAX_PREFIXES, MAX_TAGS
 
@@ -202,7 +202,7 @@ class _Reader:
                 persons.append(_item.person("") if is_empty else self._person(text, its_end))
                 continue
             if not is_empty and not (piece := next(pieces)).startswith(its_end):
-                self._skip(piece, its_end, has_markup=field in RICH)
+                self._skip(piece, its_end, has_markup=field in NESTED)
             if exact in ITEMS:
                 raise _OtherError
             _item.take(item, links, field, attributes, text)

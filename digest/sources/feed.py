@@ -20,6 +20,7 @@ from digest.sources._records import inverted, natural
 from digest.text import clean
 
 MAX_ID_CHARS = 400
+MAX_LISTED_CHARS = 4_000
 _PMID = late(r"(?:pmid|pubmed):\s*([0-9]{1,12})", re.I)
 # NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
 _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
@@ -152,6 +153,8 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     if not text or text.isspace():
         text, named, stated = _publishers.abstract_of(item.content[:MAX_ABSTRACT_CHARS])
         authors, doi = authors or named, doi or stated
+    if item.categories and "<br" in text[:MAX_LISTED_CHARS]:
+        text = _unlisted(text, ", ".join(item.categories))
     text = _publishers.without_heading(text)
     found = {"authors": clean(authors)} if authors else {}
     if doi:
@@ -167,6 +170,14 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     return abstract, found | ({"upvotes": clean(labelled["upvotes"])} if "upvotes" in labelled else {})
 
 
+def _unlisted(text: str, categories: str) -> str:
+    """Without the lines before the abstract that repeat the item's categories, as OJS has them: `Keywords: sheep, goat<br />`."""
+    at = 0
+    while (line := _LISTED.match(text, at)) and " ".join(line[1].split()) in categories:
+        at = line.end()
+    return _BREAKS.sub("", text[at:], count=1) if at else text
+
+
 def _named(authors: list[str], described: str) -> list[str]:
     """The authors of an item; those that its description names where it has none, or only the first of them."""
     if described and (not authors or (len(authors) == 1 and described.startswith(f"{authors[0].strip()},"))):
@@ -174,6 +185,8 @@ def _named(authors: list[str], described: str) -> list[str]:
     return authors
 
 
+_LISTED = late(r"\s*[^\s<>:][^<>:]{0,80}:\s+([^<>]{1,4000})<br\s*/?>")
+_BREAKS = late(r"^(?:\s*<br\s*/?>){1,9}")
 _WIDE = "\u2e80"  # from here on names have no blanks
 _ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 
