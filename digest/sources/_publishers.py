@@ -92,7 +92,6 @@ _LABEL = late(
     r"(?:Abstract\s?[:.—]|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
     r"\s*(?=\S)"
 )
-_RESERVED = ("reserved", "reserved.", "reserved</p>", "reserved.</p>", "reserved\n", "reserved.\n")
 _RIGHTS = late(
     r"\s*(?:<p>\s*)?This article is protected by copyright\. All rights reserved\.?\s*(?:</p>)?\s*$"
 )
@@ -161,9 +160,12 @@ def without_heading(text: str) -> str:
     """The same without the heading "Abstract", without the sentence beside a picture that some put before that, and without the
     notice behind it that the rights are reserved."""
     found = None
-    if "bstract" in text[:100] or "BSTRACT" in text[:100]:
+    at = text.find("bstract", 0, _MAX_HEAD)
+    if at < 0 or "BSTRACT" in text[:100]:
+        at = text.find("BSTRACT", 0, _MAX_HEAD)
+    if -1 < at < 100:
         found = _HEADING.match(text) or _LABEL.match(text)
-    if not found and "<h" in text:
+    if not found and at > 0:
         found = _LATER.search(text)
     text = text[found.end() :] if found else text
-    return _RIGHTS.sub("", text) if text.endswith(_RESERVED) else text
+    return _RIGHTS.sub("", text) if "reserved" in text[-15:] else text

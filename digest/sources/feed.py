@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,6 @@ from digest.sources._records import inverted, natural
 from digest.text import clean
 
 MAX_ID_CHARS = 400
-MAX_LISTED_CHARS = 4_000
 _PMID = late(r"(?:pmid|pubmed):\s*([0-9]{1,12})", re.I)
 # NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
 _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
@@ -37,11 +37,8 @@ def read(listing: Listing) -> Reading:
     feed = _json_feed(listing) if start == b"{" else _items.read_items(listing, notes)
     _refuse_errors(feed, listing)
     has_items = bool(feed.items)
-    alone = any(
-        len(item.authors) > 1 and "," in item.authors[0] and _names.natural(item.authors) is not item.authors
-        for item in feed.items
-    )
-    papers = finish((_raw(item, alone=alone) for item in drained(feed)), notes, trusted_ids=False)
+    alone = any(map(_stand_alone, feed.items))
+    papers = finish(map(partial(_raw, alone=alone), drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
         raise ParseError(
@@ -68,12 +65,20 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
             )
 
 
+def _stand_alone(item: Item) -> bool:
+    """Are the authors of this item written each by himself, family name first?"""
+    names = item.authors
+    return len(names) > 1 and "," in names[0] and _names.natural(names) is not names
+
+
 def _raw(item: Item, *, alone: bool) -> Raw:
     """`alone`: does the feed write each author by himself, family name first?"""
     abstract, labelled = _abstract(item)
-    item.doi = item.doi or labelled.get("doi", "")
+    title, written = item.title, item.authors
+    if labelled:
+        item.doi = item.doi or labelled.get("doi", "")
+        written = _named(written, labelled.get("authors", ""))
     ids, version, named = _ids(item)
-    title, written = item.title, _named(item.authors, labelled.get("authors", ""))
     if not written and " -- by " in title and (byline := _BYLINE.search(title)):
         title, written = title[: byline.start()], [byline[1]]
     authors, authors_raw, cut = _authors(written, alone=alone)
@@ -145,6 +150,7 @@ _LABELLED = late(
     r"<(?:b|strong)>\s*(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(?:\s*<br\s*/?>)?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
     re.I | re.S,
 )
+_BOLD = late(r"</(?:b|strong)>")
 
 
 def _abstract(item: Item) -> tuple[str, dict[str, str]]:
@@ -153,13 +159,13 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     if not text or text.isspace():
         text, named, stated = _publishers.abstract_of(item.content[:MAX_ABSTRACT_CHARS])
         authors, doi = authors or named, doi or stated
-    if item.categories and "<br" in text[:MAX_LISTED_CHARS]:
+    if item.categories and text[:1] != "<":
         text = _unlisted(text, ", ".join(item.categories))
     text = _publishers.without_heading(text)
     found = {"authors": clean(authors)} if authors else {}
     if doi:
         found["doi"] = doi
-    if found or "<" not in text or ("</b>" not in text and "</strong>" not in text):
+    if found or "<" not in text or not _BOLD.search(text):
         return text, found
     labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
     abstract = labelled.get("abstract") or labelled.get("summary")
@@ -185,7 +191,7 @@ def _named(authors: list[str], described: str) -> list[str]:
     return authors
 
 
-_LISTED = late(r"\s*[^\s<>:][^<>:]{0,80}:\s+([^<>]{1,4000})<br\s*/?>")
+_LISTED = late(r"\s*[^\s<>:][^<>:]{0,80}:\s++([^<>]{1,4000}+)<br\s*/?>")
 _BREAKS = late(r"^(?:\s*<br\s*/?>){1,9}")
 _WIDE = "\u2e80"  # from here on names have no blanks
 _ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
