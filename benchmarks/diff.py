@@ -154,10 +154,10 @@ def store_of(file: Path, count: int, listed: int, new: int) -> Path:
     """Writes the store of so many papers seen, the last of which were listed yesterday; where it is. A large one is kept, and
     goes on from where it was left: its papers are then a few hundred more."""
     if count >= KEPT_FROM:
-        file = BENCH / "cache" / f"seen-{count}-{listed}-{new}-{seen.recipe()}.db"
+        file = BENCH / "cache" / f"seen-{count}-{listed}-{new}-{seen.recipe(papers_of(0, listed, new))}.db"
         if file.exists() and days_in(file, listed, new) < MOST_DAYS:
             return file
-        shutil.rmtree(file.parent, ignore_errors=True)  # of an earlier schema
+        shutil.rmtree(file.parent, ignore_errors=True)  # of an earlier schema, or of papers that were read otherwise
         file.parent.mkdir(parents=True)
     part = file.with_suffix(".part")
     seen.add_seen(part, count - listed)

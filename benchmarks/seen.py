@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from digest.model import Paper
 from digest.store import open_store
 
@@ -58,14 +60,16 @@ def _add_first(file: Path) -> None:
     drop_waiting(file)
 
 
-def recipe() -> str:
-    """What a filled store depends on, as a few letters: this file, the schema, and what the program writes for one paper."""
+def recipe(listed: list[Paper]) -> str:
+    """What a filled store depends on, as a few letters: this file, the schema, what the program writes for one paper, and the
+    papers that it was listed with."""
     with tempfile.TemporaryDirectory() as folder:
         _add_first(Path(folder, "digest.db"))
         with closing(sqlite3.connect(Path(folder, "digest.db"))) as database:
             made = [*database.execute("SELECT sql FROM sqlite_master ORDER BY name")]
             made += [row for table in _tables(database) for row in database.execute(f"SELECT * FROM {table}")]
-    return hashlib.sha256(Path(__file__).read_bytes() + repr(made).encode()).hexdigest()[:12]
+    known = Path(__file__).read_bytes() + repr(made).encode() + msgspec.json.encode(listed)
+    return hashlib.sha256(known).hexdigest()[:12]
 
 
 def drop_waiting(file: Path) -> None:
