@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,29 @@ def test_a_hostile_page_ends_soon(name: str) -> None:
     assert (
         time.process_time() - started < 5
     )  # far above what it takes (0.5 s), far below what an unguarded parser does
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "brick", "end"),
+    [
+        ("dblp", "", "<!-- -->", ""),
+        ("huggingface", DAILY + "<div", ' a=""', ' data-target="DailyPapers" data-props="{}"></div>'),
+    ],
+)
+def test_what_is_repeated_without_end_is_not_remembered_piece_by_piece(
+    kind: str, start: str, brick: str, end: str
+) -> None:
+    """An expression keeps some 180 bytes for each repetition of a group that it may have to take back."""
+    page = Listing(location="page", body=f"{start}{brick * 200_000}{end}".encode())
+    with pytest.raises(ParseError):
+        sources.read(page, kind)  # imports what it needs
+    tracemalloc.start()
+    try:
+        with pytest.raises(ParseError):
+            sources.read(page, kind)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(page.body)
+    finally:
+        tracemalloc.stop()
 
 
 def test_entities_are_never_expanded() -> None:

@@ -168,7 +168,7 @@ def _props(value: str | bytes | None) -> Json | None:
 
 _MARK = b'data-target="DailyPapers"'
 _EARLIER_MARK = late(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
-_PLAIN_TAG = late(rb'<div((?>(?:\s+[a-zA-Z-]+="[^"]*+")+))\s*+>')
+_PLAIN_TAG = late(rb'<div((?>(?:\s+[a-zA-Z-]+="[^"]*+"){1,100}))\s*+>')
 _REFERENCES = ((b"&quot;", b'"'), (b"&lt;", b"<"), (b"&gt;", b">"), (b"&#39;", b"'"), (b"&#x27;", b"'"))
 _PLAIN_ATTRIBUTE = late(rb'\s+([a-zA-Z-]+)="([^"]*+)"')
 # What stands in these is no element of the page, or not where it seems to stand.
