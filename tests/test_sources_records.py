@@ -20,7 +20,7 @@ from digest import sources
 from digest.cli.parse import paper_object
 from digest.errors import ParseError
 from digest.model import Listing, Reading
-from digest.sources import _records, crossref, openalex
+from digest.sources import _names, _records, crossref, openalex
 
 PAGES = Path(__file__).parent / "listings"
 JSON = [
@@ -436,7 +436,7 @@ def test_names_are_turned_only_where_a_comma_says_so() -> None:
         "Lindal,": "Lindal,",
         "A, B, C, D": "A, B, C, D",
     }
-    assert {name: _records.natural(name) for name in turned} == turned
+    assert {name: _names.natural(name) for name in turned} == turned
 
 
 def test_formulas_that_jats_gives_twice_are_read_once() -> None:

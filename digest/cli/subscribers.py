@@ -233,11 +233,11 @@ def _holds_something_else(path: Path) -> bool:
 
 def _write(path: Path, text: str) -> None:
     """Readable by this user only: it is a list of addresses. A file that is there stays until the new one is whole."""
-    if not path.exists() or path.is_file():
-        path = path.resolve()  # a link stays one, such as /dev/stdout into a file
+    is_stream = path.exists() and not path.is_file()  # a pipe, /dev/stdout into one
+    path = path if is_stream else path.resolve()  # a link stays one
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if path.exists() and not path.is_file():  # a pipe, /dev/stdout into one
+        if is_stream:
             path.write_bytes(text.encode())
             return
         part.touch(mode=0o600)

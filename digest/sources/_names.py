@@ -1,4 +1,4 @@
-"""One string of authors → names."""
+"""Authors as sources write them → names, given name first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FAMILY_FIRST = late(
 )
 # The same of any words.
 _TURNED = late(
-    r"(?![\u2e80-\uffff])([^\s,;()@\d][^,;()@\d]{0,60}),\s+([^\s,;()@\d][^,;()@\d]{0,60})(?:,\s+((?:Jr|Sr|II|III|IV)\.?))?"
+    r"(?![\u2e80-\uffff])([^\s,;()@\d][^,;()@\d]{0,60}),\s+[^\s,;()@\d][^,;()@\d]{0,60}(?:,\s+(?:Jr|Sr|II|III|IV)\.?)?"
 )
 _SUFFIX = late(r"(?:Jr|Sr|II|III|IV)\.?")
 
@@ -44,7 +44,19 @@ def split(text: str) -> list[str]:
     return names
 
 
-def natural(names: list[str]) -> list[str]:
+def natural(name: str) -> str:
+    """`Lindal, Marit` → `Marit Lindal`; `Okoye, Ada, Jr.` → `Ada Okoye Jr.`; a name without a comma stands."""
+    parts = [part for part in (part.strip() for part in name.split(",")) if part]
+    return " ".join([parts[1], parts[0], *parts[2:]]) if 2 <= len(parts) <= 3 else name
+
+
+def inverted(names: list[str]) -> dict[str, str]:
+    """What `source_text` keeps of names that the source writes family first."""
+    written = "; ".join(names) if any("," in name for name in names) else ""
+    return {"authors": written} if 0 < len(written) <= MAX_CHARS else {}
+
+
+def all_natural(names: list[str]) -> list[str]:
     """Names that are each on their own, given name first: `Lindal, Mia`, `Garcia Lopez, Ana`. As they are where none is plainly
     family name first, as one of a single word before a comma is, or where one with a comma is something else."""
     if "," not in " ".join(names):
@@ -54,10 +66,7 @@ def natural(names: list[str]) -> list[str]:
     plain = any(each and " " not in each[1].lstrip("abcdefghijklmnopqrstuvwxyz' ") for each in found)
     if not plain or any("," in name and not each for name, each in zip(lines, found, strict=True)):
         return names
-    return [
-        " ".join(filter(None, (each[2], each[1], each[3]))) if each else name
-        for name, each in zip(lines, found, strict=True)
-    ]
+    return [natural(name) for name in lines]
 
 
 def _turned(text: str) -> list[str]:

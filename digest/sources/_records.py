@@ -24,7 +24,6 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 Json = dict[str, Any]
 
 MAX_NAMES = 10_000
-MAX_WRITTEN_CHARS = 200_000
 MAX_NUMBER = 10**30
 MAX_COUNT = 10**15
 _BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
@@ -198,18 +197,6 @@ def full_date(parts: object) -> str | None:
         return date(year or 0, month or 0, day or 0).isoformat()
     except (ValueError, OverflowError):
         return None
-
-
-def natural(name: str) -> str:
-    """`Lindal, Marit` → `Marit Lindal`; `Okoye, Ada, Jr.` → `Ada Okoye Jr.`; a name without a comma stands."""
-    parts = [part for part in (part.strip() for part in name.split(",")) if part]
-    return " ".join([parts[1], parts[0], *parts[2:]]) if 2 <= len(parts) <= 3 else name
-
-
-def inverted(names: list[str]) -> dict[str, str]:
-    """What `source_text` keeps of names that the source writes family first."""
-    written = "; ".join(names) if any("," in name for name in names) else ""
-    return {"authors": written} if 0 < len(written) <= MAX_WRITTEN_CHARS else {}
 
 
 def doi_address(doi: str) -> str:

@@ -8,15 +8,14 @@ from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates
+from digest.sources._names import inverted, natural
 from digest.sources._paper import Raw
 from digest.sources._records import (
     Json,
     doi_address,
-    inverted,
     load,
     mapping,
     mappings,
-    natural,
     number,
     read_records,
     refuse,

@@ -17,7 +17,6 @@ from digest.sources import _dates, _items, _names, _publishers
 from digest.sources._bytes import unicode_text
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
-from digest.sources._records import inverted, natural
 from digest.text import clean
 
 MAX_ID_CHARS = 400
@@ -68,7 +67,7 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
 def _stand_alone(item: Item) -> bool:
     """Are the authors of this item written each by himself, family name first?"""
     names = item.authors
-    return len(names) > 1 and "," in names[0] and _names.natural(names) is not names
+    return len(names) > 1 and "," in names[0] and _names.all_natural(names) is not names
 
 
 def _raw(item: Item, *, alone: bool) -> Raw:
@@ -84,7 +83,7 @@ def _raw(item: Item, *, alone: bool) -> Raw:
     authors, authors_raw, cut = _authors(written, alone=alone)
     source = _origin(item, ids, named)
     if authors_raw is None and authors != written:
-        source |= inverted(written)
+        source |= _names.inverted(written)
     upvotes = labelled.get("upvotes", "")
     return Raw(
         title=title,
@@ -203,14 +202,14 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
     end = authors[-1][-20:] if authors else ""
     cut = "al" in end.lower() and _ET_AL.search(end) is not None
     if len(authors) != 1:
-        return _names.natural([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
+        return _names.all_natural([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
     whole = clean(authors[0])
     text = _ET_AL.sub("", whole) if cut else whole
     if ";" in text:
         names = [name for part in text.split(";") for name in _of_one_role(part.strip()) if name]
-        return _names.natural(names), whole, cut
+        return _names.all_natural(names), whole, cut
     if alone and text.count(",") == 1:
-        return [natural(text)], None, cut
+        return [_names.natural(text)], None, cut
     names = _names.split(text)
     several = len(names) > 1 and (
         sum(" " in name for name in names) * 2 > len(names) or all(name[0] >= _WIDE for name in names)

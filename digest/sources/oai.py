@@ -19,8 +19,8 @@ from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _dates, _xml
 from digest.sources._bytes import unicode_text
+from digest.sources._names import inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._records import inverted, natural
 
 NAME_OF_KIND = "oai"
 

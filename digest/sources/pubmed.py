@@ -11,8 +11,9 @@ from digest.patterns import late
 from digest.sources import _dates
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
+from digest.sources._names import inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._records import full_date, inverted, natural, plural, refuse
+from digest.sources._records import full_date, plural, refuse
 
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")

@@ -16,7 +16,6 @@ from digest.sources import _dates, _names
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
-    inverted,
     load,
     number,
     read_records,
@@ -259,14 +258,14 @@ def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
         value = next((inner for inner in value.values() if isinstance(inner, list)), None)
     if isinstance(value, list):
         written = [name for author in value[:10_000] if (name := _name(author))]
-        names = _names.natural(written)
-        return names, None, inverted(written) if names != written else {}
+        names = _names.all_natural(written)
+        return names, None, _names.inverted(written) if names != written else {}
     if not (text := string(value).strip()):
         return [], None, {}
     for sign in ";", "|":
         if sign in text:
             names = [name.strip() for name in text.split(sign) if name.strip()]
-            return _names.natural(names), text if "," in text else None, {}
+            return _names.all_natural(names), text if "," in text else None, {}
     names = _names.split(text)
     return names or [text], text if names and names != [text] else None, {}
 
