@@ -63,6 +63,21 @@ def middle(costs: Iterable[Cost]) -> Cost:
     )
 
 
+def warm(file: Path) -> None:
+    """Reads a file through, so that the system has all of it in memory: some machines let go of it within seconds."""
+    with file.open("rb", buffering=0) as body:
+        while body.read(2**20):
+            pass
+
+
+def cool(file: Path) -> None:
+    """Has the system let go of a file, where it can be asked for that."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with file.open("rb") as body:
+        os.posix_fadvise(body.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def compile_ours() -> None:
     """Bytecode of the program and of the benchmarks, which some machines forbid Python to keep by itself."""
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
