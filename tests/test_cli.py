@@ -40,6 +40,10 @@ class Shell:
         assert value["schema"] == 1
         return value
 
+    def letters_are_due(self) -> None:
+        with sqlite3.connect(self.folder / "digest.db") as store:
+            store.execute("UPDATE letters SET retry_at = date")
+
     def put(self, name: str, papers: list[tuple[str, str]]) -> None:
         (self.folder / "inbox").mkdir(exist_ok=True)
         (self.folder / "inbox" / name).write_bytes(rss(papers))
@@ -372,8 +376,12 @@ def test_notices_that_wait_are_named_by_send_and_status(shell: Shell) -> None:
     done = shell("send", **down)
     assert waits in done.stdout and "Nothing is queued" not in done.stderr
     assert json.loads(shell("send", "--json", **down).stdout)["letters"] == {"waiting": 1}
-    with sqlite3.connect(shell.folder / "digest.db") as store:
-        store.execute("UPDATE letters SET retry_at = date")
+    shell.letters_are_due()
+    failed = json.loads(shell("send", "--json", code=3, **down).stdout)
+    assert "127.0.0.1:9" in failed["deliveries"]["error"] and failed["letters"] == {"waiting": 1}
+    shell.letters_are_due()
+    assert "Mail stopped: " in shell("send", code=3, **down).stdout
+    shell.letters_are_due()
     assert "notices: 1 sent or given up." in shell("send").stdout
 
 

@@ -113,8 +113,8 @@ class Post:
         progress: Progress = lambda what, done, total: None,
     ) -> DeliveryReport:
         """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between the two;
-        then notices, for `notices_s` seconds at most. Where workers deliver, it is left to them. Raises LeaseHeld when another
-        run is at work, and PublishError, after which nothing is sent."""
+        then notices, for `notices_s` seconds at most. The report's `error` is what stopped either. Where workers deliver, it is
+        left to them. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
         if self.is_shared:
             return self.hand_over()
         with self.alone():
@@ -122,8 +122,8 @@ class Post:
             if self.mail_is_due():
                 self.publish()
             report = self.deliver(lambda done, total: progress("deliver", done, total))
-            self.send_notices(for_s=notices_s, done=self.renew_in_time)
-        return report
+            fault = self.send_notices(for_s=notices_s, done=self.renew_in_time)
+        return report if report.error or not fault else replace(report, error=fault)
 
     def wake(self) -> None:
         """Whose pause is over is a reader again."""
@@ -345,14 +345,17 @@ class Post:
         """Sends the letters that somebody asked for: at once after they did, and again where it failed. Needs no lease."""
         return self._send_letters()
 
-    def send_notices(self, *, for_s: float | None = None, done: Callable[[], None] = lambda: None) -> None:
+    def send_notices(
+        self, *, for_s: float | None = None, done: Callable[[], None] = lambda: None
+    ) -> str | None:
         """Sends the notices that are due, for `for_s` seconds at most: then not while the server asked to be left alone, nor soon
-        after it could not be used. Where they cannot be sent, that is logged, and they are tried again: other work goes on."""
+        after it could not be used. Where they cannot be sent, that is logged, and they are tried again: other work goes on. Why
+        they could not, with the mend."""
         from digest.pipeline.letters import NOTICES, RETRY_FIRST
         from digest.pipeline.pace import RATE
 
         if for_s is not None and (self._is_paused(RATE) or self._is_paused(NOTICES)):
-            return
+            return None
         try:
             error = self._send_letters(notices=True, for_s=for_s, done=done).error
         except (ConfigError, RenderError) as fault:
@@ -361,6 +364,7 @@ class Post:
             log.error("notices: %s", error)
             until = self.clock() + RETRY_FIRST
             self.store.put_wait(NOTICES, until, RETRY_FIRST.total_seconds(), error)
+        return error
 
     def _is_paused(self, what: str) -> bool:
         found = self.store.wait(what)
