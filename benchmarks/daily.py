@@ -19,6 +19,8 @@ from hashlib import sha1
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from benchmarks import pages
 from benchmarks.costs import ROOT, Cost, cost_of
 from benchmarks.seen import add_seen, drop_waiting
@@ -132,6 +134,9 @@ class Program:
     def prepare(self, port: int) -> None:
         """Day 0 lies behind it."""
 
+    def close(self) -> None:
+        """No day is to come."""
+
 
 def text_of(mail: bytes) -> bytes:
     """The parts of a mail, decoded."""
@@ -148,6 +153,7 @@ class Digest(Program):
     """Ours; with `lean` without pages of papers, authors and categories."""
 
     name = "digest"
+    schedule = ""
 
     def __init__(
         self, folder: Path, papers: Papers, *, seen: int = 0, subscribers: int = 1, lean: bool = False
@@ -156,7 +162,7 @@ class Digest(Program):
         self._pages = "pages = []" if lean else ""
 
     def prepare(self, port: int) -> None:
-        config = _CONFIG.format(port=port, pages=self._pages)
+        config = _CONFIG.format(port=port, pages=self._pages, schedule=self.schedule)
         (self.folder / "config.toml").write_text(config, encoding="utf-8")
         store = self.folder / "digest.db"
         if self.seen > self.papers.listed:
@@ -187,6 +193,35 @@ class Digest(Program):
             cwd=self.folder,
             env={"PYTHONPATH": str(ROOT)},
         )
+
+
+class Resident(Digest):
+    """Ours in a process that stays, as `digest serve` is (benchmarks.resident)."""
+
+    schedule = 'schedule = "0 6 * * *"'
+
+    def prepare(self, port: int) -> None:
+        super().prepare(port)
+        self._said = self.folder.with_suffix(".said")
+        command = [sys.executable, "-m", "benchmarks.resident", str(self.folder / "config.toml")]
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, cwd=ROOT
+            )  # fmt: skip
+
+    def run(self, day: int) -> Cost:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(f"{self.today}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"benchmarks.resident ended:\n{self._said.read_text(encoding='utf-8')[-2000:]}")
+        return msgspec.json.decode(answer, type=Cost)
+
+    def close(self) -> None:
+        with self._process:
+            assert self._process.stdin
+            self._process.stdin.close()
 
 
 def _subscribe(file: Path, count: int) -> None:
@@ -251,6 +286,7 @@ path = "feed.xml"
 name = "daily"
 updates = false
 {pages}
+{schedule}
 topics = [
   {{ name = "Language", any = ["language", "token"], categories = ["cs.CL"] }},
   {{ name = "Vision", any = ["visual", "image"] }},

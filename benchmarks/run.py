@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks import daily
 from benchmarks.costs import Cost, compile_ours, middle
-from benchmarks.daily import Bare, Digest, Feed2exec, Papers, Program, Rss2email, Urlwatch
+from benchmarks.daily import Bare, Digest, Feed2exec, Papers, Program, Resident, Rss2email, Urlwatch
 from benchmarks.installed import NotInstalledError, peers
 from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
 
@@ -46,6 +46,7 @@ def contest(papers: Papers, players: dict[str, Make], rounds: dict[str, int]) ->
         programs = {}
         for at, (name, make) in enumerate(players.items()):
             programs[name] = make(Path(temporary, f"site{at}"), papers)
+            stack.callback(programs[name].close)
             programs[name].prepare(stack.enter_context(daily.sink(programs[name].kept)))
         for day in range(1, max(rounds.values()) + 1):
             for name, program in programs.items():
@@ -56,6 +57,11 @@ def contest(papers: Papers, players: dict[str, Make], rounds: dict[str, int]) ->
 
 def ours(seen: int = 0, subscribers: int = 1, *, lean: bool = False) -> Make:
     return lambda folder, papers: Digest(folder, papers, seen=seen, subscribers=subscribers, lean=lean)
+
+
+def resident(seen: int = 0, *, lean: bool = False) -> Make:
+    """Ours in a process that stays."""
+    return lambda folder, papers: Resident(folder, papers, seen=seen, lean=lean)
 
 
 def run_of(

@@ -31,10 +31,11 @@ def others() -> dict[str, run.Make]:
 def test_each_program_of_a_contest_tells_of_exactly_the_new_papers() -> None:
     players: dict[str, run.Make] = {
         "digest": lambda folder, papers: daily.Digest(folder, papers, seen=50, subscribers=2),
+        "digest serve": run.resident(50),
         "bare yardstick": daily.Bare,
     }
     players |= others()
-    found = run.contest(daily.announced(20, 1, 5), players, dict.fromkeys(players, 1))
+    found = run.contest(daily.announced(20, 2, 5), players, dict.fromkeys(players, 2))
     assert found.keys() == players.keys()
     assert all(cost.cpu > 0 and cost.peak_mib > 5 for cost in found.values())
 
