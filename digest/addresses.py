@@ -1,4 +1,4 @@
-"""Domains as mail, SMTP and links carry them: A-labels (RFC 5890). The one place that makes them."""
+"""Domains as mail, SMTP and links carry them: A-labels (RFC 5890), made here alone; and which host is this machine itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from digest.patterns import late
 _IGNORED = late("[\u00ad\u200b\u2060\ufeff]")
 _DOTS = late("[.\u3002]")
 _LABEL = late(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LOOPBACK = late(r"localhost|::1|\[::1\]|127(\.\d{1,3}){3}")
 
 
 def ascii_domain(domain: str) -> str | None:
@@ -41,6 +42,15 @@ def ascii_url(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{quote(parts.path, safe='/%~')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Does a host, as an operator writes it, mean this machine itself, so that what is said to it crosses no network?
+
+    >>> is_loopback("127.0.0.2"), is_loopback("127.example.org")
+    (True, False)
+    """
+    return bool(_LOOPBACK.fullmatch(host))
 
 
 def _a_label(label: str) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from digest.addresses import is_loopback
 from digest.config import MailboxConfig
 from digest.errors import MailError
 
@@ -85,7 +85,7 @@ def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
 
     from imap_tools import MailBox, MailBoxUnencrypted
 
-    if mailbox.security == "none" and not _is_loopback(mailbox.host):
+    if mailbox.security == "none" and not is_loopback(mailbox.host):
         raise MailError(
             f'Mailbox {mailbox.host}: security = "none" would send the password in clear over the network. '
             'Set "security" in [mail], "mailbox" to "tls" (port 993) or "starttls" (port 143).',
@@ -188,7 +188,3 @@ def _faults(mailbox: MailboxConfig, where: str) -> Iterator[None]:
 def _short(error: BaseException) -> str:
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return "".join(c if c.isprintable() else " " for c in str(words))[:200]
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from digest.addresses import ascii_address, ascii_domain
+from digest.addresses import ascii_address, ascii_domain, is_loopback
 from digest.errors import UsageError
 from digest.mail.envelope import wire_address
 from digest.mail.headers import mailable
@@ -68,3 +68,22 @@ def test_whoever_may_subscribe_can_be_mailed(local: str) -> None:
     except UsageError:
         return
     assert mailable(address) == address
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.9.10", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("127.example.org", False),
+        ("127.0.0.1.example.org", False),
+        ("localhost.example.org", False),
+        ("::", False),
+        ("", False),
+    ],
+)
+def test_only_names_of_this_machine_itself_are_loopback(host: str, here: bool) -> None:
+    assert is_loopback(host) is here

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from digest.addresses import is_loopback
 from digest.cli.console import plural
 from digest.mail.dmarc import Finding
 from digest.mail.spf import Lookup
@@ -40,7 +41,7 @@ def mail(app: App, now: datetime) -> Iterator[Finding]:
             "mail",
             "a sample address is subscribed. See `digest subscribers list`, then `digest subscribers remove` it.",
         )
-    if smtp.security == "none" and not _is_loopback(smtp.host):
+    if smtp.security == "none" and not is_loopback(smtp.host):
         yield "fault", "mail", 'passwords and mail go in the clear. Write security = "starttls" or "tls".'
     yield from link_findings(app.config)
     yield from _reports(app)
@@ -49,7 +50,7 @@ def mail(app: App, now: datetime) -> Iterator[Finding]:
 def _reports(app: App) -> Iterator[Finding]:
     """Do reports of failed mail come back to us?"""
     config = app.config.mail
-    if config.mailbox.host and config.mailbox.security == "none" and not _is_loopback(config.mailbox.host):
+    if config.mailbox.host and config.mailbox.security == "none" and not is_loopback(config.mailbox.host):
         yield (
             "fault",
             "bounces",
@@ -114,8 +115,8 @@ def door(app: App, now: datetime) -> Iterator[Finding]:
         yield "ok", "web", "no door: [web] enabled = false"
         return
     host = web.listen.rpartition(":")[0]
-    public = site.hostname is not None and not _is_loopback(site.hostname)
-    if public and not web.proxies and _is_loopback(host):
+    public = site.hostname is not None and not is_loopback(site.hostname)
+    if public and not web.proxies and is_loopback(host):
         yield (
             "warning",
             "web",
@@ -198,7 +199,7 @@ def dns_online(
         return
     if outgoing is None:
         # A mail server on this machine sends to the world from the machine's own addresses; a relay from others.
-        outgoing = own_addresses() if _is_loopback(config.mail.smtp.host) else []
+        outgoing = own_addresses() if is_loopback(config.mail.smtp.host) else []
     yield from findings(config, lookup=ask or lookup, outgoing_addresses=outgoing, dkim_key=_key(app))
 
 
@@ -208,7 +209,3 @@ def _key(app: App) -> bytes | None:
         return app.config.resolve(dkim.key_file).read_bytes() if dkim.selector else None
     except OSError:  # told by `signature`
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1", "[::1]") or host.startswith("127.")

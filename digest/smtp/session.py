@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from digest.addresses import is_loopback
 from digest.config import SmtpConfig
 from digest.errors import MailError
 from digest.mail.envelope import one_line, without_addresses
@@ -146,7 +147,7 @@ class Session:
     def _log_in(self, smtp: SMTP) -> None:
         import smtplib
 
-        if self.config.security == "none" and not _is_loopback(self.config.host):
+        if self.config.security == "none" and not is_loopback(self.config.host):
             raise MailError(
                 f'The password for mail server {self.where} would cross the network readable: security = "none". '
                 'Write security = "starttls" or "tls", or take the "username" away.',
@@ -223,10 +224,6 @@ class Session:
             f"Mail server {self.where} cannot be reached ({reason}). Check that it runs, and "
             f'"host", "port" and "security" ({self.config.security}) in [mail], "smtp"; then run `digest send`.'
         )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
 def _has_more(smtp: SMTP) -> bool:
