@@ -113,11 +113,6 @@ def arxiv_days(first: date, last: date) -> list[date]:
     ]
 
 
-def arxiv_batch_due(now: datetime) -> date:
-    """The date of the newest listing that must be out by now: at 20:00 in New York, and GRACE later."""
-    return ArxivCalendar().due(now)
-
-
 def arxiv_holiday(day: date) -> str | None:
     """Why no listing carries this date ("Saturday", "Thanksgiving": the evening before it had no announcement), or None."""
     if day.weekday() >= 5:

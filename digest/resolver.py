@@ -88,12 +88,12 @@ def own_addresses() -> list[str]:
     return [address for address in found if ip_address(address.partition("%")[0]).is_global]
 
 
-def is_open(host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> bool:
+def is_open(host: str, port: int) -> bool:
     """Does anybody take connections there?"""
     import socket
 
     try:
-        with socket.create_connection((host, port), timeout=timeout_s):
+        with socket.create_connection((host, port), timeout=TIMEOUT_S):
             return True
     except OSError:
         return False

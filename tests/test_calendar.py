@@ -15,7 +15,6 @@ from digest.calendar import (
     ArxivCalendar,
     Calendar,
     HuggingFaceCalendar,
-    arxiv_batch_due,
     arxiv_days,
     arxiv_holiday,
     behind,
@@ -115,11 +114,11 @@ def test_a_holiday_on_a_saturday_is_kept_on_friday_and_on_a_sunday_on_monday() -
 
 
 def test_a_listing_is_due_two_hours_after_eight_in_new_york() -> None:
-    assert arxiv_batch_due(eastern(2026, 11, 19, 21, 59)) == date(2026, 11, 19)
-    assert arxiv_batch_due(eastern(2026, 11, 19, 22, 0)) == date(2026, 11, 20)
-    assert arxiv_batch_due(eastern(2026, 11, 22, 21, 0)) == date(2026, 11, 20)
-    assert arxiv_batch_due(eastern(2026, 11, 22, 22, 0)) == date(2026, 11, 23)
-    assert arxiv_batch_due(eastern(2026, 11, 26, 23, 0)) == date(2026, 11, 26)
+    assert ArxivCalendar().due(eastern(2026, 11, 19, 21, 59)) == date(2026, 11, 19)
+    assert ArxivCalendar().due(eastern(2026, 11, 19, 22, 0)) == date(2026, 11, 20)
+    assert ArxivCalendar().due(eastern(2026, 11, 22, 21, 0)) == date(2026, 11, 20)
+    assert ArxivCalendar().due(eastern(2026, 11, 22, 22, 0)) == date(2026, 11, 23)
+    assert ArxivCalendar().due(eastern(2026, 11, 26, 23, 0)) == date(2026, 11, 26)
 
 
 @pytest.mark.parametrize(

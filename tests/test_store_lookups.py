@@ -106,8 +106,7 @@ def test_a_hit_and_a_miss_are_remembered_and_a_failure_is_tried_again(store: Sto
     failed = lookup(number(store, "Failed"), outcome="failed", retry_at=NOW + HOUR, attempts=7)
     for one in (hit, miss, failed):
         store.record_lookup(one)
-        assert store.lookup_of(one.paper_id) == one
-    assert store.lookup_of(number(store, "Not Yet")) is None
+    assert store.lookups_between(None, NOW + 99 * HOUR) == [hit, miss, failed]
     assert unresolved(store) == ["Not Yet"]
     assert unresolved(store, hours=0.999) == ["Not Yet"]
     assert unresolved(store, hours=1) == ["Not Yet", "Failed"]
@@ -135,7 +134,7 @@ def test_lookups_are_found_by_when_they_were_made(store: Store) -> None:
 def test_a_lookup_of_a_paper_that_is_not_there_is_refused(store: Store) -> None:
     with pytest.raises(StoreError):
         store.record_lookup(lookup(4711))
-    assert store.lookup_of(4711) is None
+    assert store.lookups_between(None, NOW + 99 * HOUR) == []
 
 
 def test_the_search_goes_on_until_enough_are_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from digest.config import SiteConfig
 from digest.formats import Channel, Publication, Shown, entries
+from digest.formats.entries import xml_text
 from digest.formats.frame import FEEDS
 from digest.model import Edition, EditionHead, EditionTitles, Entry
 from digest.render import PaperView, clean, summary_of, view_paper
@@ -279,7 +280,7 @@ def edition_item(edition: Edition | EditionTitles, url: str) -> Item:
         title=f"{date_words(edition.date)}{part}",
         url=page,
         summary=summary,
-        content="".join(f"<p>{line}</p>" for line in (_html(summary), *_titles(edition, page))),
+        content="".join(f"<p>{line}</p>" for line in (xml_text(summary), *_titles(edition, page))),
         authors=(),
         categories=(),
         published=issued,
@@ -307,7 +308,7 @@ def _titles(edition: Edition | EditionTitles, page: str) -> Iterator[str]:
     address = escape(page)
     for entry in edition.entries[:EDITION_TITLES]:
         title = clean(entry.paper.title) or "(untitled)"
-        yield f'<a href="{address}#{quote(entry.anchor)}">{_html(title)}</a>'
+        yield f'<a href="{address}#{quote(entry.anchor)}">{xml_text(title)}</a>'
     more = edition.count - EDITION_TITLES
     if more > 0:
         yield f'<a href="{address}">{counted(more, "more paper")}</a>'
@@ -319,18 +320,14 @@ def _content(paper: PaperView) -> str:
 
 def _lines(paper: PaperView) -> Iterator[str]:
     """Gist, authors and facts, abstract, comment, links: it stands by itself in readers that show nothing else."""
-    yield _html(paper.gist)
+    yield xml_text(paper.gist)
     everyone = paper.all_authors or paper.authors
     facts = " · ".join(
-        _html(fact) for fact in (paper.notice, everyone, paper.organization, paper.upvotes) if fact
+        xml_text(fact) for fact in (paper.notice, everyone, paper.organization, paper.upvotes) if fact
     )
     yield f"<em>{facts}</em>" if facts else ""
-    yield _html(paper.abstract)
-    yield _html(paper.comment)
+    yield xml_text(paper.abstract)
+    yield xml_text(paper.comment)
     yield " ".join(f'<a href="{escape(link.url)}">{link.label}</a>' for link in paper.links) or (
         f'<a href="{escape(paper.page_url)}">In the archive</a>'
     )
-
-
-def _html(text: str) -> str:
-    return escape(text, quote=False)

@@ -106,7 +106,7 @@ def _why_not(day: date, runs: Sequence[_Run]) -> str:
 
 def _runs(store: Store, day: date) -> Iterator[_Run]:
     """The runs up to a day's last one, oldest first. Runs of programs that kept no setup are left out."""
-    rows = [row for row in store.runs_since(None) if row.setup]
+    rows = [row for row in store.all_runs() if row.setup]
     last = max((row.started_at for row in rows if row.date == day), default=None)
     groups = [(start, list(group)) for start, group in groupby(rows, key=lambda row: row.started_at)]
     readings = list(store.readings_since(groups[0][0])) if groups and last else []

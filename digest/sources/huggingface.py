@@ -77,11 +77,11 @@ def _listed(data: object) -> list[object] | None:
         return None
     if isinstance(data.get("dailyPapers"), list):
         return cast(list[object], data["dailyPapers"])
-    if _mapping(data, "paper") or _is_paper(data):
+    if _nested(data) or _is_paper(data):
         return [data]
     for value in data.values():
         first = value[0] if isinstance(value, list) and value else None
-        if isinstance(first, dict) and (_mapping(first, "paper") or _is_paper(first)):
+        if isinstance(first, dict) and (_nested(first) or _is_paper(first)):
             return cast(list[object], value)
     return None
 
@@ -273,7 +273,7 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
             broken += 1
             continue
         raws.append(raw)
-        paper = _mapping(cast(Json, entry), "paper") or cast(Json, entry)
+        paper = _nested(cast(Json, entry)) or cast(Json, entry)
         if listed := _day(paper.get("submittedOnDailyAt")):
             days[listed] += 1
     if broken:
@@ -299,7 +299,7 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
 
 
 def _entry(entry: Json) -> Raw | None:
-    paper = _mapping(entry, "paper") or entry
+    paper = _nested(entry) or entry
     identifier = _text(paper, "id") or _text(entry, "id")
     title = _text(paper, "title") or _text(entry, "title")
     arxiv = identity.arxiv_id(identifier)
@@ -379,6 +379,6 @@ def _list(holder: Mapping[str, object], name: str) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _mapping(holder: Mapping[str, object], name: str) -> Json:
-    value = holder.get(name)
+def _nested(entry: Mapping[str, object]) -> Json:
+    value = entry.get("paper")
     return value if isinstance(value, dict) else {}

@@ -29,10 +29,10 @@ class Days:
 
     _db: Database
 
-    def days_of(self, source: str, *, since: date | None = None) -> list[Day]:
-        """The days of one source, this date and later ones (None: all), oldest first."""
+    def days_of(self, source: str) -> list[Day]:
+        """The days of one source, oldest first."""
         with self._db.reading():
-            rows = self._db.rows("days_of", source=plain(source), since=since.isoformat() if since else "")
+            rows = self._db.rows("days_of", source=plain(source))
         return [_day(row) for row in rows]
 
     def open_days(self) -> list[Day]:

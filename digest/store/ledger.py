@@ -112,11 +112,10 @@ class Ledger:
             rows = self._db.rows("last_runs", limit=limit)
         return [run_of(row) for row in rows]
 
-    def runs_since(self, started_at: datetime | None) -> list[RunRow]:
-        """The runs that started at this moment or later (None: all), oldest first."""
-        since = stamp(started_at) if started_at else ""
+    def all_runs(self) -> list[RunRow]:
+        """All runs, oldest first."""
         with self._db.reading():
-            return [run_of(row) for row in self._db.rows("runs_since", started_at=since)]
+            return [run_of(row) for row in self._db.rows("all_runs")]
 
     def runs_of(self, digest: str, day: date) -> list[RunRow]:
         """The runs for this digest and local date, oldest first."""

@@ -75,12 +75,6 @@ class Lookups:
                 found=known.plain(lookup.found.decode()),
             )
 
-    def lookup_of(self, paper_id: int) -> Lookup | None:
-        """The last search for a paper; None where it was never looked up."""
-        with self._db.reading():
-            row = self._db.one("lookup_of", paper_id=paper_id)
-        return _lookup(row) if row else None
-
     def lookups_between(self, after: datetime | None, until: datetime) -> list[Lookup]:
         """The searches later than `after` (None: from the first on) up to and with `until`, oldest first."""
         with self._db.reading():

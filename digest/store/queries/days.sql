@@ -1,7 +1,7 @@
--- name: days_of(source, since)
+-- name: days_of(source)
 SELECT source, day, state, papers, fingerprint, asked_at, changed_at
 FROM days
-WHERE source = :source AND day >= :since
+WHERE source = :source
 ORDER BY day;
 
 -- name: open_days()

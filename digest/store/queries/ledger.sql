@@ -32,11 +32,8 @@ UPDATE runs SET status = :status, report = :report, finished_at = :now WHERE id 
 -- name: last_runs(limit)
 SELECT id, digest, date, started_at, finished_at, status, report, setup FROM runs ORDER BY id DESC LIMIT :limit;
 
--- name: runs_since(started_at)
-SELECT id, digest, date, started_at, finished_at, status, report, setup
-FROM runs
-WHERE started_at >= :started_at
-ORDER BY id;
+-- name: all_runs()
+SELECT id, digest, date, started_at, finished_at, status, report, setup FROM runs ORDER BY id;
 
 -- name: runs_of(digest, date)
 SELECT id, digest, date, started_at, finished_at, status, report, setup

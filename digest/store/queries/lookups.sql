@@ -21,9 +21,6 @@ ON CONFLICT (paper_id) DO UPDATE SET
     looked_up_at = excluded.looked_up_at, outcome = excluded.outcome, attempts = excluded.attempts,
     retry_at = excluded.retry_at, service = excluded.service, found = excluded.found;
 
--- name: lookup_of(paper_id)^
-SELECT paper_id, looked_up_at, outcome, attempts, retry_at, service, found FROM lookups WHERE paper_id = :paper_id;
-
 -- name: lookups_between(after, until)
 SELECT paper_id, looked_up_at, outcome, attempts, retry_at, service, found
 FROM lookups
