@@ -16,7 +16,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _HEAD = "receipts 2 "
 _ENDING = ".receipts"
 _NEW = ".new"  # not locked yet, and nothing in it
+# So far may the clocks of two machines be off one another.
+_CLOCKS = timedelta(minutes=1)
 
 
 class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +50,10 @@ class Wait(Struct, frozen=True, kw_only=True):
     until: datetime
     seconds: float
     reason: str
+
+    def holds(self, now: datetime) -> bool:
+        """Is it not over yet? One that would last longer than it is long was noted by a clock that was wrong, and holds nobody."""
+        return timedelta() < self.until - now <= timedelta(seconds=self.seconds) + _CLOCKS
 
 
 class Left(Struct, frozen=True, kw_only=True):

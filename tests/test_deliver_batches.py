@@ -15,7 +15,7 @@ import pytest
 
 from digest.config import MailConfig
 from digest.errors import StoreError
-from digest.journal import Journal, read_journal
+from digest.journal import Journal, Wait, read_journal
 from digest.model import Delivery, DeliveryReport, Message, Receipt
 from digest.scores import LIMIT
 from digest.store import Store, open_store
@@ -283,6 +283,16 @@ def test_a_server_that_ends_the_session_is_left_alone_for_longer_and_longer(
     with serving() as server:
         assert run(store, config(server), now=now, journal=journal) == DeliveryReport(accepted=3)
     assert not journal.exists()
+
+
+def test_a_pause_noted_by_a_clock_that_was_a_year_ahead_holds_no_mail_when_it_is_right_again(
+    store: Store, journal: Path
+) -> None:
+    queue(store, 3)
+    wait = Wait(until=NOW + timedelta(days=365), seconds=300, reason="It asked for a pause.")
+    Journal(journal, store=place(store)).close(settled=True, wait=wait)
+    with serving() as server:
+        assert run(store, config(server), journal=journal) == DeliveryReport(accepted=3)
 
 
 def test_after_a_server_has_taken_mail_its_next_pause_is_short_again(store: Store, journal: Path) -> None:

@@ -12,7 +12,7 @@ from digest.pipeline.pace import SharedPace
 from digest.store import Store, open_store
 from store_contract import NOW
 
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 def test_moments_are_given_once_and_in_turn(store: Store) -> None:
@@ -52,6 +52,23 @@ def test_a_pause_holds_for_all_and_the_longest_stands(store: Store, store_url: s
     with open_store(store_url) as other:
         assert other.wait("mail") == (NOW + 300 * SECOND, 300, "421 too busy")
     assert store.wait("other") is None
+
+
+def test_what_a_clock_took_that_was_a_year_ahead_is_free_when_it_is_right_again(store: Store) -> None:
+    assert store.take_slots("mail", 3, 0.5, now=NOW + 365 * DAY) == NOW + 365 * DAY
+    assert store.take_slots("mail", 3, 0.5, now=NOW) == NOW
+    assert store.take_slots("mail", 1, 0.5, now=NOW) == NOW + 1.5 * SECOND
+
+
+def test_a_slow_rate_keeps_its_moments_however_far_ahead_they_are(store: Store) -> None:
+    for n in range(200):
+        assert store.take_slots("mail", 1, 60, now=NOW) == NOW + 60 * n * SECOND
+
+
+def test_a_pause_that_a_clock_noted_that_was_a_year_ahead_gives_way_to_the_next(store: Store) -> None:
+    store.put_wait("mail", NOW + 365 * DAY, 300, "421 too busy")
+    store.put_wait("mail", NOW + 30 * SECOND, 30, "gone")
+    assert store.wait("mail") == (NOW + 30 * SECOND, 30, "gone")
 
 
 def test_moments_are_kept_and_what_is_missed_is_not_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -364,6 +364,14 @@ def test_one_that_is_asked_to_wait_makes_all_wait(store: Store, tmp_path: Path) 
     assert states(store) == {"accepted": 40}
 
 
+def test_a_pause_of_a_clock_that_was_wrong_holds_no_span(store: Store, tmp_path: Path) -> None:
+    queue(store, 20)
+    store.put_wait("mail", NOW + timedelta(days=365), 300, "421 4.7.0 too busy")
+    with serving() as server:
+        send(store, config(server), Span(edition_id=1, due_at=NOW, first=1, last=20), tmp_path / "r")
+    assert states(store) == {"accepted": 20}
+
+
 @on_postgres
 def test_a_storm_of_refusals_met_by_one_stops_the_others(store: Store, tmp_path: Path) -> None:
     """The second is in the midst of its work when the first is refused by policy; it puts back what it has not sent."""

@@ -367,8 +367,10 @@ class Post:
         return error
 
     def _is_paused(self, what: str) -> bool:
-        found = self.store.wait(what)
-        return found is not None and self.clock() < found[0]
+        from digest.pipeline.trying import pause_of
+
+        found = pause_of(self.store, what)
+        return found is not None and found.holds(self.clock())
 
     def send_notices_alone(self) -> None:
         """The same under the lease, if any is due; left to whoever holds that."""

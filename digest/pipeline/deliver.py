@@ -149,7 +149,7 @@ class Sending:
 
     def run(self, open_transport: Callable[[], Transport], wait: Wait | None) -> None:
         now = self.clock()
-        if wait is not None and now < wait.until:
+        if wait is not None and wait.holds(now):
             self.judge.error = f"{wait.reason} {in_words(wait)}"
             self.journal.close(settled=True, wait=wait)
             return

@@ -22,7 +22,7 @@ from digest.journal import Journal, Left, Wait, journals_in, left_behind, read_j
 from digest.model import Delivery, DeliveryReport, Message, Span
 from digest.pipeline.deliver import Sending
 from digest.pipeline.pace import RATE, shared_pace
-from digest.pipeline.trying import in_words, known_from, pause, place_of, tell_doubtful
+from digest.pipeline.trying import in_words, known_from, pause, pause_of, place_of, tell_doubtful
 from digest.process import is_dead
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def deliver_span(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = place_of(store)
     take_up(store, mail, folder, now=now)
-    before = _pause_of(store) if smtp else None
-    if before is not None and now < before.until:
+    before = pause_of(store, RATE) if smtp else None
+    if before is not None and before.holds(now):
         rest = store.rest_of(span)
         said = f"{before.reason} {in_words(before)}"
         return DeliveryReport(queued=rest.queued, held=rest.sending, error=said), before.until
@@ -149,11 +149,11 @@ class _Sender(Sending):
         self.lease.keep()
         if self.mail.transport == "smtp" and time.monotonic() - self._listened >= _LISTEN_S:
             self._listened = time.monotonic()
-            self._heed(_pause_of(self.store))
+            self._heed(pause_of(self.store, RATE))
 
     def _heed(self, wait: Wait | None) -> None:
         """Another worker was asked to stop, which goes for all."""
-        if wait is not None and wait.until > self.clock() and self.judge.error is None:
+        if wait is not None and wait.holds(self.clock()) and self.judge.error is None:
             self.heeded = wait
             self.judge.error = f"{wait.reason} {in_words(wait)}"
 
@@ -198,11 +198,6 @@ class _Sender(Sending):
         wait = pause(now, self.judge.error or "", last, **first)
         self.store.put_wait(RATE, wait.until, wait.seconds, wait.reason)
         return wait
-
-
-def _pause_of(store: Store) -> Wait | None:
-    found = store.wait(RATE)
-    return Wait(until=found[0], seconds=found[1], reason=found[2]) if found else None
 
 
 # ------------------------------------------------------------------ what others left

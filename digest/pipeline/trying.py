@@ -89,5 +89,11 @@ def pause(now: datetime, reason: str, before: Wait | None, *, first_s: float = B
     return Wait(until=now + timedelta(seconds=seconds), seconds=seconds, reason=reason)
 
 
+def pause_of(store: Store, name: str) -> Wait | None:
+    """The last pause of all processes of the store, which may be over."""
+    found = store.wait(name)
+    return Wait(until=found[0], seconds=found[1], reason=found[2]) if found else None
+
+
 def in_words(wait: Wait) -> str:
     return f"It asked to be left alone: nothing is sent before {wait.until:%Y-%m-%d %H:%M} UTC."

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from digest.store.database import Database, moment, stamp, whole
 from digest.store.known import plain
 
+# Moments further ahead than so many processes can have taken, and so long besides, are those of a clock that was wrong.
+_TAKEN, _AHEAD = 1000, timedelta(hours=1)
+
 
 class Rates:
     """The part of the store that knows rates, by name."""
@@ -19,6 +22,8 @@ class Rates:
         with self._db.writing(alone=False):
             next_at = self._change(name)
             first = max(now, moment(next_at)) if next_at else now
+            if first - now > _AHEAD + timedelta(seconds=_TAKEN * gap_s):
+                first = now
             self._db.run("set_next", name=name, next_at=stamp(first + timedelta(seconds=count * gap_s)))
         return first
 
@@ -32,11 +37,12 @@ class Rates:
 
     @whole
     def put_wait(self, name: str, until: datetime, seconds: float, reason: str) -> None:
-        """All wait until then; `seconds` is how long that pause is. A longer one that stands already stays."""
+        """All wait until then; `seconds` is how long that pause is. A longer one that stands already stays, but for one that would
+        begin after this one: a clock that was wrong noted it."""
         with self._db.writing(alone=False):
             self._change(name)
             row = self._db.one("wait_of", name=name)
-            if row is None or row[0] < stamp(until):
+            if row is None or moment(row[0]) < until or moment(row[0]) - timedelta(seconds=row[1]) > until:
                 self._db.run(
                     "set_wait", name=name, wait_until=stamp(until), wait_s=seconds, reason=plain(reason)
                 )
