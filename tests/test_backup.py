@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from digest.app.keeping import Restored, back_up, restore
 from digest.config import Config
 from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
 from digest.model import Preferences
-from digest.store import open_store
+from digest.store import Store, open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
 from store_contract import empty_postgres, issue, paper, sight
@@ -172,7 +173,7 @@ def test_where_a_backup_cannot_be_is_said(tmp_path: Path, name: str, match: str)
 FULL = """
 import resource, sys
 from pathlib import Path
-from digest.store import open_store
+from digest.store import Store, open_store
 store = open_store(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 store.back_up(Path(sys.argv[2]))
@@ -267,6 +268,29 @@ def test_who_left_since_the_backup_is_no_reader_again(tmp_path: Path, store_url:
     assert erased is not None and erased.reason == "erased"
     assert refused is not None and refused.reason == "complained"
     assert sorted(path.name for path in tmp_path.glob("*.part*")) == []
+
+
+def test_who_leaves_while_a_backup_is_put_back_is_no_reader_again(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the web door, say, which was not stopped: when it was looked who is gone, and before all is in its place."""
+    config = filled(tmp_path, store_url)
+    file = kept(config, tmp_path / "b.db")
+    put = Store.restore
+
+    def restored(store: Store, file: Path, **how: Any) -> None:
+        with open_store(store_url) as door:
+            assert door.remove_subscriber("reader@example.org", now=NOW)
+        put(store, file, **how)
+
+    monkeypatch.setattr(Store, "restore", restored)
+    with pytest.raises(StoreError, match="A reader left"):
+        put_back(config, file, replace=True)
+    monkeypatch.undo()
+    assert put_back(config, file, replace=True).let_go == 1
+    with open_store(store_url) as store:
+        (reader,) = store.subscribers()
+        assert reader.status == "unsubscribed"
 
 
 def test_to_be_asked_by_a_stranger_makes_nobody_a_reader_who_left_since_the_backup(
@@ -456,7 +480,7 @@ def test_a_kill_leaves_the_one_or_the_other_once(tmp_path: Path, what: str) -> N
 KILLED = """
 import sys
 from pathlib import Path
-from digest.store import open_store
+from digest.store import Store, open_store
 store = open_store(sys.argv[2])
 print("ready", flush=True)
 for _ in range(50):

@@ -13,7 +13,7 @@ from msgspec import Struct
 from digest.app import LEASE, LEASE_TTL_S
 from digest.app.post import SILENT, receipts_of
 from digest.config import Config
-from digest.errors import StoreError, UsageError
+from digest.errors import StoreBusy, StoreError, UsageError
 from digest.journal import set_aside
 from digest.process import is_dead, this_process
 
@@ -112,7 +112,11 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
     base, url = config.resolve("."), config.store.url
     with _all_or_nothing("The store is as it was.") as finished:
         check_backup(file)
-        with open_store(url, base=base) as store, _leased(store, now):
+        with (
+            open_store(url, base=base) as store,
+            open_store(url, base=base) as beside,
+            _leased(store, now),
+        ):
             found = store.holds()
             if found and not replace:
                 raise UsageError(
@@ -121,7 +125,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                 )
             kept = _keeping_place(config, now) if found else None
             with set_aside(receipts_of(config), _ending(now)):
-                let_go = _put_back(store, file, kept, now, done)
+                let_go = _put_back(store, beside, file, kept, now, done)
                 finished()
     with open_store(url, base=base) as store:
         counts, held = store.delivery_counts(), store.holds()
@@ -134,8 +138,8 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
     )
 
 
-def _put_back(store: Store, file: Path, kept: Path | None, now: datetime, done: Done) -> int:
-    """How many readers of the backup were left out."""
+def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: datetime, done: Done) -> int:
+    """How many readers of the backup were left out. `beside` is the same store by a connection of its own."""
     from digest.store.backups import without
 
     if kept is None:
@@ -143,8 +147,16 @@ def _put_back(store: Store, file: Path, kept: Path | None, now: datetime, done: 
         return 0
     store.back_up(kept, done=done)
     # Nobody who has left since is mailed again because a disk broke.
-    with without(file, kept.with_name(f"{kept.name}.part"), store.gone(), now) as (clean, let_go):
-        store.restore(clean, done=done)
+    gone = store.gone()
+
+    def look() -> None:
+        if beside.gone() != gone:
+            raise StoreBusy(
+                "A reader left while the backup was put back. Nothing was changed. Stop the service, then run again."
+            )
+
+    with without(file, kept.with_name(f"{kept.name}.part"), gone, now) as (clean, let_go):
+        store.restore(clean, done=done, look=look)
     return let_go
 
 

@@ -6,6 +6,7 @@ it or, with a StoreError, nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -155,12 +156,15 @@ class Store(
 
         return back_up(self._db, file, done)
 
-    def restore(self, file: Path, *, done: Done = lambda rows: None) -> None:
+    def restore(
+        self, file: Path, *, done: Done = lambda rows: None, look: Callable[[], None] = lambda: None
+    ) -> None:
         """Puts what is in a file of `back_up` in place of everything here: all of it or nothing. The store is to be opened anew
-        then, which brings an older schema up to date. Raises UsageError for a file that is no whole backup, and StoreError."""
+        then, which brings an older schema up to date. `look` is called when nobody can write here any more and all is still as it
+        was; what it raises ends this. Raises UsageError for a file that is no whole backup, and StoreError."""
         from digest.store.backups import restore
 
-        restore(self._db, file, done)
+        restore(self._db, file, done, look)
 
     def check(self) -> list[str]:
         """What is wrong with the store, in words; empty when it is healthy."""

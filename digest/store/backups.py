@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -172,13 +172,13 @@ def check(file: Path) -> None:
         pass
 
 
-def restore(database: Database, file: Path, done: Done) -> None:
+def restore(database: Database, file: Path, done: Done, look: Callable[[], None]) -> None:
     """See Store.restore."""
     with _opened(file) as backup:
         if isinstance(database, Sqlite):
-            _put_back(backup, database, file)
+            _put_back(backup, database, look)
         else:
-            _copy_in(backup, database, done)
+            _copy_in(backup, database, done, look)
 
 
 @contextmanager
@@ -223,12 +223,16 @@ def _schema(backup: sqlite3.Connection) -> int | None:
     return int(found[0]) if found and str(found[0]).isdigit() else None
 
 
-def _put_back(backup: sqlite3.Connection, database: Sqlite, file: Path) -> None:
+def _put_back(backup: sqlite3.Connection, database: Sqlite, look: Callable[[], None]) -> None:
     """Page by page into the file as it is, in one transaction, so that whoever has it open sees the one or the other."""
-    end = time.monotonic() + BUSY_TIMEOUT_S
+    end, begun = time.monotonic() + BUSY_TIMEOUT_S, False
 
     def waiting(status: int, remaining: int, total: int) -> None:
-        if remaining and time.monotonic() > end:
+        nonlocal begun
+        if status == sqlite3.SQLITE_OK and not begun:  # from its first page on the file is ours
+            begun = True
+            look()
+        elif not begun and time.monotonic() > end:
             raise StoreBusy(
                 f"The store {database.path} is in use. Nothing was changed. Stop who uses it, then run again."
             )
@@ -239,7 +243,7 @@ def _put_back(backup: sqlite3.Connection, database: Sqlite, file: Path) -> None:
         raise database.explain(error) from error
 
 
-def _copy_in(backup: sqlite3.Connection, database: Database, done: Done) -> None:
+def _copy_in(backup: sqlite3.Connection, database: Database, done: Done, look: Callable[[], None]) -> None:
     """By way of a copy that may be brought to the schema of this program."""
     from digest.store.migrate import migrate
 
@@ -251,5 +255,6 @@ def _copy_in(backup: sqlite3.Connection, database: Database, done: Done) -> None
         if source.schema() < SCHEMA:
             migrate(source)
         with source.reading(), database.writing():
+            look()
             empty(database)
             copy(source, database, done=done)

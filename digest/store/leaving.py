@@ -11,7 +11,7 @@ from digest.model import Subscriber
 from digest.store.database import Database, stamp, whole
 from digest.store.numbers import retire_ids
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
-from digest.store.suppressions import fold, hashed, secret_of
+from digest.store.suppressions import fold, hashed, own_secret, secret_of
 
 
 class Gone(Struct, frozen=True, kw_only=True):
@@ -134,8 +134,7 @@ class Leaving:
 
     def gone(self) -> Gone:
         """Everybody who left, was erased, or is suppressed. Who left and is asked again, by whomever, has left."""
-        with self._db.writing():
-            secret = secret_of(self._db)
+        secret = own_secret(self._db)
         with self._db.reading():
             left, suppressed = (
                 {row[1] for row in self._db.rows("folded_by_status", status=name)}

@@ -22,6 +22,7 @@ from digest.store.database import BUSY_TIMEOUT_S, Database, Row
 log = logging.getLogger(__name__)
 # Of the database's virtual machine: after so many, some tenths of a millisecond, it is asked whether time is up.
 STEPS = 10_000
+_PAGES = 64  # fewer than any store has, so that its first step is not the last
 
 
 class Sqlite(Database):
@@ -208,10 +209,10 @@ class Sqlite(Database):
         self._connection.backup(target)
 
     def take_from(self, other: sqlite3.Connection, step: Callable[[int, int, int], object]) -> None:
-        """Puts another whole database in place of what this one holds: all of it or nothing. `step` is called now and then
-        while others keep the file; what it raises ends that."""
+        """Puts another whole database in place of what this one holds: all of it or nothing. `step` is called while others keep
+        the file, and after each step of some pages; what it raises ends that."""
         with self.held():
-            other.backup(self._connection, progress=step)
+            other.backup(self._connection, pages=_PAGES, progress=step)
             # There stands the checksum of a backup, which this is not.
             self._connection.execute("PRAGMA application_id = 0")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -31,6 +31,16 @@ def secret_of(db: Database) -> bytes:
     return bytes.fromhex(found)
 
 
+def own_secret(db: Database) -> bytes:
+    """The same, outside of a transaction."""
+    with db.reading():
+        stored = db.value("meta_value", key="secret")
+    if stored is not None:
+        return bytes.fromhex(stored)
+    with db.writing():
+        return secret_of(db)
+
+
 def hashed(db: Database, folded: str, what: str = "address") -> str:
     """The hash under which an address is remembered, from its folded spelling: HMAC-SHA256 with the key of the store.
     `what` "reader" is for letters to a reader, which are counted apart."""
@@ -53,12 +63,7 @@ class Suppressions:
 
     def secret(self) -> bytes:
         """32 random bytes that belong to this store, the same for ever: the key of tokens and of hashes."""
-        with self._db.reading():
-            stored = self._db.value("meta_value", key="secret")
-        if stored is not None:
-            return bytes.fromhex(stored)
-        with self._db.writing():
-            return secret_of(self._db)
+        return own_secret(self._db)
 
     def suppression(self, address: str) -> Suppression | None:
         """Why this address, in whatever spelling, gets no mail; None for one that may be asked."""
