@@ -60,19 +60,21 @@ class Service:
         # Runs of several digests at the same hour follow each other (App.alone); one that waits for a batch lets the others by.
         workers = ThreadPoolExecutor(len(self._config.digest) + 2)
         self._scheduler = BackgroundScheduler(executors={"default": workers}, timezone=UTC)
-        for digest in self._config.digest:
-            if digest.schedule:
-                self._add(digest)
-        self._every(_MAIL_S, self.send_due_mail)
-        if self._config.mail.mailbox.host:
-            self._every(_MAILBOX_S, self.read_mailbox)
-        self._every(_WATCH_S, self.watch)
+        self._plan()
         self._scheduler.start()
+        duties = [self._every(_MAIL_S, self.send_due_mail), self._every(_WATCH_S, self.watch)]
+        if self._config.mail.mailbox.host:
+            duties.append(self._every(_MAILBOX_S, self.read_mailbox))
+        planned = self._clock()
         try:
-            self._stop.wait()
+            while not self._stop.wait(_MAIL_S):
+                planned = self._plan_anew(planned)
         finally:
+            self._stop.set()
             # Waits for the run at work, which finishes the mail in flight and claims no more.
             self._scheduler.shutdown(wait=True)
+            for duty in duties:
+                duty.join()
 
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT stop the service: the mail in flight is finished, what is queued stays queued."""
@@ -180,8 +182,34 @@ class Service:
         finally:
             self._running.discard(app)
 
-    def _every(self, seconds: int, work: Callable[[], None]) -> None:
-        self._scheduler.add_job(work, "interval", seconds=seconds, coalesce=True, max_instances=1)
+    def _every(self, seconds: int, work: Callable[[], None]) -> threading.Thread:
+        """Does this again and again until told to stop, in a thread: by a clock that nobody sets."""
+
+        def again() -> None:
+            while not self._stop.wait(seconds):
+                work()
+
+        thread = threading.Thread(target=again, name=work.__name__)
+        thread.start()
+        return thread
+
+    def _plan(self) -> None:
+        for digest in self._config.digest:
+            if digest.schedule:
+                self._add(digest)
+
+    def _plan_anew(self, before: datetime) -> datetime:
+        """The time by the clock. Where it was set back since `before`, what is due is counted from there: else nothing would run
+        until it is as late again as it was."""
+        now = self._clock()
+        if now < before:
+            log.warning("The clock was set back to %s; what is due is counted from there.", now.isoformat())
+            try:
+                self._plan()
+            except DigestError as error:
+                log.error("%s", error)
+                return before
+        return now
 
     def _add(self, digest: DigestConfig) -> None:
         grace_s = int(digest.grace_h * 3600)
@@ -190,6 +218,7 @@ class Service:
             self._triggers[digest.name],
             args=[digest],
             id=digest.name,
+            replace_existing=True,
             coalesce=True,
             max_instances=1,
             misfire_grace_time=max(grace_s, 1),

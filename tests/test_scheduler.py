@@ -155,6 +155,26 @@ def test_a_run_that_another_holds_back_is_tried_again_as_it_says(
     assert len(jobs.get_jobs()) == again
 
 
+def test_what_is_due_is_counted_anew_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    """It was a day ahead, and the run of today has passed unseen."""
+    right = at("2026-11-19T07:30+01:00")
+    made = config(tmp_path, "0 7 * * *")
+    service = Service(made, clock=lambda: right)
+    service._scheduler = jobs = BackgroundScheduler(timezone=UTC)
+    jobs.start(paused=True)
+    try:
+        far = datetime.now(UTC) + timedelta(days=2)
+        jobs.add_job(service.run, service._triggers["daily"], args=made.digest, id="daily", next_run_time=far)
+        assert service._plan_anew(right) == right
+        assert [job.next_run_time for job in jobs.get_jobs()] == [far]
+        assert service._plan_anew(right + timedelta(days=1)) == right
+        made_up, daily = jobs.get_jobs()
+        assert made_up.args[1] == at("2026-11-19T07:00+01:00")
+        assert daily.id == "daily" and daily.next_run_time < far
+    finally:
+        jobs.shutdown()
+
+
 def test_a_stopped_service_starts_no_run(tmp_path: Path) -> None:
     made = config(tmp_path, "0 7 * * *")
     service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -45,16 +45,13 @@ class Duties:
         self._app, self._row, self._doing = app, row, doing
         self._leads = self._lost = self._left = False
         self._triggers = [(d, cron(d, app.config)) for d in app.config.digest if d.schedule]
-        self._scheduler: Any = None
+        self._ended = threading.Event()
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """From now on the duties are done every few seconds, until `stop`."""
-        from apscheduler.executors.pool import ThreadPoolExecutor
-        from apscheduler.schedulers.background import BackgroundScheduler
-
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8)}, timezone="UTC")
+        """From now on the duties are done every few seconds, until `stop`; each in a thread, by a clock that nobody sets."""
+        for duty in (self.rescue, self.lead):
+            self._safely(duty)()
         for seconds, duty in (
             (_BEAT_S, self.beat),
             (_BEAT_S, self.rescue),
@@ -65,22 +62,16 @@ class Duties:
             (_WATCH_S, self._as_leader(self.watch)),
             (_FORGET_S, self._as_leader(self.forget)),
         ):
-            self._scheduler.add_job(
-                self._safely(duty),
-                "interval",
-                seconds=seconds,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
-        for duty in (self.rescue, self.lead):
-            self._safely(duty)()
-        self._scheduler.start()
+            done = self._safely(duty)
+            threading.Thread(target=self._every, args=(seconds, done), name=duty.__name__).start()
+
+    def _every(self, seconds: float, duty: Callable[[], None]) -> None:
+        while not self._ended.wait(seconds):
+            duty()
 
     def stop(self) -> None:
         """Ends the duties, without waiting for one that is at work."""
-        if self._scheduler:
-            self._scheduler.shutdown(wait=False)
+        self._ended.set()
 
     def all_once(self) -> None:
         """Every duty in turn, for a worker that does not stay. Raises StoreError."""
