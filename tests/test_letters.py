@@ -52,6 +52,7 @@ def send(
     holder: str = "one",
     compose: Callable[[Letter], Message] = words,
     stop: threading.Event | None = None,
+    clock: Callable[[], datetime] | None = None,
 ) -> LettersReport:
     smtp = SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=10)
     return send_letters(
@@ -59,7 +60,7 @@ def send(
         lambda: SmtpTransport(smtp, sender="digest@papers.example.org"),
         compose,
         holder=holder,
-        clock=lambda: now,
+        clock=clock or (lambda: now),
         stop=stop,
     )
 
@@ -178,6 +179,24 @@ def test_who_has_answered_meanwhile_gets_no_question(store: Store) -> None:
     with serving() as server:
         assert send(store, server) == LettersReport()
     assert server.recipients() == []
+
+
+@pytest.mark.parametrize("slow", [0, 3])
+def test_who_is_erased_while_the_server_is_slow_gets_no_letter(store: Store, slow: int) -> None:
+    """The server takes a minute for one of them; the others were claimed with it."""
+    for number in range(10):
+        ask(store, f"reader{number}@example.org")
+    now = [NOW]
+
+    def answer(verb: str, line: str) -> None:
+        if verb == "RCPT" and f"reader{slow}@" in line:
+            now[0] += timedelta(minutes=1)
+            for number in range(slow + 1, 10):
+                assert store.erase_subscriber(f"reader{number}@example.org", now=now[0]) is not None
+
+    with serving(answer) as server:
+        assert send(store, server, clock=lambda: now[0]) == LettersReport(accepted=slow + 1)
+    assert server.recipients() == [f"reader{number}@example.org" for number in range(slow + 1)]
 
 
 def test_a_letter_that_another_process_holds_is_left_to_it(store: Store) -> None:

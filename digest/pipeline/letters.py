@@ -16,7 +16,6 @@ from msgspec import Struct
 from digest.errors import MailError
 from digest.model import Letter, Message, Preferences
 from digest.pipeline.pace import Pace
-from digest.store.letters import LETTER_HELD
 
 if TYPE_CHECKING:
     from digest.smtp import Transport
@@ -28,6 +27,8 @@ log = logging.getLogger(__name__)
 RETRY_FIRST = timedelta(minutes=5)
 RETRY_LAST = timedelta(hours=2)
 BATCH = 20
+# Who leaves is heard at the claim: a letter goes so soon after it, or is claimed anew.
+FRESH = timedelta(seconds=2)
 NOTICES = "notices"  # the pause of those that nobody waits for
 
 
@@ -70,25 +71,25 @@ def send_letters(
     cannot be composed, since its address is none or its digest gone, is rejected, and keeps no other from going.
     """
     stop, pace = stop or threading.Event(), pace or Pace(0.0)
-    batch = min(BATCH, 1 + int(1 / pace.gap_s)) if pace.gap_s else BATCH
+    batch = most = min(BATCH, 1 + int(1 / pace.gap_s)) if pace.gap_s else BATCH
     end = clock() + timedelta(seconds=for_s) if for_s is not None else None
     counts = {"accepted": 0, "deferred": 0, "rejected": 0}
     claimed: list[Letter] = []
     transport, error = None, None
     try:
         while not stop.is_set() and (end is None or clock() < end):
-            at = clock()
-            claimed = _claim(store, at, holder, batch, heard_since)
+            claimed = _claim(store, clock(), holder, batch, heard_since)
             if not claimed:
                 break
-            transport = transport or open_transport()
+            transport, at = transport or open_transport(), clock()
             pace.wanted = len(claimed)
-            while claimed and clock() - at < LETTER_HELD / 2 and not stop.wait(pace.delay()):
+            while claimed and clock() - at < FRESH and not stop.wait(pace.delay()):
                 pace.take()
                 pace.wanted -= 1
                 counts[_send(store, transport, compose, claimed[0], clock)] += 1
                 del claimed[0]
                 done()
+            batch = min(most, 2 * batch) if clock() - at < FRESH else 1
             _give_back(store, claimed, lambda letter: clock(), clock)
             claimed = []
     except MailError as fault:
