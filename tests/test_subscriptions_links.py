@@ -366,6 +366,17 @@ def test_leaving_can_be_undone_for_a_day(door: Door) -> None:
     assert (again.state, again.changed) == ("confirmed", False)
 
 
+def test_who_was_paused_and_takes_leaving_back_is_paused_as_before(door: Door) -> None:
+    prepare(door, "paused")
+    until = door.person().paused_until
+    assert until is not None and until > NOW.date()
+    door.rules.unsubscribe(door.token("unsubscribe"), now=NOW)
+    link = door.rules.undo(door.token("undo"), now=NOW + HOUR)
+    assert (link.state, link.changed, door.person().paused_until) == ("paused", True, until)
+    assert door.store.resume_paused(until - DAY, now=NOW) == 0
+    assert door.store.resume_paused(until, now=NOW) == 1
+
+
 def test_leaving_cannot_be_undone_later(door: Door) -> None:
     door.reader()
     door.rules.unsubscribe(door.token("unsubscribe"), now=NOW)

@@ -56,7 +56,7 @@ def list_(console: Console, status: str | None) -> None:
             [
                 (
                     s.address,
-                    f"paused until {s.paused_until}" if s.paused_until else s.status,
+                    f"paused until {s.paused_until}" if s.status == "paused" else s.status,
                     ", ".join(s.digests) or "all",
                     _choices(s.preferences),
                     f"{s.since:%Y-%m-%d}",

@@ -51,7 +51,7 @@ class Leaving:
 
     @whole
     def return_subscriber(self, number: int, *, now: datetime) -> bool:
-        """Takes an unsubscription back: confirmed again, `since` as it was. False for who is not unsubscribed. What was
+        """Takes an unsubscription back: confirmed again, or paused, `since` as it was. False for who is not unsubscribed. What was
         suppressed when they left stays so."""
         with self._db.writing():
             return bool(self._db.run("return_subscriber", id=number, now=stamp(now)))

@@ -51,13 +51,16 @@ UPDATE subscribers SET status = 'confirmed', paused_until = '', changed_at = :no
 WHERE status = 'paused' AND paused_until <= :today;
 
 -- name: set_status(id, status, now)!
+-- Of who leaves it stays known until when they are paused: they may take it back.
 UPDATE subscribers SET
-    status = :status, paused_until = '', changed_at = :now,
+    status = :status, paused_until = CASE WHEN :status = 'unsubscribed' THEN paused_until ELSE '' END, changed_at = :now,
     left_at = CASE WHEN :status = 'unsubscribed' THEN :now ELSE left_at END
 WHERE id = :id;
 
 -- name: return_subscriber(id, now)!
-UPDATE subscribers SET status = 'confirmed', changed_at = :now, left_at = '' WHERE id = :id AND status = 'unsubscribed';
+UPDATE subscribers SET
+    status = CASE WHEN paused_until = '' THEN 'confirmed' ELSE 'paused' END, changed_at = :now, left_at = ''
+WHERE id = :id AND status = 'unsubscribed';
 
 -- name: score(id)^
 SELECT score, scored_at FROM subscribers WHERE id = :id;
