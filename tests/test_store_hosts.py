@@ -138,6 +138,9 @@ def test_robots_are_remembered_for_as_long_as_they_may_be(store: Store) -> None:
     assert store.robots("http://example.org", now=NOW) is None
     store.remember_robots(origin, "", until=at(120))
     assert store.robots(origin, now=at(61)) == ""  # an empty one is known, too
+    store.remember_robots(origin, "", until=at(24 * 3600 + 61))
+    assert store.robots(origin, now=at(61)) == ""
+    assert store.robots(origin, now=at(60)) is None, "for a day at most; the clock was set back since"
 
 
 def test_a_turn_and_robots_of_one_name_do_not_meet(store: Store) -> None:

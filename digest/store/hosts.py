@@ -77,7 +77,7 @@ class Hosts:
         """The robots.txt of an origin (`https://example.org`), "" for an empty one; None when it must be asked for (anew)."""
         with self._db.reading():
             row = self._db.one("robots", host=plain(origin))
-        return row[0] if row and stamp(now) < row[1] else None
+        return row[0] if row and _ahead(row[1], now) else None
 
     @whole
     def remember_robots(self, origin: str, text: str, *, until: datetime) -> None:
