@@ -291,7 +291,7 @@ def _nothing(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now:
     """No papers, and why: nothing changed, a day off, too early, or nothing where there must be something."""
     if facts.parsed:
         return None
-    off = _day_off(facts, calendar, now)
+    off = _day_off(calendar, now)
     if _is_unchanged(facts):
         because = f"; {off}" if off else ""
         return Verdict(outcome="not-modified", why=f"Nothing has changed since the last run{because}.")
@@ -327,12 +327,12 @@ def _found(facts: Facts, calendar: Calendar | None, now: datetime) -> Verdict:
             outcome="new", why=f"{' and '.join(filter(None, parts))} of {_papers(facts.parsed)} listed."
         )
     known = f"All {_papers(facts.parsed)} listed were known before"
-    if off := _day_off(facts, calendar, now):
+    if off := _day_off(calendar, now):
         return Verdict(outcome="holiday", why=f"{known}: {off}.")
     return Verdict(outcome="quiet", why=f"{known}.")
 
 
-def _day_off(facts: Facts, calendar: Calendar | None, now: datetime) -> str:
+def _day_off(calendar: Calendar | None, now: datetime) -> str:
     if calendar is None:
         return ""
     day = calendar.today(now)

@@ -379,9 +379,7 @@ def letter_of(kind: Any, *, renderer: Renderer | None = None, sign: Any = None, 
         id=1, kind=kind, subscriber=delivery.subscriber, message_id="<20261119.letter.1@papers.example.org>",
         date=delivery.date, attempt=1,
     )  # fmt: skip
-    return letter(
-        asked, config_of(**changes), renderer or shipped(), Tokens(KEY), now=delivery.date, sign=sign
-    )
+    return letter(asked, config_of(**changes), renderer or shipped(), Tokens(KEY), sign=sign)
 
 
 def nothing_of(renderer: Renderer, *said: Said) -> Composed:
@@ -392,7 +390,7 @@ def nothing_of(renderer: Renderer, *said: Said) -> Composed:
 
 def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str, bytes]:
     """The web copies of the mail by path."""
-    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "mail": MAIL, "url": URL, "renderer": renderer}
+    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "url": URL, "renderer": renderer}
     return {page.path: page.body for page in web_copies(edition, **(facts | changes))}
 
 

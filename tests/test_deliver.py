@@ -173,14 +173,6 @@ def test_progress_counts_to_the_total(store: Store) -> None:
     assert [done for done, _ in steps] == sorted({done for done, _ in steps})
 
 
-def test_one_address_can_be_served_alone(store: Store) -> None:
-    readers = queue(store, 4)
-    with serving() as server:
-        report = run(store, config(server, connections=2), address=readers[2])
-    assert server.recipients() == [readers[2]]
-    assert (report.accepted, report.queued) == (1, 3)
-
-
 def test_an_edition_that_waited_too_long_is_not_sent_any_more(store: Store) -> None:
     queue(store, 3)
     with serving() as server:

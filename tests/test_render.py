@@ -34,7 +34,6 @@ from digest.words import schedule_words
 from editions import (
     DIGEST,
     EDITIONS,
-    MAIL,
     SITE,
     URL,
     bare,
@@ -212,7 +211,6 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
         facts: dict[str, Any] = {
             "site": SITE,
             "digest": DIGEST,
-            "mail": MAIL,
             "url": URL,
             "renderer": recorder,
         }

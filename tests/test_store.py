@@ -34,10 +34,8 @@ def readers(store: Store, *addresses: str, digests: tuple[str, ...] = ()) -> Non
         store.add_subscriber(address, digests=digests, now=NOW)
 
 
-def claim(
-    store: Store, limit: int = 10, holder: str = "me", now: datetime = NOW, address: str | None = None
-) -> list[Delivery]:
-    return store.claim(now=now, holder=holder, limit=limit, address=address)
+def claim(store: Store, limit: int = 10, holder: str = "me", now: datetime = NOW) -> list[Delivery]:
+    return store.claim(now=now, holder=holder, limit=limit)
 
 
 def queued(store: Store, count: int = 3) -> list[str]:
@@ -289,13 +287,6 @@ def test_a_deferred_delivery_waits_for_its_time(store: Store) -> None:
     assert claim(store, now=later - timedelta(microseconds=1)) == []
     (again,) = claim(store, now=later.astimezone(timezone(timedelta(hours=9))))
     assert (again.id, again.attempt, again.message_id, again.date) == (one.id, 2, one.message_id, one.date)
-
-
-def test_one_address_can_be_claimed_alone(store: Store) -> None:
-    addresses = queued(store)
-    (one,) = claim(store, address=addresses[1].upper())
-    assert one.subscriber.address == addresses[1]
-    assert claim(store, address="stranger@example.org") == []
 
 
 def test_who_leaves_gets_nothing_that_was_queued(store: Store) -> None:

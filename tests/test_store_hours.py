@@ -47,7 +47,6 @@ def test_a_delivery_waits_for_its_hour(store: Store) -> None:
     at = issue(store, 0, due=HOUR)
     assert store.next_due() == at + HOUR
     assert claim(store, at + HOUR - timedelta(microseconds=1)) == []
-    assert store.claim(now=at, holder="me", limit=9, address="ada@example.org") == []
     (found,) = claim(store, (at + HOUR).astimezone(timezone(timedelta(hours=-7))))
     assert (found.due_at, found.date, found.editions) == (at + HOUR, at + HOUR, names(0))
     assert found.subscriber == store.subscriber("ada@example.org")
@@ -282,7 +281,7 @@ def test_what_was_tried_or_goes_to_others_is_not_moved(store: Store) -> None:
     number = reader(store).id
     other = reader(store, "bob@example.org").id
     at = issue(store, 0)
-    store.claim(now=at, holder="dead", limit=1, address="ada@example.org")
+    store.claim(now=at, holder="dead", limit=1)
     store.recover_in_doubt(holder="me", now=at, resend=True)
     assert store.reschedule(number, lambda issued_at: issued_at + DAY, now=at) == 0
     assert {delivery.subscriber.id for delivery in claim(store, at)} == {number, other}

@@ -331,7 +331,7 @@ class App(Post, Watch, Fleet):
             if kind == "notice":
                 notices(self.config, self.renderer, tokens, _sample_said)(sample)
             else:
-                letter(sample, self.config, self.renderer, tokens, now=now)
+                letter(sample, self.config, self.renderer, tokens)
 
     def newest_edition(self, day: date | None = None) -> Edition:
         """The newest edition of any digest, or the newest part of a day's. Raises UsageError where there is none."""

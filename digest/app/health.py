@@ -186,7 +186,7 @@ class Watch:
                 note = notes[pulse.digest]
                 notes[pulse.digest] = replace(note, silent_from=None, mailed_at=None)
             self._keep(notes)
-        silent = [p for p in pulses if p.silent(now, hours) and _is_news(p, notes[p.digest], now)]
+        silent = [p for p in pulses if p.silent(now, hours) and _is_news(notes[p.digest], now)]
         if silent and self._mail("silent", silent, now):
             for pulse in silent:
                 note = notes[pulse.digest]
@@ -280,7 +280,7 @@ class Watch:
         )
 
 
-def _is_news(pulse: Pulse, note: Note, now: datetime) -> bool:
+def _is_news(note: Note, now: datetime) -> bool:
     """Was nobody told of this silence yet, or a day ago? A clock that was wrong does not keep it quiet."""
     return note.mailed_at is None or not timedelta(0) <= now - note.mailed_at < _AGAIN
 

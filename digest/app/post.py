@@ -427,9 +427,7 @@ class Post:
         def compose(letter: Letter) -> Message:
             if letter.kind == "notice":
                 return notice(letter)
-            return compose_letter(
-                letter, self.config, self.renderer, self.tokens, now=self.clock(), sign=sign
-            )
+            return compose_letter(letter, self.config, self.renderer, self.tokens, sign=sign)
 
         return compose
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from digest.choices import Positions, choose
-from digest.config import Config, DigestConfig, MailConfig, SiteConfig, slugs_of
+from digest.config import Config, DigestConfig, SiteConfig, slugs_of
 from digest.errors import ConfigError
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
 from digest.mail.headers import Postmark, list_head
@@ -355,7 +355,6 @@ def web_copies(
     *,
     site: SiteConfig,
     digest: DigestConfig,
-    mail: MailConfig,
     url: str,
     renderer: Renderer,
 ) -> list[Page]:

@@ -6,7 +6,7 @@ Nothing stands in them that the person who filled in the form could have written
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Any
@@ -29,7 +29,6 @@ def letter(
     renderer: Renderer,
     tokens: Tokens,
     *,
-    now: datetime,
     sign: Callable[[bytes], bytes] | None = None,
 ) -> Message:
     """A letter as a mail with the null sender, since nobody is to answer it (RFC 3834, 3.3). Its link ends 48 hours after it was

@@ -48,7 +48,6 @@ def deliver(
     clock: Callable[[], datetime],
     stop: threading.Event | None = None,
     progress: Callable[[int, int], None] | None = None,
-    address: str | None = None,
     renew: Callable[[], None] | None = None,
     journal: Path | None = None,
 ) -> DeliveryReport:
@@ -57,8 +56,8 @@ def deliver(
 
     To be called under the lease of a run: every row that it finds in `sending` is in doubt, since nobody else is at work.
     `compose` gives the message, or None where there is nothing to send, and runs in the calling thread, as `progress(done,
-    total)` and `renew` do. `stop` claims nothing more and returns when the mails in flight are through. `address` sends to
-    this one only. `journal` is where receipts are noted until they are in the store; without one no row is claimed ahead.
+    total)` and `renew` do. `stop` claims nothing more and returns when the mails in flight are through. `journal` is where
+    receipts are noted until they are in the store; without one no row is claimed ahead.
 
     One refused recipient is a receipt. A server that cannot be used ends the run: `error` says what, where and the mend,
     and what has not gone out stays queued. One that asked for a pause is not connected to before that is over. Raises what
@@ -79,7 +78,6 @@ def deliver(
         mark,
         clock,
         stop or threading.Event(),
-        address,
         Journal(journal, store=place, mark=mark),
     )
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
@@ -128,11 +126,10 @@ class Sending:
         mark: str,
         clock: Callable[[], datetime],
         stop: threading.Event,
-        address: str | None,
         journal: Journal,
     ) -> None:
         self.store, self.compose, self.mail, self.mark = store, compose, mail, mark
-        self.clock, self.stop, self.address, self.journal = clock, stop, address, journal
+        self.clock, self.stop, self.journal = clock, stop, journal
         self.judge = Judge(stop)
         self.pace = own_pace(mail)
         self.waiting: deque[Delivery] = deque()
@@ -204,27 +201,24 @@ class Sending:
 
     def _exchange(self, *, all_of_it: bool = False) -> None:
         """Records the answers and claims as many rows as there is room for, in one transaction, once that is worth one."""
-        room = self._room()
+        room = max(self._room(), 0)
         worth = 1 if self.pace.gap_s and not self.waiting else self.window.batch
-        if not (self.answers or room > 0):
+        if not (self.answers or room):
             return
-        if not (all_of_it or len(self.answers) >= worth or room >= worth or not self.lanes.flying):
+        if not (all_of_it or max(len(self.answers), room) >= worth or not self.lanes.flying):
             return
         self._settle_unknown()
         now, answers = self.clock(), self.answers
-        claimed: list[Delivery] = []
         how = {"now": now, "holder": self.mark, "older_than": now - self.too_old, "span": self.span}
         if answers:
-            together = 0 if self.address else max(room, 0)
-            claimed = self.store.record_receipts(answers, claim=together, **how)  # type: ignore[arg-type]
+            claimed = self.store.record_receipts(answers, claim=room, **how)  # type: ignore[arg-type]
             self.answers = []
             self.tally.update(receipt.status for _, receipt, _ in answers)
-        if room > 0 and (self.address or not answers):
-            claimed = self.store.claim(limit=room, address=self.address, **how)  # type: ignore[arg-type]
-        if room > 0:
+        else:
+            claimed = self.store.claim(limit=room, **how)  # type: ignore[arg-type]
+        if room:
             self.dry = len(claimed) < room
-        if claimed:
-            self.waiting.extend(claimed)
+        self.waiting.extend(claimed)
         self._count_failures(now)
         if answers:
             self._report_progress()

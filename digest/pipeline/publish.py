@@ -187,9 +187,7 @@ def digest_pages(
     views = Views(digest, store, base, published, maker=renderer.fingerprint)
     for part in views.parts(editions, everything=everything):
         for edition in part.issued:  # the mail's copies show what was sent
-            yield from web_copies(
-                edition, site=config.site, digest=digest, mail=config.mail, url=url, renderer=renderer
-            )
+            yield from web_copies(edition, site=config.site, digest=digest, url=url, renderer=renderer)
         yield from parts_of(part, renderer)
         if keep:
             views.keep(part)

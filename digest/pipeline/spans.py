@@ -135,7 +135,7 @@ class _Sender(Sending):
     ) -> None:
         name = hashlib.sha256(lease.mark.encode()).hexdigest()[:16]
         journal = Journal.among_many(folder, name, store=place, mark=lease.mark)
-        super().__init__(store, compose, mail, lease.mark, clock, stop, None, journal)
+        super().__init__(store, compose, mail, lease.mark, clock, stop, journal)
         self.span, self.lease = span, lease
         self.renew, self.renew_every, self.check = self._keep, timedelta(), lease.check
         self.too_old, self.ahead = timedelta(hours=mail.expire_after_h), True

@@ -18,7 +18,7 @@ from digest.model import Delivery, Receipt, Span
 from digest.store.database import Database, Row, moment, stamp, whole
 from digest.store.editions import edition_id
 from digest.store.known import plain
-from digest.store.subscribers import digests_of, fold, subscriber_of
+from digest.store.subscribers import digests_of, subscriber_of
 
 # Where these stand in the rows of the queries for what is due.
 DIGEST, DUE_AT, STATUS, DIGESTS = 2, 7, 11, 12
@@ -63,7 +63,6 @@ class Deliveries:
         now: datetime,
         holder: str,
         limit: int,
-        address: str | None = None,
         older_than: datetime | None = None,
         span: Span | None = None,
     ) -> list[Delivery]:
@@ -77,14 +76,13 @@ class Deliveries:
         hand at this moment are passed over.
         """
         with self._db.writing(alone=span is None):
-            return self._claim(now, holder, limit, address, older_than, span)
+            return self._claim(now, holder, limit, older_than, span)
 
     def _claim(
         self,
         now: datetime,
         holder: str,
         limit: int,
-        address: str | None = None,
         older_than: datetime | None = None,
         span: Span | None = None,
     ) -> list[Delivery]:
@@ -92,7 +90,7 @@ class Deliveries:
         at, too_old = stamp(now), stamp(older_than) if older_than else ""
         while len(claimed) < limit:
             good, ended = [], []
-            for row in self._due(at, limit - len(claimed), address, span):
+            for row in self._due(at, limit - len(claimed), span):
                 if row[DUE_AT] < too_old:
                     ended.append({"id": row[0], "status": "expired", "now": at})
                 elif _may_be_sent(row):
@@ -105,9 +103,7 @@ class Deliveries:
                 break
         return claimed
 
-    def _due(self, now: str, limit: int, address: str | None, span: Span | None) -> list[Row]:
-        if address is not None:
-            return self._db.rows("due_deliveries_to", folded=fold(address), now=now, limit=limit)
+    def _due(self, now: str, limit: int, span: Span | None) -> list[Row]:
         if span is not None:
             return self._due_of(span, now, limit)
         rows = self._db.rows("queued_deliveries", now=now, limit=limit)
@@ -165,7 +161,7 @@ class Deliveries:
             if accepted:
                 self._db.run("record_accepted", receipts=msgspec.json.encode(accepted).decode(), now=at)
             self._db.many("record_refused", refused)
-            return self._claim(now, holder, claim, None, older_than, span) if claim > 0 else []
+            return self._claim(now, holder, claim, older_than, span) if claim > 0 else []
 
     @whole
     def release(self, deliveries: Sequence[Delivery], *, now: datetime, holder: str = "") -> None:

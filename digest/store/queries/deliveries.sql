@@ -17,14 +17,6 @@ WHERE d.status = 'deferred' AND d.retry_at <= :now
 ORDER BY d.retry_at, d.id
 LIMIT :limit;
 
--- name: due_deliveries_to(folded, now, limit)
-SELECT d.id, d.edition_id, e.digest, e.date, e.part, d.message_id, d.date, d.due_at, d.attempt,
-       s.id, s.address, s.status, s.digests, s.preferences, s.since, s.changed_at, s.nonce, s.consent, s.paused_until
-FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id JOIN editions e ON e.id = d.edition_id
-WHERE s.folded = :folded AND ((d.status = 'queued' AND d.due_at <= :now) OR (d.status = 'deferred' AND d.retry_at <= :now))
-ORDER BY d.due_at, d.id
-LIMIT :limit;
-
 -- name: end_delivery(id, status, now)*!
 -- Of a delivery that cannot go out any more, and of those that were joined to it.
 UPDATE deliveries SET status = :status, holder = '', retry_at = NULL, changed_at = :now
