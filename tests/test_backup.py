@@ -351,6 +351,24 @@ def test_who_left_is_known_by_address_where_the_backup_is_of_another_store(tmp_p
         assert store.delivery_counts()["queued"] == 0
 
 
+@pytest.mark.parametrize("how", ["erased", "complained"])
+def test_who_is_known_by_a_hash_alone_is_known_where_the_backup_is_of_another_store(
+    tmp_path: Path, how: str
+) -> None:
+    file = kept(filled(tmp_path / "other"), tmp_path / "b.db")
+    config = filled(tmp_path / "ours")
+    with open_store(config.store.url) as store:
+        if how == "complained":
+            (reader,) = store.subscribers()
+            store.suppress_subscriber(reader.id, "complained", now=NOW)
+        store.erase_subscriber("reader@example.org", now=NOW)
+    assert put_back(config, file, replace=True).let_go == 1
+    with open_store(config.store.url) as store:
+        assert [reader.status for reader in store.subscribers()] == ["suppressed"] * (how == "complained")
+        found = store.suppression("READER@example.org")
+    assert found is not None and found.reason == how
+
+
 def test_receipts_of_what_was_there_are_not_taken_for_those_of_the_backup(tmp_path: Path) -> None:
     """After it the same numbers are other mails."""
     config = filled(tmp_path)

@@ -11,12 +11,12 @@ from digest.model import Subscriber
 from digest.store.database import Database, stamp, whole
 from digest.store.numbers import retire_ids
 from digest.store.subscribers import ON_THE_LIST, subscriber_of
-from digest.store.suppressions import fold, hashed, own_secret, secret_of
+from digest.store.suppressions import fold, hashed, hashed_with, own_secret, secret_of
 
 
 class Gone(Struct, frozen=True, kw_only=True):
     """Who gets no mail: folded addresses that left or are suppressed, and the keyed hashes of those that may be known by nothing
-    else, with reason and time; they mean something under the same `secret` only."""
+    else, with reason and time; they were made with this `secret`."""
 
     left: frozenset[str]
     suppressed: frozenset[str]
@@ -151,9 +151,9 @@ class Leaving:
         are not known here a hash is kept, so that no list brings them in: they may ask again themselves unless they were
         suppressed."""
         with self._db.writing():
-            hashes = gone.hashes if gone.secret == secret_of(self._db) else {}
-            rows = [{"hash": h, "reason": reason, "since": since} for h, (reason, since) in hashes.items()]
-            self._db.many("suppress_once", rows)
+            if gone.secret == secret_of(self._db):
+                rows = [{"hash": h, "reason": reason, "since": at} for h, (reason, at) in gone.hashes.items()]
+                self._db.many("suppress_once", rows)
             everybody = [
                 row
                 for status in (*ON_THE_LIST, "pending", "unsubscribed")
@@ -167,12 +167,10 @@ class Leaving:
                     for each in sorted(folded)
                 ]
                 self._db.many("suppress_once", rows)
-            return sum(self._let_go(number, folded, gone, hashes, now) for number, folded in everybody)
+            return sum(self._let_go(number, folded, gone, now) for number, folded in everybody)
 
-    def _let_go(
-        self, number: int, folded: str, gone: Gone, hashes: dict[str, tuple[str, str]], now: datetime
-    ) -> bool:
-        reason, _ = hashes.get(hashed(self._db, folded), ("", ""))
+    def _let_go(self, number: int, folded: str, gone: Gone, now: datetime) -> bool:
+        reason, _ = gone.hashes.get(hashed_with(gone.secret, folded), ("", ""))
         if reason == "erased":
             return self.erase_subscriber(folded, now=now) is not None
         if reason or folded in gone.suppressed:

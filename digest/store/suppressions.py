@@ -44,7 +44,12 @@ def own_secret(db: Database) -> bytes:
 def hashed(db: Database, folded: str, what: str = "address") -> str:
     """The hash under which an address is remembered, from its folded spelling: HMAC-SHA256 with the key of the store.
     `what` "reader" is for letters to a reader, which are counted apart."""
-    return hmac.digest(secret_of(db), f"{what}\0{folded}".encode(), "sha256").hex()
+    return hashed_with(secret_of(db), folded, what)
+
+
+def hashed_with(secret: bytes, folded: str, what: str = "address") -> str:
+    """The same with the key of whichever store."""
+    return hmac.digest(secret, f"{what}\0{folded}".encode(), "sha256").hex()
 
 
 def suppression_of(db: Database, hash_: str) -> Suppression | None:
