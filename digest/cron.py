@@ -75,27 +75,29 @@ def _numbers(field: str, names: Sequence[str], least: int, most: int, wrong: str
         return None
     found: list[int] = []
     for part in field.casefold().split(","):
-        written = _PART.fullmatch(part)
-        if not written or (written[1] == "*" and written[2]):
-            raise ValueError(wrong.format(repr(part)))
         try:
-            first = least if written[1] == "*" else _number(written[1], names)
-            last = (
-                _number(written[2], names)
-                if written[2]
-                else most
-                if written[1] == "*" or written[3]
-                else first
-            )
+            found += _span(part, names, least, most)
         except ValueError:
             raise ValueError(wrong.format(repr(part))) from None
-        if last < first and last == 0:  # sat-sun
-            last = len(names) - 1
-        days = range(first, last + 1, int(written[3] or 1)) if written[3] != "0" else range(0)
-        if not days or first < least or days[-1] >= len(names):
-            raise ValueError(wrong.format(repr(part)))
-        found += days
     return found
+
+
+def _span(part: str, names: Sequence[str], least: int, most: int) -> range:
+    """The numbers that a part of a field means: one, those from one to another, or all; of these each, or every so many. Raises
+    ValueError for what means none."""
+    written = _PART.fullmatch(part)
+    if written is None or (written[1] == "*" and written[2]):
+        raise ValueError(part)
+    begin, end, step = written.groups()
+    first = least if begin == "*" else _number(begin, names)
+    unsaid = most if begin == "*" or step else first
+    last = _number(end, names) if end else unsaid
+    if last == 0 and first:  # sat-sun
+        last = len(names) - 1
+    numbers = range(first, last + 1, int(step or 1))
+    if not numbers or first < least or numbers[-1] >= len(names):
+        raise ValueError(part)
+    return numbers
 
 
 def _number(written: str, names: Sequence[str]) -> int:

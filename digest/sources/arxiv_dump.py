@@ -92,11 +92,10 @@ def _lines(text: str) -> list[str]:
 
 def _read_dump(listing: Listing, lines: list[str]) -> Reading:
     entries, sections, behind = _entries(lines)
-    notes: list[str] = []
-    if entries and not behind and not _has_subjects(entries[-1], entries[:-1]):
+    broken = bool(entries) and not behind and not _has_subjects(entries[-1], entries[:-1])
+    if broken:
         entries.pop()
         sections[-1].read -= 1
-        notes.append(f"truncated: the text breaks off inside an entry; {len(entries)} whole ones were read")
     raws = [raw for entry in entries if (raw := _raw(entry))]
     if not raws:
         raise ParseError(
@@ -106,10 +105,11 @@ def _read_dump(listing: Listing, lines: list[str]) -> Reading:
     total = next((found for line in lines if (found := _TOTAL.search(line[:300]))), None)
     shown = int(total[3]) - int(total[2]) + 1 if total and total[2] else len(raws)
     missing = _arxiv.mismatches(sections)
-    if not notes and behind != "end":
-        lacking = missing or (total and len(raws) < int(total[1]))
-        notes += [] if behind else _cut_abstract(raws)
-        notes += ["truncated: the text ends before the page does"] if lacking and not notes else []
+    if broken:
+        notes = [f"truncated: the text breaks off inside an entry; {len(entries)} whole ones were read"]
+    else:
+        lacks = bool(missing) or (total is not None and len(raws) < int(total[1]))
+        notes = _cut_short(raws, behind, lacks=lacks)
     if shown != len(raws):
         notes.append(f"the page says that {shown} entries are shown, {len(raws)} were read")
     papers = finish(raws, notes)
@@ -130,6 +130,14 @@ def _has_subjects(entry: _Dumped, others: list[_Dumped]) -> bool:
     if any("subjects" in _labelled(other.lines)[0] for other in others[-3:]):
         return "subjects" in fields
     return any(name != "title" for name in fields)
+
+
+def _cut_short(raws: list[Raw], behind: str, *, lacks: bool) -> list[str]:
+    """How a text of whole entries ends too early. One with the foot of the page does not, whatever it lacks."""
+    if behind == "end":
+        return []
+    cut = [] if behind else _cut_abstract(raws)
+    return cut or (["truncated: the text ends before the page does"] if lacks else [])
 
 
 def _cut_abstract(raws: list[Raw]) -> list[str]:
