@@ -127,6 +127,14 @@ def test_an_address_is_asked_once_a_day_and_three_times_in_its_life(door: Door) 
     assert asked == [0, 24, 48]
 
 
+def test_who_was_asked_by_a_clock_that_was_a_year_ahead_is_asked_when_it_is_right_again(door: Door) -> None:
+    door.ask(now=NOW + 365 * DAY)
+    assert len(door.letters(now=NOW + 365 * DAY)) == 1
+    door.ask(now=NOW)
+    door.ask(now=NOW + HOUR)
+    assert len(door.letters(now=NOW + HOUR)) == 1
+
+
 def test_a_reader_who_asks_again_gets_the_link_to_their_choices_once_a_day(door: Door) -> None:
     door.reader()
     for n in range(10):

@@ -95,8 +95,7 @@ class Subscriptions:
             never = (known is not None and known.status == "suppressed") or (
                 gone is not None and gone.reason != "erased"
             )
-            due = last is None or last + ASK_EVERY <= now
-            if never or not due or (times >= ASK_TIMES and not reads):
+            if never or _was_just_asked(last, now) or (times >= ASK_TIMES and not reads):
                 self._store.note_nothing(now=now)
                 return
             self._store.note_asked(checked, now=now, reader=reads)
@@ -113,7 +112,7 @@ class Subscriptions:
             return link
         with self._store.together():
             times, last = self._store.asked(reader.address)
-            if times < ASK_TIMES and (last is None or last + ASK_EVERY <= now):
+            if times < ASK_TIMES and not _was_just_asked(last, now):
                 self._store.note_asked(reader.address, now=now)
                 self._queue(reader, "confirm", now)
         return Link(state="pending", subscriber=reader)
@@ -312,3 +311,8 @@ class Subscriptions:
 
     def _url(self, page: str, token: str) -> str:
         return f"{self._config.site.url}{page}/?t={token}"
+
+
+def _was_just_asked(last: datetime | None, now: datetime) -> bool:
+    """A moment to come was noted by a clock that was wrong, and keeps nobody from being asked."""
+    return last is not None and last <= now < last + ASK_EVERY
