@@ -63,6 +63,23 @@ def test_an_edition_comes_back_as_it_was_issued(store: Store) -> None:
     assert store.latest_editions("daily", limit=1) == [issued]
 
 
+def test_sqlite_gives_an_edition_as_bytes_which_are_read_as_they_are(tmp_path: Path) -> None:
+    """As a text it would be decoded by the driver, and encoded again to be read: a fortieth of a daily run (2026-11)."""
+    with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        sight(store, paper("Gezeitengedächtnis μ"))
+        issued = issue(store)
+        asked = {"digest": "daily", "date": TODAY.isoformat(), "part": 1}
+        with store._db.reading():
+            found = [
+                store._db.value("edition", **asked),
+                store._db.rows("latest_editions", digest="daily", limit=1, since="9999-99-99")[0][0],
+                store._db.rows("editions_after", digest="daily", date="", part=0, limit=1)[0][2],
+                store._db.rows("editions_to_index", after=0, limit=1)[0][2],
+            ]
+        assert [type(snapshot) for snapshot in found] == [bytes] * 4
+        assert [*store.all_editions("daily")] == [issued]
+
+
 def test_an_edition_stays_frozen_when_its_papers_change(store: Store) -> None:
     sight(store, paper(upvotes=1))
     issued = issue(store)

@@ -39,32 +39,11 @@ UPDATE offers SET
     revision = (SELECT CASE WHEN p.revision < 0 THEN -1 - p.revision ELSE p.revision END FROM papers p WHERE p.id = :paper_id)
 WHERE paper_id = :paper_id AND digest = :digest AND state = 'waiting';
 
--- name: edition(digest, date, part)$
-SELECT snapshot FROM editions WHERE digest = :digest AND date = :date AND part = :part;
-
 -- name: edition_place(id)^
 SELECT digest, number FROM editions WHERE id = :id;
 
 -- name: edition_row(digest, date, part)$
 SELECT id FROM editions WHERE digest = :digest AND date = :date AND part = :part;
-
--- name: latest_editions(digest, limit, since)
--- Newest first, in the order in which they were issued: a date far ahead, once mistyped, must not stay the newest for years.
-SELECT snapshot
-FROM editions
-WHERE digest = :digest AND (
-    date >= :since
-    OR id IN (SELECT id FROM editions WHERE digest = :digest ORDER BY number DESC LIMIT :limit)
-)
-ORDER BY number DESC;
-
--- name: editions_after(digest, date, part, limit)
--- One step of a walk from the oldest edition on.
-SELECT date, part, snapshot
-FROM editions
-WHERE digest = :digest AND (date > :date OR (date = :date AND part > :part))
-ORDER BY date, part
-LIMIT :limit;
 
 -- name: edition_heads(digest)
 SELECT date, part, number, papers FROM editions WHERE digest = :digest ORDER BY date, part;

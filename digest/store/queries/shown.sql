@@ -1,6 +1,3 @@
--- name: editions_to_index(after, limit)
-SELECT id, digest, snapshot FROM editions WHERE id > :after ORDER BY id LIMIT :limit;
-
 -- name: newest_edition_id()$
 SELECT COALESCE(MAX(id), 0) FROM editions;
 

@@ -1,0 +1,25 @@
+-- Editions as they were issued. As a BLOB their JSON comes as it is read: as a text it would be decoded, and encoded again.
+
+-- name: edition(digest, date, part)$
+SELECT CAST(snapshot AS BLOB) FROM editions WHERE digest = :digest AND date = :date AND part = :part;
+
+-- name: latest_editions(digest, limit, since)
+-- Newest first, in the order in which they were issued: a date far ahead, once mistyped, must not stay the newest for years.
+SELECT CAST(snapshot AS BLOB)
+FROM editions
+WHERE digest = :digest AND (
+    date >= :since
+    OR id IN (SELECT id FROM editions WHERE digest = :digest ORDER BY number DESC LIMIT :limit)
+)
+ORDER BY number DESC;
+
+-- name: editions_after(digest, date, part, limit)
+-- One step of a walk from the oldest edition on.
+SELECT date, part, CAST(snapshot AS BLOB)
+FROM editions
+WHERE digest = :digest AND (date > :date OR (date = :date AND part > :part))
+ORDER BY date, part
+LIMIT :limit;
+
+-- name: editions_to_index(after, limit)
+SELECT id, digest, CAST(snapshot AS BLOB) FROM editions WHERE id > :after ORDER BY id LIMIT :limit;
