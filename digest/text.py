@@ -206,7 +206,10 @@ def truncate(text: str, limit: int) -> str:
 
 # --- gist
 
-_SENTENCE_END = late(r"[.!?][)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|[。！？](?!$)")
+# The sign comes first, whatever follows on it: a search for one of several signs skips what is none.
+_SENTENCE_END = late(
+    r"[.!?。！？](?:(?<=[.!?])[)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|(?<=[。！？])(?!$))"
+)
 _ABBREVIATION = late(
     r"(?:\b(?:e\.g|i\.e|a\.k\.a|w\.r\.t|i\.i\.d|et al|cf|vs|viz|resp|approx|ca|Figs?|Tabs?|Eqs?|Secs?|Sects?|Refs?|Nos?|Vols?|Chs?"
     r"|pp?|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|Univ|Dept|Thm|Prop|Def|Lem|Cor|Alg|App|Ph\.D|U\.S|etc)|(?<![\w.])[A-Z]|\b[A-Z]\.[A-Z])\.$"
@@ -219,10 +222,10 @@ _DID = (
 )
 # Asked of the text in small letters: twice as fast as to ignore the case of each.
 _AUTHORS_DID = late(
-    rf"\b(?:we|this (?:paper|work|article|study|report|survey|thesis|letter|note|review|position paper|technical report)"
-    rf"|the authors|the present (?:paper|work|study)|our (?:work|paper|study))\b[^.]{{0,80}}?\b(?:{_DID})"
-    rf"|\b(?:here|herein|in this (?:paper|work|article|study|report|survey|thesis|letter|note))\b[^.]{{0,120}}?\b(?:{_DID})"
-    rf"|\bis (?:proposed|presented|introduced)\b"
+    r"\b(?:(?:(?:we|this (?:paper|work|article|study|report|survey|thesis|letter|note|review|position paper|technical report)"
+    r"|the authors|the present (?:paper|work|study)|our (?:work|paper|study))\b[^.]{0,80}?"
+    r"|(?:here|herein|in this (?:paper|work|article|study|report|survey|thesis|letter|note))\b[^.]{0,120}?)"
+    rf"\b(?:{_DID})|is (?:proposed|presented|introduced)\b)"
 )
 
 
