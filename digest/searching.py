@@ -64,7 +64,7 @@ _SINGLE = late(
     "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
-_ASCII_TOKEN = late("[a-z0-9]+")
+_ASCII_FOLDS = bytes(ord(chr(c).lower()) if c < 128 and chr(c).isalnum() else 32 for c in range(256))
 _RUN = late("[A-Za-z0-9\u0080-\U0010ffff]+")
 
 
@@ -95,7 +95,7 @@ def tokens(text: str) -> list[str]:
     """The words of a text as searches see them: without case, accents and width, of letters and digits only. "Žáček's GPT‑4" →
     zacek, s, gpt, 4. Each Han, kana and hangul letter is a token of its own. Tokens of tokens are the same tokens."""
     if text.isascii():
-        return _ASCII_TOKEN.findall(text.lower())
+        return text.encode().translate(_ASCII_FOLDS).decode().split()  # in a third of an expression's time
     return unicodedata.normalize("NFKC", text).translate(_FOLDS).split()
 
 

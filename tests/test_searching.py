@@ -56,6 +56,11 @@ def test_tokens_of_tokens_are_the_same_tokens(text: str) -> None:
     assert tokens(" ".join(tokens(text))) == tokens(text)
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_alone_has_the_tokens_that_it_has_beside_other_letters(text: str) -> None:
+    assert [*tokens(text), "μ"] == tokens(f"{text} μ")
+
+
 @given(TEXTS)
 def test_a_token_is_letters_and_digits_and_nothing_that_a_database_could_cut(text: str) -> None:
     for token in tokens(text):
