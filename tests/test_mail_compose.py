@@ -6,12 +6,14 @@ import email
 import logging
 import quopri
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from email.header import decode_header
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
+import msgspec
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given, settings
@@ -27,6 +29,7 @@ from digest.mail.compose import composer, short_names
 from digest.mail.parts import PERSONAL, cut, flow, quoted_printable
 from digest.model import Edition, Message, Paper, Preferences
 from digest.pipeline.issue import message_id
+from digest.render import Renderer
 from digest.text import display_width
 from digest.tokens import Tokens
 from editions import (
@@ -629,6 +632,30 @@ def test_readers_of_other_choices_share_the_bytes_of_papers() -> None:
     assert len(whole.keys() & topic.keys()) >= 6
     assert len(whole.keys() & twenty.keys()) >= 20
     assert sum(size for key, size in twenty.items() if key not in whole) < 25_000
+
+
+class Noting(Renderer):
+    """Counts the papers that its macros render."""
+
+    rendered = 0
+
+    def _macro(self, template: str, name: str) -> Callable[..., str]:
+        made = super()._macro(template, name)
+
+        def noted(*values: object) -> str:
+            self.rendered += 1
+            return made(*values)
+
+        return noted
+
+
+def test_papers_are_rendered_once_for_the_mail_and_its_copy_on_the_web() -> None:
+    renderer, edition = Noting(shipped().folders), many(150)
+    copies_of(edition, renderer)
+    for_the_copy = renderer.rendered
+    # The mail has the edition as it was read from the store once more.
+    composed_of(msgspec.json.decode(msgspec.json.encode(edition), type=Edition), renderer)
+    assert renderer.rendered == for_the_copy > edition.count
 
 
 def test_papers_of_many_editions_in_one_run_are_never_mistaken() -> None:

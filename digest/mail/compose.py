@@ -144,13 +144,23 @@ class _Papers:
         """The mark of a paper's rows, which are rendered and encoded when they are first asked for."""
         encoded, key = self._owners[id(paper)].encoded, (id(paper), pick, with_gist)
         if key not in encoded:
-            macro = self._renderer.macro("edition-paper.html", "pick" if pick else "row")
-            encoded[key] = quoted_printable(macro(paper, with_gist))
+            encoded[key] = _rows(self._renderer, paper, pick, with_gist)[1]
         self.fragments.append(encoded[key])
         return fragment_mark(len(self.fragments) - 1)
 
     def size(self, mark: str) -> int:
         return len(self.fragments[int(mark[1:-2])])
+
+
+def _rows(renderer: Renderer, paper: PaperView, pick: bool, with_gist: bool) -> tuple[str, bytes]:
+    """The rows of a paper in HTML, and encoded."""
+    return _made_rows(renderer.macro("edition-paper.html", "pick" if pick else "row"), paper, with_gist)
+
+
+@lru_cache(maxsize=500)  # an edition's copy on the web and its mail have the same
+def _made_rows(macro: Callable[..., str], paper: PaperView, with_gist: bool) -> tuple[str, bytes]:
+    rows = macro(paper, with_gist)
+    return rows, quoted_printable(rows)
 
 
 class Composer:
@@ -359,7 +369,8 @@ def web_copies(
     renderer: Renderer,
 ) -> list[Page]:
     """`email.html` and `email.txt` of an edition: the mail without anything personal."""
-    view = view_edition(edition, site=site, url=url)
+    page = f"{url}{edition.path}"
+    view = view_edition(edition, site=site, url=url, paper=lambda entry: view_paper(entry, page))
     variables = _variables(edition, view, site, digest, url, renderer) | {"earlier": []}
     variables["sections"] = _planned(edition, view, variables, renderer).sections
     impersonal = dict.fromkeys(PERSONAL, "")
@@ -378,17 +389,19 @@ def web_copies(
 
 def _planned(edition: Edition, view: EditionView, variables: dict[str, Any], renderer: Renderer) -> Plan:
     """The papers and gists that the byte budget has room for, as HTML."""
-    pick, row = (renderer.macro("edition-paper.html", name) for name in ("pick", "row"))
+    sizes: dict[str, int] = {}
 
-    def fragment(paper: PaperView, is_pick: bool, with_gist: bool) -> str:
-        return (pick if is_pick else row)(paper, with_gist)
+    def fragment(paper: PaperView, pick: bool, with_gist: bool) -> str:
+        rows, encoded = _rows(renderer, paper, pick, with_gist)
+        sizes[rows] = len(encoded)
+        return rows
 
     return fit_plan(
         edition,
         view,
         fragment,
         lambda sections: _frame_bytes(view, variables, renderer),
-        lambda fragment: len(quoted_printable(fragment)),
+        sizes.__getitem__,
     )
 
 
