@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from digest.patterns import late
 
 # Characters without a shape, which IDNA maps to nothing: a soft hyphen, joiners of words, a byte order mark.
-_IGNORED = late("[\u00ad\u200b\u2060\ufeff]")
+_IGNORED = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 _DOTS = late("[.\u3002]")
 _LABEL = late(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LOOPBACK = late(r"localhost|::1|\[::1\]|127(\.\d{1,3}){3}")
@@ -20,10 +20,8 @@ def ascii_domain(domain: str) -> str | None:
     >>> ascii_domain("Bücher.example"), ascii_domain("straße.example"), ascii_domain("a..b")
     ('xn--bcher-kva.example', 'xn--strae-oqa.example', None)
     """
-    labels = [
-        _a_label(label)
-        for label in _DOTS.split(_IGNORED.sub("", unicodedata.normalize("NFKC", domain.lower())))
-    ]
+    plain = unicodedata.normalize("NFKC", domain.lower()).translate(_IGNORED)
+    labels = [_a_label(label) for label in _DOTS.split(plain)]
     found = ".".join(label or "" for label in labels)
     return found if all(labels) and len(found) <= 253 else None
 

@@ -31,7 +31,7 @@ def answer_of(place: str, read: Callable[[], _Read]) -> _Read | FetchError:
 def shown(text: str) -> str:
     """A path or address as it may stand in messages and reports: control signs, and bytes of a file name that are no
     UTF-8 (lone surrogates in Python), become U+FFFD."""
-    return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
+    return text if text.isprintable() else re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
 
 
 def too_slow(url: str, timeout_s: float) -> FetchTimeout:

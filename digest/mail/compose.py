@@ -7,7 +7,6 @@ memory stays flat with any number of readers and choices.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
@@ -34,6 +33,7 @@ from digest.mail.parts import (
     quoted_printable,
 )
 from digest.model import Delivery, Edition, Entry, Message, Page, Preferences, Said, Section
+from digest.patterns import late
 from digest.render import (
     EditionView,
     PaperView,
@@ -457,7 +457,7 @@ def make_subject(edition: Edition, renderer: Renderer) -> str:
     return subject if len(subject) <= SUBJECT_CHARS else f"{subject[: SUBJECT_CHARS - 1].rstrip()}…"
 
 
-_EMOJI = re.compile(
+_EMOJI = late(
     "[\u200b-\u200d\u2060\ufe0f\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\U000e0000-\U000e007f]"
 )
 
@@ -467,7 +467,9 @@ def short_names(edition: Edition, limit: int = 6) -> list[str]:
     isolated when it runs from right to left."""
     found = []
     for entry in edition.entries[:limit]:
-        title = " ".join(_EMOJI.sub("", clean(entry.paper.title)).split())
+        title = clean(entry.paper.title)
+        if not title.isascii():
+            title = " ".join(_EMOJI.sub("", title).split())
         head, colon, _ = title.partition(": ")
         name = head if colon and 2 < len(head) <= NAME_CHARS else truncate(title, NAME_CHARS)
         found += [isolate(name)] if name else []

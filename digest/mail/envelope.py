@@ -9,12 +9,15 @@ import re
 from functools import lru_cache
 
 from digest.addresses import ascii_domain
+from digest.patterns import late
 
-_UNWRITABLE = re.compile(r"[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
+_UNWRITABLE = re.compile(
+    r"[\x00-\x20\x7f-\x9f<>]|[\u2028\u2029\ud800-\udfff]"
+)  # as one set it takes 1 ms to compile
 # Most readers share a few domains.
 _host = lru_cache(4096)(ascii_domain)
 _LITERAL = re.compile(r"\[[0-9A-Fa-f.:IPv]+\]")
-_GAPS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_GAPS = late(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 def wire_address(address: str) -> str | None:
