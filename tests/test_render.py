@@ -25,6 +25,7 @@ from digest.render import (
     Renderer,
     SectionView,
     clean,
+    clean_all,
     safe_url,
     view_edition,
     view_paper,
@@ -95,6 +96,7 @@ def test_a_row_of_names_is_that_of_clean_names(names: list[str]) -> None:
         Entry(paper=Paper(key="k", title="t", authors=tuple(names)), guid="g", anchor="a", gist=""), URL
     )
     assert shown.all_authors == (", ".join(map(clean, names)) if len(names) > 3 else "")
+    assert [*clean_all(names)] == [*map(clean, names)]
 
 
 def test_the_operators_file_wins_and_the_others_come_with_the_program(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from digest.formats import Channel, Publication, Shown, entries
 from digest.formats.entries import xml_text
 from digest.formats.frame import FEEDS
 from digest.model import Edition, EditionHead, EditionTitles, Entry
-from digest.render import PaperView, clean, summary_of, view_paper
+from digest.render import PaperView, clean, clean_all, summary_of, view_paper
 from digest.words import counted, date_words
 
 FEED_ITEMS = 50
@@ -299,8 +299,8 @@ def moment(text: str | None) -> datetime | None:
     return found.replace(microsecond=0) if 1900 <= found.year <= 9000 else None
 
 
-def _each_once(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in map(clean, names) if name))
+def _each_once(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, clean_all(names))))
 
 
 def _titles(edition: Edition | EditionTitles, page: str) -> Iterator[str]:

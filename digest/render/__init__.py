@@ -57,6 +57,12 @@ def clean(text: str) -> str:
     return " ".join(_unfit().sub("", text).split())
 
 
+def clean_all(texts: Sequence[str]) -> Sequence[str]:
+    """Each text clean. Most are, which is seen of all at once."""
+    row = f" {' '.join(texts)} "  # in which a space at an end, and an empty text, is a second one
+    return texts if is_printable(row) and "  " not in row else [clean(text) for text in texts]
+
+
 @lru_cache(maxsize=4096)
 def safe_url(url: str) -> str:
     """An absolute http or https address, percent-encoded where a feed or mail needs it; "" for anything else."""
@@ -214,10 +220,10 @@ def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
         short_title=truncate(title, TITLE_CHARS),
         gist=clean(entry.gist),
         authors=_authors(paper.authors, paper.authors_cut) or truncate(clean(paper.authors_raw or ""), 160),
-        all_authors=_listed(paper.authors) if len(paper.authors) > SHOWN_AUTHORS else "",
+        all_authors=", ".join(clean_all(paper.authors)) if len(paper.authors) > SHOWN_AUTHORS else "",
         organization=truncate(clean(paper.organization or ""), 80),
         upvotes=votes,
-        tags=", ".join(truncate(clean(tag), 40) for tag in (paper.tags or paper.categories)[:3]),
+        tags=", ".join([truncate(tag, 40) for tag in clean_all((paper.tags or paper.categories)[:3])]),
         notice=_notice(entry),
         abstract=clean(paper.abstract),
         comment=clean(paper.comment or ""),
@@ -229,16 +235,8 @@ def view_paper(entry: Entry, page: str, *, root: str = "") -> PaperView:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    """All names in a row, each clean. Most are, which is seen of the row at once."""
-    row = ", ".join(names)
-    if is_printable(row) and not ("  " in row or " ," in row or row[:1] == " " or row[-1:] == " "):
-        return row
-    return ", ".join(map(clean, names))
-
-
 def _authors(names: Sequence[str], cut: bool) -> str:
-    shown = ", ".join([isolate(truncate(clean(name), 60)) for name in names[:SHOWN_AUTHORS]])
+    shown = ", ".join([isolate(truncate(name, 60)) for name in clean_all(names[:SHOWN_AUTHORS])])
     if cut and names:
         return f"{shown} and others"
     return f"{shown} and {len(names) - SHOWN_AUTHORS} more" if len(names) > SHOWN_AUTHORS else shown
