@@ -173,7 +173,7 @@ def test_where_a_backup_cannot_be_is_said(tmp_path: Path, name: str, match: str)
 FULL = """
 import resource, sys
 from pathlib import Path
-from digest.store import Store, open_store
+from digest.store import open_store
 store = open_store(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 store.back_up(Path(sys.argv[2]))
