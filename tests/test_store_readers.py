@@ -209,6 +209,24 @@ def test_two_listings_of_one_moment_make_one_version(store: Store) -> None:
     assert [version.paper.version for version in record(store, key).versions] == [2]
 
 
+def test_what_changes_while_its_page_is_written_is_written_again(store: Store) -> None:
+    """Workers put papers on record while another one publishes."""
+    one, two = works("Tidal Memory", "Dating Kilns")
+    show(store, one, two, digest="daily")
+    sight(store, one, two, source="other list", days=1)
+    both = store.take_touched("daily")
+    assert both == store.touched("daily")
+    assert len(both) == 2
+    sight(store, two, source="a third list", days=2)
+    (key,) = {key for key in both if record(store, key).paper.title == "Dating Kilns"}
+    store.forget_touched("daily", both)
+    assert store.touched("daily") == [key]
+    # A run that was killed while it published leaves them to the next one.
+    assert store.take_touched("daily") == store.take_touched("daily") == [key]
+    store.forget_touched("daily", [key])
+    assert store.touched("daily") == store.touched("weekly") == []
+
+
 def test_papers_are_touched_by_what_their_pages_show(store: Store) -> None:
     one, two = works("Tidal Memory", "Dating Kilns", version=1, abstract="Of clay. " * 20)
     waits = works("Slow Bells")[0]

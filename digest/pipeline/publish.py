@@ -61,7 +61,7 @@ def publish(
     index(config, store)
     total = PublishReport()
     for digest in config.digest:
-        changed = store.touched(digest.name)
+        changed = store.take_touched(digest.name)
         heads = store.edition_heads(digest.name)
         folder = _Folder(website, digest)
         # Of a site that an older program published, the pages that it did not know are missing.

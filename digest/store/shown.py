@@ -282,12 +282,25 @@ class Shown:
         a source or a way of announcing was the first of its kind, words or facts changed, something was found elsewhere, or papers
         became one or two."""
         with self._db.reading():
-            return [key for (key,) in self._db.rows("touched", digest=digest)]
+            return [key for (key,) in self._db.rows("touched", digest=digest, taken=_taken(digest))]
+
+    def take_touched(self, digest: str) -> list[str]:
+        """The same, whose pages are written now: which of them something changes from here on `forget_touched` does not forget."""
+        with self._db.writing():
+            self._db.run("set_touched_apart", digest=digest, taken=_taken(digest))
+            self._db.run("forget_all_touched", digest=digest)
+            return self.touched(digest)
 
     def forget_touched(self, digest: str, keys: Sequence[str]) -> None:
         """Their pages were published."""
         with self._db.writing():
-            self._db.many("forget_touched", [{"digest": digest, "key": plain(key)} for key in keys])
+            names = {"digest": digest, "taken": _taken(digest)}
+            self._db.many("forget_touched", [{**names, "key": plain(key)} for key in keys])
+
+
+def _taken(digest: str) -> str:
+    """Under what those are noted whose pages are being written: no digest has this name."""
+    return f"{digest}/"
 
 
 def _words(new: _New, digest: str, now: Now | None) -> wording.Words:

@@ -85,11 +85,21 @@ UPDATE shown SET outdone =
     CASE WHEN EXISTS (SELECT 1 FROM shown n WHERE n.paper_id = :paper_id AND n.id > shown.id) THEN 1 ELSE 0 END
 WHERE paper_id = :paper_id;
 
--- name: touched(digest)
-SELECT key FROM touched WHERE digest = :digest ORDER BY key;
+-- name: touched(digest, taken)
+SELECT DISTINCT key FROM touched WHERE digest IN (:digest, :taken) ORDER BY key;
 
--- name: forget_touched(digest, key)*!
-DELETE FROM touched WHERE digest = :digest AND key = :key;
+-- name: set_touched_apart(digest, taken)!
+INSERT INTO touched (digest, key) SELECT CAST(:taken AS TEXT), key FROM touched WHERE digest = :digest
+ON CONFLICT (digest, key) DO NOTHING;
+
+-- name: forget_all_touched(digest)!
+DELETE FROM touched WHERE digest = :digest;
+
+-- name: forget_touched(digest, taken, key)*!
+-- Where it was set apart, that alone: what else there is came later.
+DELETE FROM touched
+WHERE key = :key
+    AND digest = CASE WHEN EXISTS (SELECT 1 FROM touched t WHERE t.digest = :taken AND t.key = :key) THEN :taken ELSE :digest END;
 
 -- name: insert_revision(paper_id, until, content)*!
 -- What stood for no time at all, since two listings of one run completed each other, nobody has seen.
