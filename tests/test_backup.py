@@ -293,6 +293,18 @@ def test_who_leaves_while_a_backup_is_put_back_is_no_reader_again(
         assert reader.status == "unsubscribed"
 
 
+def test_a_store_that_others_keep_locked_is_not_waited_for_forever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = filled(tmp_path)
+    file = kept(config, tmp_path / "b.db")
+    monkeypatch.setattr("digest.store.backups.BUSY_TIMEOUT_S", 0.01)
+    with open_store(config.store.url, busy_timeout_s=0.01) as store, open_store(config.store.url) as other:
+        with other.together(), pytest.raises(StoreError, match="is in use"):
+            store.restore(file)
+        store.restore(file)
+
+
 def test_to_be_asked_by_a_stranger_makes_nobody_a_reader_who_left_since_the_backup(
     tmp_path: Path, store_url: str
 ) -> None:

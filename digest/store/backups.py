@@ -229,13 +229,14 @@ def _put_back(backup: sqlite3.Connection, database: Sqlite, look: Callable[[], N
 
     def waiting(status: int, remaining: int, total: int) -> None:
         nonlocal begun
-        if status == sqlite3.SQLITE_OK and not begun:  # from its first page on the file is ours
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if time.monotonic() > end:
+                raise StoreBusy(
+                    f"The store {database.path} is in use. Nothing was changed. Stop who uses it, then run again."
+                )
+        elif not begun:  # from its first page on the file is ours
             begun = True
             look()
-        elif not begun and time.monotonic() > end:
-            raise StoreBusy(
-                f"The store {database.path} is in use. Nothing was changed. Stop who uses it, then run again."
-            )
 
     try:
         database.take_from(backup, waiting)
