@@ -202,6 +202,24 @@ def test_a_few_unknown_users_of_a_small_list_are_given_up_when_the_run_ends(stor
     assert [s.address for s in store.subscribers("suppressed")] == readers[:1]
 
 
+def test_a_server_that_knows_none_of_a_small_list_costs_it_no_reader(store: Store) -> None:
+    readers = queue(store, 3)
+    with serving(lambda verb, line: b"550 5.1.1 User unknown" if verb == "RCPT" else None) as server:
+        report = run(store, config(server))
+    assert "knows no such user (550 5.1.1) in 3 of 3 answers" in (report.error or "")
+    assert (report.rejected, states(store), store.subscribers("suppressed")) == (0, {"queued": 3}, [])
+    with serving() as server:
+        assert run(store, config(server)).accepted == 3
+    assert sorted(server.recipients()) == readers
+
+
+def test_one_or_two_who_are_unknown_are_given_up_though_nobody_else_was_mailed(store: Store) -> None:
+    readers = queue(store, 2)
+    with serving(lambda verb, line: b"550 5.1.1 User unknown" if verb == "RCPT" else None) as server:
+        assert run(store, config(server)).error is None
+    assert [s.address for s in store.subscribers("suppressed")] == readers
+
+
 def test_a_full_mailbox_is_given_up_only_when_it_stays_full(store: Store) -> None:
     days = int(LIMIT) + 2
     for n in range(days):

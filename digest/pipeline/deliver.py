@@ -361,6 +361,7 @@ class Sending:
         back = [*self.waiting, *self.unsent]
         self.waiting.clear()
         self.unsent = []
+        self.judge.heard_all()
         if self.judge.ended_early():
             back += [delivery for delivery, _ in (*self.unknown, *self.refusals, *self.setbacks)]
             self.unknown, self.refusals, self.setbacks = [], [], []

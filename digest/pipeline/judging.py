@@ -13,6 +13,8 @@ _POLICY_REFUSALS = 10
 _POLICY_SHARE = 5
 # One that knows no user in more than half of at least twenty answers is set up wrongly: readers do not vanish together.
 _ANSWERS_TO_TRUST = 20
+# So is one that knows none of a few, as the readers of a small list are.
+_FEW = 3
 
 
 class Judge:
@@ -26,6 +28,7 @@ class Judge:
         self._stop = stop
         self._turn = threading.Lock()
         self._counted = self._policy = self._unknown = 0
+        self._said_of_unknown = ""
         self._proven = False  # has the server answered since the last lost connection?
         self.heard_any = False
         self.error: str | None = None
@@ -63,12 +66,9 @@ class Judge:
         said = f"{receipt.reply_code} {receipt.enhanced_code or ''}".strip()
         if found == "suppress":
             self._unknown += 1
+            self._said_of_unknown = said
             if self._counted >= _ANSWERS_TO_TRUST and self._unknown * 2 > self._counted:
-                self._end(
-                    f"The mail server knows no such user ({said}) in {self._unknown} of {self._counted} answers of this run: "
-                    "that is its fault and not the readers'; none of them was given up, and their mail stays queued. "
-                    'Check "host" in [mail], "smtp", and ask who runs it; then run `digest send`.'
-                )
+                self._knows_nobody()
         elif found == "stop":
             self._end(
                 f"The mail server refuses us ({said}): all mail stays queued. "
@@ -82,6 +82,20 @@ class Judge:
                     f"{self._policy} times in this run: no reader is at fault, and all mail stays queued. "
                     'Ask who runs it, or check "username", "host" and "from" in [mail]; then run `digest send`.'
                 )
+
+    def heard_all(self) -> None:
+        """No answer is to come. To be called before anybody is given up for good."""
+        with self._turn:
+            if self._unknown == self._counted >= _FEW and not self.ended_early():
+                self._knows_nobody()
+
+    def _knows_nobody(self) -> None:
+        self._end(
+            f"The mail server knows no such user ({self._said_of_unknown}) in {self._unknown} of {self._counted} answers of this "
+            "run: that is its fault and not the readers'; none of them was given up, and their mail stays queued. "
+            'Check "host" in [mail], "smtp", and ask who runs it; then run `digest send`. '
+            "Whoever is gone indeed: `digest subscribers remove ADDRESS`."
+        )
 
     def failed(self, error: MailError) -> None:
         """One lost connection among answers is an accident; one at the start or two in a row are a server that is gone."""
