@@ -208,7 +208,7 @@ def truncate(text: str, limit: int) -> str:
 
 # The sign comes first, whatever follows on it: a search for one of several signs skips what is none.
 _SENTENCE_END = late(
-    r"[.!?。！？](?:(?<=[.!?])[)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|(?<=[。！？])(?!$))"
+    r"[.!?。！？](?:(?<=[.!?])[)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|(?<![.!?])(?!$))"
 )
 _ABBREVIATION = late(
     r"(?:\b(?:e\.g|i\.e|a\.k\.a|w\.r\.t|i\.i\.d|et al|cf|vs|viz|resp|approx|ca|Figs?|Tabs?|Eqs?|Secs?|Sects?|Refs?|Nos?|Vols?|Chs?"

@@ -11,9 +11,7 @@ from functools import lru_cache
 from digest.addresses import ascii_domain
 from digest.patterns import late
 
-_UNWRITABLE = re.compile(
-    r"[\x00-\x20\x7f-\x9f<>]|[\u2028\u2029\ud800-\udfff]"
-)  # as one set it takes 1 ms to compile
+_UNWRITABLE = re.compile(r"[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 # Most readers share a few domains.
 _host = lru_cache(4096)(ascii_domain)
 _LITERAL = re.compile(r"\[[0-9A-Fa-f.:IPv]+\]")
