@@ -165,7 +165,9 @@ def _words(words: str) -> Callable[[str], bool]:
             return False
         if not whole:
             escaped = re.escape(bare)
-            whole.append(re.compile(rf"(?<!\w){escaped}" if prefix else rf"(?<!\w){escaped}(?:s|es)?(?!\w)"))
+            # What stands before them is asked where they stand: a text is searched for letters ten times as fast as for their place.
+            begun = rf"{escaped}(?<!\w{escaped})"
+            whole.append(re.compile(begun if prefix else rf"{begun}(?:s|es)?(?!\w)"))
         return bool(whole[0].search(flat))
 
     return fits
