@@ -137,6 +137,8 @@ def test_plain_texts_need_no_tree(body: str, monkeypatch: pytest.MonkeyPatch) ->
         atom(ENTRY.replace("Knots", "Knöts")).replace("<?xml version='1.0'?>\n", "").encode("utf-16-le"),
         atom(ENTRY.replace("Knots", "\u3c3c\u203c")).encode("utf-16-le"),
         atom(ENTRY.replace("</entry>", "<author><name>B<b>o</b></name></author></entry>")),
+        atom(ENTRY.replace("</entry>", "<author><last_name>Bo</last_name></author></entry>")),
+        atom(ENTRY.replace("</entry>", "<authors><author>Bo</author></authors></entry>")),
         atom(ENTRY.replace("<id>", "<id xml:id='1 2'>")),
         atom(ENTRY.replace("<id>", "<id xmlns:x='a b'>")),
         atom(ENTRY + "<?a:b c?>"),

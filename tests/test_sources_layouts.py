@@ -63,6 +63,13 @@ def item(inside: str) -> Paper:
         ("<author>Ada Okoye, MIT</author><author>Bo Lindal, CMU</author>", ["Ada Okoye, MIT", "Bo Lindal, CMU"]),
         ("<dc:creator>van Dam, Jo K. and Lindal, Bo M.</dc:creator>", ["Jo K. van Dam", "Bo M. Lindal"]),
         ("<dc:creator>Okoye, Ada and de la Cruz, Ana and O’Neil, Bo</dc:creator>", ["Ada Okoye", "Ana de la Cruz", "Bo O’Neil"]),
+        ("<dc:creator>Lindal, B. M.</dc:creator>", ["B. M. Lindal"]),
+        ("<author>Okoye, A.; Tan,  C.  D.; amp; Lindal, Bo; </author>", ["A. Okoye", "C. D. Tan", "Bo Lindal"]),
+        ("<author>Okoye, A.; and Lindal, Bo</author>", ["A. Okoye", "Bo Lindal"]),
+        ("<authors><author sequence='first'><given_name>Ada</given_name><middle_name>S.</middle_name>"
+         "<last_name>Okoye</last_name><affiliation>Kiln</affiliation></author>"
+         "<author><given_name>Bo</given_name><last_name>Lindal</last_name></author></authors>", ["Ada S. Okoye", "Bo Lindal"]),
+        ("<authors><author>Ada Okoye</author></authors>", ["Ada Okoye"]),
         ("<dc:creator>Ada Okoye, MIT and Bo Lindal, CMU</dc:creator>", ["Ada Okoye, MIT and Bo Lindal, CMU"]),
     ],
 )  # fmt: skip
@@ -157,6 +164,30 @@ def test_an_id_of_pubmed_in_a_feed_is_one() -> None:
     assert (found.key, found.ids, found.source_text) == ("pmid:55500001", {"pmid": "55500001"}, {})
 
 
+def test_ids_of_pubmed_central_in_a_feed_are_ids_too() -> None:
+    found = item("<dc:identifier>pmid:1</dc:identifier><dc:identifier>pmc:PMC22</dc:identifier>")
+    assert found.ids == {"pmid": "1", "pmcid": "PMC22"}
+
+
+def test_a_pdf_and_subjects_in_elements_of_their_own_are_the_papers() -> None:
+    found = item(
+        "<pdf_url>https://j.example/1.pdf</pdf_url><tags>R, Ponds, kilns</tags><subjects> Carps </subjects>"
+    )
+    assert found.links["pdf"] == "https://j.example/1.pdf"
+    assert found.categories == ("R", "Ponds", "kilns", "Carps")
+
+
+@pytest.mark.parametrize(
+    ("link", "title"),
+    [
+        ("https://h.example/hal-01234567v2", "Ponds"),
+        ("https://h.example/other", "[hal-01234567] Ponds"),
+    ],
+)
+def test_an_id_before_a_title_is_no_part_of_it_where_the_link_has_it(link: str, title: str) -> None:
+    assert paper(rss(f"<title>[hal-01234567] Ponds</title><link>{link}</link>")).title == title
+
+
 def test_authors_behind_a_title_are_no_part_of_it() -> None:
     found = paper(rss(f"<title>Ponds -- and Prices -- by Ada Okoye, Bo M. Lindal</title>{LINK}"))
     assert (found.title, found.authors) == ("Ponds -- and Prices", ("Ada Okoye", "Bo M. Lindal"))
@@ -237,6 +268,50 @@ def test_an_abstract_that_names_a_volume_stays(abstract: str) -> None:
 def test_a_doi_in_place_of_an_abstract_is_the_papers(description: str, doi: str) -> None:
     found = item(f"<description>{escape(description)}</description>")
     assert (found.abstract, found.ids) == ("", {"doi": doi})
+
+
+IDS = '<p style="color: gray">PMID:<a href="https://m.example/1/">1</a> | DOI:<a href=https://doi.org/10.5555/m.1>10.5555/m.1</a></p>'
+
+
+@pytest.mark.parametrize(
+    ("description", "abstract"),
+    [
+        (f"<div><p>J Pond. 2024;1:2.</p><p><b>ABSTRACT</b></p><p><b>AIM</b>: Carps.</p><p>We count.</p>{IDS}</div>",
+         "AIM: Carps. We count."),
+        (f"<p>J Pond. 2024;1:2.</p><p><b>NO ABSTRACT</b></p>{IDS}", ""),
+        ("<table><tr><td><a href='https://m.example'>Related</a></td></tr></table> <p><b>T</b></p> <p>J Pond. 2019;1:2</p>"
+         "<p>Authors:  Okoye A, Lindal B</p> <p>Abstract<br/> AIM: Carps.<br/> We count.<br/></p>"
+         "<p>PMID: 1 [PubMed - in process]</p>", "AIM: Carps. We count."),
+        ("<p>Carps, PMID: 7, count.</p>", "Carps, PMID: 7, count."),
+        ("Title: T<br/>\n<br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: Carps count.<br/>", "Carps count."),
+        ("Title: T<br/><br/>Authors: Okoye, Ada<br/>", ""),
+        ("<title>Abstract</title><sec><title>Aim</title><p>Carps.</p></sec>", "Aim Carps."),
+        ('<span class="person_name">Okoye, Ada</span> and <span class="person_name">Lindal, Bo</span> (2024) '
+         '<a href="https://j.example/1">T.</a> Pond, 1 (2).', ""),
+    ],
+)  # fmt: skip
+def test_an_abstract_is_what_libraries_say_between_the_lines_of_a_record(
+    description: str, abstract: str
+) -> None:
+    assert item(f"<description>{escape(description)}</description>").abstract == abstract
+
+
+def test_of_an_abstract_and_its_conclusions_the_whole_is_taken() -> None:
+    whole = f"<p>J Pond. 2024.</p><p><b>ABSTRACT</b></p><p>AIM: Carps. END: Four.</p>{IDS}"
+    found = item(f"<description>END: Four.</description><content:encoded>{escape(whole)}</content:encoded>")
+    assert found.abstract == "AIM: Carps. END: Four."
+    assert found.ids == {"doi": "10.5555/m.1"}
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Title: T<br/><br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: Carps.<br/>",
+        '<span class="person_name">Okoye, Ada</span> and <span class="person_name">Lindal, Bo</span> <a href="x">T</a>',
+    ],
+)
+def test_the_authors_whom_a_record_of_a_library_names_are_those_of_the_item(description: str) -> None:
+    assert item(f"<description>{escape(description)}</description>").authors == ("Ada Okoye", "Bo Lindal")
 
 
 def test_a_description_names_the_authors_whom_the_item_leaves_out() -> None:

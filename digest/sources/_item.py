@@ -84,7 +84,9 @@ TEXTS = {
 }
 # Fields whose text is taken with the markup in it, where it has any.
 RICH = frozenset([*TEXTS, "creator"])
-NESTED = RICH | {"subject"}  # whose elements are more than their text
+NESTED = RICH | {"subject", "authors"}  # whose elements are more than their text
+# The parts of a name within an author, in the order in which they are spoken.
+NAME_PARTS = ("given_name", "middle_name", "last_name")
 
 _OTHER_VOCABULARIES = ("media", "itunes", "search.yahoo", "wellformedweb")
 
@@ -134,12 +136,16 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
             setattr(item, name, text)
     elif field in ("category", "subject"):
         item.categories.append(attributes.get("term") or text)
+    elif field in ("subjects", "tags"):
+        item.categories += filter(None, map(str.strip, text.split(",")))
     elif field == "link":
         get = attributes.get
         links.append((get("rel") or "alternate", get("href") or text, get("type") or ""))
     elif field == "enclosure":
         get = attributes.get
         links.append((field, get("url") or "", get("type") or ""))
+    elif field == "pdf_url":
+        links.append((field, text, "application/pdf"))
     elif field in ("guid", "id"):
         item.guid = item.guid or text.strip()
         item.permalink = attributes.get("isPermaLink") != "false"

@@ -14,6 +14,7 @@ from digest.sources._bytes import unicode_text
 from digest.sources._item import (
     HEADS,
     LOCAL,
+    NAME_PARTS,
     RICH,
     ROOTS,
     Feed,
@@ -147,6 +148,8 @@ def _item(element: Any, base: str, root: Any) -> Item:
             persons.append(_person(child))
         elif field == "creator" and (names := _names(child)):
             item.authors += names
+        elif field == "authors" and len(child):
+            item.authors += map(_person, islice(child.iterchildren("{*}author"), MAX_MARKUP))
         elif field == "subject" and len(child):
             item.categories += _values(child)
         else:
@@ -176,11 +179,13 @@ def _values(subject: Any) -> list[str]:
 
 
 def _person(element: Any) -> str:
-    """Atom: `<author><name>`. RSS: a text."""
+    """Atom: `<author><name>`. RSS: a text. JOSS: the parts of the name, each by itself."""
+    parts: dict[str, str] = {}
     for child in element:
-        if (LOCAL.get(child.tag) or _field(child)) == "name":
+        if (field := LOCAL.get(child.tag) or _field(child)) == "name":
             return child.text or ""
-    return person(element.text or "")
+        parts.setdefault(field, (child.text or "").strip())
+    return " ".join(filter(None, map(parts.get, NAME_PARTS))) or person(element.text or "")
 
 
 # --- the tolerant road

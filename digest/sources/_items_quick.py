@@ -16,7 +16,7 @@ from operator import itemgetter
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _item
-from digest.sources._item import HEADS, ITEMS, NESTED, Feed, Item, Links
+from digest.sources._item import HEADS, ITEMS, NAME_PARTS, NESTED, Feed, Item, Links
 from digest.sources._paper import MAX_ENTRIES
 from digest.sources._xml import MAX_ATTRIBUTES, MAX_PREFIXES, MAX_TAGS
 
@@ -226,7 +226,7 @@ class _Reader:
             if not closed:
                 raise _OtherError
             field, exact, _, is_empty, its_end = self.tags.get(tag) or self._tag(tag)
-            if exact in ITEMS or exact == "link":
+            if exact in ITEMS or exact == "link" or field in NAME_PARTS:
                 raise _OtherError
             if not is_empty:
                 _check_end(next(self.pieces), its_end)

@@ -50,6 +50,12 @@ def natural(name: str) -> str:
     return " ".join([parts[1], parts[0], *parts[2:]]) if 2 <= len(parts) <= 3 else name
 
 
+def with_initials(name: str) -> bool:
+    """Is this a family name, a comma and initials: `Lindal, M. A.`?"""
+    family, _, initials = name.partition(",")
+    return bool(family) and _INITIALS.fullmatch(initials.strip()) is not None
+
+
 def inverted(names: list[str]) -> dict[str, str]:
     """What `source_text` keeps of names that the source writes family first."""
     written = "; ".join(names) if any("," in name for name in names) else ""

@@ -1,7 +1,7 @@
 """What publishers put around the abstract in the descriptions of their feeds, or in its place.
 
 Of Atypon (ACS, Wiley, SAGE, SIAM, Taylor & Francis and others), Elsevier's ScienceDirect, the American Physical Society, Nature,
-the Royal Society of Chemistry, Copernicus, PLOS, Springer and Oxford, as their feeds are and as other programs' tests and
+the Royal Society of Chemistry, Copernicus, PLOS, PubMed, Springer and Oxford, as their feeds are and as other programs' tests and
 documents quote them: their lines about where a paper stands are no abstract.
 """
 
@@ -79,10 +79,25 @@ _BOXED = late(
     re.S | re.I,
 )
 _BOXES = "The content of this RSS Feed (c)"
+# PubMed: "<p>J Pond. 2024 Jan 2;1(2):3.</p><p><b>ABSTRACT</b></p><p>The abstract …</p><p>PMID:<a …>1</a> | DOI:<a …>10.…</a></p>";
+# until 2020 with the title, "<p>Authors: Okoye A, Lindal B</p>", "<p>Abstract<br/>" and "PMID: 1 [PubMed - …]".
+_MAX_IDS = 1_500
+_IDS = late(r"<p\b[^<>]*>\s*PMID:(?:(?!<p\b).)*\Z", re.S)
+_ABSTRACT = late(r"<p\b[^<>]*>\s*(?:<b>\s*ABSTRACT\s*</b>\s*</p>|Abstract\s*<br\s*/?>)")
+_AUTHORS = late(r"<p\b[^<>]*>\s*Authors?:\s*([^<>]{1,20000})</p>")
+_DOI = late(r">\s*(10\.[^\s<>]{1,300})\s*</a>")
+# DSpace: "Title: Ponds<br/><br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: The abstract …<br/>"
+_LINES = late(
+    r"\s*Title:[^<>]{1,1500}(?:<br\s*/?>\s*)+(?:(?:Authors?|Editors?):(?P<authors>[^<>]{1,20000})(?:(?:<br\s*/?>\s*)+|\Z))*"
+    r"(?:Abstract:(?P<abstract>.*))?",
+    re.S,
+)
+# EPrints: a citation, "<span class="person_name">Okoye, Ada</span> and <span …>Lindal, Bo</span> (2024) <a …>Ponds.</a> …"
+_PERSON = late(r"<span class=\"person_name\">([^<>]{1,200})</span>")
 # How those begin that are told apart by words and elements.
-_BEGINS = ("Author(s):", "<p>", "<b>", "<div>", "<cite>")
+_BEGINS = ("Author(s):", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
-    r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p)\b[^<>]*>\s*(?:<b>)?"
+    r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*(?:<b>)?"
     r"Abstract\s*[:.]?\s*(?:</b>\s*)?</\1>\s*:?\s*(?:<br\s*/?>)?",
     re.I,
 )
@@ -102,6 +117,8 @@ def abstract_of(text: str) -> Found:
     if "<" not in text:
         return (text, "", "") if len(text) > _MAX_LINE else (_without_place(text), "", "")
     start = text[:_MAX_OPENING].lstrip()
+    if ends_with_pmid(text) and (found := _of_pubmed(text)):
+        return found
     if start.startswith(_BEGINS):
         return _marked(text, start) or (text, "", "")
     return (_without_place(text), "", "") if "<br" in text[: _MAX_LINE + 4] else (text, "", "")
@@ -121,9 +138,33 @@ def _marked(text: str, start: str) -> Found | None:
         return text[found.end() :], found[1], ""
     if start.startswith("<b>") and (found := _TITLED.match(text)):
         return text[found.end() :], found["authors"], identity.doi(found["doi"]) or ""
+    if start.startswith("Title:") and (found := _LINES.fullmatch(text)):
+        return found["abstract"] or "", found["authors"] or "", ""
+    if start.startswith("<span") and "</a>" in text and (names := _PERSON.findall(text)):
+        return "", "; ".join(names), ""
     if "Published online:" in text[:300]:
         return _ONLINE.sub("", text, count=1), "", ""
     return None
+
+
+def ends_with_pmid(text: str) -> bool:
+    """Does PubMed's line of ids end this description?"""
+    return "PMID:" in text[-_MAX_IDS:]
+
+
+def _of_pubmed(text: str) -> Found | None:
+    """What stands between the heading and the ids: nothing without a heading; None where no paragraph is of ids."""
+    ids = _IDS.search(text, max(len(text) - _MAX_IDS, 0))
+    if not ids:
+        return None
+    heading = _ABSTRACT.search(text, 0, ids.start())
+    head = text[: heading.start() if heading else ids.start()][:_MAX_HEAD]
+    authors = _AUTHORS.search(head)
+    return (
+        text[heading.end() : ids.start()] if heading else "",
+        authors[1] if authors else "",
+        next(filter(None, map(identity.doi, _DOI.findall(ids[0]))), ""),
+    )
 
 
 def _boxed(text: str) -> Found:

@@ -21,8 +21,12 @@ from digest.text import clean
 
 MAX_ID_CHARS = 400
 _PMID = late(r"(?:pmid|pubmed):\s*([0-9]{1,12})", re.I)
+_PMCID = late(r"PMC[0-9]{1,12}")
 # NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
 _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
+
+# HAL: "[hal-01234567] Ponds", with the id that is in the link too
+_OWN_ID = late(r"\[([a-z]+-[0-9]{5,12})\]\s+(?=\S)")
 
 
 def read(listing: Listing) -> Reading:
@@ -80,6 +84,8 @@ def _raw(item: Item, *, alone: bool) -> Raw:
     ids, version, named = _ids(item)
     if not written and " -- by " in title and (byline := _BYLINE.search(title)):
         title, written = title[: byline.start()], [byline[1]]
+    if title.startswith("[") and (own := _OWN_ID.match(title)) and f"/{own[1]}" in item.link:
+        title = title[own.end() :]
     authors, authors_raw, cut = _authors(written, alone=alone)
     source = _origin(item, ids, named)
     if authors_raw is None and authors != written:
@@ -117,6 +123,7 @@ def _origin(item: Item, ids: dict[str, str], named: str) -> dict[str, str]:
         f"https://doi.org/{doi}",
         f"pmid:{pmid}",
         f"pubmed:{pmid}",
+        f"pmc:{ids.get('pmcid', '')}".casefold(),
     }
     for text in (item.guid, *item.identifiers):
         if text.casefold() not in shown and text not in shown and not identity.arxiv_id(text):
@@ -136,6 +143,8 @@ def _ids(item: Item) -> tuple[dict[str, str], int | None, str]:
     for text in (item.guid, *item.identifiers):
         if text[:5].lower() in ("pmid:", "pubme") and (pubmed := _PMID.fullmatch(text)):
             ids["pmid"] = pubmed[1]
+        elif text[:4].lower() == "pmc:" and _PMCID.fullmatch(text[4:]):
+            ids["pmcid"] = text[4:]
     for text in (item.doi, *item.identifiers, item.guid, item.link):
         if text and "10." in text and (doi := identity.doi(text)):
             ids["doi"] = doi
@@ -154,9 +163,12 @@ _BOLD = late(r"</(?:b|strong)>")
 
 def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     """Summary before content, without what is no abstract. Some feeds put authors and votes into it, as labelled paragraphs."""
-    text, authors, doi = _publishers.abstract_of(item.summary[:MAX_ABSTRACT_CHARS])
+    first, other = item.summary, item.content
+    if other and _publishers.ends_with_pmid(other):  # beside it PubMed has no more than the conclusions
+        first, other = other, first
+    text, authors, doi = _publishers.abstract_of(first[:MAX_ABSTRACT_CHARS])
     if not text or text.isspace():
-        text, named, stated = _publishers.abstract_of(item.content[:MAX_ABSTRACT_CHARS])
+        text, named, stated = _publishers.abstract_of(other[:MAX_ABSTRACT_CHARS])
         authors, doi = authors or named, doi or stated
     if item.categories and text[:1] != "<":
         text = _unlisted(text, ", ".join(item.categories))
@@ -193,6 +205,8 @@ def _named(authors: list[str], described: str) -> list[str]:
 _LISTED = late(r"\s*[^\s<>:][^<>:]{0,80}:\s++([^<>]{1,4000}+)<br\s*/?>")
 _BREAKS = late(r"^(?:\s*<br\s*/?>){1,9}")
 _WIDE = "\u2e80"  # from here on names have no blanks
+# Before the last of several, or all that is left of the sign for it.
+_AND = late(r"(?:and|&)\s+|(?:and|amp|&)$")
 _ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 
 
@@ -206,9 +220,11 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
     whole = clean(authors[0])
     text = _ET_AL.sub("", whole) if cut else whole
     if ";" in text:
-        names = [name for part in text.split(";") for name in _of_one_role(part.strip()) if name]
+        names = [
+            name for part in text.split(";") for name in _of_one_role(_AND.sub("", part.strip())) if name
+        ]
         return _names.all_natural(names), whole, cut
-    if alone and text.count(",") == 1:
+    if text.count(",") == 1 and (alone or _names.with_initials(text)):
         return [_names.natural(text)], None, cut
     names = _names.split(text)
     several = len(names) > 1 and (
