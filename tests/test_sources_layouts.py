@@ -65,6 +65,9 @@ def item(inside: str) -> Paper:
         ("<dc:creator>Okoye, Ada and de la Cruz, Ana and O’Neil, Bo</dc:creator>", ["Ada Okoye", "Ana de la Cruz", "Bo O’Neil"]),
         ("<dc:creator>Lindal, B. M.</dc:creator>", ["B. M. Lindal"]),
         ("<author>Okoye, A.; Tan,  C.  D.; amp; Lindal, Bo; </author>", ["A. Okoye", "C. D. Tan", "Bo Lindal"]),
+        ("<dc:creator>Okoye, A., The Pond Consortium, van Dam, B.-C., Jr, Lindal, C.</dc:creator>",
+         ["A. Okoye", "The Pond Consortium", "B.-C. van Dam Jr", "C. Lindal"]),
+        ("<dc:creator>Okoye, A., MIT, Lindal, B., CMU</dc:creator>", ["Okoye, A., MIT, Lindal, B., CMU"]),
         ("<author>Okoye, A.; and Lindal, Bo</author>", ["A. Okoye", "Bo Lindal"]),
         ("<authors><author sequence='first'><given_name>Ada</given_name><middle_name>S.</middle_name>"
          "<last_name>Okoye</last_name><affiliation>Kiln</affiliation></author>"
@@ -185,6 +188,8 @@ def test_a_pdf_and_subjects_in_elements_of_their_own_are_the_papers() -> None:
     ],
 )
 def test_an_id_before_a_title_is_no_part_of_it_where_the_link_has_it(link: str, title: str) -> None:
+    numbered = paper(rss("<title>[2611.00001] Kilns</title><link>https://arxiv.org/abs/2611.00001</link>"))
+    assert numbered.title == "Kilns"
     assert paper(rss(f"<title>[hal-01234567] Ponds</title><link>{link}</link>")).title == title
 
 
@@ -294,6 +299,24 @@ def test_an_abstract_is_what_libraries_say_between_the_lines_of_a_record(
     description: str, abstract: str
 ) -> None:
     assert item(f"<description>{escape(description)}</description>").abstract == abstract
+
+
+@pytest.mark.parametrize(
+    ("description", "abstract"),
+    [
+        ("T\nOkoye, Ada; Lindal, Bo\nCarps count.", "Carps count."),
+        ("Ada Okoye and Bo Lindal<br /> Carps count. <br /> [Pond Express 26, 24-36 (2018)]", "Carps count."),
+        ("Authors: Ada Okoye, Bo Lindal\n\nCarps count.", "Carps count."),
+        ("Ada counts carps.\nBo does not.", "Ada counts carps. Bo does not."),
+        ("Author names are counted\nhere.", "Author names are counted here."),
+        ("T\n", "T"),
+    ],
+)
+def test_title_and_authors_before_an_abstract_are_no_part_of_it(description: str, abstract: str) -> None:
+    who = "<dc:creator>Okoye, Ada</dc:creator><dc:creator>Lindal, Bo</dc:creator>"
+    found = item(f"{who}<description>{escape(description)}</description>")
+    assert found.abstract == abstract
+    assert found.authors == ("Ada Okoye", "Bo Lindal")
 
 
 def test_of_an_abstract_and_its_conclusions_the_whole_is_taken() -> None:

@@ -18,6 +18,10 @@ _TURNED = late(
     r"(?![\u2e80-\uffff])([^\s,;()@\d][^,;()@\d]{0,60}),\s+[^\s,;()@\d][^,;()@\d]{0,60}(?:,\s+(?:Jr|Sr|II|III|IV)\.?)?"
 )
 _SUFFIX = late(r"(?:Jr|Sr|II|III|IV)\.?")
+# How authors are called that are no persons.
+_GROUP = late(
+    r"\S (?:.{0,100} )?(?:Collaborations?|Consorti(?:um|a)|Groups?|Initiative|Investigators|Network|Project|Study|Teams?)\b"
+)
 
 
 def split(text: str) -> list[str]:
@@ -33,8 +37,8 @@ def split(text: str) -> list[str]:
         for part in (" ".join(part.split()) for part in _outside_brackets(_AND.sub(", ", text)).split(","))
         if part
     ]
-    if len(parts) >= 2 and len(parts) % 2 == 0 and all(_INITIALS.fullmatch(part) for part in parts[1::2]):
-        return [f"{initials} {family}" for family, initials in zip(parts[::2], parts[1::2], strict=True)]
+    if with_them := _with_initials(parts):
+        return with_them
     names: list[str] = []
     for part in parts:
         if names and _SUFFIX.fullmatch(part):
@@ -42,6 +46,27 @@ def split(text: str) -> list[str]:
         else:
             names.append(part)
     return names
+
+
+def _with_initials(parts: list[str]) -> list[str]:
+    """Names of parts that are family names with their initials in turns; a suffix may follow, and groups may stand between. None
+    where a part is something else."""
+    names: list[str] = []
+    at, count = 0, len(parts)
+    while at < count:
+        part = parts[at]
+        if at + 1 < count and _INITIALS.fullmatch(parts[at + 1]) and not _SUFFIX.fullmatch(parts[at + 1]):
+            names.append(f"{parts[at + 1]} {part}")
+            at += 2
+        elif names and _SUFFIX.fullmatch(part):
+            names[-1] += f" {part}"
+            at += 1
+        elif count > 2 and _GROUP.search(part):
+            names.append(part)
+            at += 1
+        else:
+            return []
+    return names if len(names) < count else []
 
 
 def natural(name: str) -> str:

@@ -86,6 +86,8 @@ _IDS = late(r"<p\b[^<>]*>\s*PMID:(?:(?!<p\b).)*\Z", re.S)
 _ABSTRACT = late(r"<p\b[^<>]*>\s*(?:<b>\s*ABSTRACT\s*</b>\s*</p>|Abstract\s*<br\s*/?>)")
 _AUTHORS = late(r"<p\b[^<>]*>\s*Authors?:\s*([^<>]{1,20000})</p>")
 _DOI = late(r">\s*(10\.[^\s<>]{1,300})\s*</a>")
+# "Authors: Ada Okoye, Bo Lindal", a line by itself
+_PLAIN_BY = late(r"\s*Authors?:[ \t]*([^\r\n]{3,20000}?)[ \t]*\r?\n\s*(?=\S)")
 # DSpace: "Title: Ponds<br/><br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: The abstract …<br/>"
 _LINES = late(
     r"\s*Title:[^<>]{1,1500}(?:<br\s*/?>\s*)+(?:(?:Authors?|Editors?):(?P<authors>[^<>]{1,20000})(?:(?:<br\s*/?>\s*)+|\Z))*"
@@ -94,6 +96,7 @@ _LINES = late(
 )
 # EPrints: a citation, "<span class="person_name">Okoye, Ada</span> and <span …>Lindal, Bo</span> (2024) <a …>Ponds.</a> …"
 _PERSON = late(r"<span class=\"person_name\">([^<>]{1,200})</span>")
+_WORD = late(r"\w+")
 # How those begin that are told apart by words and elements.
 _BEGINS = ("Author(s):", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
@@ -115,6 +118,8 @@ _RIGHTS = late(
 def abstract_of(text: str) -> Found:
     """The abstract in a description, HTML as it stands, without what stands before and behind it."""
     if "<" not in text:
+        if text[:20].lstrip().startswith("Author") and (line := _PLAIN_BY.match(text)):
+            return text[line.end() :], line[1], ""
         return (text, "", "") if len(text) > _MAX_LINE else (_without_place(text), "", "")
     start = text[:_MAX_OPENING].lstrip()
     if ends_with_pmid(text) and (found := _of_pubmed(text)):
@@ -145,6 +150,27 @@ def _marked(text: str, start: str) -> Found | None:
     if "Published online:" in text[:300]:
         return _ONLINE.sub("", text, count=1), "", ""
     return None
+
+
+_LINE_END = late(r"(?:\s*<br\s*/?>|\r?\n)\s*(?=[^\s<])")
+# "[Pond Express 26, 24-36 (2018)]"
+_CITED_LAST = late(r"(?:<br\s*/?>|\s)*\[[A-Z][^\[\]<>]{1,80}\b\d{1,4}, [\w–-]{1,20} \(\d{4}\)\]\s*\Z")
+
+
+def without_repetition(text: str, title: str, authors: list[str]) -> str:
+    """The same without the lines that it begins with where these are the title and the authors, and without the place behind it."""
+    if title and text.startswith(title) and (end := _LINE_END.match(text, len(title))):
+        text = text[end.end() :]
+    first = _WORD.match(text[:_MAX_OPENING].lstrip())
+    if authors and first and first[0] in authors[0]:
+        end = _LINE_END.search(text, 0, _MAX_HEAD)
+        if end and _words(text[: end.start()]) == _words(" ".join(authors)):
+            text = _CITED_LAST.sub("", text[end.end() :])
+    return text
+
+
+def _words(names: str) -> list[str]:
+    return sorted(_WORD.findall(names.replace(" and ", " ")))
 
 
 def ends_with_pmid(text: str) -> bool:

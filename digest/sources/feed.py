@@ -25,8 +25,8 @@ _PMCID = late(r"PMC[0-9]{1,12}")
 # NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
 _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
 
-# HAL: "[hal-01234567] Ponds", with the id that is in the link too
-_OWN_ID = late(r"\[([a-z]+-[0-9]{5,12})\]\s+(?=\S)")
+# "[hal-01234567] Ponds", "[2611.00001] Kilns": the id that is in the link too
+_OWN_ID = late(r"\[((?=[^\]]*\d)[\w./-]{5,40})\]\s+(?=\S)")
 
 
 def read(listing: Listing) -> Reading:
@@ -172,6 +172,7 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
         authors, doi = authors or named, doi or stated
     if item.categories and text[:1] != "<":
         text = _unlisted(text, ", ".join(item.categories))
+    text = _publishers.without_repetition(text, item.title, item.authors)
     text = _publishers.without_heading(text)
     found = {"authors": clean(authors)} if authors else {}
     if doi:
