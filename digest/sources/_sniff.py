@@ -13,6 +13,7 @@ from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _sniff_records as records
 from digest.sources._bytes import unicode_text
+from digest.sources._plain import begins_with_link, without_links
 
 HEAD_CHARS = 20_000
 _BLANKS = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
@@ -61,7 +62,7 @@ def kind_of(listing: Listing) -> str:
     if not text:
         _refuse(listing, "the page is empty", "Fetch or save it again.")
     head = text[:HEAD_CHARS]
-    if head[:1] in "[{" and not _NUMBERED.match(head):
+    if head[:1] in "[{" and not begins_with_link(head):
         return _json_kind(listing, text)
     if records.is_fragment(head):
         return "dblp"
@@ -186,8 +187,6 @@ _HTML = late(
     r"(?:<\?xml[^<>]*>\s*)?(?>(?><!--.*?-->\s*)*)<(?:!doctype\s+html|html|head|body|div|dl|main|article|section|table|ul|h1|p|script)\b",
     re.I | re.S,
 )
-# The text of an arXiv page begins as a list of JSON does.
-_NUMBERED = late(r"\[\d{1,6}\]\s{0,9}arXiv:", re.I)
 _SEARCH = late(
     r"class\s*=\s*[\"']?[^\"'<>]{0,200}\barxiv-result\b|<title>\s*Search \| arXiv e-print repository", re.I
 )
@@ -268,6 +267,7 @@ def _text_kind(listing: Listing, text: str) -> str:
         return "pubmed"
     if arxiv_text.looks_like(text):
         return "arxiv-mail"
+    text = without_links(text)
     if arxiv_dump.looks_like(text):
         return "arxiv-dump"
     if looks_like_dump(text):

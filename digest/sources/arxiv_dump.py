@@ -18,8 +18,10 @@ from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._plain import without_links
 
 NAME_OF_KIND = "arxiv-dump"
+_NAME_MARK = "\ue000"
 MAX_LINES = 300_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
@@ -60,13 +62,18 @@ def read(listing: Listing) -> Reading:
     A dump that ends before the page it was made of is truncated: where the page says how many entries it shows, or where the
     last abstract has no end. Raises ParseError for a text without entries.
     """
-    text = unicode_text(listing)
+    text = without_links(unicode_text(listing), _said)
     if text.count("\n") + text.count("\r") > MAX_LINES:
         raise ParseError(
             f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
             url=listing.location,
         )
     return _read_dump(listing, _lines(text))
+
+
+def _said(words: str, address: str) -> str:
+    """The words of a link; names of authors with a mark before them."""
+    return f"{_NAME_MARK}{words}" if "searchtype=author" in address else words
 
 
 class _Dumped(Struct):
@@ -255,6 +262,9 @@ def _is_open(value: list[str], line: str) -> bool:
 def _title_and_names(fields: dict[str, list[str]]) -> tuple[str, str]:
     """Title and authors. Where the authors have no label, as on pages since 2024, they stand in the lines below the title."""
     lines = fields["title"]
+    if any(_NAME_MARK in line for line in lines):
+        title, *names = " ".join(lines).split(_NAME_MARK)
+        return title, "".join(names)
     if "authors" in fields:
-        return " ".join(lines), " ".join(fields["authors"])
+        return " ".join(lines), " ".join(fields["authors"]).replace(_NAME_MARK, "")
     return lines[0], " ".join(lines[1:])

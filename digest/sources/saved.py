@@ -13,8 +13,10 @@ from msgspec import Struct
 from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
+from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import Raw, finish
+from digest.sources._plain import without_links
 
 LONG_CHARS = 250
 MIN_LANDMARKLESS_PAIRS = 2
@@ -24,16 +26,18 @@ MAX_LINE_CHARS = 50_000  # more than an abstract may have; the words of a longer
 
 _CONTROLS = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _HEAD_LANDMARK = late(
-    r"Get trending papers in your email inbox|by\s*AK and the research community|^Daily Papers$", re.M
+    r"Get trending papers in your email inbox|by\s*AK\s+and the research community|^[ \t#]*Daily Papers[ \t]*$",
+    re.M,
 )
-_GLUED = late(r"^Subscribe(?=\S)")
+_GLUED = late(r"^Subscribe\s?(?=\S)")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\\.?"
 # Furniture of the page wherever it stands: no title reads like that.
 _FURNITURE = late(
-    rf"(?:new|Subscribe|Get trending papers in your email inbox.*|by\s*AK and the research community"
+    rf"(?:new|Subscribe|Get trending papers in your email inbox.*|(?:by\s*)?(?:AK\s*)?(?:and the research community)|by|AK"
     rf"|(?:Daily|Weekly|Monthly|Trending) Papers|{_MONTH} \d{{1,2}}(?:,? \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?"
     r"|Hugging Face.{0,20}|Submitted by|Submitted by .{1,60}|Published on .{1,30}|[·•|–-]|Upvotes?|©.*|System theme"
-    r"|·?\s*[\d.,]+\s*k?\s*(?:authors?|comments?|upvotes?|likes?|replies|reply)?|(?:arXiv|Hugging Face) Page|Upvoted by .*"
+    r"|[·*•]?\s*[·•]?\s*[\d.,]+\s*k?\s*(?:authors?|comments?|upvotes?|likes?|replies|reply)?"
+    r"|(?:arXiv|Hugging Face) Page|Upvoted by .*"
     r"|Search (?:papers|models, datasets, users).*|View all.*|Back to top|Papers with Code|Load more|Show more)",
     re.I,
 )
@@ -44,16 +48,18 @@ _MENU = late(
     r"|GitHub|arXiv|PDF|Home|Blog|Learn|Status|Tasks|Upvote|Date|Week|Month|Week \d+|W\d+)",
     re.I,
 )
-_AUTHORS = late(r"·?\s*[\d,.]+k?\s+authors?", re.I)
+_AUTHORS = late(r"[·*•]?\s*[·•]?\s*[\d,.]+k?\s+authors?", re.I)
 _SENTENCE_ENDS = late(r"[.!?][)\"'”’]*(?:\s|$)")
 _WHOLE_END = late(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
 
 
 class _Block(Struct):
-    """What stands together, and whether the page marks it as a title (its author count follows)."""
+    """What stands together, whether the page marks it as a title (its author count follows, or it is a link to the paper), and
+    the paper's id where a link has it."""
 
     text: str
     title: bool = False
+    arxiv: str = ""
 
 
 def looks_like_dump(text: str) -> bool:
@@ -73,7 +79,7 @@ def read(listing: Listing) -> Reading:
 
     Raises ParseError for text without titles (only names and votes, or prose).
     """
-    text = unicode_text(listing)
+    text = without_links(unicode_text(listing), _said)
     if text.count("\n") + text.count("\r") > MAX_LINES:
         raise ParseError(
             f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
@@ -109,6 +115,20 @@ def read(listing: Listing) -> Reading:
 
 # --- text → blocks
 
+_TITLE_MARK = "\ue000"
+_PAPER = late(r"(?:https?://(?:www\.)?huggingface\.co)?/papers/(\d{4}\.\d{4,5})")
+
+
+def _said(words: str, address: str) -> str:
+    """The words of a link; those of one to a paper on a line of their own, with marks before and behind its id."""
+    paper = _PAPER.fullmatch(address)
+    words = " ".join(words.split())
+    return f"\n\n{_TITLE_MARK}{paper[1]}{_TITLE_MARK}{words}\n\n" if paper and _is_title(words) else words
+
+
+def _is_title(words: str) -> bool:
+    return len(words) > 2 and not _FURNITURE.fullmatch(words)
+
 
 def _blocks(text: str) -> list[_Block]:
     text = _CONTROLS.sub("", text)
@@ -119,7 +139,10 @@ def _blocks(text: str) -> list[_Block]:
     filled = [at for at, line in enumerate(lines) if line]
     blanks = sum(1 for here, after in pairwise(filled) if after - here > 1)
     spaced = blanks * 3 >= len(filled) - 1 and len(filled) > 1
-    return _without_menus(_joined(_content(lines), spaced))
+    blocks = _joined(_content(lines), spaced)
+    if any(block.arxiv for block in blocks):  # then all titles are links
+        return [block for block in blocks if block.arxiv or _is_long(block.text)]
+    return _without_menus(blocks)
 
 
 def _content(lines: list[str]) -> list[_Block | None]:
@@ -129,7 +152,11 @@ def _content(lines: list[str]) -> list[_Block | None]:
     for at, line in enumerate(lines):
         if at < 40 and _after_head(lines, at):
             line = _GLUED.sub("", line)
-        if not line:
+        if line.startswith(_TITLE_MARK):
+            _, arxiv, line = line.split(_TITLE_MARK, 2)
+            kept.append(_Block(line, title=True, arxiv=arxiv))
+            name_follows = False
+        elif not line:
             kept.append(None)
         elif name_follows and len(line) <= 60:
             kept.append(None)
@@ -199,9 +226,17 @@ def _pairs(blocks: list[_Block]) -> list[Raw]:
                 raws[-1].abstract += f" {block.text}" if raws[-1].abstract else block.text
         elif raws and not raws[-1].abstract and _is_short_abstract(blocks, at, raws[-1].title):
             raws[-1].abstract = block.text
+        elif raws and raws[-1].abstract and _is_tail(blocks, at):
+            raws[-1].abstract += f" {block.text}"
         else:
-            raws.append(Raw(title=block.text))
+            raws.append(_raw(block))
     return raws
+
+
+def _raw(block: _Block) -> Raw:
+    if not block.arxiv:
+        return Raw(title=block.text)
+    return Raw(title=block.text, ids={"arxiv": block.arxiv}, links=_arxiv.links(block.arxiv))
 
 
 def _without_loose_end(raws: list[Raw], blocks: list[_Block], notes: list[str]) -> list[Raw]:
@@ -231,6 +266,19 @@ def _is_short_abstract(blocks: list[_Block], at: int, title: str) -> bool:
     if last:
         return len(text) >= 100 or bool(_SENTENCE_ENDS.search(text[-3:]))
     return bool(_SENTENCE_ENDS.search(text[-3:])) and not _is_long(blocks[at + 1].text)
+
+
+_TAIL = late(
+    r"(?:[*•●▪‣-]|\(?[1-9a-z][.)])\s.*|.*(?:https?://|www\.|\bgithub\.(?:com|io)\b).*|\S+(?: \S+){3,}\.|.*:"
+)
+
+
+def _is_tail(blocks: list[_Block], at: int) -> bool:
+    """A short last paragraph of the abstract before it, with the next title behind it: a point of a list, what announces one, an
+    address, a sentence."""
+    if blocks[at].title or not _TAIL.fullmatch(blocks[at].text) or _is_titled(blocks[at].text):
+        return False
+    return at + 1 == len(blocks) or not _is_long(blocks[at + 1].text)
 
 
 def _is_titled(text: str) -> bool:

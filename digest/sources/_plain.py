@@ -1,0 +1,61 @@
+"""Text that programs make of a page with its links in it, as Markdown or with numbers and a list of addresses at the end (lynx),
+read as the same text without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from digest.patterns import late
+
+MAX_CHARS = 20_000_000
+
+# What stands in the text in place of a link of these words to this address.
+Say = Callable[[str, str], str]
+
+_IMAGE = late(r"!\[[^\[\]]{0,300}\]\([^()\s]{0,2000}(?:\s{1,5}\"[^\"]{0,300}\")?\)")
+_LINK = late(
+    r"(?<!\\)\[((?:\[\d{1,6}\]|\\.|[^\[\]\\]){0,600})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s<>]{0,300}\)[^()\s<>]{0,300})?)>?"
+    r"(?:\s{1,5}\"[^\"]{0,300}\")?\)",
+    re.S,
+)
+_HEADING = late(r"^ {0,3}#{1,6}[ \t]{1,9}", re.M)
+_UNDERLINE = late(r"^(?:-{3,}|={3,})[ \t]*$", re.M)
+_ESCAPED = late(r"\\([\[\]_*#.!()-])")
+_LIST = late(r"^[ \t]*(?:References|Visible links)[ \t]*$", re.M)
+_ADDRESS = late(r"^[ \t]*(\d{1,6})\. (\S{1,2000})[ \t]*$", re.M)
+# The words of a link go on in the lines below it.
+_NUMBERED = late(
+    r"\[(\d{1,6})\](?=[^\s\[\]])([^\[\]\n]{0,1000}(?:\n[ \t]+[^\s\[\]*+·][^\[\]\n]{0,1000}){0,9})"
+)
+_BEGINS_WITH_LINK = late(r"\[(?:\d{1,6}\]\s{0,9}[^\s\],]|!\[|[^\[\]\"{}]{0,200}\]\()")
+
+
+def begins_with_link(text: str) -> bool:
+    """Does this text begin with a link, and not as a list of JSON does?"""
+    return _BEGINS_WITH_LINK.match(text) is not None
+
+
+def _words_only(words: str, _address: str) -> str:
+    return words
+
+
+def without_links(text: str, say: Say = _words_only) -> str:
+    """The text with the words of its links for them, or what is to be said of these; as it is where it has none."""
+    if len(text) > MAX_CHARS:
+        return text
+    text = text.replace("\r\n", "\n")
+    if "](" in text:
+        text = _UNDERLINE.sub("", _HEADING.sub("", _IMAGE.sub("", text)))
+        return _LINK.sub(lambda link: say(_shown(link), link[2]), text)
+    found = list(_LIST.finditer(text))
+    addresses = dict(_ADDRESS.findall(text, found[-1].end())) if found else {}
+    if not addresses:
+        return text
+    return _NUMBERED.sub(lambda link: say(link[2], addresses.get(link[1], "")), text[: found[-1].start()])
+
+
+def _shown(link: re.Match[str]) -> str:
+    """The words of a link, and where these are arXiv's "this https URL", the address."""
+    words = _ESCAPED.sub(r"\1", link[1])
+    return link[2] if words.strip().startswith("this http") else words
