@@ -429,6 +429,46 @@ def test_datacite_may_have_the_doi_among_identifiers(named: dict[str, object]) -
     assert paper(page).key == "doi:10.5555/z.1"
 
 
+def test_a_programme_of_a_conference_calls_papers_by_their_names() -> None:
+    event = {
+        "id": 1,
+        "name": "Carps of \"Ponds\"",
+        "authors": [{"id": 2, "fullname": "Ada Okoye", "institution": "Kiln"}, {"id": 3, "fullname": "Bo Lindal"}],
+        "abstract": "They count.",
+        "topic": "Ponds",
+        "decision": "Accept (poster)",
+        "virtualsite_url": "/virtual/2026/poster/1",
+        "paper_url": "https://openreview.net/forum?id=abCD1234-_",
+    }  # fmt: skip
+    found = paper(json.dumps({"count": 1, "next": None, "previous": None, "results": [event]}))
+    assert (found.title, found.authors) == ('Carps of "Ponds"', ("Ada Okoye", "Bo Lindal"))
+    assert (found.abstract, found.ids) == ("They count.", {"openreview": "abCD1234-_"})
+
+
+@pytest.mark.parametrize(
+    ("words", "abstract"),
+    [
+        ("Abstract We count carps.", "We count carps."),
+        ("Abstract Interpretation counts carps.", "Abstract Interpretation counts carps."),
+        ("We count. Abstract We is no heading.", "We count. Abstract We is no heading."),
+    ],
+)
+def test_the_heading_in_an_inverted_index_is_no_part_of_the_abstract(words: str, abstract: str) -> None:
+    index: dict[str, list[int]] = {}
+    for place, word in enumerate(words.split()):
+        index.setdefault(word, []).append(place)
+    work = {"id": "https://openalex.org/W1", "title": "T", "abstract_inverted_index": index}
+    assert paper(json.dumps({"meta": {"count": 1}, "results": [work]})).abstract == abstract
+
+
+def test_a_group_among_authors_is_called_by_its_own_key() -> None:
+    record = {
+        "title": "T",
+        "authorList": {"author": [{"fullName": "Okoye A"}, {"collectiveName": "Pond Group"}]},
+    }
+    assert paper(json.dumps([record])).authors == ("Okoye A", "Pond Group")
+
+
 def test_notes_of_openreview_lead_to_their_forum_and_replies_are_no_papers() -> None:
     note = {
         "id": "abCD1234-_",

@@ -35,6 +35,8 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
 _NOT_FOUND = late(r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]')
 _NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
 _PAPER = late(_key("(?:paper[_ -]?)?title", r'["{]'), re.I)
+# Programs of conferences call a paper by its name: `"name": "Ponds", "authors": [`
+_NAMED = late(_key("name", r'"(?:[^"\\]|\\.){3,1000}"\s*,\s*"authors"\s*:\s*\['))
 _SAID = late(
     _key(
         "authors?|author[_ -]?(?:list|names|string)|abstract(?:text)?"
@@ -80,7 +82,7 @@ def is_of_hugging_face(text: str) -> str:
 def is_venue(text: str) -> str:
     """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF; else ""."""
     text = text[:SEEN_CHARS]
-    return "venue" if _PAPER.search(text) and _SAID.search(text) else ""
+    return "venue" if _NAMED.search(text) or (_PAPER.search(text) and _SAID.search(text)) else ""
 
 
 def xml_kind(root: str, head: str) -> str:

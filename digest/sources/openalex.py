@@ -26,6 +26,12 @@ from digest.sources._records import (
 MAX_WORDS = 5_000
 _WORK = late(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?([wW]\d+)")
 _PMID = late(r"(?:https?://(?:pubmed\.ncbi\.nlm\.nih\.gov|www\.ncbi\.nlm\.nih\.gov/pubmed)/)?(\d+)/?")
+# Before words that begin a text; "Abstract Interpretation finds …" stays.
+_HEADING = late(
+    r"\A(?:Abstract|ABSTRACT)[:.]? (?=(?:A|Aims?|An|As|At|Background|BACKGROUND|Context|For|From|However|In|Introduction"
+    r"|INTRODUCTION|It|Many|Most|Motivation|Objectives?|OBJECTIVES?|On|Our|Purpose|PURPOSE|Recent|Since|Summary|The|There|These|This|To|We"
+    r"|When|While|With)\b)"
+)
 _PMCID = late(r"(?:https?://\S*/)?(?:PMC)?(\d+)/?", re.I)
 
 
@@ -127,11 +133,12 @@ def _ids(work: Json) -> dict[str, str]:
 
 
 def plain_abstract(index: object) -> str:
-    """The text of an inverted index: `{"Moths": [0, 2], "eat": [1]}` → `Moths eat Moths`. At most 5,000 words."""
+    """The text of an inverted index: `{"Moths": [0, 2], "eat": [1]}` → `Moths eat Moths`. At most 5,000 words, without the heading
+    "Abstract"."""
     placed: list[tuple[int, str]] = []
     for word, places in mapping(index).items():
         for place in places if isinstance(places, list) else ():
             if isinstance(place, int) and not isinstance(place, bool):
                 placed.append((place, word))
     placed.sort()
-    return " ".join(word for _, word in placed[:MAX_WORDS])
+    return _HEADING.sub("", " ".join(word for _, word in placed[:MAX_WORDS]), count=1)

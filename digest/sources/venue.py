@@ -274,7 +274,7 @@ def _name(author: object) -> str:
     if not isinstance(author, dict):
         return string(author)
     parts = _folded(author)
-    whole = _first(parts, ("name", "fullname", "author", "displayname"))
+    whole = _first(parts, ("name", "fullname", "author", "displayname", "collectivename"))
     return string(whole) or " ".join(
         filter(
             None,
