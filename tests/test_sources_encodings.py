@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import quopri
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from digest import sources
+from digest.errors import ParseError
 from digest.model import Listing, Reading
 
 TITLE = "Zoë Müller’s carps"
@@ -90,3 +96,46 @@ def test_a_feed_with_markup_in_another_encoding_is_read_as_one_without() -> None
     marked = feed("Carps – don’t <i>ask</i>", encoding="ISO-8859-1").encode("cp1252")
     assert titles(marked) == ["Carps – don’t ask"]
     assert read(marked).notes == ()
+
+
+MHTML = """From: <Saved by Blink>\r
+Snapshot-Content-Location: {address}\r
+MIME-Version: 1.0\r
+Content-Type: multipart/related;\r
+\ttype="text/html";\r
+\tboundary="----MultipartBoundary--a1----"\r
+\r
+\r
+------MultipartBoundary--a1----\r
+Content-Type: text/css\r
+Content-Location: https://arxiv.org/a.css\r
+\r
+dt {{ color: red }}\r
+------MultipartBoundary--a1----\r
+Content-Type: text/html\r
+Content-Transfer-Encoding: {encoding}\r
+Content-Location: {address}\r
+\r
+{page}\r
+------MultipartBoundary--a1------\r
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"), [("quoted-printable", quopri.encodestring), ("base64", base64.encodebytes)]
+)
+@pytest.mark.parametrize("name", ["arxiv/recent-skip20-show3.html", "huggingface/page-2026.html"])
+def test_a_page_that_a_browser_saved_into_one_file_is_read_as_the_page(
+    name: str, encoding: str, written: Callable[[bytes], bytes]
+) -> None:
+    page = (Path(__file__).parent / "listings" / name).read_bytes()
+    address = "https://arxiv.org/list/cs.CL/recent?skip=20&show=3"
+    saved = MHTML.format(address=address, encoding=encoding, page=written(page).decode())
+    plain = sources.read(Listing(location="page", body=page, base_url=address))
+    assert sources.read(Listing(location="page", body=saved.encode())) == plain
+
+
+def test_a_saved_file_without_its_page_is_told_of() -> None:
+    saved = MHTML.format(address="https://arxiv.org/", encoding="base64", page="Zm9v!")
+    with pytest.raises(ParseError):
+        sources.read(Listing(location="page", body=saved.encode()))

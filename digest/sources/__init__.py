@@ -12,7 +12,7 @@ from msgspec import structs
 
 from digest.errors import ParseError, UsageError
 from digest.model import Listing, Reading
-from digest.sources import _bytes, _sniff
+from digest.sources import _bytes, _sniff, _wrapped
 from digest.text import strip_controls
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def recognise(listing: Listing) -> str:
 
     Raises ParseError that says what it looks like and what to do.
     """
+    listing = _wrapped.unwrapped(listing)
     try:
         return _sniff.kind_of(listing)
     except ParseError as error:
@@ -111,6 +112,7 @@ def _said(text: str) -> str:
 
 
 def _read(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
+    listing = _wrapped.unwrapped(listing)
     if kind == "auto":
         kind = recognise(listing)
     if kind in KINDS:
