@@ -183,6 +183,21 @@ def test_a_mail_is_of_the_day_on_which_it_arrives_in_greenwich() -> None:
     assert found.listed_on.isoformat() == "2026-11-19"
 
 
+def test_all_mails_of_a_mailbox_are_read() -> None:
+    mail = RULER + entry(1) + "%%%---" * 5 + "\nFor general information …\n"
+    second = mail.replace(".00001", ".00002")
+    box = f"From a@x Thu Nov 19\nSubject: cs\n\n{mail}\nFrom a@x Fri Nov 20\nSubject: cs\n\n{second}"
+    assert [each.key for each in read(box).papers] == ["arxiv:2611.00001", "arxiv:2611.00002"]
+
+
+def test_a_group_that_authors_write_for_is_called_by_its_name() -> None:
+    named = entry(1).replace(
+        "Authors: ", "Authors: Cy Tan, for the Pond Collaboration, on behalf of the Kiln Group, "
+    )
+    (found,) = read(named).papers
+    assert found.authors[:3] == ("Cy Tan", "Pond Collaboration", "Kiln Group")
+
+
 def test_the_first_plain_text_of_a_mail_in_parts_is_read() -> None:
     from base64 import encodebytes
 

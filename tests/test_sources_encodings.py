@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import quopri
 from collections.abc import Callable
 from pathlib import Path
@@ -139,3 +140,39 @@ def test_a_saved_file_without_its_page_is_told_of() -> None:
     saved = MHTML.format(address="https://arxiv.org/", encoding="base64", page="Zm9v!")
     with pytest.raises(ParseError):
         sources.read(Listing(location="page", body=saved.encode()))
+
+
+VIEWERS = [
+    '<html><head><meta name="color-scheme" content="light dark"></head><body><pre style="word-wrap: break-word;">{}</pre>'
+    '<div class="json-formatter-container"></div></body></html>',
+    "<pre>\n{}</pre>",
+    "<!DOCTYPE html>\n<html><body>\n<pre>{}</pre>\n</body>\n</html>\n",
+]
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "huggingface/api-2026.json",
+        "pubmed/medline.txt",
+        "arxiv-mail/daily-2026.txt",
+        "crossref/works.json",
+        "feed/rss-2.0.xml",
+    ],
+)
+def test_text_that_a_browser_shows_is_read_as_the_text(name: str, viewer: str) -> None:
+    page = (Path(__file__).parent / "listings" / name).read_bytes()
+    shown = viewer.format(html.escape(page.decode(), quote=False))
+    assert read(shown.encode()) == read(page)
+
+
+def test_xml_in_the_box_of_a_viewer_is_read_as_the_document() -> None:
+    box = '<html><body><div id="webkit-xml-viewer-source-xml">{}</div><div class="header"><p>This XML</p></div></body></html>'
+    page = feed(TITLE, "Two")
+    assert read(box.format(page).encode()) == read(page.encode())
+
+
+def test_a_page_with_more_than_one_text_is_no_viewer_s() -> None:
+    with pytest.raises(ParseError):
+        read(b"<html><body><pre>[]</pre><p>and</p><pre>[]</pre></body></html>")

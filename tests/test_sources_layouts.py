@@ -411,6 +411,33 @@ def test_a_doi_made_of_a_sici_is_read_to_its_end() -> None:
     ).ids == {"doi": "10.5555/carp"}
 
 
+def test_an_answer_about_the_agency_of_a_doi_is_no_list_of_works() -> None:
+    answer = {
+        "status": "ok",
+        "message-type": "work-agency",
+        "message": {"DOI": "10.5555/a", "agency": {"id": "crossref"}},
+    }
+    with pytest.raises(ParseError, match="work-agency"):
+        papers(json.dumps(answer))
+
+
+@pytest.mark.parametrize(("information", "published"), [("v1", "2026-01-01"), ("v2", None), (None, None)])
+def test_a_preprint_of_datacite_was_published_when_version_1_was_submitted(
+    information: str | None, published: str | None
+) -> None:
+    dates = [
+        {"date": "2026-01-01", "dateType": "Submitted", "dateInformation": information},
+        {"date": "2026", "dateType": "Issued"},
+    ]
+    record = {
+        "titles": [{"title": "Carps"}],
+        "creators": [{"name": "Okoye, Ada"}],
+        "doi": "10.5555/z.1",
+        "dates": dates,
+    }
+    assert paper(json.dumps({"data": [{"type": "dois", "attributes": record}]})).published == published
+
+
 @pytest.mark.parametrize(
     "named",
     [

@@ -1,13 +1,16 @@
-"""A page as browsers save it into one file with its pictures: MHTML (RFC 2557), a mail whose first part of HTML is the page."""
+"""What browsers put round a listing: they save a page with its pictures as MHTML (RFC 2557), a mail whose first part of HTML is
+the page; text and JSON they show, and save, as a page of one `<pre>`, and XML in a box of their viewer."""
 
 from __future__ import annotations
 
+import html
 import re
 
 from msgspec import structs
 
 from digest.model import Listing
 from digest.patterns import late
+from digest.sources._bytes import unicode_text
 
 HEAD_BYTES = 4_000
 MAX_PARTS = 1_000
@@ -20,11 +23,43 @@ _HTML = late(rb"^content-type:\s*(text/html[^\r\n]{0,200})", re.I | re.M)
 _ENCODING = late(rb"^content-transfer-encoding:\s*([\w-]{1,40})", re.I | re.M)
 _ADDRESS = late(rb"^content-location:\s*(https?://[^\s\0]{1,2000})", re.I | re.M)
 _HEAD_END = late(rb"\r?\n\r?\n")
+_BEFORE = late(
+    r"\s*(?:<!doctype[^<>]{0,200}>\s*)?(?:<html[^<>]{0,500}>\s*)?(?:<head[^<>]{0,200}>(?:(?!</head).){0,3000}</head>\s*)?"
+    r"(?:<body[^<>]{0,500}>\s*)?<pre[^<>]{0,500}>",
+    re.I | re.S,
+)
+_BEHIND = late(r"</pre>\s*(?:<div[^<>]{0,200}></div>\s*){0,3}(?:</body>\s*)?(?:</html>\s*)?\Z", re.I)
+_TAG = late(r"</?[a-zA-Z][^<>]*>")
+_VIEWER = '<div id="webkit-xml-viewer-source-xml">'
+_VIEWED = late(r"</div>\s*<div (?:class=\"(?:header|pretty-print)\"|id=\"tree\")")
 
 
 def unwrapped(listing: Listing) -> Listing:
-    """The page within the file, with the address it was saved from where no other is known; any other listing as it is."""
+    """The listing within what is round it, with the address it was saved from where no other is known; any other as it is."""
     head = listing.body[:HEAD_BYTES]
+    if b"<pre" in head or _VIEWER.encode() in head:
+        text = _shown(unicode_text(listing))
+        return (
+            structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
+            if text
+            else listing
+        )
+    return _of_one_file(listing, head)
+
+
+def _shown(page: str) -> str:
+    """The text that a page of a viewer shows; "" for any other page."""
+    if (at := page.find(_VIEWER, 0, HEAD_BYTES)) >= 0 and (end := _VIEWED.search(page, at)):
+        return page[at + len(_VIEWER) : end.start()]
+    begun = _BEFORE.match(page)
+    ended = _BEHIND.search(page, max(len(page) - 1_000, 0))
+    if not begun or not ended or "</pre" in page[begun.end() : ended.start()].lower():
+        return ""
+    return html.unescape(_TAG.sub("", page[begun.end() : ended.start()]))
+
+
+def _of_one_file(listing: Listing, head: bytes) -> Listing:
+    """The page of an MHTML file."""
     if head[:1].isalpha() and b"multipart/related" in head.lower() and (found := _BOUNDARY.search(head)):
         for part in listing.body.split(b"--" + (found[1] or found[2]), MAX_PARTS)[1:]:
             part = part.removeprefix(b"\r").removeprefix(b"\n")

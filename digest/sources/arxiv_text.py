@@ -283,10 +283,8 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
         if block is not None and (ruled or starts or _is_ruler(lines, at)):
             yield block
             block = None
-        if ruled == "cross" or ruled == "replace":
-            section = ruled
-        elif ruled:
-            return
+        if ruled:
+            section = "new" if ruled == "end" else ruled  # the next mail of a mailbox may follow
         if starts:
             block = _Block([], [], section)
         elif block is not None and bar:

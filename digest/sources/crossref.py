@@ -39,7 +39,7 @@ def read(listing: Listing) -> Reading:
     data = load(listing, notes, "items")
     if isinstance(data, dict):
         _refuse_failure(data, listing)
-        if not (kind := string(data.get("message-type")) or "work").startswith("work"):
+        if (kind := string(data.get("message-type")) or "work") not in ("work", "work-list"):
             refuse(listing, f"this answer of Crossref is a {kind}, no list of works", "Ask for /works.")
         message = mapping(data.get("message")) or data
         if "items" in message:

@@ -76,7 +76,8 @@ def _raw(record: Json) -> Raw | None:
         ],
         published=_date(attributes, "Issued")
         or _dates.rfc3339(string(attributes.get("published")))
-        or _date(attributes, "Available"),
+        or _date(attributes, "Available")
+        or _date(attributes, "Submitted", of="v1"),
         updated=_date(attributes, "Updated"),
         links={
             "abstract": ""
@@ -149,8 +150,10 @@ def _abstract(attributes: Json) -> str:
     return found.get("Abstract") or found.get("") or ""
 
 
-def _date(attributes: Json, kind: str) -> str | None:
+def _date(attributes: Json, kind: str, of: str = "") -> str | None:
     for entry in _listed(attributes, "dates"):
+        if of and string(entry.get("dateInformation")) != of:
+            continue
         if string(entry.get("dateType")) == kind and (day := _dates.rfc3339(string(entry.get("date")))):
             return day
     return None
