@@ -12,6 +12,8 @@ KNOWN = {
     "[]": "huggingface",
     '\ufeff [ {"paper": {}} ]': "huggingface",
     "<div data-target=DailyPapers data-props='{}'></div>": "huggingface",
+    '<html><title>Weekly Papers - Hugging Face</title><a href="/papers/2611.00001">T</a>': "huggingface",
+    '<html><title>Papers</title><h1>Monthly Papers</h1><a href="/papers/2611.00001">T</a>': "huggingface",
     '<rss version="2.0"><channel/></rss>': "feed",
     '<!-- a remark --> <!DOCTYPE rss [<!ENTITY a "b">]> <rss/>': "feed",
     '<?xml version="1.0"?><?xml-stylesheet href="a.xsl"?><a:feed xmlns:a="http://www.w3.org/2005/Atom"/>': "feed",
@@ -28,6 +30,8 @@ KNOWN = {
     "From: x@example.org\n\n\\\\\nPaper (*cross-listing*): gr-qc/9301002\n": "arxiv-mail",
     "New submissions\n [1]  arXiv:2611.00001 [pdf]\nTitle: T": "arxiv-dump",
     "[1] arXiv:2611.00001 [pdf]\nTitle: T": "arxiv-dump",
+    "[1]Skip\n\n [1] [2]arXiv:2611.00001 [[3]pdf]\n Title: T\n\nReferences\n\n 1. https://x.example/": "arxiv-dump",
+    "[![logo](/l.png)](/)\n\n[1] [arXiv:2611.00001](/abs/2611.00001) [[pdf](/pdf/2611.00001)]\nTitle: T": "arxiv-dump",
     "Get trending papers in your email inbox!\nSubscribeA Title": "saved",
 }  # fmt: skip
 

@@ -166,6 +166,17 @@ def test_an_api_answer_says_when_a_paper_was_first_published_and_when_last_updat
     assert paper.source_text["id"] == "http://arxiv.org/abs/cs/0511001v3"
 
 
+def test_classes_of_mathematics_and_computing_are_no_categories_of_arxiv() -> None:
+    terms = ["hep-ex", "cs.CL", "14J60 (Primary) 14F05, 14J26 (Secondary)", "I.2.7; F.1", "68T50"]
+    entry = "".join(f'<category term="{term}" scheme="http://arxiv.org/schemas/atom"/>' for term in terms)
+    answer = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><title>arXiv Query: all</title><id>https://arxiv.org/api/x</id>'
+        f"<entry><id>http://arxiv.org/abs/2611.00001v1</id><title>T</title>{entry}</entry></feed>"
+    )
+    (found,) = read(answer).papers
+    assert found.categories == ("hep-ex", "cs.CL")
+
+
 def test_an_api_answer_names_its_next_part_until_the_total_is_reached() -> None:
     first = read(answer(5), QUERY)
     assert (first.stated, first.next_url) == (

@@ -209,8 +209,8 @@ def page_title(text: str) -> str:
 def is_daily_papers(text: str) -> bool:
     """Is this HTML a daily papers page of Hugging Face (and not the page of one paper)?"""
     if "/papers/" in text and (
-        re.match(r"(?:daily|trending) papers\b", page_title(text), re.I)
-        or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*){0,5}Daily Papers\b", text)
+        re.match(r"(?:daily|weekly|monthly|trending) papers\b", page_title(text), re.I)
+        or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*){0,5}(?:Dai|Week|Month)ly Papers\b", text)
     ):
         return True
     return b"dailypapers" in _lower(text) and bool(_DAILY.search(text))

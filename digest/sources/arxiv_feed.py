@@ -181,6 +181,9 @@ def _refuse_missing_entries(feed: Feed, listing: Listing) -> None:
     raise ParseError(f"{listing.location}: this answer of arXiv's API states {why}.", url=listing.location)
 
 
+_CATEGORY = late(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
+
+
 def _entry(item: Item) -> Raw:
     arxiv = identity.arxiv_id(item.guid) or identity.arxiv_id(item.link)
     return Raw(
@@ -189,7 +192,8 @@ def _entry(item: Item) -> Raw:
         ids=({"arxiv": arxiv[0]} if arxiv else {}) | ({"doi": item.doi} if item.doi else {}),
         version=arxiv[1] if arxiv else None,
         authors=item.authors,
-        categories=[*([item.primary] if item.primary else []), *item.categories],
+        # Classes of MSC and ACM stand beside them: "14J60 (Primary) 14F05", "I.2.7".
+        categories=[name for name in (item.primary, *item.categories) if _CATEGORY.fullmatch(name)],
         published=item.published,
         updated=item.updated,
         source={"id": item.guid} if arxiv and item.guid else {},
