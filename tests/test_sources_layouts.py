@@ -67,6 +67,9 @@ def item(inside: str) -> Paper:
         ("<author>Okoye, A.; Tan,  C.  D.; amp; Lindal, Bo; </author>", ["A. Okoye", "C. D. Tan", "Bo Lindal"]),
         ("<dc:creator>Okoye, A., The Pond Consortium, van Dam, B.-C., Jr, Lindal, C.</dc:creator>",
          ["A. Okoye", "The Pond Consortium", "B.-C. van Dam Jr", "C. Lindal"]),
+        ("<dc:creator>Ada Okoye*, Bo Lindal,† Cy Tan for the Pond Collaboration</dc:creator>",
+         ["Ada Okoye", "Bo Lindal", "Cy Tan", "Pond Collaboration"]),
+        ("<dc:creator>Ada Okoye, Center for the Study of Kilns</dc:creator>", ["Ada Okoye", "Center for the Study of Kilns"]),
         ("<dc:creator>Okoye, A., MIT, Lindal, B., CMU</dc:creator>", ["Okoye, A., MIT, Lindal, B., CMU"]),
         ("<author>Okoye, A.; and Lindal, Bo</author>", ["A. Okoye", "Bo Lindal"]),
         ("<authors><author sequence='first'><given_name>Ada</given_name><middle_name>S.</middle_name>"

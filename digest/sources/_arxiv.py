@@ -41,15 +41,12 @@ def is_withdrawn(*texts: str) -> bool:
     return any("thdrawn" in text.lower() and _WITHDRAWN.search(text) for text in texts)
 
 
-_FOR = late(r"^(?:for|on behalf of) the (?=\S)", re.I)
-
-
 def names(text: str) -> list[str]:
     """Authors of one string: without "et al. (5 additional authors not shown)", and a collaboration before a colon on its own."""
     text = _COLLABORATION.sub(
         r"\1, ", CUT_AUTHORS.sub("", " ".join(text[: _names.MAX_CHARS].split())), count=1
     )
-    return [_FOR.sub("", name) for name in _names.split(text.strip(" ,:"))]
+    return _names.split(text.strip(" ,:"))
 
 
 def commented(comment: str, journal: str) -> str | None:

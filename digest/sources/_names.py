@@ -18,10 +18,12 @@ _TURNED = late(
     r"(?![\u2e80-\uffff])([^\s,;()@\d][^,;()@\d]{0,60}),\s+[^\s,;()@\d][^,;()@\d]{0,60}(?:,\s+(?:Jr|Sr|II|III|IV)\.?)?"
 )
 _SUFFIX = late(r"(?:Jr|Sr|II|III|IV)\.?")
-# How authors are called that are no persons.
-_GROUP = late(
-    r"\S (?:.{0,100} )?(?:Collaborations?|Consorti(?:um|a)|Groups?|Initiative|Investigators|Network|Project|Study|Teams?)\b"
-)
+_GROUPS = r"(?:Collaborations?|Consorti(?:um|a)|Groups?|Investigators|Teams?)\b"
+# How authors are called that are no persons, and what may stand before them: "Ada Okoye on behalf of the Pond Group"
+_GROUP = late(rf"\S (?:.{{0,100}} )?(?:{_GROUPS}|(?:Initiative|Network|Project|Study)\b)")
+_BEHALF = late(rf"(?:^|,? )(?:on behalf of|for)(?: the)? (?=(?:[^\s,()]+ ){{0,8}}?{_GROUPS})", re.I)
+_MARKS = " *†‡§¶"  # of notes: who answers letters, who did as much
+ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 
 
 def split(text: str) -> list[str]:
@@ -30,11 +32,16 @@ def split(text: str) -> list[str]:
     Only commas outside brackets divide. `"Lindal, M., Okoye, A."` (family, initials) gives "M. Lindal", "A. Okoye".
     """
     text = " ".join(text[:MAX_CHARS].split())
+    if " behalf of " in text or "for the " in text:
+        text = _BEHALF.sub(", ", text)
     if turned := _turned(text):
         return turned
     parts = [
         part
-        for part in (" ".join(part.split()) for part in _outside_brackets(_AND.sub(", ", text)).split(","))
+        for part in (
+            " ".join(part.split()).strip(_MARKS)
+            for part in _outside_brackets(_AND.sub(", ", text)).split(",")
+        )
         if part
     ]
     if with_them := _with_initials(parts):

@@ -208,18 +208,21 @@ _BREAKS = late(r"^(?:\s*<br\s*/?>){1,9}")
 _WIDE = "\u2e80"  # from here on names have no blanks
 # Before the last of several, or all that is left of the sign for it.
 _AND = late(r"(?:and|&)\s+|(?:and|amp|&)$")
-_ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 
 
 def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None, bool]:
     """Names; of one string that holds several, the names in it and the string itself; and whether there are more ("et al.")."""
     authors = [name for name in authors if name and not name.isspace()]
     end = authors[-1][-20:] if authors else ""
-    cut = "al" in end.lower() and _ET_AL.search(end) is not None
+    cut = "al" in end.lower() and _names.ET_AL.search(end) is not None
     if len(authors) != 1:
-        return _names.all_natural([_ET_AL.sub("", name) for name in authors] if cut else authors), None, cut
+        return (
+            _names.all_natural([_names.ET_AL.sub("", name) for name in authors] if cut else authors),
+            None,
+            cut,
+        )
     whole = clean(authors[0])
-    text = _ET_AL.sub("", whole) if cut else whole
+    text = _names.ET_AL.sub("", whole) if cut else whole
     if ";" in text:
         names = [
             name for part in text.split(";") for name in _of_one_role(_AND.sub("", part.strip())) if name

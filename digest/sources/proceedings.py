@@ -105,8 +105,9 @@ def _raw(title: Any, row: Any, session: str, base: str) -> Raw:
             "pos": code,
             "doi": next((doi for url, _ in links if "doi.org/" in url and (doi := identity.doi(url))), ""),
         },
-        authors=_names.split(names),
+        authors=_names.split(_names.ET_AL.sub("", names)),
         authors_raw=names or None,
+        authors_cut=_names.ET_AL.search(names[-20:]) is not None,
         authors_joined=bool(names),
         categories=[session],
         links={
