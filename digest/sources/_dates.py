@@ -18,6 +18,11 @@ _ZONES = {"": None, "gmt": 0, "ut": 0, "utc": 0, "z": 0, "est": -300, "edt": -24
 _RFC822 = late(
     r"(?:[A-Za-z]+(?:,\s*|\s+))?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\.?\s+(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
 )
+# "Jan 3, 2024", "Wednesday, January 3, 2024", and as C and Java write it, "Wed Jan  3 10:00:00 UTC 2024"
+_MONTH_FIRST = late(
+    r"(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?|\s+\d{1,2}:\d{2}(?::\d{2})?(?:\s+[A-Z]{1,5})?)\s+(\d{4})\b"
+)
+_OTHER_DAY = late(r"(\d{4})(?:/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|(\d\d)(\d\d))(?![\d/.])")
 _FIRST_YEAR = 1400
 _ISO_DAY = late(r"(\d{4}-\d{2}-\d{2})(?![\d])")
 
@@ -27,7 +32,7 @@ def rfc3339(text: str) -> str | None:
     """RFC 3339 date-time, or the full date where the zone or the time is missing or unknown; None for what is no date.
 
     Reads RFC 822 as RSS has it (two-digit years, named zones) and ISO 8601: `Thu, 03 Feb 2011 00:00:00 -0500` →
-    `2011-02-03T00:00:00-05:00`.
+    `2011-02-03T00:00:00-05:00`; of other forms that can mean one day only, the day.
     """
     text = text.strip()
     if not text:
@@ -52,12 +57,17 @@ def _iso(text: str) -> str | None:
             return moment.isoformat()
     found = _ISO_DAY.match(text)
     if not found:
-        return None
+        other = _OTHER_DAY.match(text)
+        return _full_date(*filter(None, other.groups())) if other else None
     day = _since_print(date.fromisoformat(found[1])).isoformat()
     if text[10:11] not in ("T", "t", " "):
         return day
     moment = _moment(text)
     return moment.isoformat() if moment and moment.tzinfo else day
+
+
+def _full_date(year: str, month: str | int, day: str) -> str:
+    return _since_print(date(int(year), int(month), int(day))).isoformat()
 
 
 def _moment(text: str) -> datetime | None:
@@ -70,7 +80,9 @@ def _moment(text: str) -> datetime | None:
 def _rfc822(text: str) -> str | None:
     found = _RFC822.match(text)
     if not found or found[2].lower() not in MONTHS:
-        return None
+        other = _MONTH_FIRST.match(text)
+        number = MONTHS.get(other[1].lower()) if other else None
+        return _full_date(other[3], number, other[2]) if other and number else None
     year = int(found[3])
     if len(found[3]) == 2:
         year += 1900 if year >= 70 else 2000
