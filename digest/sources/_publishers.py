@@ -152,20 +152,39 @@ def _marked(text: str, start: str) -> Found | None:
     return None
 
 
-_LINE_END = late(r"(?:\s*<br\s*/?>|\r?\n)\s*(?=[^\s<])")
+# Behind the text: "The post <a>Ponds</a> appeared first on <a>The Pond</a>." (WordPress), or links and nothing else.
+_LINK = r"<a\b[^<>]{0,2000}>[^<>]{0,500}</a>"
+_POSTED = rf"The post {_LINK} (?:appeared first|first appeared) on {_LINK}\.?"
+_FOOT = late(rf"(?:<p\b[^<>]{{0,300}}>\s*(?:{_POSTED}|(?:{_LINK}|[\s|·•,/()\[\]-])+)\s*</p>\s*)+\Z")
+_LINE_END = late(r"[ \t\r]{0,99}(?:<br\s{0,9}/?>|\n)")
+_OPENED = late(r"\s{0,99}<p\b[^<>]{0,300}>\s*")
+_BLOCK_END = late(r"\s{0,99}</p>")
 # "[Pond Express 26, 24-36 (2018)]"
-_CITED_LAST = late(r"(?:<br\s*/?>|\s)*\[[A-Z][^\[\]<>]{1,80}\b\d{1,4}, [\w–-]{1,20} \(\d{4}\)\]\s*\Z")
+_CITED_LAST = late(r"(?:<br\s{0,9}/?>|\s){0,9}\[[A-Z][^\[\]<>]{1,80}\b\d{1,4}, [\w–-]{1,20} \(\d{4}\)\]\s*\Z")
+
+
+def without_foot(text: str) -> str:
+    """The same without the last paragraphs that only lead elsewhere."""
+    end = text[-_MAX_OPENING:].rstrip()
+    if not end.endswith("</p>") or "</a>" not in end:
+        return text
+    found = _FOOT.search(text, max(len(text) - _MAX_HEAD, 0))
+    return text[: found.start()] if found else text
 
 
 def without_repetition(text: str, title: str, authors: list[str]) -> str:
     """The same without the lines that it begins with where these are the title and the authors, and without the place behind it."""
     if title and text.startswith(title) and (end := _LINE_END.match(text, len(title))):
-        text = text[end.end() :]
-    first = _WORD.match(text[:_MAX_OPENING].lstrip())
+        text = text[end.end() :].lstrip() or text
+    opened = _OPENED.match(text)
+    at = opened.end() if opened else 0
+    first = _WORD.match(text[at : at + _MAX_OPENING].lstrip())
     if authors and first and first[0] in authors[0]:
-        end = _LINE_END.search(text, 0, _MAX_HEAD)
-        if end and _words(text[: end.start()]) == _words(" ".join(authors)):
-            text = _CITED_LAST.sub("", text[end.end() :])
+        end = (_BLOCK_END if at else _LINE_END).search(text, at, _MAX_HEAD)
+        if end and _words(text[at : end.start()]) == _words(" ".join(authors)):
+            text = text[end.end() :].lstrip() or text
+            cited = _CITED_LAST.search(text, max(len(text) - _MAX_LINE, 0))
+            text = text[: cited.start()] if cited else text
     return text
 
 

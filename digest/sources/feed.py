@@ -20,6 +20,8 @@ from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
 from digest.text import clean
 
 MAX_ID_CHARS = 400
+MAX_WHOLE_CHARS = 6_000
+MIN_BEGUN_CHARS = 15
 _PMID = late(r"(?:pmid|pubmed):\s*([0-9]{1,12})", re.I)
 _PMCID = late(r"PMC[0-9]{1,12}")
 # NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
@@ -155,9 +157,10 @@ def _ids(item: Item) -> tuple[dict[str, str], int | None, str]:
 # --- texts
 
 _LABELLED = late(
-    r"<(?:b|strong)>\s*(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(?:\s*<br\s*/?>)?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
+    r"<(?:b|strong)>[^\w<>]{0,9}(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(?:\s*<br\s*/?>)?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
     re.I | re.S,
 )
+_ELLIPSIS = late(r"\s*(?:\[?(?:…|&#8230;|&hellip;|\.\.\.)\]?)(?:\s*</p>)?\s*$")
 _BOLD = late(r"</(?:b|strong)>")
 
 
@@ -166,26 +169,36 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     first, other = item.summary, item.content
     if other and _publishers.ends_with_pmid(other):  # beside it PubMed has no more than the conclusions
         first, other = other, first
+    elif other and _is_cut(first, other):
+        first = other
     text, authors, doi = _publishers.abstract_of(first[:MAX_ABSTRACT_CHARS])
     if not text or text.isspace():
         text, named, stated = _publishers.abstract_of(other[:MAX_ABSTRACT_CHARS])
         authors, doi = authors or named, doi or stated
     if item.categories and text[:1] != "<":
         text = _unlisted(text, ", ".join(item.categories))
-    text = _publishers.without_repetition(text, item.title, item.authors)
-    text = _publishers.without_heading(text)
+    text = _publishers.without_repetition(_publishers.without_foot(text), item.title, item.authors)
+    whole, text = text, _publishers.without_heading(text)
     found = {"authors": clean(authors)} if authors else {}
     if doi:
         found["doi"] = doi
-    if found or "<" not in text or not _BOLD.search(text):
+    if found or "<" not in whole or not _BOLD.search(whole):
         return text, found
-    labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(text)}
-    abstract = labelled.get("abstract") or labelled.get("summary")
+    labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(whole)}
+    abstract = labelled.get("abstract") or labelled.get("summary") or (text if text is not whole else "")
     if not abstract:
         return text, {}
     if names := labelled.get("authors") or labelled.get("author"):
         found["authors"] = clean(names)
     return abstract, found | ({"upvotes": clean(labelled["upvotes"])} if "upvotes" in labelled else {})
+
+
+def _is_cut(summary: str, content: str) -> bool:
+    """Is this the beginning, with an ellipsis behind it, of what is no longer than an abstract may well be?"""
+    if not _ELLIPSIS.search(summary[-20:]) or len(content) > MAX_WHOLE_CHARS:
+        return False
+    begun = _ELLIPSIS.sub("", clean(summary)).rstrip()
+    return len(begun) >= MIN_BEGUN_CHARS and clean(content).startswith(begun)
 
 
 def _unlisted(text: str, categories: str) -> str:
