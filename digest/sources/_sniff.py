@@ -138,7 +138,9 @@ _OTHER_XML = {
 
 
 # The envelope of OAI-PMH, and what stands bare in some files; such a one must name an OAI identifier or namespace.
-_OAI_ROOTS = frozenset(["oai-pmh", "record", "listrecords", "getrecord", "records", "arxiv", "arxivraw"])
+_OAI_ROOTS = frozenset(
+    ["oai-pmh", "record", "listrecords", "getrecord", "records", "arxiv", "arxivraw", "arxivold"]
+)
 _OAI = late(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/", re.I)
 
 

@@ -1,4 +1,5 @@
-"""OAI-PMH 2.0: records in the formats of arXiv (`arXiv`, `arXivRaw`) and in Dublin Core (`oai_dc`), with their envelope or bare.
+"""OAI-PMH 2.0: records in the formats of arXiv (`arXiv`, `arXivRaw`, `arXivOld`) and in Dublin Core (`oai_dc`), with their envelope
+or bare.
 
 https://www.openarchives.org/OAI/openarchivesprotocol.html and https://info.arxiv.org/help/oa/index.html. A record's datestamp is
 the day its metadata were last touched and is never taken for a date of the paper.
@@ -41,7 +42,7 @@ def read(listing: Listing) -> Reading:
     root = _parsed(listing, notes)
     _refuse_error(root, listing)
     records = list(islice(root.iter("{*}record"), MAX_ENTRIES + 1))
-    if not records and _local(root) in ("arxiv", "arxivraw"):
+    if not records and _local(root) in ("arxiv", "arxivraw", "arxivold"):
         records = [root]
     deleted = sum(_is_deleted(record) for record in records)
     if deleted:
@@ -180,7 +181,7 @@ def _raw(record: Any) -> Raw | None:
     stated = _text(header, "identifier") if header is not None else ""
     metadata = _first(record, "metadata")
     holder = metadata if metadata is not None else record
-    for name, read_format in (("arXivRaw", _arxiv_raw), ("arXiv", _arxiv_record), ("dc", _dublin_core)):
+    for name, read_format in _FORMATS:
         element = holder if _local(holder) == name.lower() else _first(holder, name)
         if element is not None:
             raw = read_format(element, stated)
@@ -211,7 +212,7 @@ def _name(author: Any) -> str:
 
 
 def _arxiv_raw(element: Any, stated: str) -> Raw:
-    """Format `arXivRaw`: authors as one TeX string, every version with its date."""
+    """Format `arXivRaw`: authors as one TeX string, every version with its date; `arXivOld` is the same without versions."""
     versions = list(element.iterchildren("{*}version"))
     dates = [_dates.rfc3339(_text(version, "date")) for version in versions]
     number = re.fullmatch(r"v(\d{1,3})", versions[-1].get("version") or "") if versions else None
@@ -282,3 +283,11 @@ def _dublin_core(element: Any, stated: str) -> Raw:
         links=_arxiv.links(arxiv[0]) if arxiv else {"abstract": page},
         comment=_arxiv.commented(comment, ""),
     )
+
+
+_FORMATS = (
+    ("arXivRaw", _arxiv_raw),
+    ("arXiv", _arxiv_record),
+    ("arXivOld", _arxiv_raw),
+    ("dc", _dublin_core),
+)
