@@ -324,6 +324,53 @@ def test_the_heading_in_an_inverted_index_is_no_part_of_the_abstract(words: str,
     assert paper(json.dumps({"meta": {"count": 1}, "results": [work]})).abstract == abstract
 
 
+@pytest.mark.parametrize(
+    "authors",
+    [
+        {"authors": [{"given_name": "Ada", "family_name": "Okoye"}, {"Forename": "Bo", "surname": "Lindal"}]},
+        {"Authors": "Ada Okoye (Kiln University); Bo Lindal (Pond Inc., USA)"},
+        {"authors": "Ada Okoye · Bo Lindal"},
+        {"authors": "Ada Okoye\nBo Lindal"},
+        {"authors": ["Ada Okoye*", " Bo Lindal† "]},
+        {"paper_authors": "Ada Okoye, Bo Lindal"},
+    ],
+)
+def test_authors_of_a_venue_are_named_however_they_are_written(authors: dict[str, object]) -> None:
+    record = {"title": "T", "abstract": "Abstract: We count.", **authors}
+    found = paper(json.dumps([record]))
+    assert (found.authors, found.abstract) == (("Ada Okoye", "Bo Lindal"), "We count.")
+
+
+def test_a_second_name_in_brackets_is_part_of_a_name() -> None:
+    assert paper(json.dumps([{"title": "T", "authors": ["Ada (Dee) Okoye"]}])).authors == ("Ada (Dee) Okoye",)
+
+
+def test_a_title_may_stand_as_the_paper_and_an_address_there_is_none() -> None:
+    record = {
+        "paper": "Carps",
+        "authors": ["Ada Okoye"],
+        "link": "https://openreview.net/forum?id=abCD1234-_",
+    }
+    assert paper(json.dumps([record])).title == "Carps"
+    linked = {"title": "Kilns", "authors": ["Ada Okoye"], "paper": "https://x.example/1"}
+    assert paper(json.dumps([linked])).title == "Kilns"
+
+
+def test_what_programs_save_of_arxiv_s_answers_has_its_version_and_comment() -> None:
+    record = {
+        "entry_id": "http://arxiv.org/abs/2611.00001v3",
+        "title": "T",
+        "summary": "We.",
+        "authors": ["Ada Okoye"],
+        "published": "2026-11-01T00:00:00+00:00",
+        "updated": "2026-11-18T00:00:00+00:00",
+        "comment": "9 pages",
+    }
+    found = paper(json.dumps([record]))
+    assert (found.key, found.version, found.comment) == ("arxiv:2611.00001", 3, "9 pages")
+    assert found.updated == "2026-11-18T00:00:00+00:00"
+
+
 def test_a_group_among_authors_is_called_by_its_own_key() -> None:
     record = {
         "title": "T",

@@ -76,6 +76,14 @@ def _with_initials(parts: list[str]) -> list[str]:
     return names if len(names) < count else []
 
 
+def bare(name: str) -> str:
+    """A name without marks of notes and without what stands in brackets behind it: `Ada (Dee) Okoye* (Kiln University)`."""
+    name = name.strip()
+    if name.endswith(")"):
+        name = name.rpartition("(")[0].rstrip() or name
+    return name.strip(_MARKS) or name
+
+
 def natural(name: str) -> str:
     """`Lindal, Marit` → `Marit Lindal`; `Okoye, Ada, Jr.` → `Ada Okoye Jr.`; a name without a comma stands."""
     parts = [part for part in (part.strip() for part in name.split(",")) if part]

@@ -12,7 +12,7 @@ from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _names
+from digest.sources import _dates, _names, _publishers
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
@@ -26,7 +26,7 @@ from digest.sources._records import (
 )
 
 _TITLE = ("title", "papertitle", "name")
-_AUTHORS = ("authors", "author", "authorlist", "authornames", "authorstring", "creators")
+_AUTHORS = ("authors", "author", "authorlist", "authornames", "authorstring", "paperauthors", "creators")
 _ABSTRACT = ("abstract", "summary", "paperabstract", "abstracttext")
 _PAGE = (
     "site",
@@ -57,6 +57,11 @@ _PUBLISHED = (
     "firstpublicationdate",
     "posteddate",
     "date",
+)
+_PARTS_OF_NAMES = (
+    ("firstname", "given", "first", "givenname", "givennames", "forename", "forenames"),
+    ("middlename", "middle"),
+    ("lastname", "family", "last", "familyname", "surname"),
 )
 # An arXiv id that is called no more than an id.
 _ARXIV = late(r"\d{4}\.\d{4,5}(?:v\d{1,3})?|[a-z-]{2,10}(?:\.[A-Z]{2})?/\d{7}(?:v\d{1,3})?")
@@ -153,10 +158,16 @@ def _folded(record: Json) -> Json:
 def _is_paper(record: Json) -> bool:
     folded = _folded(record)
     return (
-        isinstance(_first(folded, _TITLE), str)
+        bool(_title(folded))
         and not _is_reply(folded)
         and any(name in folded for name in (*_AUTHORS, *_ABSTRACT, *_PAGE, *_PDF))
     )
+
+
+def _title(folded: Json) -> str:
+    """The title; that of a paper may stand as the paper, where others have its address."""
+    title = string(_first(folded, _TITLE)) or string(folded.get("paper"))
+    return "" if title.startswith(("http://", "https://")) else title
 
 
 def _is_reply(folded: Json) -> bool:
@@ -171,7 +182,7 @@ def _first(folded: Json, names: tuple[str, ...]) -> object:
 
 def _raw(record: Json) -> Raw | None:
     folded = _folded(record)
-    title = string(_first(folded, _TITLE))
+    title = _title(folded)
     if _is_reply(folded):
         return None
     forum = string(folded.get("forum"))
@@ -184,15 +195,18 @@ def _raw(record: Json) -> Raw | None:
     if not (title or pages or pdf):
         return None
     authors, authors_raw, source = _authors(_first(folded, _AUTHORS))
+    ids, version = _ids(folded, pages)
     page = next(iter(pages), "")
     return Raw(
         title=title,
-        abstract=string(_first(folded, _ABSTRACT)),
+        abstract=_publishers.without_heading(string(_first(folded, _ABSTRACT))),
         gist=string(folded.get("tldr")),
-        ids=_ids(folded, pages),
+        ids=ids,
+        version=version,
         published=next(
             (day for name in _PUBLISHED if (day := _dates.rfc3339(string(folded.get(name))))), None
         ),
+        updated=_dates.rfc3339(string(folded.get("updated"))),
         authors=authors,
         authors_raw=authors_raw,
         authors_joined=authors_raw is not None,
@@ -204,7 +218,7 @@ def _raw(record: Json) -> Raw | None:
             "code": _address(_first(folded, _CODE)),
             "page": _address(_first(folded, _PROJECT)),
         },
-        comment=string(_first(folded, _STATUS)) or None,
+        comment=string(_first(folded, (*_STATUS, "comment", "comments"))) or None,
         source=source,
     )
 
@@ -217,26 +231,28 @@ def _address(value: object) -> str:
     return text if text.startswith(("http://", "https://")) else ""
 
 
-def _ids(folded: Json, pages: list[str]) -> dict[str, str]:
+def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
+    """The ids, and the version of that of arXiv."""
+    version = None
     cited = _CITED.search(string(folded.get("bibtex")))
     ids = {"doi": string(folded.get("doi")) or (cited[1] if cited else "")}
     if _PMID.fullmatch(pmid := string(folded.get("pmid"))):
         ids["pmid"] = pmid
     for text in (*(string(folded.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
         if text and (found := identity.arxiv_id(text)):
-            ids["arxiv"] = found[0]
+            ids["arxiv"], version = found
             break
     if (
         "arxiv" not in ids
         and _ARXIV.fullmatch(text := string(folded.get("id")))
         and (found := identity.arxiv_id(text))
     ):
-        ids["arxiv"] = found[0]
+        ids["arxiv"], version = found
     for url in pages:
         if "openreview" in identity.known_ids({}, {"abstract": url}):
             ids |= identity.known_ids({}, {"abstract": url})
             break
-    return ids
+    return ids, version
 
 
 def _categories(value: object) -> list[str]:
@@ -262,9 +278,9 @@ def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
         return names, None, _names.inverted(written) if names != written else {}
     if not (text := string(value).strip()):
         return [], None, {}
-    for sign in ";", "|":
-        if sign in text:
-            names = [name.strip() for name in text.split(sign) if name.strip()]
+    for sign in ";", "|", " · ", "\n":
+        if sign in text and (sign != "\n" or "," not in text):
+            names = list(filter(None, map(_names.bare, text.split(sign))))
             return _names.all_natural(names), text if "," in text else None, {}
     names = _names.split(text)
     return names or [text], text if names and names != [text] else None, {}
@@ -272,15 +288,9 @@ def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
 
 def _name(author: object) -> str:
     if not isinstance(author, dict):
-        return string(author)
+        return _names.bare(string(author))
     parts = _folded(author)
     whole = _first(parts, ("name", "fullname", "author", "displayname", "collectivename"))
     return string(whole) or " ".join(
-        filter(
-            None,
-            (
-                string(_first(parts, ("firstname", "given", "first"))),
-                string(_first(parts, ("lastname", "family", "last"))),
-            ),
-        )
+        filter(None, (string(_first(parts, names)) for names in _PARTS_OF_NAMES))
     )
