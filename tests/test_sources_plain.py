@@ -133,3 +133,11 @@ def test_many_light_links_pass_and_heavy_ones_left_open_are_refused() -> None:
     guard_html(linked('<a href="x" class="y">z</a>'), "page")
     with pytest.raises(ParseError, match="never closed"):
         guard_html(linked(f"<a {' '.join(f'a{n}=1' for n in range(60))}>"), "page")
+
+
+def test_a_link_that_authors_write_into_an_abstract_stays_as_they_wrote_it() -> None:
+    told = "We count carps in [our code](https://github.com/example-lab/carps), which counts on. " * 5
+    page = f"Get trending papers in your email inbox!\nSubscribe\nCarps\n{told}\nKilns\n{told}"
+    found = sources.read(Listing(location="page", body=page.encode()))
+    assert [paper.title for paper in found.papers] == ["Carps", "Kilns"]
+    assert "[our code](https://github.com/example-lab/carps)" in found.papers[0].abstract

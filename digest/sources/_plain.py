@@ -21,6 +21,8 @@ _LINK = late(
 )
 _HEADING = late(r"^ {0,3}#{1,6}[ \t]{1,9}", re.M)
 _UNDERLINE = late(r"^(?:-{3,}|={3,})[ \t]*$", re.M)
+_TO_PAPER = late(r"\]\(<?(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
+_OWN = late(r"https?://(?:[\w-]{1,60}\.){0,3}(?:arxiv\.org|huggingface\.co(?!/(?:datasets|spaces)/))/")
 _ESCAPED = late(r"\\([\[\]_*#.!()-])")
 _LIST = late(r"^[ \t]*(?:References|Visible links)[ \t]*$", re.M)
 _ADDRESS = late(r"^[ \t]*(\d{1,6})\. (\S{1,2000})[ \t]*$", re.M)
@@ -36,16 +38,19 @@ def begins_with_link(text: str) -> bool:
     return _BEGINS_WITH_LINK.match(text) is not None
 
 
-def _words_only(words: str, _address: str) -> str:
-    return words
+def in_words(words: str, address: str) -> str:
+    """The words of a link, and behind them the address, but for those that lead about the site itself."""
+    if not address.startswith(("https://", "http://")) or address in words or _OWN.match(address):
+        return words
+    return f"{words} {address}"
 
 
-def without_links(text: str, say: Say = _words_only) -> str:
-    """The text with the words of its links for them, or what is to be said of these; as it is where it has none."""
+def without_links(text: str, say: Say = in_words) -> str:
+    """The text with the words of its links for them, or what is to be said of these; as it is where it has none to papers."""
     if len(text) > MAX_CHARS:
         return text
     text = text.replace("\r\n", "\n")
-    if "](" in text:
+    if "](" in text and _TO_PAPER.search(text):
         text = _UNDERLINE.sub("", _HEADING.sub("", _IMAGE.sub("", text)))
         return _LINK.sub(lambda link: say(_shown(link), link[2]), text)
     found = list(_LIST.finditer(text))

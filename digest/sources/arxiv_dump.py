@@ -18,7 +18,7 @@ from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._plain import without_links
+from digest.sources._plain import in_words, without_links
 
 NAME_OF_KIND = "arxiv-dump"
 _NAME_MARK = "\ue000"
@@ -73,7 +73,7 @@ def read(listing: Listing) -> Reading:
 
 def _said(words: str, address: str) -> str:
     """The words of a link; names of authors with a mark before them."""
-    return f"{_NAME_MARK}{words}" if "searchtype=author" in address else words
+    return f"{_NAME_MARK}{words}" if "searchtype=author" in address else in_words(words, address)
 
 
 class _Dumped(Struct):

@@ -16,7 +16,7 @@ from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import Raw, finish
-from digest.sources._plain import without_links
+from digest.sources._plain import in_words, without_links
 
 LONG_CHARS = 250
 MIN_LANDMARKLESS_PAIRS = 2
@@ -123,7 +123,9 @@ def _said(words: str, address: str) -> str:
     """The words of a link; those of one to a paper on a line of their own, with marks before and behind its id."""
     paper = _PAPER.fullmatch(address)
     words = " ".join(words.split())
-    return f"\n\n{_TITLE_MARK}{paper[1]}{_TITLE_MARK}{words}\n\n" if paper and _is_title(words) else words
+    if not paper or not _is_title(words):
+        return in_words(words, address)
+    return f"\n\n{_TITLE_MARK}{paper[1]}{_TITLE_MARK}{words}\n\n"
 
 
 def _is_title(words: str) -> bool:
