@@ -371,6 +371,12 @@ def test_what_programs_save_of_arxiv_s_answers_has_its_version_and_comment() -> 
     assert found.updated == "2026-11-18T00:00:00+00:00"
 
 
+def test_ids_among_external_ones_are_the_papers() -> None:
+    known = {"ArXiv": "2611.00001", "DOI": "10.5555/c.1", "PubMed": "7", "MAG": None}
+    record = {"corpusid": 1, "externalids": known, "title": "T", "authors": [{"name": "Ada Okoye"}]}
+    assert paper(json.dumps([record])).ids == {"arxiv": "2611.00001", "doi": "10.5555/c.1", "pmid": "7"}
+
+
 def test_a_group_among_authors_is_called_by_its_own_key() -> None:
     record = {
         "title": "T",

@@ -17,6 +17,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
     load,
+    mapping,
     number,
     read_records,
     refuse,
@@ -235,10 +236,11 @@ def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
     """The ids, and the version of that of arXiv."""
     version = None
     cited = _CITED.search(string(folded.get("bibtex")))
-    ids = {"doi": string(folded.get("doi")) or (cited[1] if cited else "")}
-    if _PMID.fullmatch(pmid := string(folded.get("pmid"))):
+    known = _folded(mapping(folded.get("externalids"))) | folded
+    ids = {"doi": string(known.get("doi")) or (cited[1] if cited else "")}
+    if _PMID.fullmatch(pmid := string(known.get("pmid")) or string(known.get("pubmed"))):
         ids["pmid"] = pmid
-    for text in (*(string(folded.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
+    for text in (*(string(known.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
         if text and (found := identity.arxiv_id(text)):
             ids["arxiv"], version = found
             break
