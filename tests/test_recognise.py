@@ -42,6 +42,7 @@ UNKNOWN = {
     "<!doctype html><title>News</title>": '"News"',
     '<?xml version="1.0"?><something/>': "<something>",
     '{"error": "rate limited"}': "rate limited",
+    '{"name": "carps/counter", "authors": [{"name": "Ada Okoye"}]}': "this is JSON",
     "just a few words": "text without",
 }
 
