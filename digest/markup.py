@@ -35,6 +35,8 @@ _TAG = late(
     r"(?P<attributes>(?>(?>\s*[A-Za-z_:@][\w:.@-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))*))(?:\s+[a-z]+)?\s*/?>"
 )
 _DECLARATION = late(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
+# IOP writes formulas as instructions: `<?CDATA $x^2$?>`
+_INSTRUCTED = late(r"<\?CDATA\s([^<>]{0,5000}?)\?>")
 _SCRIPT = late(r"<(script|style|svg)\b", re.I)
 _CLOSING = late(r"</([A-Za-z][\w:-]*)")
 _RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
@@ -43,6 +45,8 @@ _RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
 def strip_tags(text: str) -> str:
     """`text` without HTML, JATS and MathML tags. A `<` that opens no such tag is a sign and stays: `a<b and c>d`."""
     if "<!" in text or "<?" in text or "]]>" in text:
+        if "<?CDATA" in text:
+            text = _INSTRUCTED.sub(r"\1", text)
         text = _DECLARATION.sub(" ", _without(text, re.compile("<!--"), lambda _: "-->"))
     if "</" in text:
         text = _without(text, _SCRIPT, lambda found: f"</{found[1]}>")

@@ -55,6 +55,7 @@ CLEANED = {
     "<mmultiscripts><mi>He</mi><mprescripts/><none/><mn>6</mn></mmultiscripts> and <mtd>a</mtd><mtd>b</mtd>": "He6 and a b",
     "<sec><st>Objective</st><p>To count.</p></sec><scp>l</scp>-proline": "Objective To count. l-proline",
     "one <list> of the <none> kind in a <sec> or <uri>": "one <list> of the <none> kind in a <sec> or <uri>",
+    "to <inline-formula><tex-math><?CDATA $x^2$?></tex-math></inline-formula>, if x <?CDATA y": "to x², if x <?CDATA y",
     "<svg><title>a</title><text>drawn</text></svg> A Title": "A Title",
     "\\ours beats \\alpha-beta": "\\ours beats α-beta",
 }  # fmt: skip

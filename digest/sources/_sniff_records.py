@@ -35,7 +35,8 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
 _NOT_FOUND = late(r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]')
 _NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
 _PAPER = late(_key("(?:paper[_ -]?)?title", r'["{]') + "|" + _key("paper", r'"(?!https?:)'), re.I)
-# Programmes of conferences call a paper by its name: `"name": "Ponds", "authors": [{"fullname":`; packages of programs have authors too.
+# Programmes of conferences call a paper by its name: `"name": "Ponds", "authors": [{"fullname":`; packages of programs have both
+# too, without full names.
 _NAMED = late(_key("name", r'"(?:[^"\\]|\\.){3,1000}"\s*,\s*"authors"\s*:\s*\[\s*\{[^{}]{0,300}"full_?name"'))
 _SAID = late(
     _key(
