@@ -165,7 +165,7 @@ def _words(words: str) -> Callable[[str], bool]:
             return False
         if not whole:
             escaped = re.escape(bare)
-            # What stands before them is asked where they stand: a text is searched for letters ten times as fast as for their place.
+            # What stands before them is asked where they stand: letters are found ten times as fast as places.
             begun = rf"{escaped}(?<!\w{escaped})"
             whole.append(re.compile(begun if prefix else rf"{begun}(?:s|es)?(?!\w)"))
         return bool(whole[0].search(flat))
