@@ -1,0 +1,409 @@
+"""A whole installation in the hands of a test: its sources, its clock, its mail server, and the model of what it promises.
+
+Papers are numbers: paper 7 is the same one in whatever spelling a source lists it. Readers are addresses.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import os
+import re
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from xml.sax.saxutils import escape
+
+from msgspec.structs import replace
+
+from digest.app import App, open_app
+from digest.app.keeping import back_up, restore
+from digest.calendar import EASTERN
+from digest.config import Config, DigestConfig, MailConfig, SmtpConfig, SourceConfig, StoreConfig, TopicConfig
+from digest.model import FAILED_OUTCOMES, RunReport
+from digest.pipeline.replay import replay
+from digest.store import open_store
+from pages import installation, invented
+from promised import Got, Link, Model, Reader, numbers
+from smtp_servers import DROP, SmtpServer
+
+T = TypeVar("T")
+SOURCES = ("journal", "archive", "inbox")
+MOTHS, WATER = (
+    TopicConfig(name="Moths", any=("moth",)),
+    TopicConfig(name="Water", any=("otter", "heron", "carp")),
+)
+FLYING = TopicConfig(name="Moths", any=("moth", "wren"))
+# In what spelling a source lists a paper. The journal's are all of new papers; the archive says of what kind its are.
+JOURNAL = ("plain", "loud", "dotted", "spaced", "arxiv", "arxiv v2", "moved")
+ARCHIVE = ("new", "cross", "replace", "replace-cross", "withdrawn")
+STATES = ("whole", "empty", "broken", "dead", "cut")
+BROKEN = b"<html><title>Log in</title><p>Please log in.</p></html>"
+_WITHDRAWN = "This paper has been withdrawn by the authors. "
+
+
+# ---------------------------------------------------------------- what sources show
+
+
+def journal_page(listed: dict[int, str]) -> bytes:
+    items = []
+    for n, form in listed.items():
+        ((title, abstract),) = invented(n, 1)
+        title = {
+            "loud": title.upper(),
+            "dotted": f"{title}.",
+            "spaced": title.replace(" ", "  "),
+        }.get(form, title)
+        link = {
+            "arxiv": f"https://arxiv.org/abs/2610.{10000 + n}",
+            "arxiv v2": f"https://arxiv.org/abs/2610.{10000 + n}v2",
+            "moved": f"https://journal.example.org/moved/{n}",
+        }.get(form, f"https://journal.example.org/{n}")
+        items.append(
+            f"<item><title>{escape(title)}</title><link>{link}</link><description>{abstract}</description></item>"
+        )
+    channel = f"<title>A journal</title><link>https://journal.example.org/</link><description>New</description>{''.join(items)}"
+    return f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>{channel}</channel></rss>'.encode()
+
+
+def archive_page(day: date, listed: dict[int, str]) -> bytes:
+    stamp = format_datetime(datetime(day.year, day.month, day.day, tzinfo=EASTERN))
+    items = []
+    for n, form in listed.items():
+        ((title, abstract),) = invented(n, 1)
+        kind, said = ("replace", _WITHDRAWN) if form == "withdrawn" else (form, "")
+        version = "v2" if kind.startswith("replace") else "v1"
+        items.append(
+            f"<item><title>{title}</title><link>https://arxiv.org/abs/2610.{10000 + n}</link>"
+            f"<description>arXiv:2610.{10000 + n}{version} Announce Type: {kind} \nAbstract: {said}{abstract}</description>"
+            f'<guid isPermaLink="false">oai:arXiv.org:2610.{10000 + n}{version}</guid><category>cs.DB</category>'
+            f"<pubDate>{stamp}</pubDate><arxiv:announce_type>{kind}</arxiv:announce_type>"
+            "<dc:creator>Ada Lindqvist</dc:creator></item>\n"
+        )
+    return (
+        "<?xml version='1.0' encoding='UTF-8'?>\n"
+        '<rss xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns:dc="http://purl.org/dc/elements/1.1/" version="2.0"><channel>'
+        "<title>cs.DB updates on arXiv.org</title><link>https://rss.arxiv.org/rss/cs.DB</link><description>New</description>"
+        f"<pubDate>{stamp}</pubDate><skipDays><day>Sunday</day><day>Saturday</day></skipDays>\n{''.join(items)}</channel></rss>\n"
+    ).encode()
+
+
+@dataclass
+class Page:
+    """What a source shows: papers by number with the form in which each is listed, in a state of STATES."""
+
+    state: str = "whole"
+    listed: dict[int, str] = field(default_factory=dict)
+    # Of a page that is read once: who followed the source whenever a run may have read it.
+    heard: frozenset[str] | None = None
+    is_read: bool = False
+
+    def write(self, file: Path, source: str, day: date) -> None:
+        file.unlink(missing_ok=True)
+        shown = {} if self.state == "empty" else self.listed
+        body = journal_page(shown) if source == "journal" else archive_page(day, shown)
+        if self.state == "cut":
+            body = body[: len(body) * 2 // 3]
+        if self.state != "dead":
+            file.write_bytes(BROKEN if self.state == "broken" else body)
+
+    @property
+    def told_as_new(self) -> set[int]:
+        """The papers that it surely lists as new, or as new here."""
+        if self.state != "whole":
+            return set()
+        return {n for n, form in self.listed.items() if form in (*JOURNAL, "new", "cross")}
+
+
+# ---------------------------------------------------------------- the installation
+
+
+class World:
+    """The program's configuration, clock, sources and mail server, with the model beside them."""
+
+    def __init__(self, folder: Path, readers: tuple[str, ...], now: datetime) -> None:
+        (folder / "inbox").mkdir()
+        self.folder, self.now = folder, now
+        self.server = SmtpServer(self._answers)
+        self.model = Model({address: Reader(address) for address in readers})
+        # The journal and the archive show a page each; in the inbox each page is read once, and they stay.
+        self.pages = {name: Page() for name in SOURCES[:2]}
+        self.inbox: list[Page] = []
+        # What the mail server does: to one address, to all, or once behind the n-th mail.
+        self.refused: dict[str, bytes] = {}
+        self.mood = ""
+        self.breaks: tuple[int, bytes] | None = None
+        self.unheard: list[int] = []  # mails that were taken, with the answer lost
+        self.taken = 0
+        self.backup: Model | None = None
+        self.config = self._config()
+
+    def close(self) -> None:
+        self.server.close()
+
+    def _config(self) -> Config:
+        smtp = SmtpConfig(host="127.0.0.1", port=self.server.port, security="none", connections=1)
+        mail = MailConfig(
+            transport="smtp",
+            from_="Paper Digest <digest@papers.example.org>",
+            bounces="bounces@papers.example.org",
+            smtp=smtp,
+        )
+        digests = (
+            DigestConfig(
+                name="daily", title="Paper Digest", path="", topics=(MOTHS, WATER), picks=2, pages=("papers",)
+            ),
+            DigestConfig(name="print", title="In print", path="print", sources=("journal",), pages=()),
+        )
+        sources = (
+            SourceConfig(name="journal", path="journal.xml"),
+            SourceConfig(name="archive", path="archive.xml"),
+            SourceConfig(name="inbox", path="inbox", watch=True),
+        )
+        store = StoreConfig(url=f"sqlite:///{self.folder}/digest.db", keep_pages_days=3650)
+        made = installation(self.folder, mail=mail, digest=digests, source=sources)
+        return replace(made, store=store)
+
+    def expire_after(self, hours: float) -> None:
+        self.config = replace(self.config, mail=replace(self.config.mail, expire_after_h=hours))
+
+    def configure(self, **changes: Any) -> None:
+        """The operator writes something else into the first digest."""
+        first, second = self.config.digest
+        first = replace(first, **{name: value for name, value in changes.items() if name != "print_sources"})
+        second = replace(second, sources=changes.get("print_sources", second.sources))
+        self.config = replace(self.config, digest=(first, second))
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.config.site.zone).date()
+
+    # --- the program
+
+    def act(self, what: Callable[[App], T]) -> T:
+        self.now += timedelta(minutes=1)
+        with open_app(self.config, clock=lambda: self.now) as app:
+            return what(app)
+
+    def act_and_die(self, what: Callable[[App], object], place: str, nth: int) -> bool:
+        """The same in a child that dies, as by SIGKILL, when it comes to a place (PLACES) for the n-th time. Did it?"""
+        self.server.settle()
+        said = self.folder / "child"
+        if (child := os.fork()) == 0:
+            try:
+                _die_at(place, nth)
+                self.act(what)
+            except BaseException:  # noqa: BLE001 - the parent tells
+                said.write_text(traceback.format_exc())
+                os._exit(1)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        self.now += timedelta(minutes=1)
+        self.server.settle()
+        assert code in (0, 9), said.read_text()
+        self.model.kills += code == 9
+        return code == 9
+
+    def run(self, fate: tuple[str, int] | None, *, again: bool = False) -> None:
+        """A run; where `fate` says so, it is killed."""
+        for name, page in self.pages.items():
+            page.write(self.folder / f"{name}.xml", name, self.today)
+            self.model.withdrawn |= {n for n, form in page.listed.items() if form == "withdrawn"}
+        for n, page in enumerate(self.inbox):
+            file = self.folder / "inbox" / f"{n:03}.xml"
+            if not file.exists():
+                page.write(file, "journal", self.today)
+            if not page.is_read:
+                page.heard = self.followers("inbox") & (page.heard or self.followers("inbox"))
+
+        def daily(app: App) -> RunReport:
+            return app.daily(self.now, again=again, wait=False)
+
+        if fate is not None:
+            self.act_and_die(daily, *fate)
+        else:
+            self._check_report(self.act(daily))
+
+    def _check_report(self, report: RunReport) -> None:
+        """A run came to its end: what it read is told of, and what failed is said."""
+        for source in report.sources:
+            pages = self.inbox if source.name == "inbox" else [self.pages[source.name]]
+            for page in pages:
+                for digest in self.followers(source.name) if page.heard is None else page.heard:
+                    self.model.told[digest] |= page.told_as_new
+                page.is_read = True
+            failed = any(p.state in ("broken", "dead") or (p.state == "cut" and p.listed) for p in pages)
+            assert not failed or source.outcome in FAILED_OUTCOMES, (pages, source)
+            assert not failed or report.degraded
+
+    def followers(self, source: str) -> frozenset[str]:
+        return frozenset(digest.name for digest in self.config.followers(source))
+
+    def rehearse(self) -> None:
+        """A dry run leaves all as it is."""
+
+        def all_there_is(app: App) -> object:
+            store = app.store
+            waiting = [store.count_waiting(digest.name) for digest in app.config.digest]
+            return store.holds(), waiting, store.delivery_counts(), len(self.server.taken)
+
+        before = self.act(all_there_is)
+        self.act(lambda app: app.daily(self.now, dry_run=True, wait=False))
+        self.server.settle()
+        assert self.act(all_there_is) == before
+
+    def paper_keys(self, app: App) -> dict[int, str]:
+        """A key of each paper that is known, by its number."""
+        waiting = (each.paper for digest in self.config.digest for each in app.store.waiting(digest.name))
+        issued = (entry.paper for edition in self.model.editions.values() for entry in edition.entries)
+        return {n: paper.key for paper in (*issued, *waiting) for n in numbers(paper.title)}
+
+    def replay_newest(self) -> None:
+        """The day of the newest edition, done again from the pages that were kept, comes out the same; but for what an operator
+        said of papers that had been shown before, which is not done again."""
+        day = max((edition.date for edition in self.model.editions.values()), default=None)
+        if day is None or self.model.corrected:
+            return
+        file = self.folder / "fresh.db"
+        with open_store(f"sqlite:///{file}") as fresh:
+            found = self.act(lambda app: replay(day, app.store, fresh, app.config))
+        for each in self.folder.glob("fresh.db*"):
+            each.unlink()
+        others = [(one.digest, one.edition, one.differences) for one in found if not one.same]
+        assert not others, others
+
+    def back_up(self) -> None:
+        if self.model.editions:
+            back_up(self.config, self.folder / "backup.db", done=lambda rows: None)
+            self.backup = self.model.copy()
+
+    def restore(self) -> None:
+        if self.backup is None:
+            return
+        self.now += timedelta(minutes=1)
+        restore(self.config, self.folder / "backup.db", replace=True, now=self.now, done=lambda rows: None)
+        self.model.put_back(self.backup.copy())
+        self.act(lambda app: app.rebuild())
+
+    # --- the mail server
+
+    def _answers(self, verb: str, line: str) -> bytes | None:
+        try:
+            return self._answer(verb, line)
+        except Exception:
+            self.model.faults.append(traceback.format_exc())
+            raise
+
+    def _answer(self, verb: str, line: str) -> bytes | None:
+        if verb == "GREETING":
+            return {"down": b"554 5.3.2 no service", "busy": b"421 4.3.2 too busy"}.get(self.mood)
+        if verb == "RCPT":
+            found = re.search(r"<(.*)>", line)
+            assert found
+            return b"451 4.7.1 try again later" if self.mood == "greylisting" else self._refusal(found[1])
+        said = None
+        if verb == "DOT" and self.breaks is not None:
+            after, how = self.breaks
+            said, self.breaks = (how, None) if after <= 1 else (None, (after - 1, how))
+            if said == DROP:
+                self.unheard.append(len(self.server.taken))
+        return said
+
+    def _refusal(self, address: str) -> bytes | None:
+        said = self.refused.get(address)
+        if said is not None and b"5.1.1" in said:
+            self.model.unknown.add(address)
+        elif said is not None and said.startswith(b"5"):
+            self.model.rejected.add(address)
+            self.model.readers[address].failures += 1
+        return said
+
+    def take_in(self) -> None:
+        """What came since it was called last, held against the model."""
+        self.server.settle()
+        fresh, self.taken = self.server.taken[self.taken :], len(self.server.taken)
+        for taken in fresh:
+            message = email.message_from_bytes(taken.data, policy=email.policy.default)
+            body = message.get_body(("plain",))
+            assert body is not None
+            text = body.get_content()
+            found = re.search(r"<(\S+?)\.papers\.example\.org>", message["List-Id"] or "")
+            papers = tuple(numbers(text.partition("\n== ")[2])) if found else ()
+            mail = Got(taken.recipient, taken.message_id, found[1] if found else "", papers, self.now)
+            self.model.judge(mail, self.today)
+            reader = self.model.readers[taken.recipient]
+            asked_at = message["Date"].datetime
+            for purpose, token in re.findall(r"/(confirm|manage|unsubscribe)/\?t=([\w-]+)", text):
+                reader.links[purpose].append(Link(token, reader.life, asked_at))
+            if token_of := re.search(r"<bounces\+(\w+)@", taken.envelope[0]):
+                reader.links["bounce"].append(Link(token_of[1], reader.life, asked_at))
+        for n in self.unheard:
+            self.model.in_doubt[self.server.taken[n].message_id] += 1
+        self.unheard.clear()
+
+    def look(self) -> None:
+        """To be called after each step."""
+        self.take_in()
+        with open_app(self.config, clock=lambda: self.now) as app:
+            self.model.check_editions(app, self.today)
+            self.model.check_readers(app, self.now)
+        self.model.check_mails()
+        assert not self.model.faults, self.model.faults
+
+    # --- the end
+
+    def settle(self) -> None:
+        """The mail server is well again and time passes, until nothing waits."""
+        self.refused, self.mood, self.breaks = {}, "", None
+        for _ in range(60):
+            self.act(lambda app: app.send())
+            due = self.act(lambda app: app.store.next_due())
+            self.look()
+            if due is None:
+                break
+            self.now = max(self.now + timedelta(minutes=30), due)
+        counts: Counter[str] = Counter(self.act(lambda app: app.store.delivery_counts()))
+        assert not counts["queued"] + counts["deferred"] + counts["sending"], counts
+
+    def pages_agree(self) -> None:
+        """What is published is what the store would have published anew."""
+        assert self.act(lambda app: app.rebuild()).written == 0, "a page was missing or stale"
+
+
+PLACES = {"commit": 30, "committed": 30, "file": 60, "journal": 12, "noted": 12, "sync": 12}
+
+
+def _die_at(place: str, nth: int) -> None:
+    """From now on this process ends without a word when it comes to a place for the n-th time."""
+    from digest.journal import Journal
+    from digest.store.sqlite import Sqlite
+
+    count = 0
+
+    def here(name: str) -> None:
+        nonlocal count
+        count += name == place
+        if name == place and count == nth:
+            os._exit(9)
+
+    def around(owner: Any, name: str, before: str, after: str) -> None:
+        plain = getattr(owner, name)
+
+        def watched(*args: Any, **named: Any) -> Any:
+            here(before)
+            result = plain(*args, **named)
+            here(after)
+            return result
+
+        setattr(owner, name, watched)
+
+    around(Sqlite, "commit", "commit", "committed")
+    around(Journal, "_write", "journal", "noted")
+    around(os, "replace", "file", "")
+    around(os, "rename", "file", "")
+    around(os, "fsync", "sync", "")
