@@ -393,6 +393,31 @@ def test_leaving_cannot_be_undone_later(door: Door) -> None:
     assert door.person().status == "unsubscribed"
 
 
+def test_who_pauses_and_leaves_and_undoes_that_pauses_as_before(door: Door) -> None:
+    prepare(door, "paused")
+    door.rules.unsubscribe(door.token("unsubscribe"), now=NOW + HOUR)
+    assert door.person().paused_until is None
+    link = door.rules.undo(door.token("undo", now=NOW + HOUR), now=NOW + 2 * HOUR)
+    assert (link.state, link.changed, door.person().paused_until) == ("paused", True, date(2027, 1, 1))
+
+
+@pytest.mark.parametrize("had_left", [False, True])
+def test_to_undo_makes_no_reader_of_who_was_asked_only_and_did_not_want_to(
+    door: Door, had_left: bool
+) -> None:
+    """A stranger asks for somebody who had left; they press the button in an old mail, and then the one that says "Undo"."""
+    if had_left:
+        door.reader()
+        door.store.leave(door.person().id, now=NOW)
+    door.ask(now=NOW + 9 * DAY)
+    assert door.person().status == "pending"
+    door.rules.unsubscribe(door.token("unsubscribe"), now=NOW + 10 * DAY)
+    assert not door.rules.can_undo(door.person(), now=NOW + 10 * DAY)
+    link = door.rules.undo(door.token("undo", now=NOW + 10 * DAY), now=NOW + 10 * DAY)
+    assert (link.state, link.changed, door.person().status) == ("unsubscribed", False, "unsubscribed")
+    assert door.store.had_left(door.person().id)
+
+
 def test_an_undo_link_of_an_earlier_leaving_does_not_undo_this_one(door: Door) -> None:
     door.reader()
     leave = door.token("unsubscribe")

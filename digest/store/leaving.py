@@ -51,10 +51,15 @@ class Leaving:
 
     @whole
     def return_subscriber(self, number: int, *, now: datetime) -> bool:
-        """Takes an unsubscription back: confirmed again, or paused, `since` as it was. False for who is not unsubscribed. What was
-        suppressed when they left stays so."""
+        """Takes an unsubscription back: confirmed again, or paused as before, `since` as it was. False for who is not unsubscribed,
+        or was no reader when they left. What was suppressed when they left stays so."""
         with self._db.writing():
             return bool(self._db.run("return_subscriber", id=number, now=stamp(now)))
+
+    def left_as_reader(self, number: int) -> bool:
+        """Is there an unsubscription to be taken back? There is none of who was asked only, and did not want to."""
+        with self._db.reading():
+            return bool(self._db.value("left_as_reader", id=number))
 
     @whole
     def suppress_subscriber(

@@ -37,7 +37,7 @@ def subscriber_of(row: Sequence[Any]) -> Subscriber:
         changed_at=moment(changed_at),
         nonce=nonce,
         consent=consent,
-        paused_until=day(paused_until),
+        paused_until=day(paused_until) if status == "paused" else None,
     )
 
 

@@ -190,8 +190,14 @@ class Subscriptions:
             return link
         return self._changed(link.subscriber, self._store.leave(link.subscriber.id, now=now))
 
+    def can_undo(self, reader: Subscriber, *, now: datetime) -> bool:
+        """Did they leave within the last day, and were a reader until then?"""
+        left_at = reader.changed_at if reader.status == "unsubscribed" else None
+        is_late = left_at is None or left_at + timedelta(hours=UNDO_HOURS) <= now
+        return not is_late and self._store.left_as_reader(reader.id)
+
     def undo(self, token: str, *, now: datetime) -> Link:
-        """Brings back who left within the last day, by the link on the page that said so."""
+        """Brings back a reader who left within the last day, by the link on the page that said so. Of nobody else it makes one."""
         link = self._found("undo", token, now)
         reader = link.subscriber
         if link.state != "unsubscribed" or reader is None:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from digest.subscriptions import Link
 
 TRAP = "website"
-_UNDO = timedelta(hours=24)
 _ANSWER_AFTER_S = 0.01
 _HEARD = ("confirmed", "paused")
 
@@ -204,8 +203,7 @@ class Door:
         if link.subscriber is None or link.state not in ("unsubscribed", "suppressed"):
             return self._no_longer(link, "unsubscribe", "")
         now, subscriber = self._clock(), link.subscriber
-        left_at = now if link.changed else subscriber.changed_at
-        undo = link.state == "unsubscribed" and left_at is not None and left_at + _UNDO > now
+        undo = self._subscriptions.can_undo(subscriber, now=now)
         suppressed = link.state == "suppressed"
         return self.pages.page(
             "unsubscribed",

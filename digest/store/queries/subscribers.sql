@@ -51,16 +51,23 @@ UPDATE subscribers SET status = 'confirmed', paused_until = '', changed_at = :no
 WHERE status = 'paused' AND paused_until <= :today;
 
 -- name: set_status(id, status, now)!
--- Of who leaves it stays known until when they are paused: they may take it back.
+-- Who leaves keeps their pause, should they take it back; the moment at which they left is noted of readers only.
 UPDATE subscribers SET
     status = :status, paused_until = CASE WHEN :status = 'unsubscribed' THEN paused_until ELSE '' END, changed_at = :now,
-    left_at = CASE WHEN :status = 'unsubscribed' THEN :now ELSE left_at END
+    left_at = CASE
+        WHEN :status <> 'unsubscribed' THEN left_at
+        WHEN status IN ('confirmed', 'paused') THEN :now
+        WHEN left_at = '' THEN '-'
+        ELSE left_at END
 WHERE id = :id;
 
 -- name: return_subscriber(id, now)!
 UPDATE subscribers SET
     status = CASE WHEN paused_until = '' THEN 'confirmed' ELSE 'paused' END, changed_at = :now, left_at = ''
-WHERE id = :id AND status = 'unsubscribed';
+WHERE id = :id AND status = 'unsubscribed' AND left_at = changed_at;
+
+-- name: left_as_reader(id)$
+SELECT COUNT(*) FROM subscribers WHERE id = :id AND status = 'unsubscribed' AND left_at = changed_at;
 
 -- name: score(id)^
 SELECT score, scored_at FROM subscribers WHERE id = :id;
