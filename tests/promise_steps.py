@@ -145,8 +145,9 @@ class Steps:
         if said.changed:
             assert reader.state == "left", reader
             assert link.life == reader.life
+            assert reader.left_at is not None, reader
             assert world.now - link.at < timedelta(hours=24, minutes=2)
-            reader.state = "reader"
+            reader.come_back()
 
     def somebody_replies_to_leave(self, address: str) -> None:
         raw = f"From: <{address}>\nTo: digest@papers.example.org\nSubject: unsubscribe\n\n\n".encode()

@@ -70,8 +70,14 @@ class Reader:
         self.had_left, self.letters, self.failures = False, 0, 0
 
     def leave(self, now: datetime) -> None:
+        """`left_at` stays None for who was asked only: there is nothing to be undone."""
         if self.state in ("reader", "asked"):
-            self.state, self.left_at, self.had_left, self.paused_until = "left", now, False, None
+            self.left_at = now if self.state == "reader" else None
+            self.state, self.had_left = "left", False
+
+    def come_back(self) -> None:
+        """They undo that, and are what they were."""
+        self.state, self.left_at = "reader", None
 
     def suppress(self) -> None:
         self.state, self.barred, self.had_left, self.paused_until = "suppressed", "never", False, None
@@ -176,7 +182,7 @@ class Model:
             elif was == "nobody":
                 reader.barred = "erased"
             else:
-                reader.state, reader.had_left, reader.paused_until = "left", False, None
+                reader.state, reader.had_left, reader.left_at = "left", False, None
 
     # --- held against what came
 
@@ -254,7 +260,7 @@ class Model:
             expected = {"nobody": "", "asked": "pending", "left": "unsubscribed"}.get(
                 reader.state, reader.state
             )
-            if reader.state == "reader":
+            if reader.state == "reader":  # else a pause is kept for who undoes that they left
                 expected = "paused" if reader.paused_until else "confirmed"
             assert status == expected, f"{reader} is {status!r} in the store"
 
@@ -265,7 +271,12 @@ class Model:
         if status == "suppressed" and reader.state == "reader" and failed:
             reader.suppress()
             self.forgive(reader.address)
-        if reader.paused_until and status == "confirmed" and reader.paused_until <= today:
+        if (
+            reader.state == "reader"
+            and reader.paused_until
+            and status == "confirmed"
+            and reader.paused_until <= today
+        ):
             reader.paused_until = None
         if reader.state == "asked" and reader.had_left and status == "unsubscribed":
             reader.state, reader.had_left = "left", False
