@@ -22,7 +22,9 @@ from digest.app import open_app
 from digest.app.keeping import Restored, back_up, restore
 from digest.config import Config
 from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
-from digest.model import Preferences
+from digest.journal import Journal
+from digest.model import Preferences, Receipt
+from digest.pipeline.trying import place_of
 from digest.store import Store, open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
@@ -379,6 +381,22 @@ def test_who_is_known_by_a_hash_alone_is_known_where_the_backup_is_of_another_st
         assert [reader.status for reader in store.subscribers()] == ["suppressed"] * (how == "complained")
         found = store.suppression("READER@example.org")
     assert found is not None and found.reason == how
+
+
+def test_what_a_killed_run_heard_of_its_mails_is_on_record_in_what_is_kept(tmp_path: Path) -> None:
+    config = filled(tmp_path)
+    file = kept(config, tmp_path / "backup.db")
+    with open_store(config.store.url) as store:
+        mark = "here/1/1 a run that was killed"
+        (mail,) = store.claim(now=datetime(2027, 1, 5, tzinfo=UTC), holder=mark, limit=9)
+        journal = Journal(tmp_path / "digest.db.receipts", store=place_of(store), mark=mark)
+        journal.begun(mail.id)
+        journal.said(mail.id, 1, Receipt(status="accepted", reply_code=250), "data")
+        journal.close(settled=False)
+    done = put_back(config, file, replace=True)
+    with open_store(f"sqlite:///{done.kept}") as before:
+        assert before.delivery_counts() == {"accepted": 1}
+    assert done.waiting == 1
 
 
 def test_receipts_of_what_was_there_are_not_taken_for_those_of_the_backup(tmp_path: Path) -> None:

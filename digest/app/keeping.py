@@ -124,6 +124,8 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                     "and what is there now is kept in a file"
                 )
             kept = _keeping_place(config, now) if found else None
+            if found:
+                _take_up_receipts(store, config, now)
             with set_aside(receipts_of(config), _ending(now)):
                 let_go = _put_back(store, beside, file, kept, now, done)
                 finished()
@@ -136,6 +138,16 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
         let_go=let_go,
     )
+
+
+def _take_up_receipts(store: Store, config: Config, now: datetime) -> None:
+    """Puts on record what servers answered to a run that was killed. Its journal belongs to what is there now: who puts that back,
+    or finds it still there since this was killed too, sends none of those mails again."""
+    from digest.pipeline.spans import take_up, take_up_one
+
+    journal = receipts_of(config)
+    take_up(store, config.mail, journal.with_name(f"{journal.name}.d"), now=now)
+    take_up_one(store, config.mail, journal, now=now)
 
 
 def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: datetime, done: Done) -> int:
