@@ -51,8 +51,8 @@ class Steps:
     def a_dry_run(self) -> None:
         self.world.rehearse()
 
-    def run(self, fate: Any, again: bool) -> None:
-        self.world.run(fate, again=again)
+    def run(self, fate: Any, again: bool, off: int = 0) -> None:
+        self.world.run(fate, again=again, off=off)
 
     def send(self, fate: Any) -> None:
         if fate is None:

@@ -209,8 +209,8 @@ class World:
         self.model.kills += code == 9
         return code == 9
 
-    def run(self, fate: tuple[str, int] | None, *, again: bool = False) -> None:
-        """A run; where `fate` says so, it is killed."""
+    def run(self, fate: tuple[str, int] | None, *, again: bool = False, off: int = 0) -> None:
+        """A run, with `off` for the day so many days from today; where `fate` says so, it is killed."""
         for name, page in self.pages.items():
             page.write(self.folder / f"{name}.xml", name, self.today)
             self.model.withdrawn |= {n for n, form in page.listed.items() if form == "withdrawn"}
@@ -222,7 +222,8 @@ class World:
                 page.heard = self.followers("inbox") & (page.heard or self.followers("inbox"))
 
         def daily(app: App) -> RunReport:
-            return app.daily(self.now, again=again, wait=False)
+            day = self.today + timedelta(days=off) if off else None
+            return app.daily(self.now, day=day, again=again, wait=False)
 
         if fate is not None:
             self.act_and_die(daily, *fate)
