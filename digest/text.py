@@ -207,9 +207,7 @@ def truncate(text: str, limit: int) -> str:
 # --- gist
 
 # The sign comes first, whatever follows on it: a search for one of several signs skips what is none.
-_SENTENCE_END = late(
-    r"[.!?。！？](?:(?<=[.!?])[)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|(?<![.!?])(?!$))"
-)
+_SENTENCE_END = late(r"[.!?。！？](?:(?<=[.!?])[)\]\"'”’»]*\s+(?=[\"'“‘«(\[$\\]*[^\W_a-z])|(?<![.!?])(?!$))")
 _ABBREVIATION = late(
     r"(?:\b(?:e\.g|i\.e|a\.k\.a|w\.r\.t|i\.i\.d|et al|cf|vs|viz|resp|approx|ca|Figs?|Tabs?|Eqs?|Secs?|Sects?|Refs?|Nos?|Vols?|Chs?"
     r"|pp?|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|Univ|Dept|Thm|Prop|Def|Lem|Cor|Alg|App|Ph\.D|U\.S|etc)|(?<![\w.])[A-Z]|\b[A-Z]\.[A-Z])\.$"
