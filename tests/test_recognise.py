@@ -9,6 +9,7 @@ from digest.model import Listing
 from digest.sources import recognise
 
 KNOWN = {
+    '{"messages":[{"status":"no posts found"}],"collection":[]}': "venue",
     "[]": "huggingface",
     '\ufeff [ {"paper": {}} ]': "huggingface",
     "<div data-target=DailyPapers data-props='{}'></div>": "huggingface",

@@ -379,6 +379,7 @@ def test_who_was_paused_and_takes_leaving_back_is_paused_as_before(door: Door) -
     until = door.person().paused_until
     assert until is not None and until > NOW.date()
     door.rules.unsubscribe(door.token("unsubscribe"), now=NOW)
+    assert door.person().paused_until is None
     link = door.rules.undo(door.token("undo"), now=NOW + HOUR)
     assert (link.state, link.changed, door.person().paused_until) == ("paused", True, until)
     assert door.store.resume_paused(until - DAY, now=NOW) == 0
@@ -391,14 +392,6 @@ def test_leaving_cannot_be_undone_later(door: Door) -> None:
     for made_at in (NOW, NOW + 23 * HOUR):
         assert door.rules.undo(door.token("undo", now=made_at), now=NOW + 25 * HOUR).state == "expired"
     assert door.person().status == "unsubscribed"
-
-
-def test_who_pauses_and_leaves_and_undoes_that_pauses_as_before(door: Door) -> None:
-    prepare(door, "paused")
-    door.rules.unsubscribe(door.token("unsubscribe"), now=NOW + HOUR)
-    assert door.person().paused_until is None
-    link = door.rules.undo(door.token("undo", now=NOW + HOUR), now=NOW + 2 * HOUR)
-    assert (link.state, link.changed, door.person().paused_until) == ("paused", True, date(2027, 1, 1))
 
 
 @pytest.mark.parametrize("had_left", [False, True])

@@ -65,6 +65,10 @@ ROOTS = {
 }
 
 
+# What the interface of bioRxiv and medRxiv answers for days without preprints.
+_NO_POSTS = late(r'\{\s*"messages"\s*:\s*\[[^\[\]]*\]\s*,\s*"collection"\s*:\s*\[\s*\]\s*\}')
+
+
 def json_kind(text: str) -> str:
     """The kind of a JSON document that index services answer; "" for none of them."""
     text = text[:SEEN_CHARS]
@@ -81,8 +85,11 @@ def is_of_hugging_face(text: str) -> str:
 
 
 def is_venue(text: str) -> str:
-    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF; else ""."""
+    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF, and for bioRxiv's that there are none;
+    else ""."""
     text = text[:SEEN_CHARS]
+    if _NO_POSTS.fullmatch(text[:2_000].strip()):
+        return "venue"
     return "venue" if _NAMED.search(text) or (_PAPER.search(text) and _SAID.search(text)) else ""
 
 

@@ -91,7 +91,17 @@ _LISTS = (
 _EMPTY = frozenset(
     [
         *_LISTS,
-        *("notes", "acceptedpapers", "poster", "orals", "spotlight", "spotlights", "submissions", "events"),
+        *(
+            "notes",
+            "acceptedpapers",
+            "poster",
+            "orals",
+            "spotlight",
+            "spotlights",
+            "submissions",
+            "events",
+            "collection",
+        ),
     ]
 )
 
