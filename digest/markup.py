@@ -20,7 +20,7 @@ _INLINES = (
     " label link map mark math meta noscript object option param picture q s samp script select small source span strike"
     " strong style sub sup svg textarea time tt u var video wbr mi mn mo mrow msub msup msubsup mfrac msqrt mtext mstyle"
     " mover munder munderover mmultiscripts mprescripts mroot mpadded mphantom mfenced menclose semantics annotation"
-    " annotation-xml inline-formula tex-math italic bold sc scp"
+    " annotation-xml inline-formula inline-graphic tex-math italic bold sc scp"
 )
 # Words that a text may name between such brackets too: they are tags where one of them is closed.
 _CLOSED_BLOCKS = "sec st list list-item disp-formula mtable mtr mtd"
@@ -37,6 +37,9 @@ _TAG = late(
 _DECLARATION = late(r"<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*\?>", re.I)
 # IOP writes formulas as instructions: `<?CDATA $x^2$?>`
 _INSTRUCTED = late(r"<\?CDATA\s([^<>]{0,5000}?)\?>")
+# A formula in TeX, and beside it the same in MathML
+_BESIDE = late(r"</(?:\w{1,20}:)?tex-math>\s*(?=<(?:\w{1,20}:)?math\b)", re.I)
+_MATH_END = late(r"</(?:\w{1,20}:)?math>", re.I)
 _SCRIPT = late(r"<(script|style|svg)\b", re.I)
 _CLOSING = late(r"</([A-Za-z][\w:-]*)")
 _RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
@@ -49,6 +52,8 @@ def strip_tags(text: str) -> str:
             text = _INSTRUCTED.sub(r"\1", text)
         text = _DECLARATION.sub(" ", _without(text, re.compile("<!--"), lambda _: "-->"))
     if "</" in text:
+        if "tex-math>" in text:
+            text = _told_once(text)
         text = _without(text, _SCRIPT, lambda found: f"</{found[1]}>")
         text = _RAISED.sub(_raised, text)
     closed = {name.lower() for name in _CLOSING.findall(text)}
@@ -89,6 +94,16 @@ def _without(text: str, opening: re.Pattern[str], closing: Callable[[re.Match[st
         kept.append(text[at : found.start()])
         at = end + len(mark)
     return " ".join([*kept, text[at:]])
+
+
+def _told_once(text: str) -> str:
+    """`text` without the MathML of formulas that stand before it in TeX."""
+    kept: list[str] = []
+    at = 0
+    while (found := _BESIDE.search(text, at)) and (end := _MATH_END.search(text, found.end())):
+        kept.append(text[at : found.end()])
+        at = end.end()
+    return "".join([*kept, text[at:]])
 
 
 def _raised(found: re.Match[str]) -> str:

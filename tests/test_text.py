@@ -56,6 +56,9 @@ CLEANED = {
     "<sec><st>Objective</st><p>To count.</p></sec><scp>l</scp>-proline": "Objective To count. l-proline",
     "one <list> of the <none> kind in a <sec> or <uri>": "one <list> of the <none> kind in a <sec> or <uri>",
     "to <inline-formula><tex-math><?CDATA $x^2$?></tex-math></inline-formula>, if x <?CDATA y": "to x², if x <?CDATA y",
+    'a <tex-math>$x^2$</tex-math>\n<math a="b"><mi>x</mi><mn>2</mn></math> <inline-graphic href="a.gif" /> wave': "a x² wave",
+    "<jats:tex-math>$x$</jats:tex-math><mml:math><mi>x</mi></mml:math>, <mml:math><mi>y</mi></mml:math>": "x, y",
+    "<tex-math>$x$</tex-math><math>, then <mi>y</mi>": "x, then y",
     "<svg><title>a</title><text>drawn</text></svg> A Title": "A Title",
     "\\ours beats \\alpha-beta": "\\ours beats α-beta",
 }  # fmt: skip
