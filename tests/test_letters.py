@@ -22,7 +22,8 @@ from digest.config import (
 )
 from digest.errors import MailError, RenderError
 from digest.model import Letter, Message, Preferences, Subscriber
-from digest.pipeline.letters import LettersReport, retry_at, send_letters
+from digest.pipeline.letters import RETRY_FIRST, LettersReport, retry_at, send_letters
+from digest.pipeline.pace import Pace
 from digest.smtp import FolderTransport, SmtpTransport
 from digest.store import Store
 from smtp_servers import SmtpServer, serving
@@ -53,6 +54,7 @@ def send(
     compose: Callable[[Letter], Message] = words,
     stop: threading.Event | None = None,
     clock: Callable[[], datetime] | None = None,
+    pace: Pace | None = None,
 ) -> LettersReport:
     smtp = SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=10)
     return send_letters(
@@ -62,6 +64,7 @@ def send(
         holder=holder,
         clock=clock or (lambda: now),
         stop=stop,
+        pace=pace,
     )
 
 
@@ -197,6 +200,54 @@ def test_who_is_erased_while_the_server_is_slow_gets_no_letter(store: Store, slo
     with serving(answer) as server:
         assert send(store, server, clock=lambda: now[0]) == LettersReport(accepted=slow + 1)
     assert server.recipients() == [f"reader{number}@example.org" for number in range(slow + 1)]
+
+
+class Slow(Pace):
+    """One mail a minute, by the clock of the test."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(1 / 60)
+        self.clock, self.free = clock, clock()
+
+    def delay(self) -> float:
+        return max(0.0, (self.free - self.clock()).total_seconds())
+
+    def take(self) -> None:
+        self.free = self.clock() + timedelta(minutes=1)
+
+
+def test_who_is_erased_while_a_slow_rate_keeps_their_letter_gets_none(store: Store) -> None:
+    for number in range(3):
+        ask(store, f"reader{number}@example.org")
+    now = [NOW]
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout:
+                now[0] += timedelta(seconds=timeout)
+                store.erase_subscriber("reader1@example.org", now=now[0])
+            return self.is_set()
+
+    with serving() as server:
+        found = send(store, server, stop=Stop(), clock=lambda: now[0], pace=Slow(lambda: now[0]))
+    assert found == LettersReport(accepted=2)
+    assert server.recipients() == ["reader0@example.org", "reader2@example.org"]
+
+
+def test_a_letter_that_was_put_back_untried_was_not_tried(store: Store) -> None:
+    """The first takes the server a minute, so that the second is claimed anew; it is deferred then, for the first time."""
+    ask(store, "ann@example.org")
+    ask(store, "bob@example.org")
+    now = [NOW]
+
+    def answer(verb: str, line: str) -> bytes | None:
+        if verb == "RCPT" and "ann@" in line:
+            now[0] += timedelta(minutes=1)
+        return b"450 4.2.0 busy" if verb == "RCPT" and "bob@" in line else None
+
+    with serving(answer) as server:
+        assert send(store, server, clock=lambda: now[0]) == LettersReport(accepted=1, deferred=1)
+    assert store.next_letter() == now[0] + RETRY_FIRST
 
 
 def test_a_letter_that_another_process_holds_is_left_to_it(store: Store) -> None:

@@ -81,22 +81,31 @@ def send_letters(
             claimed = _claim(store, clock(), holder, batch, heard_since)
             if not claimed:
                 break
-            transport, at = transport or open_transport(), clock()
+            transport, at, delay = transport or open_transport(), clock(), 0.0
             pace.wanted = len(claimed)
-            while claimed and clock() - at < FRESH and not stop.wait(pace.delay()):
+            while claimed and clock() - at < FRESH:
+                delay = pace.delay()
+                if delay > FRESH.total_seconds() or stop.wait(delay):
+                    break
                 pace.take()
                 pace.wanted -= 1
                 counts[_send(store, transport, compose, claimed[0], clock)] += 1
                 del claimed[0]
                 done()
             batch = min(most, 2 * batch) if clock() - at < FRESH else 1
-            _give_back(store, claimed, lambda letter: clock(), clock)
+            store.put_back_letters(claimed, now=clock())
             claimed = []
+            if delay > FRESH.total_seconds():
+                if end is not None and clock() + timedelta(seconds=delay) >= end:
+                    break
+                stop.wait(delay)
     except MailError as fault:
         error = str(fault)
         counts["deferred"] += len(claimed)
     finally:
-        _give_back(store, claimed, lambda letter: retry_at(clock(), letter.attempt), clock)
+        for letter in claimed:
+            again = retry_at(clock(), letter.attempt)
+            store.record_letter(letter.id, "queued", retry_at=again, now=clock())
         if transport is not None:
             transport.close()
     return LettersReport(**counts, error=error)
@@ -108,13 +117,6 @@ def _claim(
     if heard_since is None:
         return store.claim_letters(now=now, holder=holder, limit=limit)
     return store.claim_notices(now=now, holder=holder, limit=limit, heard_since=heard_since)
-
-
-def _give_back(
-    store: Store, letters: list[Letter], again: Callable[[Letter], datetime], clock: Callable[[], datetime]
-) -> None:
-    for letter in letters:
-        store.record_letter(letter.id, "queued", retry_at=again(letter), now=clock())
 
 
 def _send(

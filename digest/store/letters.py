@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -171,6 +171,13 @@ class Letters:
             self._db.many("expire_letter", old)
             self._db.many("start_letter", [{"id": letter.id, "holder": holder, "now": at} for letter in good])
         return good, bool(old)
+
+    @whole
+    def put_back_letters(self, letters: Sequence[Letter], *, now: datetime) -> None:
+        """They were claimed and not tried: they are due as before."""
+        if letters:
+            with self._db.writing():
+                self._db.many("put_back_letter", [{"id": letter.id, "now": stamp(now)} for letter in letters])
 
     @whole
     def record_letter(

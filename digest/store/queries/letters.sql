@@ -73,6 +73,9 @@ UPDATE letters SET status = 'accepted', holder = '', changed_at = :now WHERE id 
 UPDATE letters SET status = :status, holder = '', retry_at = :retry_at, changed_at = :now
 WHERE id = :id AND status = 'sending';
 
+-- name: put_back_letter(id, now)*!
+UPDATE letters SET status = 'queued', holder = '', attempt = attempt - 1, changed_at = :now WHERE id = :id AND status = 'sending';
+
 -- name: next_letters()^
 -- When one that waits is due, and when the oldest that is in a process's hand was taken.
 SELECT MIN(CASE WHEN status = 'queued' THEN retry_at END), MIN(CASE WHEN status = 'sending' THEN changed_at END)
