@@ -118,7 +118,8 @@ class Leaving:
         """Deletes all that is known of an address, whatever its status; None for an unknown one. Gives the Message-IDs of the
         mails to it.
 
-        What stays is a keyed hash, so that it is not subscribed again by mistake ("erased", or why it was suppressed before).
+        What stays is a keyed hash, so that it is not subscribed again by mistake ("erased", or why it was suppressed before), nor
+        asked more often than any other: how often it was since it last confirmed stays known.
         On SQLite no byte of the address is then in the file of the database or its log (a copy from before a change of the
         schema is another file: copies()). PostgreSQL takes the rows out of every view at once, and overwrites them when it
         vacuums; its own logs and backups are up to who runs it.
@@ -131,8 +132,7 @@ class Leaving:
             found = hashed(self._db, fold(address))
             reason = "bounced" if known.status == "suppressed" else "erased"
             self._db.run("suppress_once", hash=found, reason=reason, since=stamp(now))
-            for each in (found, hashed(self._db, fold(address), "reader")):
-                self._db.run("forget_askings", hash=each)
+            self._db.run("forget_askings", hash=hashed(self._db, fold(address), "reader"))
             message_ids = sorted(one for (one,) in self._db.rows("message_ids_of", id=known.id))
             self._delete([known.id])
             return message_ids
