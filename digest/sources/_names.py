@@ -44,8 +44,8 @@ def split(text: str) -> list[str]:
         )
         if part
     ]
-    if with_them := _with_initials(parts):
-        return with_them
+    if in_turns := _in_turns(parts):
+        return in_turns
     names: list[str] = []
     for part in parts:
         if names and _SUFFIX.fullmatch(part):
@@ -55,8 +55,8 @@ def split(text: str) -> list[str]:
     return names
 
 
-def _with_initials(parts: list[str]) -> list[str]:
-    """Names of parts that are family names with their initials in turns; a suffix may follow, and groups may stand between. None
+def _in_turns(parts: list[str]) -> list[str]:
+    """Names of parts that are family names with their initials in turns; a suffix may follow, and groups may stand between. Empty
     where a part is something else."""
     names: list[str] = []
     at, count = 0, len(parts)

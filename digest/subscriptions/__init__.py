@@ -192,7 +192,7 @@ class Subscriptions:
 
     def can_undo(self, reader: Subscriber, *, now: datetime) -> bool:
         """Did they leave within the last day, and were a reader until then?"""
-        left_at = reader.changed_at if reader.status == "unsubscribed" else None
+        left_at = reader.changed_at
         is_late = left_at is None or left_at + timedelta(hours=UNDO_HOURS) <= now
         return not is_late and self._store.left_as_reader(reader.id)
 
