@@ -1,7 +1,7 @@
 """Which waiting papers go into an edition, under which topic, in which order, and why. Pure; the rules are configuration.
 
 A rule is a word or a phrase ("language model"), or one of `author:`, `category:`, `title:`, `source:` with a value. Case and
-hyphens do not count; a word also matches its plural, and `token*` whatever begins so.
+hyphens do not count; a word also matches its plural, and `token*` whatever begins so, as `category:math.*` does.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
 
 def _topic(candidate: Candidate, topics: Sequence[TopicConfig]) -> tuple[str, int, str]:
     """The first topic that fits, how many of its words do, and the reason in words. A category decides before words."""
+    names = candidate.paper.categories
     for topic in topics:
-        category = next((c for c in topic.categories if c in candidate.paper.categories[:1]), None)
+        category = next((c for c in topic.categories if _category(c)(names[:1])), None)
         if category:
             return topic.name, _hits(candidate, topic), f'topic "{topic.name}": category {category}'
     for topic in topics:
@@ -81,7 +82,7 @@ def _topic(candidate: Candidate, topics: Sequence[TopicConfig]) -> tuple[str, in
         if word:
             return topic.name, _hits(candidate, topic), f'topic "{topic.name}": "{word}"'
     for topic in topics:
-        category = next((c for c in topic.categories if c in candidate.paper.categories), None)
+        category = next((c for c in topic.categories if _category(c)(names)), None)
         if category:
             return topic.name, 1, f'topic "{topic.name}": category {category}'
     return "", 0, "no topic fits: Other"
@@ -141,7 +142,8 @@ def rule(text: str) -> Test:
     field, colon, value = text.partition(":")
     field, value = field.strip().casefold(), value.strip()
     if colon and field == "category":
-        return lambda c: value.casefold() in [name.casefold() for name in c.paper.categories]
+        among = _category(value)
+        return lambda c: among(c.paper.categories)
     if colon and field == "source":
         return lambda c: c.source.casefold() == value.casefold()
     if colon and field in ("author", "title"):
@@ -151,6 +153,15 @@ def rule(text: str) -> Test:
         return lambda c: any(map(fits, c.paper.authors))
     said = _words(text)
     return lambda c: said(c.paper.title) or said(c.paper.abstract)
+
+
+@lru_cache(maxsize=8192)
+def _category(wanted: str) -> Callable[[Sequence[str]], bool]:
+    """Whether it is one of these categories; of "math.*" whether one begins so."""
+    bare = wanted.casefold().rstrip("*")
+    if wanted.endswith("*"):
+        return lambda names: any(name.casefold().startswith(bare) for name in names)
+    return lambda names: any(name.casefold() == bare for name in names)
 
 
 def _words(words: str) -> Callable[[str], bool]:

@@ -76,6 +76,26 @@ def test_words_match_whole_with_plural_and_star_matches_beginnings(title: str, t
     assert topics(chosen([candidate(1, title)])) == [(1, topic)]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [("math.*", [1, 2]), ("MATH.AG", [1]), ("math", []), ("math*", [1, 2, 3]), ("cs.CL", [4]), ("cs.C", [])],
+)
+def test_a_category_is_meant_as_it_stands_and_with_a_star_all_that_begin_so(
+    wanted: str, kept: list[int]
+) -> None:
+    found = [
+        candidate(1, "Curves", categories=("math.AG", "hep-th")),
+        candidate(2, "Tides", categories=("physics.ao-ph", "math.AP")),
+        candidate(3, "Knots", categories=("math-ph",)),
+        candidate(4, "Words", categories=("cs.CL",)),
+        candidate(5, "Moths"),
+    ]
+    selection = chosen(found, include=(f"category:{wanted}",), topics=())
+    assert sorted(item.candidate.paper_id for item in selection.kept) == kept
+    sorted_in = chosen(found, topics=(TopicConfig(name="Here", categories=(wanted,)),))
+    assert sorted(number for number, topic in topics(sorted_in) if topic) == kept
+
+
 def test_words_are_looked_for_in_the_abstract_too() -> None:
     assert topics(chosen([candidate(1, "Arms", abstract="We build a robot.")])) == [(1, "Robotics")]
 
