@@ -321,13 +321,14 @@ def test_what_has_no_room_is_counted_and_linked(caplog: pytest.LogCaptureFixture
     assert "Today: 500 new papers, 3 top picks and 4 topics." in page.text
 
 
-def test_gists_go_before_papers_and_those_with_fewest_votes_first() -> None:
+def test_gists_go_before_papers_and_those_with_fewest_votes_first(caplog: pytest.LogCaptureFixture) -> None:
     papers = [
         paper_of(n, f"Title number {n}|{'A gist of some length. ' * 8}|A, B, C|O|{n}|t") for n in range(70)
     ]
     composed = composed_of(edition_of(papers, picks=3, shares=(20, 20, 20)), shipped())
     assert composed.dropped == 0
     assert 0 < composed.without_gist < 67
+    assert f"the mail leaves out {composed.without_gist} gists to stay" in caplog.text
     _, html = parts_of(composed.message(delivery_to()).data)
     rows = [tag.parent for tag in BeautifulSoup(html, "html.parser").find_all("h3")]
     with_gist = {int(row.h3.text.split()[-1]): "A gist" in row.text for row in rows}

@@ -45,7 +45,7 @@ from digest.render import (
 )
 from digest.text import isolate, truncate
 from digest.tokens import Tokens
-from digest.words import WEEKDAYS, day_month, in_words
+from digest.words import WEEKDAYS, counted, day_month, in_words
 
 log = logging.getLogger("digest.mail")
 
@@ -478,11 +478,12 @@ def short_names(edition: Edition, limit: int = 6) -> list[str]:
 
 def _warn(edition: Edition, composed: Composed) -> None:
     size = len(composed.html.encode(dict.fromkeys(PERSONAL, ""))) if composed.html else 0
-    if composed.dropped or composed.without_gist:
+    absent = {"paper": composed.dropped, "gist": composed.without_gist}
+    if any(absent.values()):
         log.warning(
-            "edition %s: the mail leaves out %d papers and %d gists to stay below %d bytes; the page has them all. "
+            "edition %s: the mail leaves out %s to stay below %d bytes; the page has them all. "
             "Narrow the digest with include or exclude rules, or split it in two.",
-            edition.id, composed.dropped, composed.without_gist, LIMIT,
+            edition.id, in_words([counted(n, word) for word, n in absent.items() if n]), LIMIT,
         )  # fmt: skip
     elif size > WARN:
         log.warning("edition %s: the mail's HTML has %d bytes; above %d it is cut.", edition.id, size, LIMIT)
