@@ -26,7 +26,7 @@ _NO_LETTERS = re.compile(r"[^\w.]+")
 _ENDS_IN_DOTS = re.compile(r"-*\.+(?=-|$)|(?<![^-])\.+")
 _HYPHENS = re.compile(r"-{2,}")
 _ARXIV = re.compile(r"[0-9]{4}\.[0-9]{4,5}")
-_SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
+SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
 
 
 @lru_cache(maxsize=8192)
@@ -36,14 +36,14 @@ def slug_of(name: str) -> str:
     Safe as the name of a folder: letters and digits of any script, `.`, `_` and `-`, never `.` or `-` at an end, and never
     `index.html`, which stands beside it. A long name ends in a hash, so that two of them differ.
     """
-    if len(name) <= _SLUG_CHARS and name.isascii() and name.replace(" ", "").isalnum():
+    if len(name) <= SLUG_CHARS and name.isascii() and name.replace(" ", "").isalnum():
         return "-".join(name.lower().split())  # as most are: in a sixth of the time
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
     bare = _ENDS_IN_DOTS.sub("-", _NO_LETTERS.sub("-", folded))
     slug = _HYPHENS.sub("-", bare).strip("-._")
-    if len(slug) <= _SLUG_CHARS:
+    if len(slug) <= SLUG_CHARS:
         return slug if slug != "index.html" else "index-html"
-    return f"{slug[:_SLUG_CHARS].strip('-._')}-{_hash(slug)}"
+    return f"{slug[:SLUG_CHARS].strip('-._')}-{_hash(slug)}"
 
 
 def paper_slug(key: str) -> str:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from digest.config import OTHER_SLUG
 from digest.errors import UsageError
-from digest.labels import slug_of
+from digest.labels import SLUG_CHARS, slug_of
 from digest.model import Hit, Paper
 from digest.patterns import late
 
@@ -33,7 +33,8 @@ class Term(Struct, frozen=True, kw_only=True):
     """One thing that a paper must have, or must not have (`negated`).
 
     `words` are tokens: one for a word, several for a phrase (with field author: words of one name, in any order). `prefix`: of
-    the last word the beginning is enough. `slug` (labels.slug_of) is set for category and topic, and decides there.
+    the last word the beginning is enough. `slug` (labels.slug_of) is set for category and topic, and decides there, or its
+    beginning does, which may end in a dot ("math.*").
     """
 
     field: Field = ""
@@ -213,15 +214,22 @@ _EXAMPLES = {
 def _term(field: Field, value: str, *, prefix: bool, negated: bool) -> Term | None:
     words = tuple(tokens(value))
     if field in ("category", "topic"):
-        slug = slug_of(value)
-        return Term(field=field, words=words, negated=negated, slug=slug) if slug and words else None
+        slug = slug_of(value.rstrip("*"))
+        prefix = prefix and len(slug) <= SLUG_CHARS  # a longer one ends in a hash
+        slug += "." * (prefix and bool(slug) and value.rstrip("*").endswith("."))
+        return (
+            Term(field=field, words=words, prefix=prefix, negated=negated, slug=slug)
+            if slug and words
+            else None
+        )
     return Term(field=field, words=words, prefix=prefix, negated=negated) if words else None
 
 
 def _said(term: Term, value: str) -> str:
     """A term as it stands in Query.text."""
     if term.slug:
-        bare = term.slug if slug_of(term.slug) == term.slug else " ".join(value.casefold().split())
+        known = slug_of(term.slug.rstrip(".")) == term.slug.rstrip(".")
+        bare = term.slug if known else " ".join(value.casefold().rstrip("*").split())
         said = f'"{bare}"'
     else:
         said = f'"{" ".join(term.words)}"' if len(term.words) > 1 else term.words[0]
@@ -306,7 +314,8 @@ class _Found:
 
     def has(self, term: Term) -> bool:
         if term.field in self._slugs:
-            return term.slug in self._slugs[term.field]
+            slugs = self._slugs[term.field]
+            return any(slug.startswith(term.slug) for slug in slugs) if term.prefix else term.slug in slugs
         if term.field == "author":
             return any(all(_word_in(name, term, n) for n in range(len(term.words))) for name in self._names)
         texts = [self._title] if term.field == "title" else self._texts

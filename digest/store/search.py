@@ -40,7 +40,7 @@ class Language(Struct, frozen=True):
     def term(self, term: Term, field: str) -> str:
         """A term, looked for in a field."""
         if term.slug:
-            return self.label(wording.label(term.field, plain(term.slug)), False)
+            return self.label(wording.label(term.field, plain(term.slug)), term.prefix)
         words = [word[: wording.MAX_TOKEN] for word in term.words]
         if term.field != "author":
             return self.phrase(field, words, term.prefix)

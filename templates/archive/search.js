@@ -121,13 +121,16 @@ function parse(text) {
 }
 
 function termOf(field, value, prefix, negated) {
-  const words = tokens(value), named = field === "category" || field === "topic";
-  const slug = named ? slugOf(value) : "";
+  const words = tokens(value), named = field === "category" || field === "topic", start = value.replace(/\*+$/, "");
+  let slug = named ? slugOf(start) : "";
   if (!words.length || (named && !slug)) return null;
-  const bare = [...slug].length > 60 ? casefold(value).split(" ").filter(Boolean).join(" ") : slug;
+  const long = [...slug].length > 60;
+  prefix &&= !long;
+  if (named && prefix && start.endsWith(".")) slug += ".";
+  const bare = long ? casefold(start).split(" ").filter(Boolean).join(" ") : slug;
   const said = named ? `"${bare}"` : words.length > 1 ? `"${words.join(" ")}"` : words[0];
-  const key = `${negated ? "-" : ""}${field ? `${field}:` : ""}${said}${prefix && !named ? "*" : ""}`;
-  return {field, words, prefix: prefix && !named, negated, slug, key};
+  const key = `${negated ? "-" : ""}${field ? `${field}:` : ""}${said}${prefix ? "*" : ""}`;
+  return {field, words, prefix, negated, slug, key};
 }
 
 function checked(terms, since, until) {
@@ -183,6 +186,7 @@ function once(make) {
 function has(term, paper, names, texts) {
   if (term.slug) {
     const slugs = (term.field === "topic" ? paper.topics : paper.categories) ?? [];
+    if (term.prefix) return slugs.some(slug => slug.startsWith(term.slug));
     if ([...term.slug].length <= 60) return slugs.includes(term.slug);
     const start = [...term.slug].slice(0, 60).join("").replace(/[-._]+$/, "");
     return slugs.some(slug => [...slug].length > 60 && slug.startsWith(`${start}-`));
