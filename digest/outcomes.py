@@ -326,7 +326,11 @@ def _found(facts: Facts, calendar: Calendar | None, now: datetime) -> Verdict:
         return Verdict(
             outcome="new", why=f"{' and '.join(filter(None, parts))} of {_papers(facts.parsed)} listed."
         )
-    known = f"All {_papers(facts.parsed)} listed were known before"
+    known = (
+        "The one paper listed was known before"
+        if facts.parsed == 1
+        else f"All {facts.parsed} papers listed were known before"
+    )
     if off := _day_off(calendar, now):
         return Verdict(outcome="holiday", why=f"{known}: {off}.")
     return Verdict(outcome="quiet", why=f"{known}.")

@@ -47,7 +47,8 @@ def verdict(
 TABLE: list[tuple[str, Facts, list[Past], Calendar | None, datetime, Outcome, str]] = [
     ("fresh papers", facts(), [], ARXIV, MORNING, "new", "60 new of 100 papers"),
     ("new versions only", facts(new=0, updated=3), [], None, MORNING, "new", "3 updated"),
-    ("all known", facts(new=0, seen=100), [], ARXIV, MORNING, "quiet", "known before"),
+    ("all known", facts(new=0, seen=100), [], ARXIV, MORNING, "quiet", "All 100 papers listed were known before."),
+    ("the one known", facts(parsed=1, new=0, seen=1), [], None, MORNING, "quiet", "The one paper listed was known before."),
     ("unchanged", nothing(asked=2, not_modified=2, empty=False), [], None, MORNING, "not-modified", "Nothing has changed"),
     (
         "unchanged on a Saturday",
