@@ -155,13 +155,27 @@ def rule(text: str) -> Test:
     return lambda c: said(c.paper.title) or said(c.paper.abstract)
 
 
+# Categories of arXiv that are one under two names; its pages show the second only.
+_ALIASES = {
+    "cs.na": "math.na",
+    "cs.sy": "eess.sy",
+    "math.it": "cs.it",
+    "math.mp": "math-ph",
+    "q-fin.ec": "econ.gn",
+    "stat.th": "math.st",
+}
+_OTHER_NAME = _ALIASES | {shown: alias for alias, shown in _ALIASES.items()}
+
+
 @lru_cache(maxsize=8192)
 def _category(wanted: str) -> Callable[[Sequence[str]], bool]:
-    """Whether it is one of these categories; of "math.*" whether one begins so."""
-    bare = wanted.casefold().rstrip("*")
-    if wanted.endswith("*"):
-        return lambda names: any(name.casefold().startswith(bare) for name in names)
-    return lambda names: any(name.casefold() == bare for name in names)
+    """Whether it is one of these categories, under either of its names; of "math.*" whether one begins so."""
+    bare, star = wanted.casefold().rstrip("*"), wanted.endswith("*")
+
+    def fits(name: str) -> bool:
+        return name.startswith(bare) if star else name == bare
+
+    return lambda names: any(fits(n) or fits(_OTHER_NAME.get(n, n)) for n in map(str.casefold, names))
 
 
 def _words(words: str) -> Callable[[str], bool]:

@@ -86,7 +86,7 @@ def test_a_category_is_meant_as_it_stands_and_with_a_star_all_that_begin_so(
     found = [
         candidate(1, "Curves", categories=("math.AG", "hep-th")),
         candidate(2, "Tides", categories=("physics.ao-ph", "math.AP")),
-        candidate(3, "Knots", categories=("math-ph",)),
+        candidate(3, "Knots", categories=("mathematics",)),
         candidate(4, "Words", categories=("cs.CL",)),
         candidate(5, "Moths"),
     ]
@@ -94,6 +94,15 @@ def test_a_category_is_meant_as_it_stands_and_with_a_star_all_that_begin_so(
     assert sorted(item.candidate.paper_id for item in selection.kept) == kept
     sorted_in = chosen(found, topics=(TopicConfig(name="Here", categories=(wanted,)),))
     assert sorted(number for number, topic in topics(sorted_in) if topic) == kept
+
+
+@pytest.mark.parametrize("wanted", ["q-fin.EC", "econ.GN", "q-fin.*"])
+def test_a_category_of_arxiv_with_two_names_is_one(wanted: str) -> None:
+    found = [candidate(1, "Taxes", categories=("econ.GN",)), candidate(2, "Votes", categories=("econ.TH",))]
+    assert topics(chosen(found, topics=(TopicConfig(name="Money", categories=(wanted,)),))) == [
+        (1, "Money"),
+        (2, ""),
+    ]
 
 
 def test_words_are_looked_for_in_the_abstract_too() -> None:
