@@ -163,9 +163,16 @@ def _props(value: str | bytes | None) -> Json | None:
             props = json.loads(value or "")
         except (ValueError, RecursionError):
             return None
-    return props if isinstance(props, dict) and isinstance(props.get("dailyPapers"), list) else None
+    lists = (
+        [props[name] for name in _LISTS if isinstance(props.get(name), list)]
+        if isinstance(props, dict)
+        else []
+    )
+    return {**props, "dailyPapers": next(filter(None, lists), [])} if lists else None
 
 
+# The second is that of a search for words, on the same page.
+_LISTS = ("dailyPapers", "searchResults")
 _MARK = b'data-target="DailyPapers"'
 _EARLIER_MARK = late(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
 _PLAIN_TAG = late(rb'<div((?>(?:\s+[a-zA-Z-]+="[^"]*+"){1,100}))\s*+>')

@@ -144,7 +144,17 @@ def _blocks(text: str) -> list[_Block]:
     blocks = _joined(_content(lines), spaced)
     if any(block.arxiv for block in blocks):  # then all titles are links
         return [block for block in blocks if block.arxiv or _is_long(block.text)]
-    return _without_menus(blocks)
+    return _marked_only(_without_menus(blocks))
+
+
+def _marked_only(blocks: list[_Block]) -> list[_Block]:
+    """Of cards, whose titles the page marks each by its author count, the titles: what is short beside them is of the page's
+    frame, whatever it says."""
+    titles = sum(block.title for block in blocks)
+    long = sum(_is_long(block.text) for block in blocks)
+    if titles < 2 or (long and titles * 2 <= len(blocks) - long):
+        return blocks
+    return [block for block in blocks if block.title or _is_long(block.text)]
 
 
 def _content(lines: list[str]) -> list[_Block | None]:
