@@ -177,6 +177,22 @@ def test_classes_of_mathematics_and_computing_are_no_categories_of_arxiv() -> No
     assert found.categories == ("hep-ex", "cs.CL")
 
 
+def test_what_stands_beside_names_is_no_author() -> None:
+    names = ["The Pond Collaboration", ":", "Ada Okoye"]
+    authors = "".join(f"<author><name>{name}</name></author>" for name in names)
+    (found,) = read(answer(1, count=1).replace("</entry>", f"{authors}</entry>")).papers
+    assert found.authors == ("The Pond Collaboration", "Ada Okoye")
+    links = ", ".join(
+        f"<a href='#'>{name}</a>" for name in ("Ada Okoye", "And Lindal", "and Cy Tan", "An Andersen")
+    )
+    listed = page(
+        entry(1).replace(
+            "<div class='list-title", f"<div class='list-authors'>{links}</div><div class='list-title"
+        )
+    )
+    assert read(listed).papers[0].authors == ("Ada Okoye", "Lindal", "Cy Tan", "An Andersen")
+
+
 def test_an_api_answer_names_its_next_part_until_the_total_is_reached() -> None:
     first = read(answer(5), QUERY)
     assert (first.stated, first.next_url) == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import quopri
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,38 @@ def test_a_page_that_a_browser_saved_into_one_file_is_read_as_the_page(
     saved = MHTML.format(address=address, encoding=encoding, page=written(page).decode())
     plain = sources.read(Listing(location="page", body=page, base_url=address))
     assert sources.read(Listing(location="page", body=saved.encode())) == plain
+
+
+def of_single_file(page: str) -> str:
+    """As SingleFile writes a page: without the ends that HTML lets it leave out, and without quotation marks."""
+    page = re.sub(r"</(?:li|p|dt|dd|body|html)>", "", page)
+    page = re.sub(r'="([\w./:-]+)"', r"=\1", page)
+    mark = "<!--\n Page saved with SingleFile \n url: https://arxiv.org/ \n saved date: Fri Nov 20 2026\n-->"
+    return re.sub(r"(<html[^<>]*>)", rf"\1{mark}", page, count=1).strip()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arxiv/new.html",
+        "arxiv/new-empty.html",
+        "arxiv-search/all-fields.html",
+        "huggingface/page-2026.html",
+        "proceedings/conference.html",
+    ],
+)
+def test_a_page_that_was_saved_without_the_ends_it_may_lack_is_whole(name: str) -> None:
+    page = (Path(__file__).parent / "listings" / name).read_text(encoding="utf-8")
+    saved = of_single_file(page)
+    assert "</html" not in saved
+    assert read(saved.encode()) == read(page.encode())
+
+
+def test_half_a_page_that_was_saved_so_is_half_a_page() -> None:
+    page = (Path(__file__).parent / "listings" / "arxiv" / "new.html").read_text(encoding="utf-8")
+    saved = of_single_file(page)
+    notes = sources.read(Listing(location="page", body=saved[: saved.rindex("<dd") + 30].encode())).notes
+    assert any(note.startswith("truncated") for note in notes)
 
 
 def test_a_saved_file_without_its_page_is_told_of() -> None:

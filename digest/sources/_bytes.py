@@ -267,6 +267,12 @@ def _attributes(body: bytes, plain: bool) -> int:
     )
 
 
+def is_saved_whole(body: bytes) -> bool:
+    """Did SingleFile save this page? It leaves out what HTML lets it leave out, the end of the page too, and writes a page whole or
+    not at all."""
+    return b"saved with singlefile" in body[:4000].lower() and body.rstrip().endswith(b">")
+
+
 def guard_json(listing: Listing) -> None:
     """Raises ParseError for JSON with more objects and lists than any answer has."""
     body = listing.body

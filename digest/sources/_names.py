@@ -22,6 +22,7 @@ _GROUPS = r"(?:Collaborations?|Consorti(?:um|a)|Groups?|Investigators|Teams?)\b"
 # How authors are called that are no persons, and what may stand before them: "Ada Okoye on behalf of the Pond Group"
 _GROUP = late(rf"\S (?:.{{0,100}} )?(?:{_GROUPS}|(?:Initiative|Network|Project|Study)\b)")
 _BEHALF = late(rf"(?:^|,? )(?:on behalf of|for)(?: the)? (?=(?:[^\s,()]+ ){{0,8}}?{_GROUPS})", re.I)
+WIDE = "\u2e80"  # from here on names have no blanks
 _MARKS = " *†‡§¶"  # of notes: who answers letters, who did as much
 ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
 
@@ -76,6 +77,43 @@ def _in_turns(parts: list[str]) -> list[str]:
     return names if len(names) < count else []
 
 
+# Atypon's feeds set names and workplaces one behind the other: "Ada OkoyeBo LindalaKiln University, Kilnton;bPond Institute".
+# Not where a name goes on with a capital: McDonald, DeVries.
+_SEAM = late(
+    r"(?<=[a-zß-öø-ÿ0-9])(?<![ -](?:D[eiu]|L[aeiou]|Mc|St))(?<![ -](?:Mac|V[ao]n))(?<![ -]Fitz)(?=[A-ZÀ-ÖØ-Þ])"
+)
+_NAME = late(r"(?!The )(?!.* (?:and|of|for) )(?:[^\W\d_][\w'’.-]* ){1,6}[^\W\d_][\w'’.-]*")
+_WORKPLACE = late(
+    r"[,;]|\b(?:Departe?ment|Dept|School|Facult|Institut|Colleg|Universi|Cent(?:er|re)|Laborator|Division|Hospital|Academ|Ministry"
+    r"|Observator|Museum|Clinic|Unit|Research|Inc|Ltd|GmbH)\w*",
+    re.I,
+)
+_SECOND_MARK = late(r"(?:;b ?|[^\s;]b)(?=[A-Z][a-z])")
+
+
+def unglued(text: str) -> list[str]:
+    """Names that stand one behind the other without anything between, and before the places where they work; none where that is
+    not plainly so. A single name is one where such a place follows."""
+    parts = _SEAM.split(text[:MAX_CHARS])
+    end = next((at for at, part in enumerate(parts) if _WORKPLACE.search(part)), len(parts))
+    names, places = parts[:end], parts[end:]
+    if len(names) + bool(places) < 2 or not names:
+        return []
+    if places:
+        names[-1] = names[-1].rstrip("0123456789")
+        if names[-1].endswith("a") and _SECOND_MARK.search("".join(places)):
+            names[-1] = names[-1][:-1]
+    whole = all(_NAME.fullmatch(name) and not _GROUP.search(name) for name in names)
+    return names if whole else []
+
+
+def without_and(names: list[str]) -> list[str]:
+    """The same without the word before a name that a page took for a part of it: `and Bo Lindal`."""
+    if not any(name[:4].lower() == "and " for name in names[1:]):
+        return names
+    return [*names[:1], *(name[4:] if name[:4].lower() == "and " else name for name in names[1:])]
+
+
 def bare(name: str) -> str:
     """A name without marks of notes and without what stands in brackets behind it: `Ada (Dee) Okoye* (Kiln University)`."""
     name = name.strip()
@@ -87,7 +125,14 @@ def bare(name: str) -> str:
 def natural(name: str) -> str:
     """`Lindal, Marit` → `Marit Lindal`; `Okoye, Ada, Jr.` → `Ada Okoye Jr.`; a name without a comma stands."""
     parts = [part for part in (part.strip() for part in name.split(",")) if part]
-    return " ".join([parts[1], parts[0], *parts[2:]]) if 2 <= len(parts) <= 3 else name
+    return in_order(parts[1], parts[0], *parts[2:]) if 2 <= len(parts) <= 3 else name
+
+
+def in_order(given: str, family: str, *suffixes: str) -> str:
+    """The parts of a name as they are spoken: in Chinese, Japanese and Korean letters the family name first, without a blank."""
+    if given[:1] >= WIDE <= family[:1] and given and family:
+        return f"{family}{given}"
+    return " ".join(filter(None, (given, family, *suffixes)))
 
 
 def with_initials(name: str) -> bool:

@@ -24,6 +24,7 @@ from digest.sources._bytes import (
     MAX_SOUP_TAGS,
     MAX_TAGS,
     guard_html,
+    is_saved_whole,
     tags_in,
     unicode_text,
 )
@@ -87,7 +88,9 @@ def _read_page(listing: Listing) -> Reading:
         page.numbers.pop()
         page.sections[-1].read -= 1
         notes.append(f"truncated: the page breaks off inside an entry; {len(page.raws)} whole ones were read")
-    elif b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower():
+    elif (
+        b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower() and not is_saved_whole(body)
+    ):
         notes.append("truncated: the page has no end; entries may be missing")
     stated = int(found[1]) if (found := _TOTAL.search(body)) else None
     listed_on = max(page.days, default=listing.listed_on)
@@ -290,7 +293,7 @@ def _raw(shown: _arxiv.Shown, section: Announce | None) -> Raw | None:
         abstract=shown.abstract,
         ids=ids,
         version=shown.id[1],
-        authors=authors or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,")),
+        authors=_names.without_and(authors) or _names.split(_arxiv.CUT_AUTHORS.sub("", text).strip(" ,")),
         authors_raw=text or None,
         authors_cut="(" in text and "not shown" in text.lower() and bool(_arxiv.CUT_AUTHORS.search(text)),
         categories=_arxiv.CATEGORY.findall(shown.subjects),

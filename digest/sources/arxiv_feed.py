@@ -186,17 +186,20 @@ _CATEGORY = late(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
 
 def _entry(item: Item) -> Raw:
     arxiv = identity.arxiv_id(item.guid) or identity.arxiv_id(item.link)
+    # A collaboration may be followed by a colon, which the service takes for an author.
+    authors = [name for name in item.authors if name.strip(" :;,")]
+    kept = {"authors": "; ".join(item.authors)} if authors != item.authors else {}
     return Raw(
         title=item.title,
         abstract=item.summary,
         ids=({"arxiv": arxiv[0]} if arxiv else {}) | ({"doi": item.doi} if item.doi else {}),
         version=arxiv[1] if arxiv else None,
-        authors=item.authors,
+        authors=authors,
         # Classes of MSC and ACM stand beside them: "14J60 (Primary) 14F05", "I.2.7".
         categories=[name for name in (item.primary, *item.categories) if _CATEGORY.fullmatch(name)],
         published=item.published,
         updated=item.updated,
-        source={"id": item.guid} if arxiv and item.guid else {},
+        source=({"id": item.guid} if arxiv and item.guid else {}) | kept,
         links=(_arxiv.links(arxiv[0]) | {"pdf": item.pdf})
         if arxiv
         else {"abstract": item.link, "pdf": item.pdf},

@@ -14,7 +14,7 @@ from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv
-from digest.sources._bytes import guard_html, is_utf8, unicode_text
+from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -44,10 +44,15 @@ def read(listing: Listing) -> Reading:
     tree = LexborHTMLParser(body)
     notes: list[str] = []
     nodes = tree.css(".arxiv-result")[: MAX_ENTRIES + 1]
-    if nodes and body.rfind(f"</{nodes[-1].tag}".encode()) < body.rfind(b"arxiv-result"):
+    ends = (
+        (f"</{nodes[-1].tag}".encode(), b"</ol") if nodes else ()
+    )  # that of a list ends its last result too
+    if nodes and max(map(body.rfind, ends)) < body.rfind(b"arxiv-result"):
         nodes.pop()
         notes.append(f"truncated: the page breaks off inside a result; {len(nodes)} whole ones were read")
-    elif b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower():
+    elif (
+        b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower() and not is_saved_whole(body)
+    ):
         notes.append("truncated: the page has no end; results may be missing")
     raws = [raw for node in nodes if (raw := _result(node))]
     if broken := len(nodes) - len(raws):

@@ -10,7 +10,7 @@ from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _names
-from digest.sources._bytes import guard_html, unicode_text
+from digest.sources._bytes import guard_html, is_saved_whole, unicode_text
 from digest.sources._item import join
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._records import plural, refuse
@@ -30,7 +30,7 @@ def read(listing: Listing) -> Reading:
     """
     guard_html(listing.body, listing.location)
     text, notes = unicode_text(listing), list[str]()
-    if not _END.search(text[-4000:]):
+    if not _END.search(text[-4000:]) and not is_saved_whole(listing.body):
         text = _whole_rows(text, listing, notes)
     from selectolax.lexbor import LexborHTMLParser
 
@@ -88,7 +88,9 @@ def _row(title: Any, shared: set[int]) -> Any:
             shared.add(parent.mem_id)
             break
         row = parent
-        if row.tag in ("tr", "li", "article") or row.css_first(".contrib_authors, .contrib_code") is not None:
+        if row.tag in ("tr", "li", "article") or all(
+            map(row.css_first, (".contrib_authors", ".contrib_code"))
+        ):
             break
     return row
 
