@@ -40,6 +40,15 @@ _INSTRUCTED = late(r"<\?CDATA\s([^<>]{0,5000}?)\?>")
 # A formula in TeX, and beside it the same in MathML
 _BESIDE = late(r"</(?:\w{1,20}:)?tex-math>\s*(?=<(?:\w{1,20}:)?math\b)", re.I)
 _MATH_END = late(r"</(?:\w{1,20}:)?math>", re.I)
+# The second of two parts of MathML is the raised or lowered one.
+_SECOND = late(
+    r"<(?P<p>(?:\w{1,20}:)?)(?:mi|mn|mo|mtext)\b[^<>]*>\s*([^<>\s]{1,12})\s*</(?P=p)(?:mi|mn|mo|mtext)>\s*</(?P=p)(msu[bp])>"
+)
+_ROW = late(
+    r"<(?P<p>(?:\w{1,20}:)?)mrow\b[^<>]*>((?:\s*<(?P=p)(?:mi|mn|mo|mtext)\b[^<>]*>[^<>]{1,12}</(?P=p)(?:mi|mn|mo|mtext)>){1,6})"
+    r"\s*</(?P=p)mrow>\s*</(?P=p)(msu[bp])>"
+)
+_LEAF = late(r"<[^<>]*>|\s")
 _SCRIPT = late(r"<(script|style|svg)\b", re.I)
 _CLOSING = late(r"</([A-Za-z][\w:-]*)")
 _RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
@@ -56,6 +65,8 @@ def strip_tags(text: str) -> str:
             text = _told_once(text)
         text = _without(text, _SCRIPT, lambda found: f"</{found[1]}>")
         text = _RAISED.sub(_raised, text)
+        if "msu" in text:
+            text = _SECOND.sub(_second, _ROW.sub(_second, text))
     closed = {name.lower() for name in _CLOSING.findall(text)}
 
     def shown(found: re.Match[str]) -> str:
@@ -109,3 +120,10 @@ def _told_once(text: str) -> str:
 def _raised(found: re.Match[str]) -> str:
     sign = "^" if found[1].lower() == "sup" else "_"
     return tex.script(sign, found[2]) or found[2]
+
+
+def _second(found: re.Match[str]) -> str:
+    """The raised or lowered part of a formula in MathML in the signs for it, where each of its characters has one."""
+    sign = "^" if found[3] == "msup" else "_"
+    shown = tex.script(sign, _LEAF.sub("", found[2]).replace("−", "-"))
+    return f"{shown}</{found['p']}{found[3]}>" if shown else found[0]

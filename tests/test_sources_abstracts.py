@@ -155,6 +155,21 @@ def test_a_description_names_the_authors_whom_the_item_leaves_out() -> None:
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
+        ("BackgroundCarps. MethodsA count. ResultsDNA of four.", "Background: Carps. Methods: A count. Results: DNA of four."),
+        ("IntroductionCarps.MethodsWe count.DiscussionFour.", "Introduction: Carps. Methods: We count. Discussion: Four."),
+        ("Ponds, Volume 8, Issue 1, January 2024. &lt;br/&gt;SignificanceCarps count.", "Significance: Carps count."),
+        ("ContextNet counts carps. ContextNet is small.", "ContextNet counts carps. ContextNet is small."),
+    ],
+)  # fmt: skip
+def test_headings_that_stand_before_a_sentence_without_a_space_are_told_apart(
+    written: str, shown: str
+) -> None:
+    assert item(f"<description>{written}</description>").abstract == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
         ("AO_SCPLOWBSTRACTC_SCPLOWCarps count.", "Carps count."),
         ("We made MO_SCPLOWETAC_SCPLOWMO_SCPLOWUSEC_SCPLOW of carps.", "We made METAMUSE of carps."),
         ("Carps count.\n\nGraphical Abstract\n\nO_FIG O_LINKSMALLFIG WIDTH=2 SRC=\"FIGDIR/small/7v1_ufig1.gif\" ALT=\"Figure 1\">\n"

@@ -77,6 +77,13 @@ def item(inside: str) -> Paper:
          "<author><given_name>Bo</given_name><last_name>Lindal</last_name></author></authors>", ["Ada S. Okoye", "Bo Lindal"]),
         ("<authors><author>Ada Okoye</author></authors>", ["Ada Okoye"]),
         ("<dc:creator>Ada Okoye, MIT and Bo Lindal, CMU</dc:creator>", ["Ada Okoye, MIT and Bo Lindal, CMU"]),
+        ("<dc:creator>Ada OkoyeBo van LindalaDepartment of Kilns, Pond University, Pondton, 12345bKiln Institute</dc:creator>",
+         ["Ada Okoye", "Bo van Lindal"]),
+        ("<dc:creator>Maria McDonaldJo DeVries1University of Ponds</dc:creator>", ["Maria McDonald", "Jo DeVries"]),
+        ("<dc:creator>Maria GarciaDepartment of Ponds, Kiln Lab University</dc:creator>", ["Maria Garcia"]),
+        ("<dc:creator>The PondNet Medicine Editors</dc:creator>", ["The PondNet Medicine Editors"]),
+        ("<dc:creator>Google DeepMind</dc:creator>", ["Google DeepMind"]),
+        ("<author><name>The <i>Pond</i> Staff</name></author>", ["The Pond Staff"]),
     ],
 )  # fmt: skip
 def test_authors_of_a_feed_are_named_however_they_are_written(inside: str, names: list[str]) -> None:
@@ -108,8 +115,10 @@ def test_a_name_alone_is_one_where_the_feed_writes_each_by_himself() -> None:
         ("<dc:creator>Okoye, A., Lindal, B., et al.</dc:creator>", ["A. Okoye", "B. Lindal"]),
         ("<dc:creator>Ada Okoye, Bo Lindal and et al.</dc:creator>", ["Ada Okoye", "Bo Lindal"]),
         ("<dc:creator>Ada Okoye</dc:creator><dc:creator>et al.</dc:creator>", ["Ada Okoye"]),
+        ("<dc:creator>A. B. Okoye &lt;em&gt;et al.&lt;/em&gt; (The Pond Collaboration)</dc:creator>",
+         ["A. B. Okoye", "The Pond Collaboration"]),
     ],
-)
+)  # fmt: skip
 def test_et_al_is_no_author_and_says_that_there_are_more(inside: str, names: list[str]) -> None:
     found = item(inside)
     assert list(found.authors) == names

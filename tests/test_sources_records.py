@@ -436,6 +436,7 @@ def test_names_are_turned_only_where_a_comma_says_so() -> None:
         "Marit Lindal": "Marit Lindal",
         "Lindal,": "Lindal,",
         "A, B, C, D": "A, B, C, D",
+        "山田, 太郎": "山田太郎",
     }
     assert {name: _names.natural(name) for name in turned} == turned
 

@@ -183,7 +183,7 @@ def _person(element: Any) -> str:
     parts: dict[str, str] = {}
     for child in element:
         if (field := LOCAL.get(child.tag) or _field(child)) == "name":
-            return child.text or ""
+            return _text(child)
         parts.setdefault(field, (child.text or "").strip())
     return " ".join(filter(None, map(parts.get, NAME_PARTS))) or person(element.text or "")
 

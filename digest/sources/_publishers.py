@@ -110,6 +110,12 @@ _LABEL = late(
     r"(?:Abstract\s?[:.—]|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
     r"\s*(?=\S)"
 )
+# Headings whose elements were lost: "BackgroundPonds are deep. MethodsWe dug."
+_GLUED = late(
+    r"(?:\A(?:\s|<br\s?/?>|<p>){0,9}|(?<=[.?!)])\s*)(Abstract|Introduction|Background|Context|Objectives?|Aims?|Purpose|Importance|Significance"
+    r"|Motivation|(?:Materials? and )?[Mm]ethods?|Methodology|Design|Results?|Findings|Discussion|Conclusions?|Interpretation)"
+    r"(?=[A-Z][a-z]|[A-Z]{2,}\b|A\s)"
+)
 _RIGHTS = late(
     r"\s*(?:<p>\s*)?This article is protected by copyright\. All rights reserved\.?\s*(?:</p>)?\s*$"
 )
@@ -253,5 +259,20 @@ def without_heading(text: str) -> str:
         found = _HEADING.match(text) or _LABEL.match(text)
     if not found and at > 0:
         found = _LATER.search(text)
-    text = text[found.end() :] if found else text
+    text = _told_apart(text[found.end() :] if found else text)
     return _RIGHTS.sub("", text) if "reserved" in text[-15:] else text
+
+
+def _told_apart(text: str) -> str:
+    """The same with headings that stand before a sentence without a space as index services write them: `Methods: …`. Of a single
+    one nobody knows: "ContextNet is …"."""
+    if not _GLUED.search(text):
+        return text
+    found = _GLUED.findall(text)
+    plain = len(set(found)) > 1 or (found == ["Significance"] and bool(_GLUED.match(text)))
+    return _GLUED.sub(_headed, text) if plain else text
+
+
+def _headed(found: re.Match[str]) -> str:
+    before = found[0][: -len(found[1])] or " "
+    return before if found[1] == "Abstract" else f"{before}{found[1]}: "

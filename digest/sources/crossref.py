@@ -7,6 +7,7 @@ import re
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
+from digest.sources._names import in_order
 from digest.sources._paging import query, with_query
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw
 from digest.sources._records import (
@@ -108,8 +109,8 @@ def _raw(work: Json) -> Raw | None:
 
 
 def _name(author: Json) -> str:
-    parts = (string(author.get(name)) for name in ("given", "family", "suffix"))
-    return " ".join(filter(None, parts)) or string(author.get("name")) or string(author.get("literal"))
+    parts = [string(author.get(name)) for name in ("given", "family", "suffix")]
+    return in_order(*parts) or string(author.get("name")) or string(author.get("literal"))
 
 
 def _day(value: object) -> str | None:

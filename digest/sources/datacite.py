@@ -8,7 +8,7 @@ from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates
-from digest.sources._names import inverted, natural
+from digest.sources._names import in_order, inverted, natural
 from digest.sources._paper import Raw
 from digest.sources._records import (
     Json,
@@ -129,7 +129,7 @@ def _creators(attributes: Json) -> list[tuple[str, str]]:
         if string(creator.get("nameType")) == "Organizational":
             names.append((name, name))
         else:
-            names.append((name, f"{given} {family}" if given and family else _natural(name)))
+            names.append((name, in_order(given, family) if given and family else _natural(name)))
     return names
 
 

@@ -218,9 +218,15 @@ def _named(authors: list[str], described: str) -> list[str]:
 
 _LISTED = late(r"\s*[^\s<>:][^<>:]{0,80}:\s++([^<>]{1,4000}+)<br\s*/?>")
 _BREAKS = late(r"^(?:\s*<br\s*/?>){1,9}")
-_WIDE = "\u2e80"  # from here on names have no blanks
 # Before the last of several, or all that is left of the sign for it.
 _AND = late(r"(?:and|&)\s+|(?:and|amp|&)$")
+
+
+# The American Physical Society: "Ada Okoye et al. (Pond Collaboration)"
+_GROUP_BEHIND = late(
+    r"(?:,\s*|\s+)et\.?\s+al\b\.?,?\s*\(([^()]*\b(?:Collaborations?|Consortium|Group|Team)\b[^()]*)\)$", re.I
+)
+_MAX_GROUP_CHARS = 300
 
 
 def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None, bool]:
@@ -235,6 +241,11 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
             cut,
         )
     whole = clean(authors[0])
+    if glued := _names.unglued(whole):
+        return glued, whole, cut
+    if group := _GROUP_BEHIND.search(whole[-_MAX_GROUP_CHARS:]):
+        names = _authors([whole[: -len(group[0])]], alone=False)[0]
+        return [*names, group[1]], whole, True
     text = _names.ET_AL.sub("", whole) if cut else whole
     if ";" in text:
         names = [
@@ -245,7 +256,7 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
         return [_names.natural(text)], None, cut
     names = _names.split(text)
     several = len(names) > 1 and (
-        sum(" " in name for name in names) * 2 > len(names) or all(name[0] >= _WIDE for name in names)
+        sum(" " in name for name in names) * 2 > len(names) or all(name[0] >= _names.WIDE for name in names)
     )
     return (names, whole, cut) if several else ([text], None, cut)
 

@@ -11,7 +11,7 @@ from digest.patterns import late
 from digest.sources import _dates
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
-from digest.sources._names import inverted, natural
+from digest.sources._names import in_order, inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._records import full_date, plural, refuse
 
@@ -172,8 +172,8 @@ def _authors(article: Any) -> tuple[list[str], bool]:
             given = (
                 author.find("ForeName") if author.find("ForeName") is not None else author.find("Initials")
             )
-            parts = (xml.plain(part) for part in (given, author.find("LastName"), author.find("Suffix")))
-            names.append(" ".join(filter(None, parts)) or xml.plain(author.find("CollectiveName")))
+            parts = [xml.plain(part) for part in (given, author.find("LastName"), author.find("Suffix"))]
+            names.append(in_order(*parts) or xml.plain(author.find("CollectiveName")))
     return names, cut
 
 
