@@ -1,14 +1,16 @@
 """Text that programs make of a page with its links in it, as Markdown or with numbers and a list of addresses at the end (lynx),
-read as the same text without them."""
+read as the same text without them; and texts that were broken into lines at some column."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from digest.patterns import late
 
 MAX_CHARS = 20_000_000
+MAX_WIDTH = 200  # of a text that a program broke into lines
 
 # What stands in the text in place of a link of these words to this address.
 Say = Callable[[str, str], str]
@@ -43,6 +45,22 @@ def in_words(words: str, address: str) -> str:
     if not address.startswith(("https://", "http://")) or address in words or _OWN.match(address):
         return words
     return f"{words} {address}"
+
+
+def width_of(lines: Sequence[str]) -> int:
+    """At how many columns this text was broken into lines; 0 where it was not: hardly a line ends then where a word had no room."""
+    width = max((len(line) for line in lines if " " in line.strip()), default=0)
+    if not 30 <= width <= MAX_WIDTH:
+        return 0
+    pairs = [(here, after) for here, after in pairwise(lines) if here.strip() and after.strip()]
+    full = sum(goes_on(here, after, width) for here, after in pairs)
+    return width if full > 2 and full * 8 >= len(pairs) else 0
+
+
+def goes_on(line: str, following: str, width: int) -> bool:
+    """Had the first word of the following line no room in this one, so that it may be one line with it?"""
+    word = following.split(maxsplit=1)[:1]
+    return bool(word) and len(line) + 1 + len(word[0]) > width
 
 
 def without_links(text: str, say: Say = in_words) -> str:

@@ -18,10 +18,15 @@ from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._plain import in_words, without_links
+from digest.sources._plain import goes_on, in_words, width_of, without_links
 
 NAME_OF_KIND = "arxiv-dump"
 _NAME_MARK = "\ue000"
+_MORE = "\ue001"
+_IN_BRACKETS = late(r"\s{0,9}\([^()]{0,1000}\)")
+# Names as arXiv lists them.
+_NAME = r"[A-ZÀ-ÞĀ-Ž](?:[\w'’.-]{0,40}(?: (?:[a-z]{1,4} ){0,3}[A-ZÀ-ÞĀ-Ž][\w'’.-]{0,40}){1,5})"
+_NAMES = late(rf"{_NAME}(?:, {_NAME}){{0,5000}}(?:, et al\..{{0,60}})?")
 MAX_LINES = 300_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
@@ -103,7 +108,12 @@ def _read_dump(listing: Listing, lines: list[str]) -> Reading:
     if broken:
         entries.pop()
         sections[-1].read -= 1
-    raws = [raw for entry in entries if (raw := _raw(entry))]
+    width = width_of(lines)
+    fields = [_labelled(entry.lines, width) for entry in entries]
+    named = any(not line.startswith(_MORE) for found, _ in fields for line in found.get("title", [])[1:])
+    raws = [
+        raw for entry, found in zip(entries, fields, strict=True) if (raw := _raw(entry, *found, named=named))
+    ]
     if not raws:
         raise ParseError(
             f"{listing.location}: no entry with an arXiv id and a title in this text. Save the page itself as HTML.",
@@ -185,12 +195,11 @@ def _entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section], str
     return entries, sections, behind
 
 
-def _raw(entry: _Dumped) -> Raw | None:
+def _raw(entry: _Dumped, fields: dict[str, list[str]], rest: str, *, named: bool) -> Raw | None:
     arxiv = identity.arxiv_id(entry.arxiv)
-    fields, rest = _labelled(entry.lines)
     if not arxiv or not fields.get("title"):
         return None
-    title, names = _title_and_names(fields)
+    title, names = _title_and_names(fields, named=named)
     comment = " ".join(fields.get("comments", []))
     mark = " ".join([entry.mark, *entry.lines[:8]]).lower()
     announce: Announce = entry.section or "new"
@@ -223,8 +232,9 @@ _NAMES_OF_LABELS = {
 }
 
 
-def _labelled(lines: list[str]) -> tuple[dict[str, list[str]], str]:
-    """The labelled values of an entry, each as its lines, and the text behind the last of them: the abstract."""
+def _labelled(lines: list[str], width: int = 0) -> tuple[dict[str, list[str]], str]:
+    """The labelled values of an entry, each as its lines, and the text behind the last of them: the abstract. In a text that was
+    broken into lines those of a title that may go on with the line before have a mark for it."""
     fields: dict[str, list[str]] = {}
     current: list[str] | None = None
     labels = [at for at, line in enumerate(lines) if _LABEL.match(line)]
@@ -238,8 +248,11 @@ def _labelled(lines: list[str]) -> tuple[dict[str, list[str]], str]:
             current = fields.setdefault(name, [])
             current += [found["value"].strip()] if found["value"].strip() else []
         elif line.strip() and current is not None:
-            goes_on = not rest and (at < labels[-1] or _is_open(current, line))
-            (current if goes_on else rest).append(line.strip())
+            in_value = not rest and (at < labels[-1] or _is_open(current, line))
+            more = (
+                width and in_value and current is fields.get("title") and goes_on(lines[at - 1], line, width)
+            )
+            (current if in_value else rest).append(f"{_MORE}{line.strip()}" if more else line.strip())
     return fields, " ".join(rest[:MAX_ABSTRACT_LINES])
 
 
@@ -259,12 +272,26 @@ def _is_open(value: list[str], line: str) -> bool:
     )
 
 
-def _title_and_names(fields: dict[str, list[str]]) -> tuple[str, str]:
-    """Title and authors. Where the authors have no label, as on pages since 2024, they stand in the lines below the title."""
-    lines = fields["title"]
+def _title_and_names(fields: dict[str, list[str]], *, named: bool) -> tuple[str, str]:
+    """Title and authors. Where the authors have no label, as on pages since 2024, they stand in the lines below the title. `named`:
+    does this dump have such lines?"""
+    marked = fields["title"]
+    lines = [line.removeprefix(_MORE) for line in marked]
     if any(_NAME_MARK in line for line in lines):
         title, *names = " ".join(lines).split(_NAME_MARK)
         return title, "".join(names)
     if "authors" in fields:
         return " ".join(lines), " ".join(fields["authors"]).replace(_NAME_MARK, "")
-    return lines[0], " ".join(lines[1:])
+    end = next((at for at, line in enumerate(marked) if at and not line.startswith(_MORE)), len(lines))
+    if named and end == len(
+        lines
+    ):  # the title ends where its last line does by chance, or nobody wrote the paper
+        end = next(
+            (
+                at
+                for at in range(1, len(lines))
+                if _NAMES.fullmatch(_IN_BRACKETS.sub("", " ".join(lines[at:])))
+            ),
+            end,
+        )
+    return " ".join(lines[:end]), " ".join(lines[end:])

@@ -16,7 +16,7 @@ from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import Raw, finish
-from digest.sources._plain import in_words, without_links
+from digest.sources._plain import goes_on, in_words, width_of, without_links
 
 LONG_CHARS = 250
 MIN_LANDMARKLESS_PAIRS = 2
@@ -134,17 +134,36 @@ def _is_title(words: str) -> bool:
 
 def _blocks(text: str) -> list[_Block]:
     text = _CONTROLS.sub("", text)
-    lines = [
-        " ".join(line[:MAX_LINE_CHARS].split())
-        for line in text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").split("\n")
-    ]
-    filled = [at for at, line in enumerate(lines) if line]
-    blanks = sum(1 for here, after in pairwise(filled) if after - here > 1)
-    spaced = blanks * 3 >= len(filled) - 1 and len(filled) > 1
+    broken = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").split("\n")
+    lines = [" ".join(line[:MAX_LINE_CHARS].split()) for line in broken]
+    spaced = _are_spaced(lines)
+    if not spaced and (width := width_of(broken)) and _are_spaced(whole := _unbroken(broken, width)):
+        lines, spaced = whole, True
     blocks = _joined(_content(lines), spaced)
     if any(block.arxiv for block in blocks):  # then all titles are links
         return [block for block in blocks if block.arxiv or _is_long(block.text)]
     return _marked_only(_without_menus(blocks))
+
+
+def _are_spaced(lines: list[str]) -> bool:
+    """Does a blank line stand between blocks?"""
+    filled = [at for at, line in enumerate(lines) if line]
+    blanks = sum(1 for here, after in pairwise(filled) if after - here > 1)
+    return blanks * 3 >= len(filled) - 1 and len(filled) > 1
+
+
+def _unbroken(broken: list[str], width: int) -> list[str]:
+    """The lines of a text that was broken at this width, as they were before."""
+    whole: list[str] = []
+    before = ""
+    for line in broken:
+        words = " ".join(line.split())
+        if before.strip() and goes_on(before, line, width):
+            whole[-1] += f" {words}"
+        else:
+            whole.append(words)
+        before = line.rstrip()
+    return whole
 
 
 def _marked_only(blocks: list[_Block]) -> list[_Block]:

@@ -1,0 +1,76 @@
+"""Texts of listing pages, broken into lines at any column: the same papers as before."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from digest import sources
+from digest.model import Listing, Reading
+
+PAGES = Path(__file__).parent / "listings"
+
+
+def read(text: str) -> Reading:
+    return sources.read(Listing(location="page", body=text.encode()))
+
+
+def broken(text: str, width: int, indent: str = "") -> str:
+    lines = (
+        textwrap.wrap(
+            line,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )
+    return "\n".join("\n".join(part) for part in lines)
+
+
+ENTRY = """[{n}] arXiv:2611.0000{n} [pdf, html, other]
+Title: {title}
+{authors}
+Subjects: Made-up Things (cs.XX); Other Made-up Things (math.YY)
+
+{abstract}
+"""
+TITLES = [
+    "Quorums of Agents That Disagree about What They Have Read",
+    "On a strong multiplicity one property of the length spectra of even dimensional compact ponds, and on carps",
+    "Carps: An Account of Everything That Was Counted Once, and of All That Was Counted Twice",
+    "A short one",
+]
+AUTHORS = [
+    "Ada Okoye, Bo van der Lindal, Cy T. Tan, Dana Whitcombe, Edda Holm-Øster",
+    "Pieter M. van Staden (Kiln University)",
+]
+ABSTRACT = (
+    "Caches are filled once. In this paper we propose a cache that is filled twice, and show that readers do not mind. "
+    * 3
+)
+
+
+@pytest.mark.parametrize("width", range(50, 120))
+def test_a_title_of_several_lines_ends_where_the_authors_begin(width: int) -> None:
+    entries = [
+        ENTRY.format(n=n, title=title, authors=AUTHORS[n % 2], abstract=ABSTRACT)
+        for n, title in enumerate(TITLES, 1)
+    ]
+    whole = "Showing new listings for Friday, 20 November 2026\n\n" + "\n".join(entries)
+    expected = read(whole)
+    assert [paper.title for paper in expected.papers] == TITLES
+    assert read(broken(whole, width, indent="  ")).papers == expected.papers
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 132])
+@pytest.mark.parametrize(
+    "name", ["saved/blank-lines.txt", "saved/crlf-and-mark.txt", "arxiv-dump/since-2024.txt"]
+)
+def test_a_dump_that_is_broken_into_lines_is_the_same_papers(name: str, width: int) -> None:
+    text = (PAGES / name).read_text(encoding="utf-8-sig")
+    assert read(broken(text, width)).papers == read(text).papers
