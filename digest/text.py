@@ -125,7 +125,8 @@ def decode_entities(text: str) -> str:
 
 
 def strip_controls(text: str) -> str:
-    """`text` without control characters, lone surrogates, noncharacters and invisible marks. Line ends and tabs become spaces."""
+    """`text` without control characters, lone surrogates, noncharacters and invisible marks. Line ends and tabs become spaces, what
+    is in the place of windows-1252's quotation marks and dashes those."""
     if is_printable(text):
         return text
     return text.translate(_SEEN)
@@ -138,6 +139,8 @@ def _seen(c: str) -> str:
         return " "
     if c in _KEPT_FORMAT:
         return c
+    if "\x80" <= c <= "\x9f":  # of windows-1252, as browsers take them
+        return c.encode("latin-1").decode("cp1252", "ignore")
     return "" if c in _NONCHARACTERS or unicodedata.category(c) in ("Cc", "Cf", "Cs") else c
 
 

@@ -87,6 +87,25 @@ def test_an_encoding_is_what_browsers_take_for_its_name(declared: str, written: 
     assert titles(feed(title, encoding=declared).encode(written)) == [title]
 
 
+SAID = {
+    "euc_jp": "池の深さについて：カエルの観察。池は冬に凍ることがある",
+    "cp932": "池の深さについて：カエルの観察。池は冬に凍ることがある",
+    "cp949": "연못의 깊이에 관하여: 개구리 관찰. 연못은 겨울에 얼 수 있다",
+    "gb18030": "关于池塘的深度：对青蛙的观察。池塘在冬天可能会结冰",
+    "big5hkscs": "關於池塘的深度：對青蛙的觀察。池塘在冬天可能會結冰",
+    "koi8-r": "О глубине прудов: наблюдение за лягушками",
+    "cp1251": "О глубине прудов: наблюдение за лягушками",
+    "cp1255": "על עומק הבריכות: תצפית על צפרדעים בחורף",
+    "cp874": "เกี่ยวกับความลึกของสระน้ำ การสังเกตกบในฤดูหนาว",
+    "cp1252": "Über die Tiefe der Teiche: “Beobachtung” von Fröschen – à l’école",
+}
+
+
+@pytest.mark.parametrize("written", SAID)
+def test_letters_of_which_nobody_says_what_they_are_are_those_that_make_words(written: str) -> None:
+    assert titles(feed(SAID[written], "Ponds").encode(written)) == [SAID[written], "Ponds"]
+
+
 def test_a_page_within_a_feed_says_nothing_of_the_encoding_of_the_feed() -> None:
     page = '<![CDATA[<html><head><meta charset="gb2312"></head><body>鲤鱼研究</body></html>]]>'
     body = feed(TITLE).replace("<item>", f"<item><description>{page}</description>").encode()

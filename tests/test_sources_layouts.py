@@ -130,6 +130,14 @@ def test_a_name_that_ends_like_et_al_is_one() -> None:
     assert (found.authors, found.authors_cut) == (("Piet Al",), False)
 
 
+def test_a_text_in_base64_is_read() -> None:
+    entry = "<title mode='base64'>Q2FycHMgY291bnQ=</title><summary mode='base64'>No base64!</summary><link href='https://j.example/1'/>"
+    found = paper(
+        f"<feed version='0.3' xmlns='http://purl.org/atom/ns#'><title>J</title><entry>{entry}</entry></feed>"
+    )
+    assert (found.title, found.abstract) == ("Carps count", "No base64!")
+
+
 # --- ids and links of feeds
 
 

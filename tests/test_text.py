@@ -37,6 +37,7 @@ CLEANED = {
     "<script>alert(1)</script>A Title <img src=x onerror='alert(1)'>": "A Title",
     "<!-- hidden --> shown <style>p{}</style>": "shown",
     "a\ud800b\x00c\u202ed\ufeffe\u00adf\ufffeg": "abcdefg",
+    "It\x92s \x93deep\x94 &#150; \x81yes": "It’s “deep” – yes",
     "👨\u200d👩\u200d👧 می\u200cخواهم": "👨\u200d👩\u200d👧 می\u200cخواهم",
     "5\\% of R\\&D": "5% of R&D",
     "costs $20, or $30 and $5-$7": "costs $20, or $30 and $5-$7",

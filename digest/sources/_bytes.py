@@ -46,12 +46,10 @@ _ONE_BYTE = frozenset(
     + [f"iso8859-{number}" for number in range(2, 17)]
     + ["koi8-r", "koi8-u", "mac-roman", "mac-cyrillic"]
 )
-_LETTERS = late(rb"[A-Za-z]")
-_HIGH = late(rb"[\xc0-\xff]")
 
 
 def unicode_text(listing: Listing) -> str:
-    """The page as text, without its byte order mark: by mark, by declaration, as UTF-8, and else as the likeliest one-byte code.
+    """The page as text, without its byte order mark: by mark, by declaration, as UTF-8, and else as what is likeliest.
 
     UTF-8 that is declared as a one-byte code is UTF-8, and so is what has fewer bad bytes than other signs in it: U+FFFD stands
     for each of them.
@@ -71,7 +69,11 @@ def unicode_text(listing: Listing) -> str:
     text = body.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     signs = len(text) - len(text.encode("ascii", "ignore"))
-    return text if signs >= 2 * bad else body.decode(_one_byte_code(body), "replace")
+    if signs >= 2 * bad:
+        return text
+    from digest.sources import _guess
+
+    return body.decode(_guess.likeliest(body), "replace")
 
 
 def is_utf8(body: bytes) -> bool:
@@ -119,16 +121,6 @@ def _decoded(body: bytes, name: str) -> str:
         return body.decode(name) if name else ""
     except (LookupError, UnicodeError):
         return ""
-
-
-def _one_byte_code(body: bytes) -> str:
-    """A guess by the share of high letters: Latin text has few, Hebrew only 0xE0–0xFA, Cyrillic the rest."""
-    words = re.sub(rb"<[^<>]*>", b" ", body[:200_000])
-    high = _HIGH.findall(words)
-    if len(high) <= len(_LETTERS.findall(words)) * 0.5:
-        return "cp1252"
-    hebrew = sum(1 for c in high if 0xE0 <= c[0] <= 0xFA)
-    return "cp1255" if hebrew >= 0.97 * len(high) else "cp1251"
 
 
 # --- guards

@@ -5,6 +5,7 @@ How an element's name, attributes and text become a field, the same whether a tr
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -133,7 +134,8 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
     """One element of an item into its field, but for authors. The first of a kind counts, but for those that may repeat."""
     if name := TEXTS.get(field):
         if not getattr(item, name):
-            setattr(item, name, text)
+            packed = attributes.get("mode") == "base64"  # Atom 0.3
+            setattr(item, name, _unpacked(text) if packed else text)
     elif field in ("category", "subject"):
         item.categories.append(attributes.get("term") or text)
     elif field in ("subjects", "tags"):
@@ -159,6 +161,13 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
         item.primary = item.primary or attributes.get("term") or ""
     elif field in ("creator", "authors"):
         item.authors += [person(text) or text] if text.strip() else []
+
+
+def _unpacked(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode()
+    except ValueError:
+        return text
 
 
 def place_links(item: Item, links: Links, about: str, base: str) -> None:
