@@ -25,7 +25,7 @@ _INLINES = (
 # Words that a text may name between such brackets too: they are tags where one of them is closed.
 _CLOSED_BLOCKS = "sec st list list-item disp-formula mtable mtr mtd"
 _CLOSED_INLINES = (
-    "xref ext-link uri named-content styled-content monospace roman sans-serif overline underline"
+    "emphasis xref ext-link uri named-content styled-content monospace roman sans-serif overline underline"
 )
 _BLOCK_NAMES = frozenset([*_BLOCKS.split(" "), *_CLOSED_BLOCKS.split(" ")])
 _TAG_NAMES = frozenset([*_BLOCKS.split(" "), *_INLINES.split(" ")])

@@ -32,6 +32,9 @@ ABSTRACT = "We count the carps of an invented pond, and find four."
         (f'<h3 class="a">Abstract</h3> <p class="a">{ABSTRACT}</p>', "", []),
         (f"<p><b>ABSTRACT</b></p><p>{ABSTRACT}</p>", "", []),
         (f"ABSTRACT: {ABSTRACT}", "", []),
+        (f"Abstract<br/>{ABSTRACT}", "", []),
+        ('<p>Ponds 10, 1234 (2026).</p> <p><a href="https://doi.org/10.5555/p.1">https://doi.org/10.5555/p.1</a></p>'
+         f" {ABSTRACT}", "", []),
         (f"<p><strong>Source: </strong>Ponds, Volume 4, 1--2.</p><p><strong>Abstract:</strong><br/>{ABSTRACT}</p>", "", []),
         (f"<p>by Ada Okoye, Bo Lindal</p>\n\n{ABSTRACT}", "", ["Ada Okoye", "Bo Lindal"]),
     ],

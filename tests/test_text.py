@@ -57,6 +57,8 @@ CLEANED = {
     "<msup><mi>x</mi><mrow><mo>−</mo><mn>1</mn></mrow></msup> <msup><mi>y</mi><mo>Q</mo></msup>": "x⁻¹ yQ",
     "<mmultiscripts><mi>He</mi><mprescripts/><none/><mn>6</mn></mmultiscripts> and <mtd>a</mtd><mtd>b</mtd>": "He6 and a b",
     "<sec><st>Objective</st><p>To count.</p></sec><scp>l</scp>-proline": "Objective To count. l-proline",
+    "<Emphasis Type='Italic'>Rana</Emphasis> lives": "Rana lives",
+    "one <emphasis> of the kind": "one <emphasis> of the kind",
     "one <list> of the <none> kind in a <sec> or <uri>": "one <list> of the <none> kind in a <sec> or <uri>",
     "to <inline-formula><tex-math><?CDATA $x^2$?></tex-math></inline-formula>, if x <?CDATA y": "to x², if x <?CDATA y",
     'a <tex-math>$x^2$</tex-math>\n<math a="b"><mi>x</mi><mn>2</mn></math> <inline-graphic href="a.gif" /> wave': "a x² wave",

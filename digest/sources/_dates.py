@@ -13,10 +13,15 @@ MONTHS = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
     )
 }
+# How other languages of Latin letters begin theirs, in which RSS is dated by programs that mind the language of their machine.
+_OTHER_MONTHS = {
+    "ene": 1, "gen": 1, "fév": 2, "fev": 2, "mär": 3, "abr": 4, "avr": 4, "mai": 5, "mag": 5, "giu": 6, "jui": 6, "lug": 7,
+    "ago": 8, "aoû": 8, "aou": 8, "set": 9, "okt": 10, "out": 10, "ott": 10, "des": 12, "dez": 12, "déc": 12, "dic": 12,
+}  # fmt: skip
 _ZONES = {"": None, "gmt": 0, "ut": 0, "utc": 0, "z": 0, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420,
           "mdt": -360, "pst": -480, "pdt": -420, "bst": 60, "cet": 60, "cest": 120}  # fmt: skip
 _RFC822 = late(
-    r"(?:[A-Za-z]+(?:,\s*|\s+))?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\.?\s+(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
+    r"(?:[^\W\d_]+\.?(?:,\s*|\s+))?(\d{1,2})\.?\s+(?:de\s+)?([A-Za-zä-ü]{3})([a-zä-ü]*)\.?\s+(?:de\s+)?(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
 )
 # "Jan 3, 2024", "Wednesday, January 3, 2024", and as C and Java write it, "Wed Jan  3 10:00:00 UTC 2024"
 _MONTH_FIRST = late(
@@ -79,21 +84,28 @@ def _moment(text: str) -> datetime | None:
 
 def _rfc822(text: str) -> str | None:
     found = _RFC822.match(text)
-    if not found or found[2].lower() not in MONTHS:
+    month = _month(found[2], found[3]) if found else None
+    if not found or not month:
         other = _MONTH_FIRST.match(text)
         number = MONTHS.get(other[1].lower()) if other else None
         return _full_date(other[3], number, other[2]) if other and number else None
-    year = int(found[3])
-    if len(found[3]) == 2:
+    year = int(found[4])
+    if len(found[4]) == 2:
         year += 1900 if year >= 70 else 2000
-    day = _since_print(date(year, MONTHS[found[2].lower()], int(found[1])))
-    minutes = _offset(found[7] or "")
-    if found[4] is None or minutes is None:
+    day = _since_print(date(year, month, int(found[1])))
+    minutes = _offset(found[8] or "")
+    if found[5] is None or minutes is None:
         return day.isoformat()
     zone = timezone(timedelta(minutes=minutes))
     return datetime(
-        day.year, day.month, day.day, int(found[4]), int(found[5]), int(found[6] or 0), tzinfo=zone
+        day.year, day.month, day.day, int(found[5]), int(found[6]), int(found[7] or 0), tzinfo=zone
     ).isoformat()
+
+
+def _month(begin: str, rest: str) -> int | None:
+    """Of `juin` and `juillet` only the fourth letter tells."""
+    begin = begin.lower()
+    return 7 if begin == "jui" and rest[:1] == "l" else MONTHS.get(begin) or _OTHER_MONTHS.get(begin)
 
 
 def _offset(zone: str) -> int | None:

@@ -96,6 +96,12 @@ _LINES = late(
 )
 # EPrints: a citation, "<span class="person_name">Okoye, Ada</span> and <span …>Lindal, Bo</span> (2024) <a …>Ponds.</a> …"
 _PERSON = late(r"<span class=\"person_name\">([^<>]{1,200})</span>")
+# Quantum: "<p>Quantum 10, 1234 (2026).</p> <p><a …>https://doi.org/10.…</a></p> The abstract …"
+_CITED_FIRST = late(
+    r"\s*(?:<p>\s*)?[A-Z][\w .&:-]{1,80} \d{1,4}, [\w–-]{1,20} \(\d{4}\)\.?\s*(?:</p>|<br\s*/?>)?\s*"
+    r"(?:<p>\s*)?(?:<a\b[^<>]{0,300}>\s*)?"
+    r"https?://doi\.org/(10\.[^\s<>]{1,200})\s*(?:</a>)?\s*(?:</p>|<br\s*/?>)?\s*(?=\S)"
+)
 _WORD = late(r"\w+")
 # How those begin that are told apart by words and elements.
 _BEGINS = ("Author(s):", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
@@ -107,7 +113,7 @@ _HEADING = late(
 _LATER = late(r"<(h[1-6])\b[^<>]*>\s*Abstract\s*[:.]?\s*</\1>\s*(?=\S)", re.I)
 _LABEL = late(
     r"\s*(?:<(?:div|section|span|p|br)\b[^<>]*>\s*){0,3}"
-    r"(?:Abstract\s?[:.—]|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
+    r"(?:Abstract(?:\s?[:.—]|\s*<br\s*/?>)|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
     r"\s*(?=\S)"
 )
 # Headings whose elements were lost: "BackgroundPonds are deep. MethodsWe dug."
@@ -130,6 +136,8 @@ def abstract_of(text: str) -> Found:
     start = text[:_MAX_OPENING].lstrip()
     if ends_with_pmid(text) and (found := _of_pubmed(text)):
         return found
+    if "doi.org/" in text[:_MAX_LINE] and (found_first := _CITED_FIRST.match(text)):
+        return text[found_first.end() :], "", identity.doi(found_first[1]) or ""
     if start.startswith(_BEGINS):
         return _marked(text, start) or (text, "", "")
     return (_without_place(text), "", "") if "<br" in text[: _MAX_LINE + 4] else (text, "", "")
