@@ -262,7 +262,7 @@ def _html_kind(listing: Listing, text: str) -> str:
 
 
 def _text_kind(listing: Listing, text: str) -> str:
-    from digest.sources import arxiv_dump, arxiv_text
+    from digest.sources import _arxiv_found, arxiv_dump, arxiv_text
     from digest.sources.saved import looks_like_dump
 
     if records.is_medline(text):
@@ -272,6 +272,8 @@ def _text_kind(listing: Listing, text: str) -> str:
     text = without_links(text)
     if arxiv_dump.looks_like(text):
         return "arxiv-dump"
+    if _arxiv_found.looks_like(text):
+        return "arxiv-search"
     if looks_like_dump(text):
         return "saved"
     _refuse(listing, "this is text without the marks of a listing (title, abstract, title, abstract)", _KNOWN)

@@ -13,7 +13,7 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _arxiv
+from digest.sources import _arxiv, _arxiv_found
 from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -37,6 +37,8 @@ def read(listing: Listing) -> Reading:
     `stated` is the number of all results; `next_url` the page's own "Next", never on another host. Raises ListingChanged where
     results stand without their ids or titles.
     """
+    if not listing.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return _read_text(listing)
     from selectolax.lexbor import LexborHTMLParser
 
     guard_html(listing.body, listing.location)
@@ -69,6 +71,25 @@ def read(listing: Listing) -> Reading:
         stated=total,
         listed_on=listing.listed_on,
         next_url=_next_url(listing, tree, last, total),
+        notes=tuple(notes),
+    )
+
+
+def _read_text(listing: Listing) -> Reading:
+    """The page as copied text."""
+    text = unicode_text(listing)
+    notes: list[str] = []
+    raws = _arxiv_found.results(text, notes)
+    if not raws:
+        return _without_papers(listing, text[:200_000], [], notes)
+    first, last, total = _range(text[:200_000])
+    if last and last - first + 1 != len(raws):
+        notes.append(f"the page says that results {first}-{last} are shown, {len(raws)} were read")
+    return Reading(
+        kind=NAME_OF_KIND,
+        papers=finish(raws, notes),
+        stated=total,
+        listed_on=listing.listed_on,
         notes=tuple(notes),
     )
 

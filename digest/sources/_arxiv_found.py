@@ -1,0 +1,120 @@
+"""arXiv's search results copied as text: of each an id with its links, the tags, the title, and labelled lines."""
+
+from __future__ import annotations
+
+import re
+
+from digest import identity
+from digest.patterns import late
+from digest.sources import _arxiv
+from digest.sources._paper import MAX_ENTRIES, Raw
+
+MAX_LINES = 300_000
+SNIFFED_CHARS = 400_000
+_NEAR = 20  # lines: the tags and a title
+
+_ID = late(
+    r"\s{0,9}(?:\d{1,6}\.\s{0,9})?arXiv:(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,3})?\s{0,9}"
+    r"\[(?:pdf|ps|other|html|src|doi|format|,|\s){1,30}\]\s*"
+)
+_LABEL = late(
+    r"\s{0,9}(?:(?P<name>Authors?|Abstract|Comments?|Journal ref|Report number|(?:MSC|ACM) Class)\s?:|(?P<day>Submitted)\s(?=\d))"
+    r"\s*(?P<value>.*)",
+    re.I,
+)
+_TAGS = late(r"\s*(?:(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?)\s*)+(?:doi\s+10\.\S{1,300}\s*)?")
+_DOI = late(r"(?:^|\s)doi\s+(10\.\S{1,300})")
+_CATEGORY = late(r"(?<![\w.-])[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?![\w.-])")
+_MORE = late(r"\s*(?:\.\.\.)?\s*[△▽]\s*(?:More|Less)\b\s*")
+_SUBMITTED = late(r"(\d{1,2} [A-Z][a-z]+,? \d{4})")
+_FIRST = late(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
+
+
+def looks_like(text: str) -> bool:
+    """Has this text a result: an id with its links on a line, and soon behind it the authors?"""
+    lines = text[:SNIFFED_CHARS].splitlines()[:MAX_LINES]
+    return any(
+        _ID.fullmatch(line) and any(_is_authors(other) for other in lines[at + 1 : at + _NEAR])
+        for at, line in enumerate(lines)
+    )
+
+
+def _is_authors(line: str) -> bool:
+    found = _LABEL.match(line)
+    return found is not None and (found["name"] or "").lower().startswith("author")
+
+
+def results(text: str, notes: list[str]) -> list[Raw]:
+    """Results in the order of the text; a last one that the text breaks off in is left out, and said so."""
+    entries: list[tuple[str, list[str]]] = []
+    for line in text.splitlines()[:MAX_LINES]:
+        if found := _ID.fullmatch(line):
+            if len(entries) > MAX_ENTRIES:
+                break
+            entries.append((found["id"], []))
+        elif entries:
+            entries[-1][1].append(line)
+    read = [(arxiv, _fields(lines)) for arxiv, lines in entries]
+    if len(read) > 1 and "submitted" in read[0][1] and "submitted" not in read[-1][1]:
+        read.pop()
+        notes.append(f"truncated: the text breaks off inside a result; {len(read)} whole ones were read")
+    raws = [raw for arxiv, fields in read if (raw := _raw(arxiv, fields))]
+    if len(raws) < len(read):
+        notes.append(f"{len(read) - len(raws)} results could not be read: no title")
+    if any(raw.abstract.startswith("…") or raw.abstract.endswith("…") for raw in raws):
+        notes.append("abstracts are cut: the page shows them whole only where they are opened")
+    return raws
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    """Tags and title, and the labelled lines with what follows each up to a blank line."""
+    fields: dict[str, str] = {}
+    name = "title"
+    for line in lines:
+        if found := _LABEL.match(line):
+            name = (found["name"] or found["day"]).lower().removesuffix("s")
+            fields.setdefault(name, found["value"].strip())
+        elif not line.strip():
+            name = "" if fields.get(name) and name != "title" else name
+        elif name == "title" and "title" not in fields and _are_tags(line, fields):
+            fields["tags"] = f"{fields.get('tags', '')} {line.strip()}"
+        elif name:
+            fields[name] = f"{fields.get(name, '')} {line.strip()}".strip()
+    return fields
+
+
+def _are_tags(line: str, fields: dict[str, str]) -> bool:
+    """The first line of a result, and one of a DOI; a title may be all small letters."""
+    return bool(_DOI.match(line.lstrip())) or ("tags" not in fields and bool(_TAGS.fullmatch(line)))
+
+
+def _raw(arxiv: str, fields: dict[str, str]) -> Raw | None:
+    found = identity.arxiv_id(arxiv)
+    if not found or not fields.get("title"):
+        return None
+    tags = fields.get("tags", "")
+    doi = _DOI.search(tags)
+    names, comment = fields.get("author", ""), fields.get("comment", "")
+    abstract = _abstract(fields.get("abstract", ""))
+    first, shown = _FIRST.search(fields.get("submitted", "")), _SUBMITTED.match(fields.get("submitted", ""))
+    days = [day.isoformat() if (day := _arxiv.day(match[1])) else None for match in (first, shown) if match]
+    return Raw(
+        title=fields["title"],
+        abstract=abstract,
+        ids={"arxiv": found[0]} | ({"doi": doi[1]} if doi else {}),
+        authors=_arxiv.names(names),
+        authors_raw=names or None,
+        authors_cut=bool(_arxiv.CUT_AUTHORS.search(names)),
+        authors_joined=True,
+        categories=_CATEGORY.findall(_DOI.sub("", tags)),
+        announce="withdrawn" if _arxiv.is_withdrawn(comment, abstract[:200]) else None,
+        published=days[0] if days else None,
+        updated=days[1] if len(days) > 1 else None,
+        links=_arxiv.links(found[0]),
+        comment=_arxiv.commented(comment, fields.get("journal ref", "")),
+    )
+
+
+def _abstract(text: str) -> str:
+    """The abstract, the whole one where the text has both."""
+    return next((part.strip() for part in reversed(_MORE.split(text)) if part.strip()), "")
