@@ -219,6 +219,20 @@ def test_text_that_a_browser_shows_is_read_as_the_text(name: str, viewer: str) -
     assert read(shown.encode()) == read(page)
 
 
+@pytest.mark.parametrize("name", ["arxiv/new.html", "huggingface/page-2026.html", "feed/rss-2.0.xml"])
+def test_the_source_of_a_page_in_chrome_s_table_is_read_as_the_page(name: str) -> None:
+    page = (Path(__file__).parent / "listings" / name).read_bytes()
+    marked = [
+        html.escape(line, quote=False).replace("&gt;", "&gt;</span>") for line in page.decode().split("\n")
+    ]
+    rows = "".join(
+        f'<tr><td class="line-number" value="{n}"></td><td class="line-content"><span class="html-tag">{line}</td></tr>'
+        for n, line in enumerate(marked, 1)
+    )
+    table = f'<body><div class="line-gutter-backdrop"></div><table><tbody>{rows}</tbody></table></body>'
+    assert read(f"<html>{table}</html>".encode()) == read(page)
+
+
 def test_xml_in_the_box_of_a_viewer_is_read_as_the_document() -> None:
     box = '<html><body><div id="webkit-xml-viewer-source-xml">{}</div><div class="header"><p>This XML</p></div></body></html>'
     page = feed(TITLE, "Two")

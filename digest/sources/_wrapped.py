@@ -31,13 +31,15 @@ _BEFORE = late(
 _BEHIND = late(r"</pre>\s*(?:<div[^<>]{0,200}></div>\s*){0,3}(?:</body>\s*)?(?:</html>\s*)?\Z", re.I)
 _TAG = late(r"</?[a-zA-Z][^<>]*>")
 _VIEWER = '<div id="webkit-xml-viewer-source-xml">'
+# Chrome's view of a page's source: a table of lines.
+_SOURCE_LINE = late(r"<td class=\"?line-content\"?[^<>]{0,100}>")
 _VIEWED = late(r"</div>\s*<div (?:class=\"(?:header|pretty-print)\"|id=\"tree\")")
 
 
 def unwrapped(listing: Listing) -> Listing:
     """The listing within what is round it, with the address it was saved from where no other is known; any other as it is."""
     head = listing.body[:HEAD_BYTES]
-    if b"<pre" in head or _VIEWER.encode() in head:
+    if b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head:
         text = _shown(unicode_text(listing))
         return (
             structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
@@ -51,6 +53,9 @@ def _shown(page: str) -> str:
     """The text that a page of a viewer shows; "" for any other page."""
     if (at := page.find(_VIEWER, 0, HEAD_BYTES)) >= 0 and (end := _VIEWED.search(page, at)):
         return page[at + len(_VIEWER) : end.start()]
+    if "line-gutter" in page[:HEAD_BYTES] and (lines := _SOURCE_LINE.split(page)[1:]):
+        source = "\n".join(line.partition("</td>")[0] for line in lines)
+        return html.unescape(_TAG.sub("", source))
     begun = _BEFORE.match(page)
     ended = _BEHIND.search(page, max(len(page) - 1_000, 0))
     if not begun or not ended or "</pre" in page[begun.end() : ended.start()].lower():
