@@ -83,6 +83,11 @@ def item(inside: str) -> Paper:
         ("<dc:creator>Maria GarciaDepartment of Ponds, Kiln Lab University</dc:creator>", ["Maria Garcia"]),
         ("<dc:creator>The PondNet Medicine Editors</dc:creator>", ["The PondNet Medicine Editors"]),
         ("<dc:creator>Google DeepMind</dc:creator>", ["Google DeepMind"]),
+        ("<dc:creator>Ada Okoye1, Bo Lindal1,2, Cy Tan2,* and Di Ng2</dc:creator>", ["Ada Okoye", "Bo Lindal", "Cy Tan", "Di Ng"]),
+        ("<dc:creator>Ada Okoye¹,², Bo Lindal$^{1,*}$, Cy Tan†</dc:creator>", ["Ada Okoye", "Bo Lindal", "Cy Tan"]),
+        ("<dc:creator>Ada Okoye, MD, PhD, Bo Lindal, Jr., M.Sc.</dc:creator>", ["Ada Okoye", "Bo Lindal, Jr."]),
+        ("<dc:creator>Ada C\\^ot\\'{e}, Bo L\\^{e}</dc:creator>", ["Ada Côté", "Bo Lê"]),
+        ("<dc:creator>Ada Okoye, Pond9</dc:creator>", ["Ada Okoye, Pond9"]),
         ("<author><name>The <i>Pond</i> Staff</name></author>", ["The Pond Staff"]),
     ],
 )  # fmt: skip

@@ -32,7 +32,7 @@ def split(text: str) -> list[str]:
 
     Only commas outside brackets divide. `"Lindal, M., Okoye, A."` (family, initials) gives "M. Lindal", "A. Okoye".
     """
-    text = " ".join(text[:MAX_CHARS].split())
+    text = _without_notes(" ".join(text[:MAX_CHARS].split()))
     if " behalf of " in text or "for the " in text:
         text = _BEHALF.sub(", ", text)
     if turned := _turned(text):
@@ -51,9 +51,24 @@ def split(text: str) -> list[str]:
     for part in parts:
         if names and _SUFFIX.fullmatch(part):
             names[-1] += f", {part}"
-        else:
+        elif not (names and _DEGREE.fullmatch(part)):
             names.append(part)
     return names
+
+
+# Marks of notes and workplaces behind a name: "Ada Okoye¹,²", "Bo Lindal$^{1,*}$"; in plain figures where several have them.
+_NOTE = late(
+    r"(?<=\w)\s?(?:\$?(?<!\\)\^\{?[\d,*†‡§a-z]{1,12}\}?\$?|[¹²³⁰⁴-⁹*†‡§¶]{1,9}(?:[, ]{1,2}[¹²³⁰⁴-⁹*†‡§¶]{1,9}){0,9})"
+    r"(?=\s*(?:[,;&]|$|and\b))"
+)
+_NUMBERED = late(r"(?<=[a-zß-öø-ÿ])\d{1,2}(?:,\s?(?:\d{1,2}|[*†‡§¶#]))*(?=\s*(?:[,;&]|$|and\b))")
+_DEGREE = late(r"(?:Ph\.?\s?D|M\.?D|D\.?Phil|M\.?Sc|B\.?Sc|MPH|MBBS|MBA|MS|BA|MA|RN|PharmD|FRCP)\.?")
+
+
+def _without_notes(text: str) -> str:
+    if "^" in text or not text.isascii():
+        text = _NOTE.sub("", text)
+    return _NUMBERED.sub("", text) if len(_NUMBERED.findall(text)) > 1 else text
 
 
 def _in_turns(parts: list[str]) -> list[str]:
@@ -99,10 +114,9 @@ def unglued(text: str) -> list[str]:
     names, places = parts[:end], parts[end:]
     if len(names) + bool(places) < 2 or not names:
         return []
-    if places:
-        names[-1] = names[-1].rstrip("0123456789")
-        if names[-1].endswith("a") and _SECOND_MARK.search("".join(places)):
-            names[-1] = names[-1][:-1]
+    names = [name.rstrip("0123456789") for name in names]
+    if places and names[-1].endswith("a") and _SECOND_MARK.search("".join(places)):
+        names[-1] = names[-1][:-1]
     whole = all(_NAME.fullmatch(name) and not _GROUP.search(name) for name in names)
     return names if whole else []
 
