@@ -88,6 +88,7 @@ def item(inside: str) -> Paper:
         ("<dc:creator>Ada Okoye, MD, PhD, Bo Lindal, Jr., M.Sc.</dc:creator>", ["Ada Okoye", "Bo Lindal, Jr."]),
         ("<dc:creator>Ada C\\^ot\\'{e}, Bo L\\^{e}</dc:creator>", ["Ada Côté", "Bo Lê"]),
         ("<dc:creator>Ada Okoye, Pond9</dc:creator>", ["Ada Okoye, Pond9"]),
+        ("<author>Ada Okoye, MD, PhD; Bo Lindal, MSc</author>", ["Ada Okoye", "Bo Lindal"]),
         ("<author><name>The <i>Pond</i> Staff</name></author>", ["The Pond Staff"]),
     ],
 )  # fmt: skip
@@ -355,6 +356,9 @@ def test_the_heading_in_an_inverted_index_is_no_part_of_the_abstract(words: str,
         {"authors": "Ada Okoye\nBo Lindal"},
         {"authors": ["Ada Okoye*", " Bo Lindal† "]},
         {"paper_authors": "Ada Okoye, Bo Lindal"},
+        {"authors": "Ada Okoye, Kiln University; Bo Lindal, Department of Ponds, Pond Inc."},
+        {"authors": ["Ada Okoye, Kiln University", "Bo Lindal"]},
+        {"authors": "Ada Okoye1, Bo Lindal1,2 et al."},
     ],
 )
 def test_authors_of_a_venue_are_named_however_they_are_written(authors: dict[str, object]) -> None:

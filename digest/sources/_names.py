@@ -99,7 +99,7 @@ _SEAM = late(
 )
 _NAME = late(r"(?!The )(?!.* (?:and|of|for) )(?:[^\W\d_][\w'’.-]* ){1,6}[^\W\d_][\w'’.-]*")
 _WORKPLACE = late(
-    r"[,;]|\b(?:Departe?ment|Dept|School|Facult|Institut|Colleg|Universi|Cent(?:er|re)|Laborator|Division|Hospital|Academ|Ministry"
+    r"\b(?:Departe?ment|Dept|School|Facult|Institut|Colleg|Universi|Cent(?:er|re)|Laborator|Division|Hospital|Academ|Ministry"
     r"|Observator|Museum|Clinic|Unit|Research|Inc|Ltd|GmbH)\w*",
     re.I,
 )
@@ -110,7 +110,10 @@ def unglued(text: str) -> list[str]:
     """Names that stand one behind the other without anything between, and before the places where they work; none where that is
     not plainly so. A single name is one where such a place follows."""
     parts = _SEAM.split(text[:MAX_CHARS])
-    end = next((at for at, part in enumerate(parts) if _WORKPLACE.search(part)), len(parts))
+    end = next(
+        (at for at, part in enumerate(parts) if _WORKPLACE.search(part) or "," in part or ";" in part),
+        len(parts),
+    )
     names, places = parts[:end], parts[end:]
     if len(names) + bool(places) < 2 or not names:
         return []
@@ -129,8 +132,11 @@ def without_and(names: list[str]) -> list[str]:
 
 
 def bare(name: str) -> str:
-    """A name without marks of notes and without what stands in brackets behind it: `Ada (Dee) Okoye* (Kiln University)`."""
+    """A name without marks of notes and without the workplace behind it: `Ada (Dee) Okoye* (Kiln)`, `Ada Okoye, Kiln Institute`."""
     name = name.strip()
+    if ", " in name and not name.endswith(")"):
+        before, _, place = name.partition(", ")
+        name = before if " " in before and _WORKPLACE.search(place) else name
     if name.endswith(")"):
         name = name.rpartition("(")[0].rstrip() or name
     return name.strip(_MARKS) or name

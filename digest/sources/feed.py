@@ -262,8 +262,10 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
 
 
 def _of_one_role(text: str) -> list[str]:
-    """`Okoye, Ada` is one name, `Ada Okoye, Bo Lindal` are two."""
+    """`Okoye, Ada` is one name, `Ada Okoye, Bo Lindal` are two, and `Ada Okoye, MD` is Ada Okoye."""
     names = _names.split(text) if "," in text else []
+    if len(names) == 1:
+        return names
     return names if len(names) > 1 and all(" " in name for name in names) else [text]
 
 
