@@ -136,7 +136,8 @@ def bare(name: str) -> str:
     name = name.strip()
     if ", " in name and not name.endswith(")"):
         before, _, place = name.partition(", ")
-        name = before if " " in before and _WORKPLACE.search(place) else name
+        is_person = _NAME.fullmatch(before) and not _WORKPLACE.search(before)
+        name = before if is_person and _WORKPLACE.search(place) else name
     if name.endswith(")"):
         name = name.rpartition("(")[0].rstrip() or name
     return name.strip(_MARKS) or name

@@ -48,21 +48,32 @@ _FURNITURE = late(
     r"|\(?(?:fewer|more|all)\)?|Authors and titles for .*)$",
     re.I,
 )
+_NOTHING = late(r"\s*No updates today\.?\s*")
 _TOTAL = late(r"total of (\d{1,9}) entries(?:\s*:\s*(\d{1,9})\s*-\s*(\d{1,9}))?", re.I)
 _FINISHED = late(r"(?:[.!?…:;)\]}\"'”’*%$。]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
 
 
 def looks_like(text: str) -> bool:
-    """Has this text an entry of a listing page: number and arXiv id, and soon behind it a title?"""
+    """Has this text an entry of a listing page: number and arXiv id, and soon behind it a title? Or is it that of an empty day?"""
     lines = _lines(text[:SNIFFED_CHARS])
-    return any(
+    return _is_empty_day(lines) or any(
         _DUMPED.match(line) and any(_LABEL.match(other) for other in lines[at + 1 : at + 12])
         for at, line in enumerate(lines)
     )
 
 
+def _is_empty_day(lines: list[str]) -> bool:
+    """Does the page say its day and nothing more than that it has no papers: no entry and no total?"""
+    said = next((at for at, line in enumerate(lines) if _NOTHING.fullmatch(line[:100])), 0)
+    return any(
+        "listings for" in line and _arxiv.day(line[:200]) for line in lines[max(said - 8, 0) : said]
+    ) and not any(_DUMPED.match(line) or _TOTAL.search(line[:300]) for line in lines)
+
+
 def read(listing: Listing) -> Reading:
-    """Papers of a dump, in its order; never empty. `stated` is the page's "total of N entries", of the whole listing.
+    """Papers of a dump, in its order; empty only for a `new` page whose day has none.
+
+    `stated` is the page's "total of N entries", of the whole listing.
 
     A dump that ends before the page it was made of is truncated: where the page says how many entries it shows, or where the
     last abstract has no end. Raises ParseError for a text without entries.
@@ -103,6 +114,13 @@ def _lines(text: str) -> list[str]:
 
 
 def _read_dump(listing: Listing, lines: list[str]) -> Reading:
+    if _is_empty_day(lines):
+        return Reading(
+            kind=NAME_OF_KIND,
+            papers=(),
+            listed_on=max(_heading_days(lines), default=None) or listing.listed_on,
+            empty=True,
+        )
     entries, sections, behind = _entries(lines)
     broken = bool(entries) and not behind and not _has_subjects(entries[-1], entries[:-1])
     if broken:
