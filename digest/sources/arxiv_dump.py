@@ -32,6 +32,7 @@ MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
 
 _DUMPED = late(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
+_ALONE = late(r"\[\d{1,6}\]")
 _LABEL = late(
     r"\s*(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI|Subjects?"
     r"|MSC[- ]class(?:es)?|ACM[- ]class(?:es)?)\s?:\s*(?P<value>.*)",
@@ -57,7 +58,7 @@ def looks_like(text: str) -> bool:
     """Has this text an entry of a listing page: number and arXiv id, and soon behind it a title? Or is it that of an empty day?"""
     lines = _lines(text[:SNIFFED_CHARS])
     return _is_empty_day(lines) or any(
-        _DUMPED.match(line) and any(_LABEL.match(other) for other in lines[at + 1 : at + 12])
+        _DUMPED.match(line) and any(_LABEL.match(other) for other in _filled(lines[at + 1 : at + 50])[:12])
         for at, line in enumerate(lines)
     )
 
@@ -102,15 +103,22 @@ class _Dumped(Struct):
 
 
 def _lines(text: str) -> list[str]:
-    """Lines, with the head of an entry put together: some dumps break behind `[1]`."""
+    """Lines, with the head of an entry put together: some dumps break behind `[1]`, some with blank lines."""
     flowing: list[str] = []
+    number = 0  # where one stands with nothing behind it so far
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        before = flowing[-1].strip() if flowing else ""
-        if re.fullmatch(r"\[\d{1,6}\]", before) and line.strip().lower().startswith("arxiv:"):
-            flowing[-1] = f"{before} {line.strip()}"
+        if number and line.strip().lower().startswith("arxiv:"):
+            flowing[number - 1 :] = [f"{flowing[number - 1].strip()} {line.strip()}"]
+            number = 0
         else:
             flowing.append(line.rstrip())
+            if line.strip():
+                number = len(flowing) if _ALONE.fullmatch(line.strip()) else 0
     return flowing
+
+
+def _filled(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.strip()]
 
 
 def _read_dump(listing: Listing, lines: list[str]) -> Reading:
@@ -219,7 +227,7 @@ def _raw(entry: _Dumped, fields: dict[str, list[str]], rest: str, *, named: bool
         return None
     title, names = _title_and_names(fields, named=named)
     comment = " ".join(fields.get("comments", []))
-    mark = " ".join([entry.mark, *entry.lines[:8]]).lower()
+    mark = " ".join([entry.mark, *_filled(entry.lines[:50])[:8]]).lower()
     announce: Announce = entry.section or "new"
     if "(replaced)" in mark:
         announce = "withdrawn" if _arxiv.is_withdrawn(comment, rest) else "replace"
