@@ -81,6 +81,7 @@ def item(inside: str) -> Paper:
          ["Ada Okoye", "Bo van Lindal"]),
         ("<dc:creator>Maria McDonaldJo DeVries1University of Ponds</dc:creator>", ["Maria McDonald", "Jo DeVries"]),
         ("<dc:creator>Maria GarciaDepartment of Ponds, Kiln Lab University</dc:creator>", ["Maria Garcia"]),
+        ("<dc:creator>Mary JoAnn Okoye</dc:creator>", ["Mary JoAnn Okoye"]),
         ("<dc:creator>The PondNet Medicine Editors</dc:creator>", ["The PondNet Medicine Editors"]),
         ("<dc:creator>Google DeepMind</dc:creator>", ["Google DeepMind"]),
         ("<dc:creator>Ada Okoye1, Bo Lindal1,2, Cy Tan2,* and Di Ng2</dc:creator>", ["Ada Okoye", "Bo Lindal", "Cy Tan", "Di Ng"]),

@@ -115,7 +115,7 @@ def unglued(text: str) -> list[str]:
         len(parts),
     )
     names, places = parts[:end], parts[end:]
-    if len(names) + bool(places) < 2 or not names:
+    if not names or (len(names) < 3 and not places):  # "Mary JoAnn Okoye" is one
         return []
     names = [name.rstrip("0123456789") for name in names]
     if places and names[-1].endswith("a") and _SECOND_MARK.search("".join(places)):
