@@ -68,9 +68,8 @@ def claim(
     return store.claim(now=now, holder="me", limit=limit, older_than=older_than)
 
 
-def counts(store: Store, day: int | None = None) -> dict[str, int]:
-    found = store.delivery_counts(edition=None if day is None else ("daily", f"{TODAY + day * DAY}"))
-    return {name: count for name, count in found.items() if count}
+def counts(store: Store) -> dict[str, int]:
+    return {name: count for name, count in store.delivery_counts().items() if count}
 
 
 def names(*days: int) -> tuple[str, ...]:

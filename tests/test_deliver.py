@@ -212,7 +212,7 @@ def test_a_deferred_mail_goes_out_later_with_the_same_message_id(store: Store) -
     with serving(answer) as server:
         report = run(store, config(server))
         assert (report.accepted, report.deferred) == (2, 1)
-        assert store.next_retry() == NOW + timedelta(minutes=30)
+        assert store.next_due() == NOW + timedelta(minutes=30)
         assert run(store, config(server), now=NOW + timedelta(minutes=29)).accepted == 0
         assert run(store, config(server), now=NOW + timedelta(minutes=30)).accepted == 1
     assert sorted(server.recipients()) == readers
@@ -234,7 +234,7 @@ def test_a_mail_that_is_always_deferred_is_tried_with_growing_waits_and_then_exp
             run(store, config(server), now=now)
             if len(server.verbs()) and server.verbs().count("RCPT") > len(tried):
                 tried.append(now - NOW)
-            now = store.next_retry() or now
+            now = store.next_due() or now
     hours = [wait / timedelta(hours=1) for wait in tried]
     assert hours[:5] == [0, 0.5, 1.5, 3.5, 7.5]
     assert max(hours) <= 36

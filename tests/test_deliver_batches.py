@@ -114,7 +114,7 @@ def test_what_a_killed_run_noted_is_recorded_and_only_what_it_had_begun_is_in_do
     assert states(store)["accepted"] == len(expected) + 1
     assert states(store)["deferred"] == 1
     assert not journal.exists()
-    assert store.next_retry() == NOW + timedelta(minutes=30)
+    assert store.next_due() == NOW + timedelta(minutes=30)
 
 
 def test_the_journal_of_another_store_changes_nothing(store: Store, journal: Path) -> None:
@@ -268,7 +268,7 @@ def test_552_without_a_reason_is_tried_again(store: Store) -> None:
     with serving(refusing("RCPT", {readers[0]: b"552 storage allocation exceeded"})) as server:
         report = run(store, config(server))
     assert (report.accepted, report.deferred, report.rejected) == (2, 1, 0)
-    assert store.next_retry() == NOW + timedelta(minutes=30)
+    assert store.next_due() == NOW + timedelta(minutes=30)
 
 
 # ---------------------------------------------------------------- a server that wants a pause

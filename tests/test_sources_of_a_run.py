@@ -245,7 +245,7 @@ def test_the_ledger_tells_of_every_listing_what_it_was_and_what_came_of_it(tmp_p
     (inbox / "c.xml").write_bytes(rss(invented(2, 3)))
     run(config)
     with open_app(config) as app:
-        rows = app.store.readings_of(NOW)
+        rows = list(app.store.readings_since(NOW))
         page = app.store.page(rows[0].page)
         runs = app.store.source_runs("inbox", limit=5)
     assert [(Path(r.location).name, r.outcome, r.parsed, r.new, r.seen) for r in rows] == [

@@ -256,27 +256,14 @@ class Deliveries:
         with self._db.reading():
             return Counter(dict(self._db.rows("open_delivery_counts")))
 
-    def delivery_counts(
-        self, *, edition: tuple[str, str] | None = None, span: Span | None = None
-    ) -> dict[str, int]:
-        """Deliveries by status; of one edition, given as (digest, edition id), of a span, or of all. An absent status counts 0."""
+    def delivery_counts(self, *, span: Span | None = None) -> dict[str, int]:
+        """Deliveries by status, of a span or of all. An absent status counts 0."""
         with self._db.reading():
             if span is not None:
                 rows = self._db.rows("delivery_counts_of_span", **within(span))
-            elif edition is None:
-                rows = self._db.rows("delivery_counts")
             else:
-                day, _, part = edition[1].partition("/")
-                rows = self._db.rows(
-                    "delivery_counts_of_edition", digest=edition[0], date=day, part=int(part or 1)
-                )
+                rows = self._db.rows("delivery_counts")
         return Counter(dict(rows))
-
-    def next_retry(self) -> datetime | None:
-        """When the next deferred delivery is due; None when there is none."""
-        with self._db.reading():
-            found = self._db.value("next_retry")
-        return moment(found) if found else None
 
 
 def within(span: Span) -> dict[str, object]:

@@ -125,11 +125,6 @@ class Readings:
         with self._db.reading():
             return int(self._db.value("next_reading", run_at=stamp(run_at)))
 
-    def readings_of(self, run_at: datetime) -> list[ReadingRow]:
-        """The listings of one run, in the order in which they were read."""
-        with self._db.reading():
-            return [_reading(row) for row in self._db.rows("readings_of", run_at=stamp(run_at))]
-
     def readings_since(self, run_at: datetime | None) -> Iterator[ReadingRow]:
         """The listings of this run and of all later ones (None: of all), in order, some hundred at a time in memory."""
         after, position = stamp(run_at) if run_at else "", -1

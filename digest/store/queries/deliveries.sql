@@ -91,15 +91,6 @@ SELECT status, COUNT(*) FROM deliveries
 WHERE id BETWEEN :first AND :last AND edition_id = :edition_id AND due_at = :due_at
 GROUP BY status;
 
--- name: delivery_counts_of_edition(digest, date, part)
-SELECT d.status, COUNT(*)
-FROM deliveries d JOIN editions e ON e.id = d.edition_id
-WHERE e.digest = :digest AND e.date = :date AND e.part = :part
-GROUP BY d.status;
-
--- name: next_retry()$
-SELECT MIN(retry_at) FROM deliveries WHERE status = 'deferred';
-
 -- name: next_due()$
 SELECT MIN(at) FROM (
     SELECT MIN(due_at) AS at FROM deliveries WHERE status = 'queued'

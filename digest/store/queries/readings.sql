@@ -7,13 +7,6 @@ VALUES (:run_at, :position, :source, :kind, :location, :base_url, :content_type,
 -- name: next_reading(run_at)$
 SELECT COALESCE(MAX(position), 0) + 1 FROM readings WHERE run_at = :run_at;
 
--- name: readings_of(run_at)
-SELECT run_at, position, source, kind, location, base_url, content_type, listed_on, fetched_at, page, outcome,
-       stated, sections, parsed, new, updated, seen, failed, why
-FROM readings
-WHERE run_at = :run_at
-ORDER BY position;
-
 -- name: readings_after(run_at, position, limit)
 -- One step of a walk from a run on.
 SELECT run_at, position, source, kind, location, base_url, content_type, listed_on, fetched_at, page, outcome,
