@@ -9,7 +9,7 @@ from itertools import count, groupby
 from urllib.parse import quote
 
 from digest.config import OTHER_SLUG, DigestConfig, slugs_of
-from digest.model import Edition, Entry, Section, Stream
+from digest.model import Edition, Entry, Section, Stream, edition_id
 from digest.selection import Chosen
 from digest.text import gist
 
@@ -42,16 +42,16 @@ def make_edition(
     entries = [_entry(item, authority, anchors, previous) for item in chosen]
     sections = _sections(digest)
     rest = [entry for entry in entries if entry.pick is None]
-    edition_id = day.isoformat() if part == 1 else f"{day.isoformat()}/{part}"
+    id_ = edition_id(day.isoformat(), part)
     return Edition(
-        id=edition_id,
+        id=id_,
         digest=digest.name,
         title=digest.title,
         date=day,
         part=part,
         number=number,
         issued_at=issued_at,
-        guid=f"tag:{authority}:edition/{quote(digest.name)}/{edition_id}",
+        guid=f"tag:{authority}:edition/{quote(digest.name)}/{id_}",
         picks=tuple(entry for entry in entries if entry.pick is not None),
         sections=tuple(
             Section(name=name, slug=slug, entries=tuple(group))

@@ -25,6 +25,7 @@ from digest.model import (
     Receipt,
     Span,
     Subscriber,
+    edition_place,
 )
 from digest.process import is_dead
 
@@ -273,8 +274,8 @@ class Post:
         return signer(self.config, key)
 
     def _edition_of(self, digest: str, edition_id: str) -> Edition:
-        day, _, part = edition_id.partition("/")
-        edition = self.store.edition(digest, date.fromisoformat(day), int(part or 1))
+        day, part = edition_place(edition_id)
+        edition = self.store.edition(digest, date.fromisoformat(day), part)
         if edition is None:
             raise UsageError(f"no edition {edition_id} of {digest!r}. See `digest status`.")
         return edition

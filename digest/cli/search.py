@@ -48,6 +48,7 @@ def _paper(hit: Hit, config: Config) -> dict[str, Any]:
     where its digest is none any more."""
     from digest.formats.search import place_path, source_url
     from digest.labels import record_path
+    from digest.model import edition_id
 
     place, paper = hit.place, hit.paper
     day = place.date.isoformat()
@@ -58,7 +59,7 @@ def _paper(hit: Hit, config: Config) -> dict[str, Any]:
         "title": paper.title,
         "authors": paper.authors,
         "date": day,
-        "edition": day if place.part == 1 else f"{day}/{place.part}",
+        "edition": edition_id(day, place.part),
         "digest": hit.digest,
         "topic": hit.topic,
         "url": source_url(hit),

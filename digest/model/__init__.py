@@ -230,6 +230,17 @@ def edition_path(day: date, part: int) -> str:
     return folder if part == 1 else f"{folder}{part}/"
 
 
+def edition_id(day: str, part: int) -> str:
+    """The id of an edition of an ISO date: "2026-11-19", and of a second one of that day "2026-11-19/2"."""
+    return day if part == 1 else f"{day}/{part}"
+
+
+def edition_place(edition_id: str) -> tuple[str, int]:
+    """The ISO date and the part that an edition's id says."""
+    day, _, part = edition_id.partition("/")
+    return day, int(part or 1)
+
+
 class Edition(Struct, frozen=True, kw_only=True):
     """One dated issue of a digest, frozen when issued: the hinge between what is new and who gets to see it.
 

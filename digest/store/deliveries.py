@@ -14,9 +14,8 @@ from datetime import datetime
 import msgspec
 
 from digest.mail.envelope import without_addresses
-from digest.model import Delivery, Receipt, Span
+from digest.model import Delivery, Receipt, Span, edition_id
 from digest.store.database import Database, Row, moment, stamp, whole
-from digest.store.editions import edition_id
 from digest.store.known import plain
 from digest.store.subscribers import digests_of, subscriber_of
 

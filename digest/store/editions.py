@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from digest.errors import StoreError
-from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber
+from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber, edition_id
 from digest.store.database import Database, Row, stamp
 from digest.store.jobs import Jobs, Spans, held_jobs
 from digest.store.known import encode_edition, plain
@@ -30,8 +30,15 @@ class Planned(Struct, frozen=True, kw_only=True):
     due_at: datetime
 
 
-def edition_id(day: str, part: int) -> str:
-    return day if part == 1 else f"{day}/{part}"
+def head_of(digest: str, day: str, part: int, number: int, papers: int) -> EditionHead:
+    return EditionHead(
+        id=edition_id(day, part),
+        digest=digest,
+        date=date.fromisoformat(day),
+        part=part,
+        number=number,
+        papers=papers,
+    )
 
 
 class Editions(Jobs):
@@ -250,14 +257,4 @@ class Editions(Jobs):
         """Date, part, number and size of every edition, oldest first, without the papers."""
         with self._db.reading():
             rows = self._db.rows("edition_heads", digest=digest)
-        return [
-            EditionHead(
-                id=edition_id(day, part),
-                digest=digest,
-                date=date.fromisoformat(day),
-                part=part,
-                number=number,
-                papers=papers,
-            )
-            for day, part, number, papers in rows
-        ]
+        return [head_of(digest, *row) for row in rows]

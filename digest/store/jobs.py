@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from digest.errors import StoreError
-from digest.model import Span
+from digest.model import Span, edition_place
 from digest.store.database import Database, moment, stamp, whole
 
 # Mail waits so long for the pages that it links to; release_deliveries ends the wait.
@@ -102,8 +102,8 @@ class Jobs:
             return [row[0] for row in self._db.rows("held_editions")] if engine_there(self._db) else []
 
     def _edition_row(self, digest: str, edition_id: str) -> int | None:
-        day, _, part = edition_id.partition("/")
-        found: int | None = self._db.value("edition_row", digest=digest, date=day, part=int(part or 1))
+        day, part = edition_place(edition_id)
+        found: int | None = self._db.value("edition_row", digest=digest, date=day, part=part)
         return found
 
     def spans_left_out(self, *, now: datetime, batch: int, older_than: datetime | None = None) -> list[Span]:

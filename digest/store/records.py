@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from itertools import chain
 
 import msgspec
@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from digest.editions import is_cut
 from digest.identity import rung
-from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version
+from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version, edition_id
 from digest.store.database import Database, Row, day, moment
-from digest.store.editions import edition_id
+from digest.store.editions import head_of
 from digest.store.known import decode, plain
 from digest.store.lookups import found_of
 
@@ -132,15 +132,7 @@ def _editions(
     for key, dated, part, number, papers, issued_at in db.rows(
         "editions_showing", digest=digest, keys=db.array(keys)
     ):
-        head = EditionHead(
-            id=edition_id(dated, part),
-            digest=digest,
-            date=date.fromisoformat(dated),
-            part=part,
-            number=number,
-            papers=papers,
-        )
-        found[key].append((head, moment(issued_at)))
+        found[key].append((head_of(digest, dated, part, number, papers), moment(issued_at)))
     return found
 
 

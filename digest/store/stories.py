@@ -11,11 +11,10 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from digest import identity
-from digest.model import Announce, Paper, SightingStatus, Stream
+from digest.model import Announce, Paper, SightingStatus, Stream, edition_id
 from digest.store import known
 from digest.store.corrections import Head, strength
 from digest.store.database import Database, Row, day, moment
-from digest.store.editions import edition_id
 
 WALK = 1000  # papers of one step of the search by words
 
