@@ -7,10 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from digest.model import Subscriber
 from digest.store.database import Database, stamp, whole
 from digest.store.numbers import retire_ids
-from digest.store.subscribers import ON_THE_LIST, subscriber_of
+from digest.store.subscribers import ON_THE_LIST, by_address, by_number
 from digest.store.suppressions import fold, hashed, hashed_with, own_secret, secret_of
 
 
@@ -33,7 +32,7 @@ class Leaving:
     def leave(self, number: int, *, now: datetime) -> bool:
         """Unsubscribes; False for who is not on the list and was not asked to be, and for an unknown number."""
         with self._db.writing():
-            known = self._known(number)
+            known = by_number(self._db, number)
             if known is None:
                 return False
             self._suppress_deliveries(number, now)
@@ -46,8 +45,8 @@ class Leaving:
     def remove_subscriber(self, address: str, *, now: datetime) -> bool:
         """Unsubscribes by address; True when it was on the list."""
         with self._db.writing():
-            row = self._db.one("subscriber", folded=fold(address))
-            return row is not None and self.leave(subscriber_of(row).id, now=now)
+            known = by_address(self._db, fold(address))
+            return known is not None and self.leave(known.id, now=now)
 
     @whole
     def return_subscriber(self, number: int, *, now: datetime) -> bool:
@@ -70,7 +69,7 @@ class Leaving:
         A hash of the address keeps it so beyond the row.
         """
         with self._db.writing():
-            known = self._known(number)
+            known = by_number(self._db, number)
             if known is None or known.status == "suppressed":
                 return False
             self._db.run(
@@ -86,10 +85,10 @@ class Leaving:
         if there was none."""
         with self._db.writing():
             lifted = self._db.run("lift_suppression", hash=hashed(self._db, fold(address))) > 0
-            row = self._db.one("subscriber", folded=fold(address))
-            if row is not None and subscriber_of(row).status == "suppressed":
-                self._db.run("set_status", id=row[0], status="unsubscribed", now=stamp(now))
-                self._db.run("set_score", id=row[0], score=0.0, scored_at="")
+            known = by_address(self._db, fold(address))
+            if known is not None and known.status == "suppressed":
+                self._db.run("set_status", id=known.id, status="unsubscribed", now=stamp(now))
+                self._db.run("set_score", id=known.id, score=0.0, scored_at="")
                 lifted = True
             return lifted
 
@@ -125,10 +124,9 @@ class Leaving:
         vacuums; its own logs and backups are up to who runs it.
         """
         with self._db.writing():
-            row = self._db.one("subscriber", folded=fold(address))
-            if row is None:
+            known = by_address(self._db, fold(address))
+            if known is None:
                 return None
-            known = subscriber_of(row)
             found = hashed(self._db, fold(address))
             reason = "bounced" if known.status == "suppressed" else "erased"
             self._db.run("suppress_once", hash=found, reason=reason, since=stamp(now))
@@ -183,10 +181,6 @@ class Leaving:
                 number, "complained" if reason == "complained" else "bounced", now=now
             )
         return folded in gone.left and self.leave(number, now=now)
-
-    def _known(self, number: int) -> Subscriber | None:
-        row = self._db.one("subscriber_by_id", id=number)
-        return subscriber_of(row) if row else None
 
     def _suppress_deliveries(self, number: int, now: datetime) -> None:
         self._db.run("suppress_joined_of", subscriber_id=number, now=stamp(now))

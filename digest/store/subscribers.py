@@ -41,6 +41,18 @@ def subscriber_of(row: Sequence[Any]) -> Subscriber:
     )
 
 
+def by_address(db: Database, folded: str) -> Subscriber | None:
+    """Inside of a transaction: the subscriber of an address in its folded spelling, in whatever status."""
+    row = db.one("subscriber", folded=folded)
+    return subscriber_of(row) if row else None
+
+
+def by_number(db: Database, number: int) -> Subscriber | None:
+    """The same by the subscriber's number."""
+    row = db.one("subscriber_by_id", id=number)
+    return subscriber_of(row) if row else None
+
+
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -73,14 +85,12 @@ class Subscribers:
     def subscriber(self, address: str) -> Subscriber | None:
         """The subscriber of this address, in whatever spelling and status."""
         with self._db.reading():
-            row = self._db.one("subscriber", folded=fold(address))
-        return subscriber_of(row) if row else None
+            return by_address(self._db, fold(address))
 
     def subscriber_by_id(self, number: int) -> Subscriber | None:
         """The subscriber of this number, in whatever status; None where there is none, or none any more."""
         with self._db.reading():
-            row = self._db.one("subscriber_by_id", id=number)
-        return subscriber_of(row) if row else None
+            return by_number(self._db, number)
 
     def subscribers(self, status: str | None = None) -> list[Subscriber]:
         """All subscribers, or those of one status, in the order in which they came."""
@@ -108,8 +118,7 @@ class Subscribers:
         """
         folded = fold(address)
         with self._db.writing():
-            row = self._db.one("subscriber", folded=folded)
-            known = subscriber_of(row) if row else None
+            known = by_address(self._db, folded)
             mark = hashed(self._db, folded)
             _refuse_suppressed(address, known, suppression_of(self._db, mark))
             if known is not None and known.status in ON_THE_LIST:
@@ -127,9 +136,9 @@ class Subscribers:
                     now=now,
                 )
                 self._db.run("forget_askings", hash=mark)
-            found = self._db.one("subscriber", folded=folded)
+            found = by_address(self._db, folded)
         assert found is not None
-        return subscriber_of(found), known is None or known.status not in ON_THE_LIST
+        return found, known is None or known.status not in ON_THE_LIST
 
     def _start(
         self,
@@ -168,15 +177,14 @@ class Subscribers:
         Who is confirmed, paused or suppressed is given back as they are.
         """
         with self._db.writing():
-            row = self._db.one("subscriber", folded=fold(address))
-            known = subscriber_of(row) if row else None
+            known = by_address(self._db, fold(address))
             if known is None or known.status in ("pending", "unsubscribed"):
                 self._start(
                     known, address, "pending", digests, preferences, since=now, consent=consent, now=now
                 )
-            found = self._db.one("subscriber", folded=fold(address))
+            found = by_address(self._db, fold(address))
         assert found is not None
-        return subscriber_of(found)
+        return found
 
     def confirm_subscriber(self, number: int, *, now: datetime) -> bool:
         """Makes a pending subscriber a reader, since now; False for any other. An erasure of before is forgotten, and how
@@ -184,9 +192,9 @@ class Subscribers:
         with self._db.writing():
             if not self._db.run("confirm_subscriber", id=number, now=stamp(now)):
                 return False
-            row = self._db.one("subscriber_by_id", id=number)
-            assert row is not None
-            found = hashed(self._db, fold(subscriber_of(row).address))
+            reader = by_number(self._db, number)
+            assert reader is not None
+            found = hashed(self._db, fold(reader.address))
             self._db.run("forget_askings", hash=found)
             self._db.run("lift_erasure", hash=found)
             return True
