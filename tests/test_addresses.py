@@ -8,7 +8,7 @@ from digest.addresses import ascii_address, ascii_domain, is_loopback
 from digest.errors import UsageError
 from digest.mail.envelope import wire_address
 from digest.mail.headers import mailable
-from digest.store.subscribers import fold
+from digest.store.suppressions import fold
 from digest.subscriptions import checked_address
 
 

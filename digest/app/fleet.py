@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
-from digest.app.post import SILENT as SILENT
+from digest.app.post import SILENT
 from digest.config import Config, DigestConfig, SourceConfig
 from digest.cron import due_times
 from digest.model import DeliveryReport, DigestReport, RunReport

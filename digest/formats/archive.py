@@ -18,7 +18,6 @@ from msgspec import Struct
 
 from digest.formats import Publication
 from digest.formats.channels import links_of, lists_of
-from digest.formats.frame import FEEDS as FEEDS
 from digest.formats.frame import archive_page
 from digest.formats.subscribing import Option, frequency_options, topic_options, topics_of
 from digest.model import EditionHead, Entry, Page

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from msgspec import Struct, structs
 
 from digest import identity
-from digest.identity import is_web_address as is_web_address
+from digest.identity import is_web_address
 from digest.model import Announce, Paper
 from digest.patterns import late
 from digest.sources._highwire import without_marks

@@ -19,8 +19,9 @@ import msgspec
 from msgspec import structs
 
 from digest.errors import ParseError
+from digest.identity import is_web_address
 from digest.model import Listing, Paper, Reading
-from digest.sources._paper import Raw, finish, is_web_address
+from digest.sources._paper import Raw, finish
 
 GROUP = "digest.sources"
 log = logging.getLogger(__name__)

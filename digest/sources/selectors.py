@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from digest.checks import SELECTORS, Selector, css_problem, selector_of
 from digest.errors import ListingChanged, ParseError
+from digest.identity import is_web_address
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources._bytes import guard_html, unicode_text
@@ -31,7 +32,7 @@ from digest.sources._elements import (
     text_of,
 )
 from digest.sources._nearest import nearest, tags_of
-from digest.sources._paper import MAX_PAPERS, Raw, finish, is_web_address
+from digest.sources._paper import MAX_PAPERS, Raw, finish
 from digest.sources._sniff import page_title
 from digest.text import clean
 

@@ -17,6 +17,7 @@ from digest.store.database import Database, stamp
 from digest.store.diff import Diff
 from digest.store.known import KnownPaper, as_known
 from digest.store.offers import Offer
+from digest.utf8 import plain
 
 SILENT = "split off by hand, not to be offered"
 
@@ -92,7 +93,7 @@ class Corrections:
         with self._db.writing():
             diff = self._diff(now)
             row = _row(diff, paper)
-            keys = list(dict.fromkeys(known.plain(key) for key in keys))
+            keys = list(dict.fromkeys(plain(key) for key in keys))
             other = _other_owner(diff, row, keys)
             moved = [] if other else self._parted_keys(diff, row, keys)
             other = other or self._part(diff, row, moved, silent=silent)
@@ -222,7 +223,7 @@ def _row(diff: Diff, paper: str | int) -> KnownPaper:
         diff.load([paper])
         found = diff.rows.get(paper)
     else:
-        found = diff.owner(known.plain(paper))
+        found = diff.owner(plain(paper))
     if found is None:
         raise UsageError(f'No paper has the key "{paper}". `digest why PAPER` shows the keys of a paper.')
     return found

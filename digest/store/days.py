@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from digest.store.database import Database, Row, moment, stamp
-from digest.store.known import plain
+from digest.utf8 import plain
 
 
 class Day(Struct, frozen=True, kw_only=True):

@@ -16,8 +16,8 @@ import msgspec
 from digest.mail.envelope import without_addresses
 from digest.model import Delivery, Receipt, Span, edition_id
 from digest.store.database import Database, Row, moment, stamp, whole
-from digest.store.known import plain
 from digest.store.subscribers import digests_of, subscriber_of
+from digest.utf8 import plain
 
 # Where these stand in the rows of the queries for what is due.
 DIGEST, DUE_AT, STATUS, DIGESTS = 2, 7, 11, 12

@@ -19,6 +19,7 @@ from digest.store.fingerprints import Unchanged
 from digest.store.known import REPLACED, KnownPaper, as_known
 from digest.store.offers import STREAMS, Offer, Offers
 from digest.store.told import Told
+from digest.utf8 import plain
 
 STEP = 500  # rows held in memory at once while papers are looked up
 
@@ -454,7 +455,7 @@ class Diff:
 
 def _plain(keys: tuple[str, ...]) -> tuple[str, ...]:
     """The keys as every database takes them: an address may bring NUL as "%00"."""
-    return tuple(key if key.isascii() and key.isprintable() else known.plain(key) for key in keys)
+    return tuple(key if key.isascii() and key.isprintable() else plain(key) for key in keys)
 
 
 def _fields(row: KnownPaper) -> dict[str, object]:
@@ -473,7 +474,7 @@ def _abstract_fields(paper_id: int, abstract: str) -> dict[str, object]:
     return {
         "paper_id": paper_id,
         "fingerprint": identity.text_hash(abstract),
-        "abstract": known.plain(abstract),
+        "abstract": plain(abstract),
     }
 
 

@@ -12,9 +12,10 @@ from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber, edition_id
 from digest.store.database import Database, Row, stamp
 from digest.store.jobs import Jobs, Spans, held_jobs
-from digest.store.known import encode_edition, plain
+from digest.store.known import encode_edition
 from digest.store.numbers import next_id
 from digest.store.subscribers import subscriber_of
+from digest.utf8 import plain
 
 _decode = msgspec.json.Decoder(Edition).decode
 _decode_titles = msgspec.json.Decoder(EditionTitles).decode

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from digest.store.database import Database, Row, moment, stamp
 from digest.store.jobs import engine_there
-from digest.store.known import plain
 from digest.store.ledger import RunRow, run_of
+from digest.utf8 import plain
 
 # In meta: the newest migration of the engine's that its tables have.
 ENGINE_SCHEMA = "engine_schema"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from digest.store.database import Database, moment, stamp, whole
-from digest.store.known import plain
+from digest.utf8 import plain
 
 POLL_S = 0.25
 # Of a process that died nobody knows when it last asked the host. The strictest host that we know wants 3 s between requests.

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from digest import identity
 from digest.identity import Known
 from digest.model import Edition, Paper
-from digest.utf8 import plain as plain
-from digest.utf8 import plain_all
+from digest.utf8 import plain, plain_all
 
 REPLACED = frozenset({"replace", "replace-cross", "withdrawn"})
 

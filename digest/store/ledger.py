@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from digest.errors import LeaseHeld
 from digest.store.database import Database, Row, moment, stamp, whole
-from digest.store.known import plain
+from digest.utf8 import plain
 
 
 class RunRow(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from digest.model import Paper
 from digest.store import known
 from digest.store.changes import touch
 from digest.store.database import Database, Row, moment, stamp
+from digest.utf8 import plain
 
 STEP = 50  # papers that one step of the search for unresolved ones reads
 
@@ -71,8 +72,8 @@ class Lookups:
                 outcome=lookup.outcome,
                 attempts=lookup.attempts,
                 retry_at=stamp(lookup.retry_at) if lookup.retry_at else "",
-                service=known.plain(lookup.service),
-                found=known.plain(lookup.found.decode()),
+                service=plain(lookup.service),
+                found=plain(lookup.found.decode()),
             )
 
     def lookups_between(self, after: datetime | None, until: datetime) -> list[Lookup]:
@@ -92,7 +93,7 @@ class Lookups:
 
 def found_of(db: Database, keys: Sequence[str]) -> dict[str, Paper]:
     """Lookups.found_of, within a transaction."""
-    rows = db.rows("found_by_key", keys=db.array([known.plain(key) for key in keys]))
+    rows = db.rows("found_by_key", keys=db.array([plain(key) for key in keys]))
     found = [(key, winner, known.decode(content)) for key, winner, content in rows]
     owners = _winners(db, [key for _, _, paper in found for key in _id_keys(paper)])
     return {
@@ -108,7 +109,7 @@ def _winners(db: Database, keys: Sequence[str]) -> dict[str, int]:
 
 
 def _id_keys(paper: Paper) -> list[str]:
-    return [known.plain(key) for key in identity.id_keys(paper.ids, paper.links)]
+    return [plain(key) for key in identity.id_keys(paper.ids, paper.links)]
 
 
 def _is_nameless(paper: Paper) -> bool:

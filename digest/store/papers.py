@@ -11,6 +11,7 @@ from digest.model import Candidate, Paper, Sighting
 from digest.store import known
 from digest.store.database import Database, day, moment
 from digest.store.diff import Diff
+from digest.utf8 import plain
 
 
 class Papers:
@@ -40,7 +41,7 @@ class Papers:
         with self._db.writing():
             diff = Diff(
                 self._db,
-                source=known.plain(source),
+                source=plain(source),
                 now=now,
                 listed_on=listed_on,
                 followers=tuple(followers),

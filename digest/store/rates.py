@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from digest.store.database import Database, moment, stamp, whole
-from digest.store.known import plain
+from digest.utf8 import plain
 
 # Moments further ahead than so many processes can have taken, and so long besides, are those of a clock that was wrong.
 _TAKEN, _AHEAD = 1000, timedelta(hours=1)

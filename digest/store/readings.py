@@ -15,8 +15,8 @@ from digest.errors import StoreError
 from digest.identity import text_hash
 from digest.model import Outcome
 from digest.store.database import Database, Row, day, moment, stamp
-from digest.store.known import plain
 from digest.store.packing import packed
+from digest.utf8 import plain
 
 STEP = 200  # rows held in memory at once by readings_since
 MAX_NUMBER = 2**31 - 1  # what PostgreSQL's INTEGER holds; a page may state anything

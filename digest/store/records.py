@@ -17,8 +17,9 @@ from digest.identity import rung
 from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version, edition_id
 from digest.store.database import Database, Row, day, moment
 from digest.store.editions import head_of
-from digest.store.known import decode, plain
+from digest.store.known import decode
 from digest.store.lookups import found_of
+from digest.utf8 import plain
 
 # Keys of papers that an edition showed without an id and a page of their own.
 _NAMELESS = frozenset({"title", "abstract", "shown"})

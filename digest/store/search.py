@@ -14,8 +14,8 @@ from msgspec import Struct
 from digest.model import Hit
 from digest.store import wording
 from digest.store.database import Database
-from digest.store.known import plain
 from digest.store.shown import hits_of, id_range
+from digest.utf8 import plain
 
 if TYPE_CHECKING:
     from digest.searching import Query, Term

@@ -20,8 +20,8 @@ from digest.labels import labels_of, slug_of
 from digest.model import Edition, Entry, Hit, Label, LabelKind, Place
 from digest.store import wording
 from digest.store.database import Database, Row
-from digest.store.known import plain
 from digest.store.records import Now, anchors_of, current_papers, papers_now
+from digest.utf8 import plain
 
 CHUNK = 500  # papers of a part of the index (formats.SearchChunk)
 STEP = 10  # editions, or reworded papers times ten, that one transaction brings into the index

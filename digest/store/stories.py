@@ -15,6 +15,7 @@ from digest.model import Announce, Paper, SightingStatus, Stream, edition_id
 from digest.store import known
 from digest.store.corrections import Head, strength
 from digest.store.database import Database, Row, day, moment
+from digest.utf8 import plain
 
 WALK = 1000  # papers of one step of the search by words
 
@@ -190,7 +191,7 @@ class Stories:
 
 def _spellings(text: str) -> list[list[str]]:
     """The keys that a text may be, in steps: as it stands, as an id or an address, as a title."""
-    text = " ".join(known.plain(text).split())
+    text = " ".join(plain(text).split())
     steps = [
         [text],
         [*identity.id_keys({"doi": text}, {}), *identity.ladder({}, {"abstract": text}, "", "")],

@@ -13,10 +13,9 @@ import msgspec
 from digest.errors import StoreError
 from digest.model import Preferences, Subscriber, Suppression
 from digest.store.database import Database, day, moment, stamp
-from digest.store.known import plain
 from digest.store.numbers import next_id
-from digest.store.suppressions import fold as fold
-from digest.store.suppressions import hashed, suppression_of
+from digest.store.suppressions import fold, hashed, suppression_of
+from digest.utf8 import plain
 
 # Most readers chose the same: what was read once is shared.
 digests_of = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)

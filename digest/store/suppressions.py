@@ -10,7 +10,7 @@ from digest.addresses import ascii_domain
 from digest.errors import StoreError
 from digest.model import Suppression
 from digest.store.database import Database, moment, stamp
-from digest.store.known import plain
+from digest.utf8 import plain
 
 
 def fold(address: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from digest.formats.archive import FEEDS
+from digest.formats.frame import FEEDS
 from digest.model import Subscriber
 from digest.render import clean, sender_of
 

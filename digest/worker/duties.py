@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from digest.app.fleet import LEADER, SILENT
+from digest.app.fleet import LEADER
+from digest.app.post import SILENT
 from digest.cron import cron
 from digest.errors import DigestError, LeaseHeld, StoreError
 from digest.process import is_dead
