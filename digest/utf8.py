@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
 
 def plain(text: str) -> str:
     """The text without what UTF-8 cannot hold: a lone surrogate becomes U+FFFD, two halves one character, NUL goes."""
@@ -17,3 +21,11 @@ def plain_all(value: Any) -> Any:
     if isinstance(value, dict):
         return {plain_all(name): plain_all(item) for name, item in value.items()}
     return [plain_all(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def plain_json(value: Any) -> bytes:
+    """A value as JSON. Where a text in it has a lone surrogate, all of its texts are made plain."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(plain_all(msgspec.to_builtins(value)))

@@ -22,7 +22,7 @@ from digest.formats.frame import archive_page
 from digest.formats.subscribing import Option, frequency_options, topic_options, topics_of
 from digest.model import EditionHead, Entry, Page
 from digest.render import Renderer, clean
-from digest.utf8 import plain_all
+from digest.utf8 import plain_json
 from digest.words import counted, date_words, day_month, month_words, schedule_words
 
 
@@ -154,7 +154,9 @@ def data(publication: Publication, renderer: Renderer) -> Iterator[Page]:
                 for s in edition.sections
             ],
         }
-        yield publication.page(f"{edition.path}papers.json", _json(document))
+        yield publication.page(
+            f"{edition.path}papers.json", msgspec.json.format(plain_json(document), indent=1) + b"\n"
+        )
 
 
 # The facts of a paper that are public contract (docs/interface.md, 3).
@@ -167,15 +169,6 @@ _FACTS = (
 def _paper(entry: Entry) -> dict[str, Any]:
     facts = {name: getattr(entry.paper, name) for name in _FACTS}
     return {**facts, "guid": entry.guid, "anchor": entry.anchor, "gist": entry.gist, "change": entry.change}
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    try:
-        encoded = msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        # A lone surrogate somewhere; no UTF-8 file can hold one.
-        encoded = msgspec.json.encode(plain_all(msgspec.to_builtins(document)))
-    return msgspec.json.format(encoded, indent=1) + b"\n"
 
 
 def not_found(publication: Publication, renderer: Renderer) -> Iterator[Page]:

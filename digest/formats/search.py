@@ -23,7 +23,7 @@ from digest.model import Hit, Page, Place, edition_path
 from digest.render import Renderer, clean, safe_url
 from digest.searching import MAX_CHARS, Query, author_names, pieces
 from digest.text import gist, isolate, truncate
-from digest.utf8 import plain_all
+from digest.utf8 import plain_json
 from digest.words import date_words
 
 PER_PAGE = 20
@@ -166,10 +166,7 @@ def _chunk(publication: Publication, chunk: SearchChunk) -> bytes:
     topics = slugs_of(publication.digest.topics)
     has_record = publication.digest.has_records
     document = {"schema": 1, "papers": [_document(hit, topics, has_record=has_record) for hit in chunk.hits]}
-    try:
-        return msgspec.json.encode(document) + b"\n"
-    except UnicodeEncodeError:
-        return msgspec.json.encode(plain_all(msgspec.to_builtins(document))) + b"\n"
+    return plain_json(document) + b"\n"
 
 
 def _document(hit: Hit, topics: dict[str, str], *, has_record: bool = True) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber, edition_id
 from digest.store.database import Database, Row, stamp
 from digest.store.jobs import Jobs, Spans, held_jobs
-from digest.store.known import encode_edition
+from digest.store.known import decode_edition, encode
 from digest.store.numbers import next_id
 from digest.store.subscribers import subscriber_of
 from digest.utf8 import plain
 
-_decode = msgspec.json.Decoder(Edition).decode
 _decode_titles = msgspec.json.Decoder(EditionTitles).decode
 WALK = 20  # editions held in memory at once by all_editions
 READERS = 1000  # and readers while their deliveries are queued
@@ -131,7 +130,7 @@ class Editions(Jobs):
             number=edition.number,
             papers=edition.count,
             issued_at=stamp(edition.issued_at),
-            snapshot=encode_edition(edition),
+            snapshot=encode(edition),
         )
         keys = [plain(entry.paper.key) for entry in edition.entries]
         owners: dict[str, int] = dict(self._db.rows("known_keys", keys=self._db.array(keys))) if keys else {}
@@ -223,7 +222,7 @@ class Editions(Jobs):
         """One edition as it was issued; None when there is none."""
         with self._db.reading():
             snapshot = self._db.value("edition", digest=digest, date=day.isoformat(), part=part)
-        return None if snapshot is None else _decode(snapshot)
+        return None if snapshot is None else decode_edition(snapshot)
 
     def edition_titles(self, digest: str, day: date, part: int) -> EditionTitles | None:
         """An edition with nothing of its papers but the titles."""
@@ -240,7 +239,7 @@ class Editions(Jobs):
                 limit=limit,
                 since=since.isoformat() if since else "9999-99-99",
             )
-        return [_decode(snapshot) for (snapshot,) in rows]
+        return [decode_edition(snapshot) for (snapshot,) in rows]
 
     def all_editions(self, digest: str) -> Iterator[Edition]:
         """Every edition, oldest first, a few at a time in memory."""
@@ -250,7 +249,7 @@ class Editions(Jobs):
                 rows = self._db.rows("editions_after", digest=digest, date=day, part=part, limit=WALK)
             for row in rows:
                 day, part = row[0], row[1]
-                yield _decode(row[2])
+                yield decode_edition(row[2])
             if len(rows) < WALK:
                 return
 

@@ -13,34 +13,19 @@ from msgspec.structs import replace
 from digest import identity
 from digest.identity import Known
 from digest.model import Edition, Paper
-from digest.utf8 import plain, plain_all
+from digest.utf8 import plain, plain_all, plain_json
 
 REPLACED = frozenset({"replace", "replace-cross", "withdrawn"})
 
-_decode = msgspec.json.Decoder(Paper).decode
+decode = msgspec.json.Decoder(Paper).decode
+decode_edition = msgspec.json.Decoder(Edition).decode
 _encode = msgspec.json.Encoder().encode
 _pack_into = msgspec.msgpack.Encoder().encode_into
 
 
-def decode(content: str) -> Paper:
-    return _decode(content)
-
-
-def encode(paper: Paper) -> str:
-    """The JSON of a paper. A lone surrogate, which no database takes, becomes U+FFFD."""
-    return _json(paper)
-
-
-def encode_edition(edition: Edition) -> str:
-    """The JSON of an edition, likewise."""
-    return _json(edition)
-
-
-def _json(value: Paper | Edition) -> str:
-    try:
-        return _encode(value).decode()
-    except UnicodeEncodeError:
-        return _encode(plain_all(msgspec.to_builtins(value))).decode()
+def encode(value: Paper | Edition) -> str:
+    """Its JSON. A lone surrogate, which no database takes, becomes U+FFFD."""
+    return plain_json(value).decode()
 
 
 def plain_paper(paper: Paper) -> Paper:

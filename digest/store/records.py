@@ -8,16 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from digest.editions import is_cut
 from digest.identity import rung
-from digest.model import Edition, EditionHead, Mention, Paper, PaperRecord, Version, edition_id
+from digest.model import EditionHead, Mention, Paper, PaperRecord, Version, edition_id
 from digest.store.database import Database, Row, day, moment
 from digest.store.editions import head_of
-from digest.store.known import decode
+from digest.store.known import decode, decode_edition
 from digest.store.lookups import found_of
 from digest.utf8 import plain
 
@@ -27,8 +26,6 @@ _LOOKUP = "lookup:"  # what a service answered to our question is no announcemen
 
 # A paper in an edition: digest, key, and the edition's date and part.
 Stand = tuple[str, str, str, int]
-
-_decode = msgspec.json.Decoder(Edition).decode
 
 
 class Now(Struct, frozen=True):
@@ -175,7 +172,7 @@ def anchors_of(db: Database, shown: Iterable[Stand]) -> dict[Stand, str]:
             by_edition[digest, dated, part].add(key)
     found = {}
     for (digest, dated, part), keys in by_edition.items():
-        edition = _decode(db.value("edition", digest=digest, date=dated, part=part))
+        edition = decode_edition(db.value("edition", digest=digest, date=dated, part=part))
         for entry in edition.entries:
             if (key := plain(entry.paper.key)) in keys:
                 found[digest, key, dated, part] = entry.anchor
@@ -183,5 +180,5 @@ def anchors_of(db: Database, shown: Iterable[Stand]) -> dict[Stand, str]:
 
 
 def _as_issued(db: Database, digest: str, key: str, dated: str, part: int) -> Paper:
-    edition = _decode(db.value("edition", digest=digest, date=dated, part=part))
+    edition = decode_edition(db.value("edition", digest=digest, date=dated, part=part))
     return next(entry.paper for entry in edition.entries if plain(entry.paper.key) == key)

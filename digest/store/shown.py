@@ -12,7 +12,6 @@ from datetime import date
 from itertools import count
 from operator import itemgetter
 
-import msgspec
 from msgspec import Struct
 
 from digest.config import OTHER_SLUG
@@ -20,14 +19,13 @@ from digest.labels import labels_of, slug_of
 from digest.model import Edition, Entry, Hit, Label, LabelKind, Place
 from digest.store import wording
 from digest.store.database import Database, Row
+from digest.store.known import decode_edition
 from digest.store.records import Now, anchors_of, current_papers, papers_now
 from digest.utf8 import plain
 
 CHUNK = 500  # papers of a part of the index (formats.SearchChunk)
 STEP = 10  # editions, or reworded papers times ten, that one transaction brings into the index
 _DAY_BITS = 20  # of an id below the day: a million papers in one day
-
-_decode = msgspec.json.Decoder(Edition).decode
 
 
 class _New(Struct, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ class Shown:
         with self._db.writing():
             rows = self._db.rows("editions_to_index", after=self.newest_indexed(), limit=STEP)
             for number, digest, snapshot in rows:
-                self._index(number, _decode(snapshot), topics_of(digest))
+                self._index(number, decode_edition(snapshot), topics_of(digest))
                 self._db.run("set_meta", key="indexed_edition", value=str(number))
             return len(rows)
 
