@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
+from digest.errors import ConfigError
+
 OTHER_SLUG = "other"
 _SLUG_CHARS = 60  # of four bytes each at most: a name of a folder has 255
 
@@ -188,6 +190,18 @@ class MailConfig(Struct, frozen=True, kw_only=True):
     dkim: DkimConfig = DkimConfig()
     mailbox: MailboxConfig = MailboxConfig()
 
+    @property
+    def address(self) -> str:
+        """The address in `from`, without the name beside it."""
+        from email.utils import parseaddr  # brings the socket along, which files are read without
+
+        return parseaddr(self.from_)[1]
+
+    @property
+    def domain(self) -> str:
+        """What stands behind the @ of that address."""
+        return self.address.rpartition("@")[2]
+
 
 class LookupConfig(Struct, frozen=True, kw_only=True):
     """Papers known only by their title are looked up after publication: at most `per_run` of them, for at most `seconds`."""
@@ -284,6 +298,16 @@ class Config(Struct, frozen=True, kw_only=True):
     def followers(self, source: str) -> tuple[DigestConfig, ...]:
         """The digests that read a source of this name."""
         return tuple(d for d in self.digest if "*" in d.sources or source in d.sources)
+
+    def digest_named(self, name: str) -> DigestConfig:
+        """The digest of this name. Raises ConfigError where it is gone, and editions of it are left."""
+        found = next((digest for digest in self.digest if digest.name == name), None)
+        if found is None:
+            raise ConfigError(
+                f'{self.file}: no [[digest]] "{name}", but the store has editions of it that wait. '
+                f'Put [[digest]] with name = "{name}" back.'
+            )
+        return found
 
     def digest_url(self, digest: str) -> str:
         """The public address of a digest's root, with a final slash."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime
-from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,7 +115,7 @@ class App(Post, Watch, Fleet):
     @property
     def user_agent(self) -> str:
         """Who asks: the program, and where its operator can be found."""
-        contact = self.config.site.contact or parseaddr(self.config.mail.from_)[1]
+        contact = self.config.site.contact or self.config.mail.address
         return f"paper-digest/{__version__} (+{self.config.site.url}; {contact})"
 
     @cached_property
@@ -274,7 +273,7 @@ class App(Post, Watch, Fleet):
         from digest.pipeline.publish import AllThere, digest_pages, index
 
         edition = self.newest_edition(day)
-        digest = self.digest_named(edition.digest)
+        digest = self.config.digest_named(edition.digest)
         index(self.config, self.store)
         pages = digest_pages(digest, self.config, self.store, self.renderer, [edition], published=AllThere())
         return edition, Website(out).write(pages)
@@ -346,15 +345,6 @@ class App(Post, Watch, Fleet):
         if not found:
             raise UsageError(f"no edition {f'of {day}' if day else 'yet'}. Make one with `digest run`.")
         return max(found, key=lambda edition: edition.issued_at)
-
-    def digest_named(self, name: str) -> DigestConfig:
-        found = next((digest for digest in self.config.digest if digest.name == name), None)
-        if found is None:
-            raise ConfigError(
-                f'{self.config.file}: no [[digest]] "{name}", but the store has editions of it that wait. '
-                f'Put [[digest]] with name = "{name}" back.'
-            )
-        return found
 
     # ------------------------------------------------------------ reading without a store
 

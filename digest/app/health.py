@@ -256,7 +256,7 @@ class Watch:
     def _silence(self, pulse: Pulse, now: datetime) -> Silence:
         from digest.mail.alarm import Silence
 
-        digest = next(digest for digest in self.config.digest if digest.name == pulse.digest)
+        digest = self.config.digest_named(pulse.digest)
         return Silence(
             digest=digest.name,
             last_success=pulse.last_success,

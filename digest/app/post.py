@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime, timedelta
-from email.utils import parseaddr
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -284,7 +283,7 @@ class Post:
         """Connects and logs in to the mail server and sends nothing. Raises MailError with the mend."""
         from digest.smtp import SmtpTransport
 
-        transport = SmtpTransport(self.config.mail.smtp, sender=parseaddr(self.config.mail.from_)[1])
+        transport = SmtpTransport(self.config.mail.smtp, sender=self.config.mail.address)
         try:
             transport.connect()
         finally:
@@ -327,7 +326,6 @@ class Post:
     def _copy_for(self, edition: Edition, subscriber: Subscriber, now: datetime) -> Delivery:
         from digest.pipeline.issue import message_id
 
-        domain = parseaddr(self.config.mail.from_)[1].rpartition("@")[2]
         return Delivery(
             id=0,
             edition_id=0,
@@ -335,7 +333,9 @@ class Post:
             edition=edition.id,
             editions=(edition.id,),
             subscriber=subscriber,
-            message_id=message_id(edition, f"copy\0{subscriber.address}\0{now.isoformat()}", domain),
+            message_id=message_id(
+                edition, f"copy\0{subscriber.address}\0{now.isoformat()}", self.config.mail.domain
+            ),
             date=now,
             attempt=1,
         )

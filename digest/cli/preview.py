@@ -66,7 +66,7 @@ def preview(
     folder = Path.cwd() / (out or FOLDER)
     with console.app() as app:
         edition, report = app.preview(folder, day=day)
-        root = folder / (app.digest_named(edition.digest).path or "") / edition.path
+        root = folder / (app.config.digest_named(edition.digest).path or "") / edition.path
     files = [root / name for name in ("index.html", "email.html", "email.txt")]
     console.answer(
         {"edition": edition.id, "folder": str(root), "written": report.written, "unchanged": report.unchanged}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from email.utils import parseaddr
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -150,7 +149,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     @property
     def contact(self) -> str:
         """The address that takes "put me on the list" mails."""
-        return self.site.contact or parseaddr(self.mail.from_)[1]
+        return self.site.contact or self.mail.address
 
     @cached_property
     def items(self) -> list[Item]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from hashlib import sha256
 from typing import Literal
 
@@ -61,7 +61,7 @@ def alarm(
     lines = _silent(silences, config) if kind == "silent" else _again(silences, config)
     names = "\0".join(silence.digest for silence in silences)
     local = sha256(f"{kind}\0{names}\0{now.isoformat()}".encode()).hexdigest()[:24]
-    domain = ascii_address(parseaddr(config.mail.from_)[1]).rpartition("@")[2]
+    domain = ascii_address(config.mail.domain)
     message_id = f"<{local}.alarm@{domain or 'localhost'}>"
     pieces = (
         _head(_subject(kind, silences, config), message_id, config, now) + TEXT_TYPE,

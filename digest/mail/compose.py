@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from digest.choices import Positions, choose
 from digest.config import Config, DigestConfig, SiteConfig, slugs_of
-from digest.errors import ConfigError
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
 from digest.mail.headers import Postmark, list_head
 from digest.mail.parts import (
@@ -191,22 +190,13 @@ class Composer:
             return self._nothing(delivery.digest, ids, preferences.text_only) if preferences.empty else None
         return self._choice(delivery.digest, ids, positions, preferences.text_only)
 
-    def _digest(self, name: str) -> DigestConfig:
-        found = next((digest for digest in self._config.digest if digest.name == name), None)
-        if found is None:
-            raise ConfigError(
-                f'{self._config.file}: no [[digest]] "{name}", but the store has editions of it that wait. '
-                f'Put [[digest]] with name = "{name}" back.'
-            )
-        return found
-
     def _prepare(self, digest: str, edition_id: str) -> _Prepared:
         edition = self._edition_of(digest, edition_id)
         page = f"{self._config.digest_url(digest)}{edition.path}"
         return _Prepared(edition, page)
 
     def _choose(self, digest: str, ids: tuple[str, ...], preferences: Preferences) -> Positions | None:
-        slugs = slugs_of(self._digest(digest).topics)
+        slugs = slugs_of(self._config.digest_named(digest).topics)
         return choose([self._prepared(digest, each).edition for each in ids], preferences, slugs=slugs)
 
     def _compose(self, name: str, ids: tuple[str, ...], positions: Positions, text_only: bool) -> Composed:
@@ -249,7 +239,7 @@ class Composer:
         kind = "" if text_only else f'multipart/alternative; boundary="{boundary}"'
         return Composed(
             subject=subject,
-            head=list_head(subject, self._config, self._digest(name), kind),
+            head=list_head(subject, self._config, self._config.digest_named(name), kind),
             boundary=boundary,
             text=text,
             html=html,
@@ -291,12 +281,12 @@ class Composer:
 
     def _told_apart(self, subject: str, name: str) -> str:
         """Where a reader may get two of them on one day, with the digest's title, if it has one of its own."""
-        site, title = self._config.site, self._digest(name).title
+        site, title = self._config.site, self._config.digest_named(name).title
         several = len(self._config.digest) > 1 and title not in ("", site.title)
         return truncate(f"{subject}: {clean(title)}", SUBJECT_CHARS) if several else subject
 
     def _nothing_facts(self, name: str) -> dict[str, Any]:
-        facts = _site_facts(self._config.site, self._digest(name), self._config.digest_url(name))
+        facts = _site_facts(self._config.site, self._config.digest_named(name), self._config.digest_url(name))
         return facts | {"editions": [], "said": [], "weekly": False}
 
     def _facts(
@@ -307,7 +297,7 @@ class Composer:
         views = {key: view for each in prepared for key, view in each.views.items()}
         view = view_edition(edition, site=self._config.site, url=url, paper=lambda entry: views[id(entry)])
         earlier = [{"date": e.date, "part": e.part, "url": f"{url}{e.path}"} for e in editions[:-1]]
-        digest = self._digest(name)
+        digest = self._config.digest_named(name)
         return _variables(edition, view, self._config.site, digest, url, self._renderer) | {
             "earlier": earlier
         }

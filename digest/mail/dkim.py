@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parseaddr
 
 from digest.addresses import ascii_address
 from digest.config import Config
@@ -23,7 +22,7 @@ def signer(config: Config, key_pem: bytes) -> Callable[[bytes], bytes]:
     Raises ConfigError where dkimpy is missing or the key is none.
     """
     settings = config.mail.dkim
-    domain = ascii_address(settings.domain or parseaddr(config.mail.from_)[1].rpartition("@")[2])
+    domain = ascii_address(settings.domain or config.mail.domain)
     try:
         import dkim
     except ImportError:

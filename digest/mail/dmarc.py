@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from email.utils import parseaddr
 from typing import Literal
 
 from digest.addresses import ascii_domain
@@ -25,7 +24,7 @@ class Domains:
     """The domains that receivers compare: of From, of the envelope and of the signature."""
 
     def __init__(self, config: Config) -> None:
-        self.sender = _domain(parseaddr(config.mail.from_)[1])
+        self.sender = _domain(config.mail.address)
         self.envelope = _domain(config.mail.bounces) or self.sender
         self.signature = ""
         if config.mail.dkim.selector:

@@ -96,7 +96,7 @@ _date = lru_cache(maxsize=4096)(format_datetime)
 
 def mailto_of(mail: MailConfig) -> str:
     """Where "unsubscribe me" mails go to."""
-    address = ascii_address(mail.unsubscribe or parseaddr(mail.from_)[1])
+    address = ascii_address(mail.unsubscribe or mail.address)
     bare = f"mailto:{quote(address, safe='@+')}"
     # Above 70 characters some programs fold the header there, and the address is broken.
     return full if len(full := f"{bare}?subject=unsubscribe") <= 68 else bare
@@ -116,7 +116,7 @@ def list_head(subject: str, config: Config, digest: DigestConfig, content_type: 
     `content_type` is left to who writes the body."""
     host = ascii_address(urlsplit(config.site.url).hostname or "localhost").replace(":", "-")
     home = ascii_url(config.digest_url(digest.name))
-    owner = ascii_address(config.site.contact or parseaddr(config.mail.from_)[1])
+    owner = ascii_address(config.site.contact or config.mail.address)
     contact = f"mailto:{quote(owner, safe='@+')}"
     lines = [
         from_header(config.mail),

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
-from email.utils import parseaddr
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -101,7 +100,7 @@ def message_id(edition: Edition, who: str, domain: str) -> str:
 def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], Planned | None]:
     from digest.store import Planned
 
-    domain = parseaddr(config.mail.from_)[1].rpartition("@")[2]
+    domain = config.mail.domain
 
     @cache
     def due(preferences: Preferences) -> datetime:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from datetime import date, datetime, time, timedelta
-from email.utils import parseaddr
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def queue_notices(digest: DigestConfig, config: Config, store: Store, *, day: da
         return 0
     if _comes_again(digest, config, day, now):
         return 0
-    domain = parseaddr(config.mail.from_)[1].rpartition("@")[2]
+    domain = config.mail.domain
 
     @cache
     def due(preferences: Preferences) -> datetime | None:

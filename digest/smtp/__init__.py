@@ -7,7 +7,6 @@ thread; mails.py is what they are asked to send.
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parseaddr
 from pathlib import Path
 
 from digest.config import MailConfig
@@ -26,4 +25,4 @@ def open_transport(mail: MailConfig, *, base: Callable[[str], Path]) -> Callable
     if mail.transport == "folder":
         folder = base(mail.folder)
         return lambda: FolderTransport(folder)
-    return lambda: SmtpTransport(mail.smtp, sender=parseaddr(mail.from_)[1])
+    return lambda: SmtpTransport(mail.smtp, sender=mail.address)

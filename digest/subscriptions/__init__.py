@@ -120,7 +120,7 @@ class Subscriptions:
     def _queue(self, reader: Subscriber, kind: Literal["confirm", "known"], now: datetime) -> None:
         import secrets
 
-        domain = ascii_address(self._config.mail.from_.rpartition("@")[2].strip(" >"))
+        domain = ascii_address(self._config.mail.domain)
         message_id = f"<{now:%Y%m%d}.{kind}.{secrets.token_hex(12)}@{domain}>"
         self._store.queue_letter(reader.id, kind, message_id=message_id, now=now)
 
