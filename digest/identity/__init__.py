@@ -58,6 +58,8 @@ __all__ = [
 ]
 
 STRONG_RUNGS = ("arxiv", "doi", "openreview")
+# Of papers that have neither an id nor a page of their own.
+NAMELESS = frozenset({"title", "abstract", "shown"})
 MIN_ABSTRACT_CHARS = 200
 LONG_ABSTRACT_WORDS = 40
 MAX_KEY_CHARS = 400  # PostgreSQL refuses an index row above about 2,700 bytes

@@ -13,7 +13,7 @@ from digest.config import Config, DigestConfig, slugs_of
 from digest.formats import Channel, Publication, SearchChunk, Shown, pages, parts_of, wholes_of
 from digest.formats.items import EDITIONS, FEED_DAYS, FEED_ITEMS
 from digest.formats.sitemaps import robots
-from digest.identity import rung
+from digest.identity import NAMELESS, rung
 from digest.labels import record_map_path
 from digest.mail.compose import web_copies
 from digest.model import (
@@ -29,7 +29,7 @@ from digest.model import (
     Version,
 )
 from digest.pipeline.looks import look_of, mixed, outdated
-from digest.pipeline.views import NAMELESS, Views, with_found
+from digest.pipeline.views import Views, with_found
 from digest.website import Website
 
 if TYPE_CHECKING:

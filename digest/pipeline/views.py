@@ -17,7 +17,7 @@ from digest import __version__
 from digest.config import DigestConfig, search_slugs_of, slugs_of
 from digest.formats import Channel, Kept, Publication, SearchChunk, Shown
 from digest.formats.items import FEED_DAYS, FEED_ITEMS
-from digest.identity import rung
+from digest.identity import NAMELESS, rung
 from digest.labels import labels_of, slug_of
 from digest.matching import completed
 from digest.model import Edition, Entry, Label, LabelKind, PaperRecord, Place
@@ -36,8 +36,6 @@ EDITIONS_AT_ONCE = 10
 RECORDS_AT_ONCE = 200
 PLACES_AT_ONCE = 2000
 CHANNELS_AT_ONCE = 200
-# Keys of papers that were shown without an id and a page of their own.
-NAMELESS = frozenset({"title", "abstract", "shown"})
 
 
 class Pages(Protocol):

@@ -16,6 +16,7 @@ import msgspec
 from digest.mail.envelope import without_addresses
 from digest.model import Delivery, Receipt, Span, edition_id
 from digest.store.database import Database, Row, moment, stamp, whole
+from digest.store.jobs import span_fields
 from digest.store.subscribers import digests_of, subscriber_of
 from digest.utf8 import plain
 
@@ -114,9 +115,9 @@ class Deliveries:
         """First the rows are ours, then their readers are read: whoever has left by then is not among the readers any more."""
         found: list[Row] = []
         if stamp(span.due_at) <= now:
-            found = self._db.rows("queued_of_span", limit=limit, **within(span))
+            found = self._db.rows("queued_of_span", limit=limit, **span_fields(span))
         if len(found) < limit:
-            found += self._db.rows("due_of_span", now=now, limit=limit - len(found), **within(span))
+            found += self._db.rows("due_of_span", now=now, limit=limit - len(found), **span_fields(span))
         ids = [row[0] for row in found]
         return self._db.rows("deliveries_by_id", ids=self._db.array(ids)) if ids else []
 
@@ -259,20 +260,10 @@ class Deliveries:
         """Deliveries by status, of a span or of all. An absent status counts 0."""
         with self._db.reading():
             if span is not None:
-                rows = self._db.rows("delivery_counts_of_span", **within(span))
+                rows = self._db.rows("delivery_counts_of_span", **span_fields(span))
             else:
                 rows = self._db.rows("delivery_counts")
         return Counter(dict(rows))
-
-
-def within(span: Span) -> dict[str, object]:
-    """A span as the queries take it."""
-    return {
-        "edition_id": span.edition_id,
-        "due_at": stamp(span.due_at),
-        "first": span.first,
-        "last": span.last,
-    }
 
 
 def _due_anew(before: str, due_at: str, now: str) -> str:

@@ -36,13 +36,17 @@ class Job(Struct, frozen=True, kw_only=True):
 
 def span_job(span: Span, *, at: datetime | None = None) -> Job:
     """The job that carries these deliveries; its args are those of a Span."""
-    args = {
+    return Job(task="deliver", args=span_fields(span), at=at)
+
+
+def span_fields(span: Span) -> dict[str, object]:
+    """A span as jobs and queries take it."""
+    return {
         "edition_id": span.edition_id,
         "due_at": stamp(span.due_at),
         "first": span.first,
         "last": span.last,
     }
-    return Job(task="deliver", args=args, at=at)
 
 
 def engine_there(database: Database) -> bool:

@@ -14,15 +14,15 @@ from msgspec import Struct
 from digest.errors import LeaseHeld
 from digest.model import Span
 from digest.store.database import Database, moment, stamp, whole
-from digest.store.deliveries import within
+from digest.store.jobs import span_fields
 
 _NAME = "deliver "
 _FORGOTTEN = timedelta(hours=1)
 
 
 class Rest(Struct, frozen=True, kw_only=True):
-    """What is left of a span: how many deliveries are queued and deferred, when the first deferred one is due, how many are
-    being sent or in doubt, and since when the oldest of them is."""
+    """What is left of a span: how many deliveries are queued and deferred, when the first deferred one is due, and how many are
+    being sent or in doubt."""
 
     queued: int = 0
     deferred: int = 0
@@ -81,7 +81,7 @@ class Marks:
     def claimed_by_others(self, span: Span, mark: str) -> list[Claimed]:
         """The other marks under which deliveries of the span are being sent, or were when a process ended."""
         with self._db.reading():
-            rows = self._db.rows("marks_of_span", mark=mark, prefix=_NAME, **within(span))
+            rows = self._db.rows("marks_of_span", mark=mark, prefix=_NAME, **span_fields(span))
         return [
             Claimed(mark=found, since=moment(since), until=moment(until) if until else None)
             for found, since, until in rows
@@ -106,18 +106,16 @@ class Marks:
         """Gives up what of the span waits or is held; how many those were. What was joined to one expires with it."""
         at = stamp(now)
         with self._db.writing(alone=False):
-            ids = [row[0] for row in self._db.rows("to_expire_in_span", **within(span))]
+            ids = [row[0] for row in self._db.rows("to_expire_in_span", **span_fields(span))]
             self._db.many("end_delivery", [{"id": n, "status": "expired", "now": at} for n in ids])
             return len(ids)
 
     def rest_of(self, span: Span) -> Rest:
         """What is left to do of a span."""
         with self._db.reading():
-            rows = {row[0]: row[1:] for row in self._db.rows("rest_of_span", **within(span))}
-        queued, deferred, sending = (rows.get(status) for status in ("queued", "deferred", "sending"))
-        return Rest(
-            queued=queued[0] if queued else 0,
-            deferred=deferred[0] if deferred else 0,
-            retry_at=moment(deferred[1]) if deferred else None,
-            sending=sending[0] if sending else 0,
+            rows = {row[0]: row[1:] for row in self._db.rows("rest_of_span", **span_fields(span))}
+        (queued, _), (deferred, again), (sending, _) = (
+            rows.get(status, (0, None)) for status in ("queued", "deferred", "sending")
         )
+        retry_at = moment(again) if again else None
+        return Rest(queued=queued, deferred=deferred, retry_at=retry_at, sending=sending)

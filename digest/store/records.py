@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from digest.editions import is_cut
-from digest.identity import rung
+from digest.identity import NAMELESS, rung
 from digest.model import EditionHead, Mention, Paper, PaperRecord, Version, edition_id
 from digest.store.database import Database, Row, day, moment
 from digest.store.editions import head_of
@@ -20,8 +20,6 @@ from digest.store.known import decode, decode_edition
 from digest.store.lookups import found_of
 from digest.utf8 import plain
 
-# Keys of papers that an edition showed without an id and a page of their own.
-_NAMELESS = frozenset({"title", "abstract", "shown"})
 _LOOKUP = "lookup:"  # what a service answered to our question is no announcement (pipeline/lookup.py)
 
 # A paper in an edition: digest, key, and the edition's date and part.
@@ -137,7 +135,7 @@ def _editions(
 def papers_now(db: Database, keys: Sequence[str]) -> dict[str, Now]:
     """The papers that keys of editions lead to, by key, as they are known now; without keys that lead to none."""
     rows = db.rows("papers_by_key", keys=db.array(keys))
-    nameless = [row[0] for row in rows if rung(row[0]) in _NAMELESS]
+    nameless = [row[0] for row in rows if rung(row[0]) in NAMELESS]
     found = found_of(db, nameless) if nameless else {}
     papers = {}
     for key, number, own, first_seen, content in rows:

@@ -43,9 +43,7 @@ class Replays:
         with db.writing():
             if authority is not None:
                 db.run("set_meta_once", key="feed_authority", value=authority)
-            db.many(
-                "insert_paper", [{name: p[name] for name in _PAPER if name != "joined_to"} for p in papers]
-            )
+            db.many("insert_paper", papers)  # of a join it is told below: the other paper may come later
             known = {p["id"] for p in papers}
             db.many(
                 "join_paper",

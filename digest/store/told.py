@@ -9,7 +9,7 @@ from digest.identity import Known
 from digest.model import Paper
 from digest.store.known import KnownPaper
 
-_WEAK = frozenset({"url", "title", "abstract", "shown"})
+_WEAK = identity.NAMELESS | {"url"}
 
 
 class Told:
