@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -69,8 +69,7 @@ def deliver(
     before = store.open_delivery_counts()
     left = read_journal(journal, store=place) if journal is not None else Left()
     recover(store, mail, left, mark, now)
-    too_old = timedelta(hours=mail.expire_after_h)
-    store.expire(now=now, older_than=now - too_old, holder=mark)
+    store.expire(now=now, older_than=now - timedelta(hours=mail.expire_after_h), holder=mark)
     sending = Sending(
         store,
         compose,
@@ -81,20 +80,11 @@ def deliver(
         Journal(journal, store=place, mark=mark),
     )
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
-    sending.too_old, sending.ahead = too_old, journal is not None
+    sending.ahead = journal is not None
     sending.run(open_transport, left.wait if mail.transport == "smtp" else None)
     after = store.open_delivery_counts()
-    return DeliveryReport(
-        queued=after.get("queued", 0),
-        accepted=sending.tally["accepted"],
-        deferred=sending.tally["deferred"],
-        rejected=sending.tally["rejected"],
-        skipped=sending.tally["skipped"],
-        suppressed=after.get("suppressed", 0) - before.get("suppressed", 0),
-        expired=after.get("expired", 0) - before.get("expired", 0),
-        held=after.get("sending", 0),  # nothing flies any more: they are in doubt, and stay so
-        error=_with_remainder(sending.judge.error, after.get("queued", 0)),
-    )
+    report = sending.report(before, after)
+    return replace(report, error=_with_remainder(sending.judge.error, report.queued))
 
 
 def _with_remainder(error: str | None, queued: int) -> str | None:
@@ -115,7 +105,6 @@ class Sending:
     span: Span | None = None
     settled = False
     total = 0
-    too_old = timedelta()
     ahead = False
 
     def __init__(
@@ -131,6 +120,7 @@ class Sending:
         self.store, self.compose, self.mail, self.mark = store, compose, mail, mark
         self.clock, self.stop, self.journal = clock, stop, journal
         self.judge = Judge(stop)
+        self.too_old = timedelta(hours=mail.expire_after_h)
         self.pace = own_pace(mail)
         self.waiting: deque[Delivery] = deque()
         self.unsent: list[Delivery] = []  # came back from the connections
@@ -147,7 +137,7 @@ class Sending:
     def run(self, open_transport: Callable[[], Transport], wait: Wait | None) -> None:
         now = self.clock()
         if wait is not None and wait.holds(now):
-            self.judge.error = f"{wait.reason} {in_words(wait)}"
+            self.judge.error = in_words(wait)
             self.journal.close(settled=True, wait=wait)
             return
         # Two writers of one folder gain nothing; a server is waited for, so there several connections pay.
@@ -194,7 +184,7 @@ class Sending:
             return None
         refused_again = before is not None and not self.judge.heard_any
         wait = pause(self.clock(), self.judge.error, before if refused_again else None)
-        self.judge.error = f"{wait.reason} {in_words(wait)}"
+        self.judge.error = in_words(wait)
         return wait
 
     # -------------------------------------------------------------- claim and record
@@ -399,6 +389,19 @@ class Sending:
         except DigestError as error:
             self.judge.broken(error)  # no more is claimed; what is in flight is still finished and recorded
         self.renewed_at = now
+
+    def report(self, before: Mapping[str, int], after: Mapping[str, int]) -> DeliveryReport:
+        """The counts of this run, from those of all deliveries `before` and `after` it; without its error."""
+        return DeliveryReport(
+            queued=after.get("queued", 0),
+            accepted=self.tally["accepted"],
+            deferred=self.tally["deferred"],
+            rejected=self.tally["rejected"],
+            skipped=self.tally["skipped"],
+            suppressed=after.get("suppressed", 0) - before.get("suppressed", 0),
+            expired=after.get("expired", 0) - before.get("expired", 0),
+            held=after.get("sending", 0),  # nothing flies any more: they are in doubt, and stay so
+        )
 
     def _report_progress(self) -> None:
         if self.progress is not None:

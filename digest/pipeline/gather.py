@@ -157,13 +157,19 @@ class _Asking:
 
 
 def _file(wanted: Wanted, listing: Listing | FetchError, store: Store) -> Taken:
+    ask = Ask(url=listing.location if isinstance(listing, Listing) else listing.url)
+    if was_read(listing, wanted.source, store):
+        return Taken(ask=ask, listing=listing, skipped=True)
+    return _read(ask, listing, wanted.source)
+
+
+def was_read(listing: Listing | NotModified | FetchError, source: SourceConfig, store: Store) -> bool:
+    """Is it a page of a watched folder, where each is read once, and on record already?"""
     from digest.store import page_hash
 
-    source = wanted.source
-    if isinstance(listing, Listing) and source.watch and store.was_read(source.name, page_hash(listing.body)):
-        return Taken(ask=Ask(url=listing.location), listing=listing, skipped=True)
-    place = listing.location if isinstance(listing, Listing) else listing.url
-    return _read(Ask(url=place), listing, source)
+    if not (source.watch and source.path and isinstance(listing, Listing)):
+        return False
+    return store.was_read(source.name, page_hash(listing.body))
 
 
 def _read(ask: Ask, listing: Listing | NotModified | FetchError, source: SourceConfig) -> Taken:

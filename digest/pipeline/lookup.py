@@ -193,7 +193,10 @@ def _record(store: Store, unresolved: Unresolved, answer: _Answer, now: datetime
 
 
 def _retry_at(outcome: str, attempts: int, now: datetime) -> datetime | None:
-    if outcome == "hit" or (outcome == "miss" and attempts > len(MISS_DAYS)):
+    if outcome == "failed":
+        days = min(2 ** min(attempts - 1, FAILED_DAYS_AT_MOST), FAILED_DAYS_AT_MOST)
+    elif outcome == "miss" and attempts <= len(MISS_DAYS):
+        days = MISS_DAYS[attempts - 1]
+    else:
         return None
-    days = MISS_DAYS[attempts - 1] if outcome == "miss" else 2 ** min(attempts - 1, FAILED_DAYS_AT_MOST)
-    return now + timedelta(days=min(days, FAILED_DAYS_AT_MOST) if outcome == "failed" else days) - EARLY
+    return now + timedelta(days=days) - EARLY

@@ -138,8 +138,9 @@ def _do_again(run: _Run, store: Store, fresh: Store, config: Config) -> None:
         digests = [d for d in run.setup.digests if ledger.digest in ("", d.name)]
         for digest in digests:
             # A run that failed may have issued before it did, or not.
-            if ledger.status in ("done", "degraded") or _was_issued(store, digest.name, run):
-                again = run.setup.again or _was_issued(store, digest.name, run)
+            was_issued = _was_issued(store, digest.name, run)
+            if ledger.status in ("done", "degraded") or was_issued:
+                again = run.setup.again or was_issued
                 issue(digest, config, fresh, day=run.day, now=run.started_at, again=again)
 
 

@@ -17,7 +17,7 @@ from digest.asks import Ask
 from digest.errors import DigestError, FetchError, FetchRefused, ParseError
 from digest.model import Listing, NotModified, Reading, SourceReport
 from digest.pipeline.collect import Reader, collected
-from digest.pipeline.gather import Taken
+from digest.pipeline.gather import Taken, was_read
 from digest.store.packing import packed
 from digest.utf8 import plain_all
 
@@ -112,16 +112,8 @@ def record(reader: Reader, data: bytes, store: Store, *, place: int, keep_pages:
 
 def _not_read_before(taken: Sequence[Taken], reader: Reader, store: Store) -> Iterable[Taken]:
     """Of a watched folder a page is read once; two that are the same were both read here, since neither was on record."""
-    from digest.store import page_hash
-
     for item in taken:
-        listing, source = item.listing, reader.source
-        if (
-            source.watch
-            and source.path
-            and isinstance(listing, Listing)
-            and store.was_read(source.name, page_hash(listing.body))
-        ):
-            yield Taken(ask=item.ask, listing=listing, skipped=True)
+        if was_read(item.listing, reader.source, store):
+            yield Taken(ask=item.ask, listing=item.listing, skipped=True)
         else:
             yield item

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from digest.config import MailConfig
 from digest.errors import LeaseHeld
 from digest.journal import Journal, Left, Wait, journals_in, left_behind, read_journal
@@ -73,8 +75,7 @@ def deliver_span(
     before = pause_of(store, RATE) if smtp else None
     if before is not None and before.holds(now):
         rest = store.rest_of(span)
-        said = f"{before.reason} {in_words(before)}"
-        return DeliveryReport(queued=rest.queued, held=rest.sending, error=said), before.until
+        return DeliveryReport(queued=rest.queued, held=rest.sending, error=in_words(before)), before.until
     # Where this ends by an error the lease stays, and the journal: whoever comes next settles them.
     lease = Lease(store, owner, clock)
     later = _recover(store, mail, span, lease.mark, folder, place=place, now=now)
@@ -138,7 +139,7 @@ class _Sender(Sending):
         super().__init__(store, compose, mail, lease.mark, clock, stop, journal)
         self.span, self.lease = span, lease
         self.renew, self.renew_every, self.check = self._keep, timedelta(), lease.check
-        self.too_old, self.ahead = timedelta(hours=mail.expire_after_h), True
+        self.ahead = True
         self.heeded: Wait | None = None
         self._listened = time.monotonic()
         self.counts = store.delivery_counts(span=span)
@@ -155,7 +156,7 @@ class _Sender(Sending):
         """Another worker was asked to stop, which goes for all."""
         if wait is not None and wait.holds(self.clock()) and self.judge.error is None:
             self.heeded = wait
-            self.judge.error = f"{wait.reason} {in_words(wait)}"
+            self.judge.error = in_words(wait)
 
     def ended(self, before: Wait | None, later: datetime | None) -> tuple[DeliveryReport, datetime | None]:
         """The report of a run that is over, and when the next is worth while."""
@@ -166,7 +167,7 @@ class _Sender(Sending):
         self.lease.end()
         wait = self._pause(before, now) if self.judge.refused else self.heeded
         if wait is not None:
-            error = f"{wait.reason} {in_words(wait)}"
+            error = in_words(wait)
         if error is not None and self.heeded is None:
             log.error("%s", error)
         rest, after = self.store.rest_of(self.span), self.store.delivery_counts(span=self.span)
@@ -177,17 +178,7 @@ class _Sender(Sending):
         worth = min(again, default=None)
         if worth is not None and wait is not None:
             worth = max(worth, wait.until)
-        report = DeliveryReport(
-            queued=rest.queued,
-            accepted=self.tally["accepted"],
-            deferred=self.tally["deferred"],
-            rejected=self.tally["rejected"],
-            skipped=self.tally["skipped"],
-            suppressed=after.get("suppressed", 0) - self.counts.get("suppressed", 0),
-            expired=after.get("expired", 0) - self.counts.get("expired", 0),
-            held=rest.sending,
-            error=error,
-        )
+        report = replace(self.report(self.counts, after), queued=rest.queued, held=rest.sending, error=error)
         return report, worth
 
     def _pause(self, before: Wait | None, now: datetime) -> Wait:

@@ -96,4 +96,5 @@ def pause_of(store: Store, name: str) -> Wait | None:
 
 
 def in_words(wait: Wait) -> str:
-    return f"It asked to be left alone: nothing is sent before {wait.until:%Y-%m-%d %H:%M} UTC."
+    """Why nothing is sent, and until when."""
+    return f"{wait.reason} It asked to be left alone: nothing is sent before {wait.until:%Y-%m-%d %H:%M} UTC."
