@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from digest.addresses import ascii_address
 from digest.config import Config, SiteConfig
+from digest.mail.dkim import signed
 from digest.mail.envelope import without_addresses
 from digest.mail.headers import from_header, mailable, subject_header
 from digest.mail.parts import TEXT_TYPE, flow, quoted_printable
@@ -67,7 +68,7 @@ def alarm(
         _head(_subject(kind, silences, config), message_id, config, now) + TEXT_TYPE,
         b"".join(quoted_printable(flow(line)) for line in lines),
     )
-    return Message(pieces=(sign(b"".join(pieces)), *pieces) if sign else pieces, sender=""), message_id
+    return signed(Message(pieces=pieces, sender=""), sign), message_id
 
 
 def _head(subject: str, message_id: str, config: Config, now: datetime) -> bytes:

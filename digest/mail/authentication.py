@@ -214,19 +214,25 @@ def _dkim(config: Config, domains: Domains, lookup: Lookup, key: bytes | None) -
         )
     else:
         yield "ok", "dkim", f"{name}: a mail signed here verifies, {dkim_record.bits(key)} bits"
-        if dkim_record.bits(key) < dkim_record.ADVISED_BITS:
-            yield (
-                "warning",
-                "dkim",
-                f"the key has {dkim_record.bits(key)} bits; {dkim_record.ADVISED_BITS} are advised (RFC 8301). "
-                f"{dkim_record.MAKE}, with a new selector.",
-            )
-        if "y" in dkim_record.tags(records[0]).get("t", "").split(":"):
-            yield (
-                "warning",
-                "dkim",
-                f'{name} says t=y, "testing", so receivers may ignore the signature. Take t=y out of the record.',
-            )
+        yield from _dkim_advice(name, records[0], key)
+
+
+def _dkim_advice(name: str, record: str, key: bytes) -> Iterator[Finding]:
+    """Of a record and a key that do their work, what could be better."""
+    bits = dkim_record.bits(key)
+    if bits < dkim_record.ADVISED_BITS:
+        yield (
+            "warning",
+            "dkim",
+            f"the key has {bits} bits; {dkim_record.ADVISED_BITS} are advised (RFC 8301). "
+            f"{dkim_record.MAKE}, with a new selector.",
+        )
+    if "y" in dkim_record.tags(record).get("t", "").split(":"):
+        yield (
+            "warning",
+            "dkim",
+            f'{name} says t=y, "testing", so receivers may ignore the signature. Take t=y out of the record.',
+        )
 
 
 # ---------------------------------------------------------------- PTR and MX

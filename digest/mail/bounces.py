@@ -12,6 +12,7 @@ from email.utils import parseaddr
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from digest.mail.reports import (
     BROKEN,
@@ -90,12 +91,8 @@ def read_report(raw: bytes, address: str = "") -> Report:
         report = _judged(message, mine=bool(own))
     except BROKEN:  # one mail must not keep those behind it in the mailbox from being read
         report = Report(kind="other")
-    return Report(
-        kind=report.kind,
-        permanent=report.permanent,
-        status=report.status,
-        recipients=report.recipients,
-        reason=report.reason,
+    return replace(
+        report,
         token=own or (find(pattern, raw).lower() if pattern else ""),
         unsubscribe_token=find(_UNSUBSCRIBE_LINK, raw),
         sender=parseaddr(header(message, "from"))[1],
@@ -120,7 +117,7 @@ def _judged(message: Message, *, mine: bool) -> Report:
     if mine and _is_daemon(message) and not _is_notification(message):
         words = reason(notice(message), ())
         if words:
-            return _worded(words, ())
+            return _worded(words)
     return Report(kind="auto-reply" if _is_automatic(message) else "other")
 
 
@@ -139,25 +136,20 @@ def _bounce(message: Message, said: list[Outcome]) -> Report | None:
     recipients = tuple(sorted(permanent if final else temporary)) or tuple(
         dict.fromkeys(one.recipient for one in telling if one.recipient)
     )
-    if telling:
-        best = next((one for one in telling if one.status), telling[0])
-        words = best.diagnostic or reason(notice(message), recipients)
-        status = best.status or first_status(words)
-        return Report(kind="bounce", permanent=final, status=status, recipients=recipients, reason=words)
-    words = reason(notice(message), recipients)
-    return Report(
-        kind="bounce", permanent=final, status=first_status(words), recipients=recipients, reason=words
-    )
+    best = next((one for one in telling if one.status), telling[0] if telling else Outcome())
+    words = best.diagnostic or reason(notice(message), recipients)
+    status = best.status or first_status(words)
+    return Report(kind="bounce", permanent=final, status=status, recipients=recipients, reason=words)
 
 
-def _worded(words: str, recipients: tuple[str, ...]) -> Report:
+def _worded(words: str) -> Report:
     """A notice in a language or form that nobody knows, but with a code in it."""
     status = first_status(words)
     reply = REPLY.search(words)
     first = status[:1] or (reply[1][:1] if reply else "")
     if first not in ("4", "5"):
         return Report(kind="other")
-    return Report(kind="bounce", permanent=first == "5", status=status, recipients=recipients, reason=words)
+    return Report(kind="bounce", permanent=first == "5", status=status, reason=words)
 
 
 def _scanned(message: Message) -> tuple[set[str], set[str]]:

@@ -43,11 +43,12 @@ def fit_plan(
     edition: Edition,
     view: EditionView,
     fragment: Fragment,
-    frame_size: Callable[[list[dict[str, Any]]], int],
+    frame: int,
     size_of: Callable[[str], int],
 ) -> Plan:
-    """The whole edition if it fits LIMIT; else without the gists of the lowest-voted, then without papers: always the
-    last of the topic that shows most. Picks go only when nothing else is left. Every fragment is made and measured once.
+    """The whole edition if it fits LIMIT with the `frame` bytes around its papers; else without the gists of the lowest-voted, then
+    without papers: always the last of the topic that shows most. Picks go only when nothing else is left. Every fragment is made
+    and measured once.
     """
     votes = iter([entry.paper.upvotes or 0 for entry in edition.entries])
     rows: list[tuple[SectionView, list[_Item]]] = []
@@ -63,8 +64,6 @@ def fit_plan(
                 ],
             )
         )
-    # As if every section were cut: the notes are part of the frame.
-    frame = frame_size([_shown(section, [], section.count) for section, _ in rows])
     room = LIMIT - frame - sum(item.full[1] for _, items in rows for item in items)
     if room < 0:
         room = _drop_gists(rows, room, fragment, size_of)

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from digest.choices import Positions, choose
 from digest.config import Config, DigestConfig, SiteConfig, slugs_of
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
+from digest.mail.dkim import signed
 from digest.mail.headers import Postmark, list_head
 from digest.mail.parts import (
     HTML_TYPE,
@@ -50,6 +51,7 @@ log = logging.getLogger("digest.mail")
 
 SUBJECT_CHARS = 70
 NAME_CHARS = 36
+SUBJECT_NAMES = 6
 # Choices kept composed: references to shared fragments, and some 15 kB of their own.
 KEPT_CHOICES = 2000
 KEPT_EDITIONS = 64
@@ -116,10 +118,6 @@ def composer(
         return None if composed is None else signed(composed.message(delivery), sign)
 
     return message
-
-
-def signed(message: Message, sign: Callable[[bytes], bytes] | None) -> Message:
-    return replace(message, pieces=(sign(message.data), *message.pieces)) if sign else message
 
 
 class _Prepared:
@@ -208,7 +206,7 @@ class Composer:
         papers = _Papers(prepared, self._renderer)
         whole = sum(map(len, positions)) == sum(each.count for each in editions)
         frame = self._frame(name, ids) + (0 if whole else OTHER_WORDS)
-        plan = fit_plan(edition, view, papers.mark, lambda sections: frame, papers.size)
+        plan = fit_plan(edition, view, papers.mark, frame, papers.size)
         variables["sections"] = plan.sections
         composed = replace(
             self._composed(name, "edition", variables, edition.guid, text_only, papers.fragments),
@@ -386,13 +384,7 @@ def _planned(edition: Edition, view: EditionView, variables: dict[str, Any], ren
         sizes[rows] = len(encoded)
         return rows
 
-    return fit_plan(
-        edition,
-        view,
-        fragment,
-        lambda sections: _frame_bytes(view, variables, renderer),
-        sizes.__getitem__,
-    )
+    return fit_plan(edition, view, fragment, _frame_bytes(view, variables, renderer), sizes.__getitem__)
 
 
 def _frame_bytes(view: EditionView, variables: dict[str, Any], renderer: Renderer) -> int:
@@ -452,11 +444,11 @@ _EMOJI = late(
 )
 
 
-def short_names(edition: Edition, limit: int = 6) -> list[str]:
+def short_names(edition: Edition) -> list[str]:
     """Short names of the first papers: what stands before a title's colon, or its first words; without emoji, and each
     isolated when it runs from right to left."""
     found = []
-    for entry in edition.entries[:limit]:
+    for entry in edition.entries[:SUBJECT_NAMES]:
         title = clean(entry.paper.title)
         if not title.isascii():
             title = " ".join(_EMOJI.sub("", title).split())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from digest.addresses import ascii_address
 from digest.config import Config
 from digest.errors import ConfigError
+from digest.model import Message
 
 # dkimpy's own choice lacks List-Unsubscribe-Post, which RFC 8058, 4 wants signed beside List-Unsubscribe. From is named twice
 # ("oversigned"): a second one that is put in on the way breaks the signature.
@@ -53,6 +56,11 @@ def signer(config: Config, key_pem: bytes) -> Callable[[bytes], bytes]:
         return header
 
     return sign
+
+
+def signed(message: Message, sign: Callable[[bytes], bytes] | None) -> Message:
+    """The message with the header that `sign` gives before it, where there is one that signs."""
+    return replace(message, pieces=(sign(message.data), *message.pieces)) if sign else message
 
 
 def _has(message: bytes, name: bytes) -> bool:

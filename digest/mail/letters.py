@@ -13,6 +13,7 @@ from typing import Any
 
 from digest.addresses import ascii_url
 from digest.config import Config
+from digest.mail.dkim import signed
 from digest.mail.headers import from_header, mailable, subject_header
 from digest.mail.parts import HTML_TYPE, TEXT_TYPE, flow, quoted_printable
 from digest.model import Letter, Message
@@ -62,7 +63,7 @@ def letter(
         quoted_printable(html),
         f"--{boundary}--\r\n".encode(),
     )
-    return Message(pieces=(sign(b"".join(pieces)), *pieces) if sign else pieces, sender="")
+    return signed(Message(pieces=pieces, sender=""), sign)
 
 
 def _link(letter: Letter, config: Config, tokens: Tokens) -> str:

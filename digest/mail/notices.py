@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from digest.config import Config
 from digest.errors import MailError
-from digest.mail.compose import KEPT_EDITIONS, Composed, Composer, signed
+from digest.mail.compose import KEPT_EDITIONS, Composed, Composer
+from digest.mail.dkim import signed
 from digest.model import Delivery, Edition, Letter, Message, Said
 from digest.render import Renderer
 from digest.tokens import Tokens

@@ -80,7 +80,11 @@ def read_spf(domain: str, lookup: Lookup) -> Spf | None:
 
 def spf_texts(domain: str, lookup: Lookup) -> list[str]:
     """The TXT records of a domain that are SPF (RFC 7208, 4.5)."""
-    return [text for text in lookup(domain, "TXT") if re.match(r"v=spf1( |$)", text, re.I)]
+    return _only_spf(lookup(domain, "TXT"))
+
+
+def _only_spf(texts: list[str]) -> list[str]:
+    return [text for text in texts if re.match(r"v=spf1( |$)", text, re.I)]
 
 
 class _Walk:
@@ -116,7 +120,7 @@ class _Walk:
         self.lookups += 1
         if "%" in domain or self.lookups > _ENOUGH:
             return None
-        return self.record(domain, self._asked(domain, "TXT", only=r"v=spf1( |$)"))
+        return self.record(domain, _only_spf(self._asked(domain, "TXT")))
 
     def _term(self, found: re.Match[str], word: str, domain: str) -> Term:
         sign, name, value, mask = found[1] or "+", found[2].lower(), found[3] or "", found[4] or ""
@@ -168,10 +172,10 @@ class _Walk:
             found += [f"{a}/{(bits[2] or 128) if ':' in a else (bits[1] or 32)}" for a in addresses]
         return tuple(ip_network(text, strict=False) for text in found)
 
-    def _asked(self, name: str, kind: str, *, only: str = "") -> list[str]:
+    def _asked(self, name: str, kind: str) -> list[str]:
         answer = self._lookup(name, kind)
         self.void += not answer
-        return [text for text in answer if re.match(only, text, re.I)]
+        return answer
 
 
 def _result(record: Record, address: Address) -> str:
