@@ -15,9 +15,9 @@ from digest.config import SiteConfig
 from digest.editions import paper_guid
 from digest.formats import Channel, Publication, Shown
 from digest.formats.feeds import channels as channel_feeds
+from digest.formats.feeds import documents
 from digest.formats.feeds import editions as edition_feeds
-from digest.formats.feeds import feed_documents
-from digest.formats.items import feed_urls
+from digest.formats.items import Feed, feed_urls
 from digest.formats.jsonfeed import feed as jsonfeed
 from digest.formats.opml import subscriptions
 from digest.formats.syndication import feeds as syndication
@@ -287,12 +287,17 @@ def test_a_feed_of_any_items_keeps_to_the_specifications() -> None:
     items = publication_of(odd()).items
     query = "q=%22a%20b%22&sort=newest"
     rss, atom, feed = feed_urls(f"{URL}search/")
-    made = feed_documents(
-        SITE,
-        items,
-        title='Search: "a b" <&>\x00',
-        home=f"{URL}search/?{query}",
-        urls=(f"{rss}?{query}", f"{atom}?{query}", f"{feed}?{query}"),
+    made = documents(
+        Feed(
+            site=SITE,
+            root=URL,
+            id=f"{URL}search/?{query}",
+            title='Search: "a b" <&>',
+            description="New papers that match a search.",
+            home=f"{URL}search/?{query}",
+            urls=(f"{rss}?{query}", f"{atom}?{query}", f"{feed}?{query}"),
+            items=items,
+        )
     )
     assert list(made) == ["rss.xml", "atom.xml", "feed.json"]
     for path, body in made.items():

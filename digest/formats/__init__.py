@@ -141,6 +141,13 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         """The slugs of the topics that have a page."""
         return frozenset(channel.slug for channel in self.catalogue if channel.kind == "topic")
 
+    @cached_property
+    def title(self) -> str:
+        """That of the digest, or else of the site, as pages show it."""
+        from digest.render import clean
+
+        return clean(self.digest.title or self.site.title)
+
     @property
     def folder(self) -> str:
         """The digest's folder below `site.output`: "" or with a final slash."""

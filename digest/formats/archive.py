@@ -21,7 +21,7 @@ from digest.formats.channels import links_of, lists_of
 from digest.formats.frame import archive_page
 from digest.formats.subscribing import Option, frequency_options, topic_options, topics_of
 from digest.model import EditionHead, Entry, Page
-from digest.render import Renderer, clean
+from digest.render import Renderer
 from digest.utf8 import plain_json
 from digest.words import counted, date_words, day_month, month_words, schedule_words
 
@@ -99,7 +99,7 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         renderer,
         "home",
         "",
-        title=clean(publication.digest.title or site.title),
+        title=publication.title,
         description=f"New research papers, sorted by topic{f', {schedule}' if schedule else ''}: "
         "by email, as a feed or on the web.",
         edition=publication.newest,
@@ -178,7 +178,7 @@ def not_found(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         renderer,
         "notfound",
         "404.html",
-        title=f"No such page: {clean(publication.digest.title or publication.site.title)}",
+        title=f"No such page: {publication.title}",
         description="There is no page at this address.",
         newest_url=publication.url + publication.latest[0].path if publication.latest else "",
     )

@@ -68,7 +68,7 @@ def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
     kind, kinds = KINDS[channel.kind]
     listed = channel.kind in publication.kinds
     return {
-        "title": f"{name}: {clean(publication.digest.title or publication.site.title)}",
+        "title": f"{name}: {publication.title}",
         "description": f"{kind}: {name}. {counted(channel.papers, 'paper')}, the newest first.",
         "page_url": address,
         "name": name,
@@ -146,8 +146,8 @@ def lists(publication: Publication, renderer: Renderer) -> Iterator[Page]:
             renderer,
             "channels",
             f"{FOLDERS[kind]}/",
-            title=f"{names}: {clean(publication.digest.title or publication.site.title)}",
-            description=f"{names} of {clean(publication.digest.title or publication.site.title)}, with their numbers of papers.",
+            title=f"{names}: {publication.title}",
+            description=f"{names} of {publication.title}, with their numbers of papers.",
             name=names,
             about=_ABOUT[kind],
             channels=found,

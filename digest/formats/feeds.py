@@ -7,10 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from digest.config import SiteConfig
 from digest.formats import Channel, Publication
-from digest.formats.frame import FEEDS, archive_page
-from digest.formats.items import Feed, Item, channel_feed, edition_feed, editions_feed
+from digest.formats.frame import FEEDS, FeedLink, archive_page
+from digest.formats.items import Feed, channel_feed, edition_feed, editions_feed
 from digest.formats.jsonfeed import feed_json
 from digest.formats.syndication import atom, rss
 from digest.labels import FOLDERS
@@ -19,37 +18,6 @@ from digest.render import Renderer, clean
 
 NEWEST = 10
 _WRITERS = tuple((file, write) for (_, file, _), write in zip(FEEDS, (rss, atom, feed_json), strict=True))
-
-
-def feed_documents(
-    site: SiteConfig,
-    items: Sequence[Item],
-    *,
-    title: str,
-    home: str,
-    urls: tuple[str, str, str],
-    root: str = "",
-    feed_id: str = "",
-    description: str = "New research papers, one item for each.",
-) -> dict[str, bytes]:
-    """The bytes of rss.xml, atom.xml and feed.json, by these names, for any list of items, which is to be unique by id.
-
-    `home` is the absolute address of the page that shows the same, `urls` are those of the three feeds themselves, in this order,
-    `root` that of the digest or site that has feeds/feed.css ("" for site.url). `feed_id` is an IRI that never changes, `home` if
-    none is given.
-    """
-    return documents(
-        Feed(
-            site=site,
-            root=root or site.url,
-            id=feed_id or home,
-            title=clean(title),
-            description=clean(description),
-            home=home,
-            urls=urls,
-            items=items,
-        )
-    )
 
 
 def documents(feed: Feed) -> dict[str, bytes]:
@@ -89,7 +57,7 @@ def page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         renderer,
         "feeds",
         "feeds/",
-        title=f"Feeds of {clean(publication.digest.title or publication.site.title)}",
+        title=f"Feeds of {publication.title}",
         description="What a feed is, the addresses to copy, and the newest items.",
         papers=papers[:NEWEST],
         items=len(publication.items),
@@ -123,7 +91,7 @@ class FeedsView(Struct, frozen=True):
     name: str
     url: str
     papers: int
-    feeds: list[dict[str, str]]
+    feeds: list[FeedLink]
 
 
 def _group(
@@ -141,9 +109,5 @@ def _group(
     }
 
 
-def _views(feed: Feed) -> list[dict[str, str]]:
-    """The three feeds, as templates show them."""
-    return [
-        {"name": name, "url": url, "type": kind}
-        for (name, _, kind), url in zip(FEEDS, feed.urls, strict=True)
-    ]
+def _views(feed: Feed) -> list[FeedLink]:
+    return [FeedLink(name, url, kind) for (name, _, kind), url in zip(FEEDS, feed.urls, strict=True)]

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from digest.formats import Publication
 from digest.model import Page
-from digest.render import Renderer, clean, sender_of
+from digest.render import Renderer, sender_of
 
 # Of a digest, and of each of its channels: name, file and type.
 FEEDS = (
@@ -37,7 +37,7 @@ def frame(publication: Publication) -> dict[str, Any]:
     """The variables of every page that are the same on all pages of a digest."""
     url = publication.url
     return {
-        "site_title": clean(publication.digest.title or publication.site.title),
+        "site_title": publication.title,
         "home_url": url,
         "feeds_url": f"{url}feeds/",
         "search_url": f"{url}search/",

@@ -90,7 +90,7 @@ def digest_feed(publication: Publication) -> Feed:
     return _feed(
         publication,
         "",
-        title=clean(publication.digest.title or publication.site.title),
+        title=publication.title,
         description="New research papers, one item for each.",
         items=publication.items,
         previous=max(rest, key=lambda head: head.number, default=None),
@@ -100,12 +100,11 @@ def digest_feed(publication: Publication) -> Feed:
 def edition_feed(publication: Publication, edition: Edition, before: EditionHead | None) -> Feed:
     """The feed of an edition as it was issued, an archive that never changes (RFC 5005, 4): it leads to the edition before it,
     never to the one after. It is a document of the digest's feed, whose id it has."""
-    title = clean(publication.digest.title or publication.site.title)
     part = f", part {edition.part}" if edition.part > 1 else ""
     return _feed(
         publication,
         "",
-        title=f"{title}, {date_words(edition.date)}{part}",
+        title=f"{publication.title}, {date_words(edition.date)}{part}",
         description=f"The papers of one edition, No. {edition.number}.",
         items=[publication.item(Shown(entry, edition)) for entry in edition.entries],
         path=edition.path,
@@ -122,7 +121,7 @@ def channel_feed(publication: Publication, channel: Channel) -> Feed:
     return _feed(
         publication,
         f"/{path[:-1]}",
-        title=f"{name}: {clean(publication.digest.title or publication.site.title)}",
+        title=f"{name}: {publication.title}",
         description=f"New research papers that match the search {clean(channel.query)}"
         if channel.kind == "search"
         else f"New research papers {words[channel.kind]} {name}.",
@@ -133,12 +132,11 @@ def channel_feed(publication: Publication, channel: Channel) -> Feed:
 
 def editions_feed(publication: Publication) -> Feed:
     """The feed that has one item for each edition."""
-    title = clean(publication.digest.title or publication.site.title)
     return Feed(
         site=publication.site,
         root=publication.url,
         id=feed_id(publication, "/editions"),
-        title=f"Editions: {title}",
+        title=f"Editions: {publication.title}",
         description="One item for each edition, with the titles of its papers.",
         home=publication.url,
         urls=_urls(publication.url, EDITIONS_FILES),

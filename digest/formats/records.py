@@ -83,7 +83,7 @@ def _variables(publication: Publication, record: PaperRecord, topics: dict[str, 
     root, address = publication.url, publication.url + record_path(record.key)
     paper = view_record(record, root)
     return {
-        "title": f"{paper.short_title}: {clean(publication.digest.title or publication.site.title)}",
+        "title": f"{paper.short_title}: {publication.title}",
         "description": paper.gist or truncate(paper.abstract, 200) or paper.short_title,
         "page_url": address,
         "canonical_url": root + record_path(record.canonical),

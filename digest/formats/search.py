@@ -17,7 +17,7 @@ from digest.config import OTHER_SLUG, slugs_of
 from digest.editions import anchor_of
 from digest.formats import Publication, SearchChunk
 from digest.formats.channels import lists_of
-from digest.formats.frame import archive_page
+from digest.formats.frame import FeedLink, archive_page
 from digest.labels import record_path, slug_of
 from digest.model import Hit, Page, Place, edition_path
 from digest.render import Renderer, clean, safe_url
@@ -67,9 +67,8 @@ def page_variables(
 ) -> dict[str, Any]:
     """What archive/search.html has beside the variables of every page. `query` stands in the box; `error` says why it is refused;
     `found` is None where nothing was searched for."""
-    name = clean(publication.digest.title or publication.site.title)
     return {
-        "title": f"{truncate(found.query, 80)}: {name}" if found else f"Search: {name}",
+        "title": f"{truncate(found.query, 80) if found else 'Search'}: {publication.title}",
         "description": "Search titles, authors and abstracts.",
         "query": clean(query)[:MAX_CHARS],
         "error": error,
@@ -92,7 +91,7 @@ class SearchView(Struct, frozen=True, kw_only=True):
     papers: tuple[HitView, ...]
     previous_url: str
     next_url: str
-    feeds: list[dict[str, str]]
+    feeds: list[FeedLink]
 
     @property
     def last(self) -> int:

@@ -44,12 +44,12 @@ def read_asked(headers: Iterable[tuple[bytes, bytes]]) -> Asked:
 def outcome(asked: Asked, etag: str, modified: int) -> Literal[200, 304, 412]:
     """What becomes of a GET or HEAD of something with this strong ETag, last modified then (RFC 9110, 13.2.2)."""
     if asked.match is not None:
-        if not _names(asked.match, etag, weakly=False):
+        if not names_tag(asked.match, etag, weakly=False):
             return 412
     elif asked.unmodified_since is not None and modified > asked.unmodified_since:
         return 412
     if asked.none_match is not None:
-        return 304 if _names(asked.none_match, etag, weakly=True) else 200
+        return 304 if names_tag(asked.none_match, etag, weakly=True) else 200
     if asked.modified_since is not None and modified <= asked.modified_since:
         return 304
     return 200
@@ -59,7 +59,8 @@ def _joined(values: list[str] | None) -> str | None:
     return None if values is None else ", ".join(values)
 
 
-def _names(tags: str, etag: str, *, weakly: bool) -> bool:
+def names_tag(tags: str, etag: str, *, weakly: bool) -> bool:
+    """Does a list of tags name this one? (RFC 9110, 8.8.3.2: by the strong or the weak comparison)"""
     if tags == "*":
         return True
     return any(tag == etag and (weakly or not weak) for weak, tag in _TAG.findall(tags))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from digest.formats.frame import FEEDS
+from digest.formats.frame import feeds_of
 from digest.model import Subscriber
 from digest.render import clean, sender_of
 
@@ -59,7 +59,7 @@ class Pages:
             feeds_url=f"{home}feeds/",
             page_url=f"{site.url}subscribe/",
             subscribe_url=f"{self.root}subscribe/",
-            feeds=[{"name": name, "url": home_url + file, "type": kind} for name, file, kind in FEEDS],
+            feeds=feeds_of(home_url),
             sender=sender_of(site),
             **variables,
         )

@@ -11,12 +11,13 @@ from digest.app.search import Found, search, shown
 from digest.config import DigestConfig
 from digest.errors import StoreSlow, UsageError
 from digest.formats import Publication
-from digest.formats.feeds import feed_documents
-from digest.formats.frame import FEEDS, frame
-from digest.formats.items import FEED_ITEMS, make_item, unique
+from digest.formats.feeds import documents
+from digest.formats.frame import FEEDS, FeedLink, frame
+from digest.formats.items import FEED_ITEMS, Feed, make_item, unique
 from digest.formats.search import PER_PAGE, SearchView, page_variables, view_hit
 from digest.render import clean
 from digest.searching import Query
+from digest.web.conditions import names_tag
 from digest.web.pages import ALWAYS, POLICY
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class SearchDoor:
             previous_url=self._address(found.query, number - 1) if number > 1 else "",
             next_url=self._address(found.query, number + 1) if more else "",
             feeds=[
-                {"name": name, "url": f"{self._path}{file}?q={quote(found.query.text)}", "type": kind}
+                FeedLink(name, f"{self._path}{file}?q={quote(found.query.text)}", kind)
                 for name, file, kind in FEEDS
             ],
         )
@@ -128,7 +129,7 @@ class SearchDoor:
         body = self._documents(found)[file]
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {**_HEADERS, "ETag": tag}
-        if _has(request.headers.get("if-none-match", ""), tag):
+        if names_tag(request.headers.get("if-none-match", "").strip(), tag, weakly=True):
             return Plain(status_code=304, headers=headers)
         # Browsers apply the style sheet of a feed only to this type.
         kind = "application/xml" if file.endswith(".xml") else _TYPES[file]
@@ -141,15 +142,18 @@ class SearchDoor:
             make_item(each.entry, each.edition, f"{self._url}{each.edition.path}")
             for each in shown(self._app, found.hits)
         ]
-        title = clean(self._digest.title or self._app.config.site.title)
-        return feed_documents(
-            self._app.config.site,
-            unique(items),
-            title=f"{found.query.text}: {title}",
-            home=f"{self._url}search/?q={said}",
-            urls=(rss, atom, json),
-            root=self._url,
-            description=f"New papers that match the search {found.query.text}",
+        home = f"{self._url}search/?q={said}"
+        return documents(
+            Feed(
+                site=self._app.config.site,
+                root=self._url,
+                id=home,
+                title=clean(f"{found.query.text}: {self._publication.title}"),
+                description=clean(f"New papers that match the search {found.query.text}"),
+                home=home,
+                urls=(rss, atom, json),
+                items=unique(items),
+            )
         )
 
 
@@ -160,8 +164,3 @@ def _number(text: str) -> int:
 
 def _sentence(text: str) -> str:
     return clean(text[:1].upper() + text[1:])
-
-
-def _has(header: str, tag: str) -> bool:
-    """Does If-None-Match name this tag? (RFC 9110, 13.1.2: the weak comparison)"""
-    return header.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in header.split(",")]
