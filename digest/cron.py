@@ -27,6 +27,11 @@ def due_times(trigger: Any, start: datetime, end: datetime) -> Iterator[datetime
         moment = max(due, moment) + timedelta(seconds=1)
 
 
+def newest_due(digest: DigestConfig, trigger: Any, now: datetime) -> datetime | None:
+    """The last time up to now, and within the digest's grace_h, at which its trigger was due; None where there is none."""
+    return max(due_times(trigger, now - timedelta(hours=digest.grace_h), now), default=None)
+
+
 def cron(digest: DigestConfig, config: Config) -> Any:
     """The digest's cron line as a trigger in site.timezone. Raises ConfigError for a line that is none."""
     from apscheduler.triggers.cron import CronTrigger

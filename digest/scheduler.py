@@ -7,7 +7,6 @@ that makes 02:30 come twice runs a day once, and a process that was down makes u
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any
 
 from digest.app import App, open_app, utc_now
 from digest.config import Config, DigestConfig
-from digest.cron import cron, due_times
+from digest.cron import cron, newest_due
 from digest.errors import DigestError, LeaseHeld
 from digest.logs import about
 from digest.model import RunReport
@@ -50,7 +49,7 @@ class Service:
         self._scheduler: Any = None
 
     def serve(self) -> None:
-        """Blocks until `stop`, or SIGTERM or SIGINT where signals are handled by `handle_signals`.
+        """Blocks until `stop`.
 
         Days that were missed while nothing ran are made up for first, if they are not older than the digest's grace_h.
         """
@@ -76,12 +75,8 @@ class Service:
             for duty in duties:
                 duty.join()
 
-    def handle_signals(self) -> None:
-        """SIGTERM and SIGINT stop the service: the mail in flight is finished, what is queued stays queued."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
-
     def stop(self) -> None:
+        """Ends the service: the mail in flight is finished, what is queued stays queued."""
         self._stop.set()
         for app in list(self._running):
             app.stop.set()
@@ -93,9 +88,7 @@ class Service:
 
     def missed(self, digest: DigestConfig) -> datetime | None:
         """The newest time within grace_h at which the digest was due and no run of that day has finished since."""
-        now = self._clock()
-        due = due_times(self._triggers[digest.name], now - timedelta(hours=digest.grace_h), now)
-        last = max(due, default=None)
+        last = newest_due(digest, self._triggers[digest.name], self._clock())
         if last is None:
             return None
         with open_app(self._config, clock=self._clock) as app:
@@ -112,9 +105,7 @@ class Service:
 
     def _run(self, digest: DigestConfig, due: datetime | None) -> RunReport | None:
         now = self._clock()
-        due = due or max(
-            due_times(self._triggers[digest.name], now - timedelta(hours=digest.grace_h), now), default=now
-        )
+        due = due or newest_due(digest, self._triggers[digest.name], now) or now
         app = self._opened()
         try:
             with app:

@@ -142,7 +142,8 @@ class Site:
         return f"{parts.path}?{parts.query}"
 
     def confirm(self, subscriber: Subscriber) -> str:
-        return self.path(self.app.subscriptions.confirm_url(subscriber, self.clock() + timedelta(hours=48)))
+        until = self.clock() + timedelta(hours=48)
+        return f"/confirm/?t={self.app.tokens.make('confirm', subscriber, until=until)}"
 
     def manage(self, subscriber: Subscriber) -> str:
         return self.path(self.app.subscriptions.manage_url(subscriber))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from digest.app.post import SILENT
 from digest.config import Config, DigestConfig, SourceConfig
-from digest.cron import due_times
+from digest.cron import newest_due
 from digest.model import DeliveryReport, DigestReport, RunReport
 from digest.process import is_dead
 
@@ -82,7 +82,7 @@ class Fleet:
 
         The key is the local date, so a time that comes twice in autumn counts from its first coming.
         """
-        due = max(due_times(trigger, now - timedelta(hours=digest.grace_h), now), default=None)
+        due = newest_due(digest, trigger, now)
         if due is None:
             return None
         first = due.astimezone(self.config.site.zone).replace(fold=0)

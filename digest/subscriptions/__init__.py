@@ -17,6 +17,7 @@ from digest.choices import in_zone, next_due, next_mail, preferences_problems, t
 from digest.config import Config
 from digest.errors import TokenExpired, TokenInvalid, UsageError
 from digest.formats.subscribing import Flow
+from digest.mail.letters import CONFIRM_HOURS
 from digest.model import Preferences, Subscriber
 from digest.subscriptions.lists import Imported, Refused, export_rows, import_rows, moment_of
 from digest.subscriptions.operator import add, allow, checked_address, erase, remove, why_never
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from digest.store import Store
 
 __all__ = [
-    "CONFIRM_HOURS",
     "CONSENT",
     "Imported",
     "Link",
@@ -48,7 +48,6 @@ __all__ = [
 LATELY = timedelta(days=28)
 # The version of the words to which people agree in the form (templates/web/subscribe.html).
 CONSENT = "form 2026-11"
-CONFIRM_HOURS = 48
 UNDO_HOURS = 24
 ASK_EVERY = timedelta(hours=24)
 ASK_TIMES = 3
@@ -301,9 +300,6 @@ class Subscriptions:
         return Link(state=after.status, subscriber=after, changed=changed) if after else UNKNOWN
 
     # ------------------------------------------------------------ links
-
-    def confirm_url(self, subscriber: Subscriber, until: datetime) -> str:
-        return self._url("confirm", self._tokens.make("confirm", subscriber, until=until))
 
     def manage_url(self, subscriber: Subscriber) -> str:
         return self._url("manage", self._tokens.make("manage", subscriber))

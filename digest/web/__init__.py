@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from digest.web.door import Door
     from digest.web.files import Files
-    from digest.web.forms import Fields
+    from digest.web.forms import BadForm, Fields
     from digest.web.health import HealthDoor
 
     Look = Callable[[Request], Response]
@@ -187,9 +187,7 @@ def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> 
         try:
             fields = await read_fields(request, await read_body(request))
         except BadForm as error:
-            return _refusal(
-                door, error.status, "This form could not be read", f"{error} Nothing was changed."
-            )
+            return _unreadable(door, error)
         return await run_in_threadpool(act, request, fields)
 
     return answer
@@ -208,12 +206,14 @@ def _one_click(door: Door) -> Endpoint:
         try:
             await read_body(request)
         except BadForm as error:
-            return _refusal(
-                door, error.status, "This form could not be read", f"{error} Nothing was changed."
-            )
+            return _unreadable(door, error)
         return await run_in_threadpool(door.leave, request)
 
     return answer
+
+
+def _unreadable(door: Door, error: BadForm) -> Response:
+    return _refusal(door, error.status, "This form could not be read", f"{error} Nothing was changed.")
 
 
 def _refusal(door: Door, status: int, title: str, text: str) -> Response:

@@ -62,19 +62,25 @@ class Door:
         return self._form(blank, {})
 
     def _form(self, fields: Fields, errors: dict[str, str]) -> Response:
-        digests = self._config.digest
-        several = [(d.name, clean(d.title or d.name), "") for d in digests] if len(digests) > 1 else []
         return self.pages.page(
             "subscribe",
             title="Get it by email",
             status=422 if errors else 200,
             action=f"{self.pages.root}subscribe/",
             address=clean(first(fields, "email")[:400]),
-            digests=ticked(fields.get("digest", []), several),
-            topics=topic_options(fields.get("topic", []), digests, self._flows()),
-            frequencies=frequency_options(fields.get("frequency", [])),
             errors=errors,
+            **self._options(fields),
         )
+
+    def _options(self, fields: Fields) -> dict[str, Any]:
+        """What there is to tick in both forms; digests only where there are several."""
+        digests = self._config.digest
+        several = [(d.name, clean(d.title or d.name), "") for d in digests] if len(digests) > 1 else []
+        return {
+            "digests": ticked(fields.get("digest", []), several),
+            "topics": topic_options(fields.get("topic", []), digests, self._flows()),
+            "frequencies": frequency_options(fields.get("frequency", [])),
+        }
 
     def subscribe(self, request: Request, fields: Fields) -> Response:
         """Asks an address whether it wants to subscribe. The answer is the same, and as fast, for every address that is one."""
@@ -292,8 +298,6 @@ class Door:
         errors: dict[str, str] | None = None,
         saved: str = "",
     ) -> Response:
-        digests, zone = self._config.digest, self._config.site.zone
-        names = [(d.name, clean(d.title or d.name), "") for d in digests] if len(digests) > 1 else []
         values = {
             name: forms.clean_lines(first(fields, name)) for name in ("timezone", "follow", "mute", "pause")
         }
@@ -305,12 +309,9 @@ class Door:
             saved=saved,
             errors=errors or {},
             address=masked(subscriber),
-            since=day_words(subscriber.since.astimezone(zone).date()),
+            since=day_words(subscriber.since.astimezone(self._config.site.zone).date()),
             paused=date_words(until) if subscriber.status == "paused" and until else "",
             next_mail=self._next_mail(subscriber),
-            digests=ticked(fields.get("digest", []), names),
-            topics=topic_options(fields.get("topic", []), digests, self._flows()),
-            frequencies=frequency_options(fields.get("frequency", [])),
             weekdays=forms.weekday_options(fields),
             hours=forms.hour_options(fields),
             most=forms.most_options(fields),
@@ -323,6 +324,7 @@ class Door:
             unsubscribe=self.pages.here(self._subscriptions.unsubscribe_url(subscriber)),
             export=self.pages.link("export", token),
             erase=self.pages.link("erase", token),
+            **self._options(fields),
         )
 
     def _flows(self) -> dict[str, list[Flow]]:
@@ -379,16 +381,13 @@ class Door:
 
     def _no_longer(self, link: Link, purpose: str, token: str) -> Response:
         """A link that gives no right any more, or never did."""
-        if link.state == "expired":
-            again = self.pages.link("again", token) if purpose == "confirm" and token else ""
-            return self.pages.page(
-                "expired", title="This link has ended", status=410, again=again, purpose=purpose
-            )
-        if link.state in ("unsubscribed", "suppressed") and purpose == "confirm":
-            return self.pages.page(
-                "expired", title="This link has ended", status=410, again="", purpose=purpose
-            )
-        return self._unknown()
+        confirms = purpose == "confirm"
+        if link.state != "expired" and not (confirms and link.state in ("unsubscribed", "suppressed")):
+            return self._unknown()
+        again = self.pages.link("again", token) if link.state == "expired" and confirms and token else ""
+        return self.pages.page(
+            "expired", title="This link has ended", status=410, again=again, purpose=purpose
+        )
 
     def _unknown(self) -> Response:
         return self.pages.page("unknown", title="This link leads nowhere", status=404)

@@ -6,6 +6,6 @@ is in the tables of the store, so a job that is lost, or done twice, costs nothi
 
 from __future__ import annotations
 
-from digest.worker.work import QUEUES, Worker
+from digest.worker.work import Worker
 
-__all__ = ["QUEUES", "Worker"]
+__all__ = ["Worker"]
