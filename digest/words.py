@@ -41,9 +41,9 @@ def time_words(at: datetime, site: SiteConfig) -> str:
     return f"{local:%H:%M} {f'UTC{name}' if name[0] in '+-' else name}"
 
 
-def counted(number: int, word: str, plural: str = "") -> str:
+def counted(number: int, word: str) -> str:
     """1 paper, 30 papers, 6,214 papers"""
-    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+    return f"{number:,} {word if number == 1 else f'{word}s'}"
 
 
 def schedule_words(schedule: str, timezone: str) -> str:

@@ -348,22 +348,19 @@ class App(Post, Watch, Fleet):
 
     # ------------------------------------------------------------ reading without a store
 
-    def readings(
-        self, sources: Sequence[SourceConfig], *, now: datetime
-    ) -> Iterator[tuple[str, Reading | DigestError]]:
-        """For each listing of the sources its location and its reading, or the error that names what is wrong with it."""
+    def readings(self, source: SourceConfig, *, now: datetime) -> Iterator[tuple[str, Reading | DigestError]]:
+        """For each listing of a source its location and its reading, or the error that names what is wrong with it."""
         from digest.sources import read
 
-        for source in sources:
-            today = replace(source, url=on_day(source.url, now.astimezone(UTC).date()))
-            for listing in self.fetcher.fetch(today, now=now):
-                if not isinstance(listing, Listing):
-                    yield listing.url or source.url or source.path, listing
-                    continue
-                try:
-                    yield listing.location, read(listing, source.kind, selectors=source.selectors)
-                except DigestError as error:
-                    yield listing.location, error
+        today = replace(source, url=on_day(source.url, now.astimezone(UTC).date()))
+        for listing in self.fetcher.fetch(today, now=now):
+            if not isinstance(listing, Listing):
+                yield listing.url or source.url or source.path, listing
+                continue
+            try:
+                yield listing.location, read(listing, source.kind, selectors=source.selectors)
+            except DigestError as error:
+                yield listing.location, error
 
     # ------------------------------------------------------------ the lease
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from digest.cli.console import Console, plural, shown
+from digest.cli.console import Console, shown
+from digest.words import counted
 
 
 @click.command()
@@ -22,7 +23,7 @@ def backup(console: Console, file: Path) -> None:
     with console.bar("Copying") as bar:
         size = back_up(console.config(), file.absolute(), done=lambda rows: bar(rows, None))
     console.answer({"path": str(file.absolute()), "bytes": size})
-    console.result(f"{shown(file.absolute())}: {plural(size, 'byte')}.")
+    console.result(f"{shown(file.absolute())}: {counted(size, 'byte')}.")
 
 
 @click.command()
@@ -54,17 +55,17 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         }
     )
     console.result(
-        f"{config.store.shown}: {plural(found.editions, 'edition')}, {plural(found.subscribers, 'subscriber')}."
+        f"{config.store.shown}: {counted(found.editions, 'edition')}, {counted(found.subscribers, 'subscriber')}."
     )
     if found.kept:
         console.note(f"What was there before is kept in {shown(found.kept)}.")
     if found.let_go:
         console.note(
-            f"{plural(found.let_go, 'reader')} of the backup had left since, or may get no mail: they stay out."
+            f"{counted(found.let_go, 'reader')} of the backup had left since, or may get no mail: they stay out."
         )
     if found.waiting:
         console.note(
-            f"{plural(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "
+            f"{counted(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "
             "also what was sent since."
         )
     console.note("The pages follow with `digest rebuild`.")

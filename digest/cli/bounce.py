@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.errors import ConfigError, StoreError, UsageError
+from digest.words import counted
 
 # EX_TEMPFAIL of sysexits.h: a mail system that pipes a mail into us keeps it and tries again.
 _TRY_AGAIN = 75
@@ -42,7 +43,7 @@ def bounce(console: Console, files: tuple[Path, ...], mailbox: bool) -> int:
     for line in lines:
         console.result(line)
     if mailbox:
-        console.note(f"{plural(len(lines), 'new mail')} in the mailbox.")
+        console.note(f"{counted(len(lines), 'new mail')} in the mailbox.")
     return 0
 
 

@@ -121,9 +121,9 @@ class Console:
         for row in cells:
             self.result(line(row))
 
-    def paint(self, text: str, how: str, *, stream: Any = None) -> str:
+    def paint(self, text: str, how: str) -> str:
         """The text in a colour of meaning, where colours are wanted; the words say the same without it."""
-        return f"\x1b[{_COLOURS[how]}m{text}\x1b[0m" if self._colours(stream or sys.stdout) else text
+        return f"\x1b[{_COLOURS[how]}m{text}\x1b[0m" if self._colours(sys.stdout) else text
 
     def _colours(self, stream: Any) -> bool:
         if self.color != "auto":
@@ -205,11 +205,6 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
     return "" if value is None else str(value)
-
-
-def plural(count: int, noun: str, plural: str = "") -> str:
-    """`1 new paper`, `30 new papers`."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def outdated_words(digest: str, settings: Sequence[str]) -> str:

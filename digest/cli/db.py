@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
+from digest.words import counted
 
 
 @click.group()
@@ -29,8 +30,8 @@ def copy(console: Console, source: str, target: str) -> None:
         rows = copy_store(console.config(), source, target, now=utc_now(), done=lambda rows: bar(rows, None))
     console.answer({"rows": rows, "total": sum(rows.values())})
     console.result(
-        f"{plural(sum(rows.values()), 'row')} copied: {plural(rows['editions'], 'edition')}, "
-        f"{plural(rows['papers'], 'paper')}, {plural(rows['subscribers'], 'subscriber')}."
+        f"{counted(sum(rows.values()), 'row')} copied: {counted(rows['editions'], 'edition')}, "
+        f"{counted(rows['papers'], 'paper')}, {counted(rows['subscribers'], 'subscriber')}."
     )
     console.note(
         "Now set [store] url to the new store, and use the old one no more: mails would go out twice."

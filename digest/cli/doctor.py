@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli import doctor_mail
-from digest.cli.console import Console, outdated_words, plural
+from digest.cli.console import Console, outdated_words
 from digest.errors import ConfigError, DigestError
 from digest.mail.dmarc import Finding
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.app import App
+    from digest.config import SourceConfig
 
 Check = Callable[["App", datetime], Iterator[Finding]]
 
@@ -73,7 +75,7 @@ def _configuration(app: App, now: datetime) -> Iterator[Finding]:
     yield (
         "ok",
         "configuration",
-        f"{config.file}: {plural(len(config.source), 'source')}, {plural(len(config.digest), 'digest')}",
+        f"{config.file}: {counted(len(config.source), 'source')}, {counted(len(config.digest), 'digest')}",
     )
     if config.site.url == "https://papers.example.org/":
         yield (
@@ -155,7 +157,7 @@ def _sources(app: App, now: datetime) -> Iterator[Finding]:
         yield "warning", "sources", "none is enabled: nothing will ever be new. Add a [[source]]."
     for source in enabled:
         if source.path:
-            yield from _readings(app, source.name, now)
+            yield from _readings(app, source, now)
         else:
             yield "ok", "sources", f"{source.name}: {source.url} (asked with --online)"
 
@@ -163,18 +165,18 @@ def _sources(app: App, now: datetime) -> Iterator[Finding]:
 def _sources_online(app: App, now: datetime) -> Iterator[Finding]:
     for source in app.config.source:
         if source.enabled and source.url:
-            yield from _readings(app, source.name, now)
+            yield from _readings(app, source, now)
 
 
-def _readings(app: App, name: str, now: datetime) -> Iterator[Finding]:
-    for location, reading in app.readings([s for s in app.config.source if s.name == name], now=now):
+def _readings(app: App, source: SourceConfig, now: datetime) -> Iterator[Finding]:
+    for location, reading in app.readings(source, now=now):
         if isinstance(reading, DigestError):
-            yield "fault", "sources", f"{name}: {reading}"
+            yield "fault", "sources", f"{source.name}: {reading}"
         else:
             yield (
                 "ok",
                 "sources",
-                f"{name}: {Path(location).name or location}, {plural(len(reading.papers), 'paper')} ({reading.kind})",
+                f"{source.name}: {Path(location).name or location}, {counted(len(reading.papers), 'paper')} ({reading.kind})",
             )
 
 

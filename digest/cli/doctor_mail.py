@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from digest.addresses import is_loopback
-from digest.cli.console import plural
 from digest.mail.dmarc import Finding
 from digest.mail.spf import Lookup
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -29,12 +29,12 @@ def mail(app: App, now: datetime) -> Iterator[Finding]:
         yield (
             "ok",
             "mail",
-            f"into {app.config.resolve(config.folder)}, {plural(len(people), 'subscriber')}; "
+            f"into {app.config.resolve(config.folder)}, {counted(len(people), 'subscriber')}; "
             'transport = "smtp" sends it',
         )
         return
     smtp = config.smtp
-    yield "ok", "mail", f"by {smtp.host}:{smtp.port} ({smtp.security}), {plural(len(people), 'subscriber')}"
+    yield "ok", "mail", f"by {smtp.host}:{smtp.port} ({smtp.security}), {counted(len(people), 'subscriber')}"
     if any(s.address.rpartition("@")[2] in ("example.org", "example.com") for s in people):
         yield (
             "warning",

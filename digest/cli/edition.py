@@ -6,10 +6,11 @@ from datetime import date
 
 import click
 
-from digest.cli.console import Console, plural, shown
+from digest.cli.console import Console, shown
 from digest.cli.run import delivery_words, left_words, parse_date
 from digest.cli.status import letters_words
 from digest.errors import DigestError
+from digest.words import counted
 
 
 @click.command()
@@ -36,7 +37,7 @@ def send(console: Console, address: str | None, day: date | None) -> int:
             with console.bar("Sending") as bar:
                 report = app.send(progress=lambda what, done, total: bar(done, total))
             letters = app.store.letters_waiting()
-            console.answer({"deliveries": _counts(report), "letters": {"waiting": letters}})
+            console.answer({"deliveries": report, "letters": {"waiting": letters}})
             words = [left_words(report)] if app.is_shared else delivery_words(report)
             words = [line for line in (*words, letters_words(letters, before - letters)) if line]
             console.result("\n".join(words)) if words else console.note("Nothing is queued.")
@@ -73,11 +74,5 @@ def rebuild(console: Console) -> None:
         output = app.config.resolve(app.config.site.output)
     console.answer({"published": {"written": report.written, "unchanged": report.unchanged}})
     console.result(
-        f"{shown(output)}: {plural(report.written, 'file')} written, {report.unchanged:,} unchanged."
+        f"{shown(output)}: {counted(report.written, 'file')} written, {report.unchanged:,} unchanged."
     )
-
-
-def _counts(report: object) -> object:
-    import msgspec
-
-    return msgspec.to_builtins(report)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import asdict
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.errors import UsageError
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -34,7 +36,7 @@ def why(console: Console, words: tuple[str, ...]) -> int:
         story = app.store.story(head.id) if head else None
     if story is None:
         return 1
-    console.answer(_builtins(story))
+    console.answer(asdict(story))
     if not console.json:
         _tell(console, story)
     return 0
@@ -56,7 +58,7 @@ def merge(console: Console, keep: str, other: str) -> int:
             return 1
         with app.alone():
             done = app.store.merge(kept.id, lost.id, utc_now())
-    console.answer({"merged": _builtins(done)})
+    console.answer({"merged": done})
     console.result(f'"{done.paper.title}" is one paper from now on:')
     console.result(f"  {done.paper.key}")
     console.result(f"  {done.other.key}")
@@ -84,7 +86,7 @@ def split(console: Console, paper: str, keys: tuple[str, ...], silent: bool) -> 
         stored = [key for text in keys for key in _stored_keys(app, text)]
         with app.alone():
             done = app.store.split(head.id, stored, utc_now(), silent=silent)
-    console.answer({"split": _builtins(done)})
+    console.answer({"split": done})
     console.result("These are two papers from now on:")
     for one, offers in ((done.paper, done.offers), (done.other, done.other_offers)):
         console.result(f'  {one.key} "{one.title}"')
@@ -115,7 +117,7 @@ def _the_paper(console: Console, app: App, text: str) -> Head | None:
     else:
         found = app.store.nearest_papers(text)
         message = f'No paper is known as "{text}".' + (" Nearest titles:" if found else "")
-    console.answer({"error": message, "exit_code": 1, "candidates": _builtins(found[:CANDIDATES])})
+    console.answer({"error": message, "exit_code": 1, "candidates": found[:CANDIDATES]})
     console.fault(f"error: {message}")
     for head in found[:CANDIDATES]:
         console.fault(f"  {head.key}  {head.title}")
@@ -136,12 +138,6 @@ def _say_taken_back(console: Console, done: Corrected, what: str) -> None:
 
 def _command(name: str, paper: Head, other: Head) -> str:
     return shlex.join(["digest", name, paper.key, other.key])
-
-
-def _builtins(value: object) -> Any:
-    import msgspec
-
-    return msgspec.to_builtins(value)
 
 
 # ---------------------------------------------------------------- the story
@@ -187,7 +183,7 @@ def _keys(story: Story) -> Iterator[str]:
         if key not in shown:
             yield f"  {key}"
     if shown:
-        yield f"  and {plural(len(shown), 'exact appearance')} on pages"
+        yield f"  and {counted(len(shown), 'exact appearance')} on pages"
     for head in story.joined:
         yield f'Joined to it: "{head.title}"'
         yield f"  {head.key}"
@@ -234,7 +230,7 @@ def _offer(offer: Offered) -> Iterator[str]:
 def _lookup(lookup: LookedUp) -> str:
     place = f" at {lookup.service}" if lookup.service else ""
     again = f"; again after {lookup.retry_at:%Y-%m-%d %H:%M} UTC" if lookup.retry_at else ""
-    times = plural(lookup.attempts, "attempt")
+    times = counted(lookup.attempts, "attempt")
     return f"Looked up {lookup.looked_up_at:%Y-%m-%d %H:%M} UTC{place}: {lookup.outcome}, {times}{again}."
 
 

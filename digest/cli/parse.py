@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.config import SourceConfig
 from digest.errors import DigestError, FetchError, UsageError
 from digest.model import Paper, Reading
+from digest.words import counted
 
 
 @click.command()
@@ -31,7 +32,7 @@ def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
     failed = 0
     with App(Config(site=SiteConfig(url="http://localhost/"))) as app:
         for place, source in sources.items():
-            for found, reading in app.readings([source], now=utc_now()):
+            for found, reading in app.readings(source, now=utc_now()):
                 location = found if source.url or Path(place).is_absolute() else os.path.relpath(found)
                 failed += isinstance(reading, DigestError) or bool(reading.truncated)
                 listings.append(listing_object(location, kind, reading))
@@ -40,7 +41,7 @@ def parse(console: Console, places: tuple[str, ...], kind: str) -> int:
     return 3 if failed else 0
 
 
-def adhoc_source(place: str, *, kind: str = "auto", cwd: Path) -> SourceConfig:
+def adhoc_source(place: str, *, kind: str, cwd: Path) -> SourceConfig:
     """A path or URL of the command line as a source; relative paths count from where the command was called."""
     if not place:
         raise UsageError("a PATH or URL is empty. Name a saved page, a folder of them, or an address.")
@@ -130,7 +131,7 @@ def show_listing(console: Console, location: str, reading: Reading | DigestError
     day = f", listed {reading.listed_on}" if reading.listed_on else ""
     console.result(
         console.paint(
-            f"{location}: {plural(len(reading.papers), 'paper')} ({reading.kind}){stated}{day}", "bold"
+            f"{location}: {counted(len(reading.papers), 'paper')} ({reading.kind}){stated}{day}", "bold"
         )
     )
     for number, paper in enumerate(reading.papers, 1):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.console import Console, plural, shown
+from digest.cli.console import Console, shown
 from digest.cli.run import parse_date
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.previewing import Build
@@ -71,7 +72,7 @@ def preview(
     console.answer(
         {"edition": edition.id, "folder": str(root), "written": report.written, "unchanged": report.unchanged}
     )
-    console.result(f"Edition {edition.id}, {plural(edition.count, 'paper')}:")
+    console.result(f"Edition {edition.id}, {counted(edition.count, 'paper')}:")
     for file in files:
         console.result(f"  {shown(file)}")
 

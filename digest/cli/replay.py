@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.cli.run import parse_date
+from digest.words import counted
 
 
 @click.command()
@@ -53,7 +54,7 @@ def replay(console: Console, day: date, into: Path | None) -> int:
     if not found:
         console.result(f"{day}: no edition was made on that day, and none comes of its pages.")
     for item in found:
-        papers = plural(item.sent.count if item.sent else 0, "paper")
+        papers = counted(item.sent.count if item.sent else 0, "paper")
         words = "the same again, byte for byte" if item.same else "not the same again"
         console.result(f"{item.digest} {item.edition}, {papers}: {words}.")
         for line in item.differences:

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
-from digest.cli.console import Console, as_long_as_somebody_reads, outdated_words, plural, shown
+from digest.cli.console import Console, as_long_as_somebody_reads, outdated_words, shown
 from digest.config import Config
 from digest.model import (
     FAILED_OUTCOMES,
@@ -19,6 +20,7 @@ from digest.model import (
     RunReport,
     SourceReport,
 )
+from digest.words import counted
 
 FIRST_DAY = date(1991, 8, 14)  # the first paper on arXiv
 
@@ -94,7 +96,7 @@ def run(
                 source_done=lambda source: _tell(console, source),
                 progress=lambda what, done, total: _progress(console, bar, what, done, total),
             )
-        console.answer(_as_object(report))
+        console.answer(asdict(report))
         _summary(console, report, shared=app.is_shared)
         _next_step(console, report, app.config, subscribers=app.store.subscriber_counts().get("confirmed", 0))
     return 3 if report.degraded else 0
@@ -107,16 +109,8 @@ def _progress(console: Console, bar: Callable[[int, int], None], what: str, done
         bar(done, total)
 
 
-def _as_object(report: RunReport) -> dict[str, object]:
-    import msgspec
-
-    value = msgspec.to_builtins(report)
-    assert isinstance(value, dict)
-    return value
-
-
 def _tell(console: Console, report: SourceReport) -> None:
-    line = f"{report.name}: {report.outcome}, {plural(report.read, 'paper')} read, {report.new} new, {report.seen} seen"
+    line = f"{report.name}: {report.outcome}, {counted(report.read, 'paper')} read, {report.new} new, {report.seen} seen"
     console.note(line + (f", {report.updated} updated" if report.updated else ""))
     if report.why and not report.error and not report.new + report.updated:
         console.note(f"  why: {report.why}")
@@ -126,7 +120,7 @@ def _tell(console: Console, report: SourceReport) -> None:
         console.note(f"note: {note}")
 
 
-def _summary(console: Console, report: RunReport, *, shared: bool = False) -> None:
+def _summary(console: Console, report: RunReport, *, shared: bool) -> None:
     console.table(
         ["source", "outcome", "read", "new", "updated", "seen", "failed", "seconds"],
         [(s.name, s.outcome, s.read, s.new, s.updated, s.seen, s.failed, s.seconds) for s in report.sources],
@@ -139,13 +133,13 @@ def _summary(console: Console, report: RunReport, *, shared: bool = False) -> No
         console.result(many + " ".join(_digest_words(digest, dry=report.dry_run)))
     failed = sum(source.outcome in FAILED_OUTCOMES for source in report.sources)
     if failed:
-        console.result(console.paint(f"{plural(failed, 'source')} failed: see above.", "bad"))
+        console.result(console.paint(f"{counted(failed, 'source')} failed: see above.", "bad"))
     for words in published_words(report.published):
         console.result(words)
     if report.lookups.looked_up:
         found = report.lookups
         counts = f"{found.hits} found, {found.misses} not, {found.failed} to be tried again"
-        console.result(f"Looked up {plural(found.looked_up, 'paper')}: {counts}.")
+        console.result(f"Looked up {counted(found.looked_up, 'paper')}: {counts}.")
     if shared and not report.dry_run:
         console.result(left_words(report.deliveries))
         return
@@ -157,19 +151,19 @@ def _digest_words(digest: DigestReport, *, dry: bool) -> list[str]:
     edition, waiting, dropped, notices = digest.edition, digest.waiting, digest.dropped, digest.notices
     words = []
     if edition:
-        words.append(f"{plural(edition.papers, 'new paper')} in edition {edition.id}.")
+        words.append(f"{counted(edition.papers, 'new paper')} in edition {edition.id}.")
     elif waiting:
         words.append(
-            f"No edition: today's is out already. {plural(waiting, 'paper')} wait for the next one (--again issues it now)."
+            f"No edition: today's is out already. {counted(waiting, 'paper')} wait for the next one (--again issues it now)."
         )
     else:
         words.append("Nothing new.")
     if notices:
         words.append(
-            f"{plural(notices, 'reader')} who asked to hear that {'is' if notices == 1 else 'are'} told."
+            f"{counted(notices, 'reader')} who asked to hear that {'is' if notices == 1 else 'are'} told."
         )
     if dropped:
-        words.append(f"{plural(dropped, 'paper')} left out by the rules.")
+        words.append(f"{counted(dropped, 'paper')} left out by the rules.")
     if dry:
         words.append("This was a dry run: nothing was written or sent.")
     return words
@@ -180,18 +174,18 @@ def published_words(report: PublishReport) -> list[str]:
     lines = [
         f"{target.name}: {target.error}"
         if target.error
-        else f"{target.name}: {plural(target.written, 'file')} written, {target.unchanged:,} unchanged."
+        else f"{target.name}: {counted(target.written, 'file')} written, {target.unchanged:,} unchanged."
         for target in report.targets
     ]
     if report.unpinged:
-        lines.append(f"The hub was not reached for {plural(report.unpinged, 'feed')}; readers poll.")
+        lines.append(f"The hub was not reached for {counted(report.unpinged, 'feed')}; readers poll.")
     return lines + [outdated_words(digest, settings) for digest, settings in report.outdated.items()]
 
 
 def delivery_words(d: DeliveryReport, *, dry_run: bool = False) -> list[str]:
     """What became of the mail, as lines for people; none where there was none."""
     if dry_run:
-        return [f"{plural(d.queued, 'mail')} would be sent."] if d.queued else []
+        return [f"{counted(d.queued, 'mail')} would be sent."] if d.queued else []
     words = [
         f"{count:,} {word}"
         for count, word in (
@@ -213,7 +207,7 @@ def left_words(d: DeliveryReport) -> str:
     """What is left to workers, as a line for people."""
     if not d.queued:
         return "No mail waits."
-    return f"{plural(d.queued, 'mail')} left to the workers (`digest worker`): see `digest status`."
+    return f"{counted(d.queued, 'mail')} left to the workers (`digest worker`): see `digest status`."
 
 
 def _next_step(console: Console, report: RunReport, config: Config, *, subscribers: int) -> None:

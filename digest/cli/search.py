@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.config import Config
@@ -40,7 +41,7 @@ def search(console: Console, words: Sequence[str], limit: int, digests: Sequence
         return
     _show(console, papers)
     more = f", {len(papers)} shown; --limit shows more." if found.total > len(papers) else "."
-    console.result(f"{plural(found.total, 'paper')} found{more}")
+    console.result(f"{counted(found.total, 'paper')} found{more}")
 
 
 def _paper(hit: Hit, config: Config) -> dict[str, Any]:

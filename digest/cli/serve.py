@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.errors import DigestError, UsageError
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.config import Config, DigestConfig
@@ -50,13 +51,12 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
 
 
 def _why_nothing(config: Config, no_schedule: bool, no_web: bool) -> str:
+    web = "--no-web was given" if no_web else '[web] has "enabled" = false'
     if config.engine.kind != "in-process":
-        web = "--no-web was given" if no_web else '[web] has "enabled" = false'
         return f"schedules are the affair of `digest worker`, and {web}. Start `digest worker` instead."
     schedule = (
         "--no-schedule was given" if no_schedule else f'no [[digest]] of {config.file} has a "schedule"'
     )
-    web = "--no-web was given" if no_web else '[web] has "enabled" = false'
     return f'{schedule}, and {web}. Leave one of them out, or give a digest schedule = "0 7 * * mon-fri".'
 
 
@@ -68,7 +68,7 @@ def _service(console: Console, config: Config) -> Service:
 
     def told(digest: DigestConfig, report: RunReport) -> None:
         editions = (
-            f"{plural(d.edition.papers, 'paper')} in edition {d.edition.id}" if d.edition else "nothing new"
+            f"{counted(d.edition.papers, 'paper')} in edition {d.edition.id}" if d.edition else "nothing new"
             for d in report.digests
         )
         failed = "; some sources or recipients failed: see `digest status`" if report.degraded else ""

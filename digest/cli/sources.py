@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.config import Config, SourceConfig, nearest
 from digest.errors import DigestError, ParseError, UsageError
 from digest.model import Listing, NotModified, Reading
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -127,7 +128,7 @@ def test(console: Console, name: str) -> int:
     for location, reading, found in tried:
         _show(console, location, reading, found)
     failed = sum(isinstance(reading, DigestError) or bool(reading.truncated) for _, reading, _ in tried)
-    console.result(f"{plural(len(tried), 'listing')}, {failed} failed.")
+    console.result(f"{counted(len(tried), 'listing')}, {failed} failed.")
     return 3 if failed else 0
 
 

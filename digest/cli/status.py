@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.app.fleet import FleetState
@@ -65,7 +66,7 @@ def _show_all(console: Console, state: State, last: Mapping[str, Any] | None) ->
         _show_sources(console, last["sources"])
     console.result()
     _show_editions(console, state)
-    console.result(f"Deliveries: {_counted(state.deliveries) or 'none yet'}.")
+    console.result(f"Deliveries: {_each_counted(state.deliveries) or 'none yet'}.")
 
 
 class State(NamedTuple):
@@ -125,16 +126,16 @@ def _show_sources(console: Console, sources: Sequence[Mapping[str, Any]]) -> Non
 
 def _show_editions(console: Console, state: State) -> None:
     for name, found in state.heads.items():
-        newest = f"newest {found[-1].id} with {plural(found[-1].papers, 'paper')}" if found else "none yet"
+        newest = f"newest {found[-1].id} with {counted(found[-1].papers, 'paper')}" if found else "none yet"
         console.result(
-            f"{name}: {plural(len(found), 'edition')}, {newest}; {plural(state.waiting[name], 'paper')} waiting."
+            f"{name}: {counted(len(found), 'edition')}, {newest}; {counted(state.waiting[name], 'paper')} waiting."
         )
     for source, days in groupby(state.open_days, key=lambda day: day.source):
         names = ", ".join(f"{day.day:%d %b} ({day.papers})" for day in days)
         console.result(f"{source}: days that may still grow, with the papers so far: {names}.")
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _each_counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
 
 
@@ -162,13 +163,13 @@ def _show_fleet(console: Console, fleet: FleetState) -> None:
     else:
         console.result("No worker is at work. Start one: `digest worker`.")
     for task, counts in sorted(fleet.jobs.items()):
-        console.result(f"Jobs {task}: {_counted(counts)}.")
+        console.result(f"Jobs {task}: {_each_counted(counts)}.")
     if fleet.silent:
         console.result(
             console.paint("Silent workers: others take their jobs. Stop them, and start them again.", "warn")
         )
     for job in fleet.failed:
-        tried = plural(job.attempts, "time")
+        tried = counted(job.attempts, "time")
         said = f"Job {job.id} ({job.task} {job.args}) failed {tried} by a fault of the program: "
         console.result(console.paint(f"{said}the log of the worker says where. Please report it.", "bad"))
     if fleet.failed:

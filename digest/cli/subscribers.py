@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.console import Console, as_long_as_somebody_reads, plural, shown
+from digest.cli.console import Console, as_long_as_somebody_reads, shown
 from digest.errors import UsageError
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.model import Preferences
-    from digest.store import Store
 
 
 @click.group()
@@ -65,7 +64,7 @@ def list_(console: Console, status: str | None) -> None:
             ],
         )
         console.result()
-    console.result(f"{plural(len(found), 'subscriber')}.")
+    console.result(f"{counted(len(found), 'subscriber')}.")
 
 
 def _choices(preferences: Preferences) -> str:
@@ -73,7 +72,7 @@ def _choices(preferences: Preferences) -> str:
     said = [
         "" if preferences.frequency == "daily" else preferences.frequency,
         "" if preferences.hour is None else f"{preferences.hour} h {preferences.timezone}".strip(),
-        "" if preferences.topics is None else plural(len(preferences.topics), "topic"),
+        "" if preferences.topics is None else counted(len(preferences.topics), "topic"),
         f"most {preferences.most}" if preferences.most else "",
         f"follows {len(preferences.follow)}" if preferences.follow else "",
         f"mutes {len(preferences.mute)}" if preferences.mute else "",
@@ -157,7 +156,7 @@ def import_(console: Console, file: str, consented_at: str | None, dry_run: bool
         console.fault(f"line {row.line}: {row.reason.rstrip('.')}.")
     would = "would be " if dry_run else ""
     console.result(
-        f"{plural(done.added, 'subscriber')} {would}added, {plural(len(done.refused), 'row')} {would}refused."
+        f"{counted(done.added, 'subscriber')} {would}added, {counted(len(done.refused), 'row')} {would}refused."
     )
     return 3 if done.refused else 0
 
@@ -217,7 +216,7 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
         return
     _write(Path(file), text)
     console.answer({"subscribers": len(found), "file": file})
-    console.result(f"{plural(len(found), 'subscriber')} written to {file}.")
+    console.result(f"{counted(len(found), 'subscriber')} written to {file}.")
 
 
 def _holds_something_else(path: Path) -> bool:
@@ -272,21 +271,17 @@ def erase(console: Console, addresses: tuple[str, ...]) -> int:
             message_ids = erase_one(app.store, address, now=utc_now())
             (unknown if message_ids is None else erased).append(address)
             mails += app.erase_outbox(message_ids or [])
-        copies = _copies(app.store) if erased else []
+        copies = [shown(path) for path in app.store.copies()] if erased else []
     console.answer({"erased": erased, "unknown": unknown, "mails": mails, "copies": copies})
     for address in erased:
         console.result(f"{address}: erased.")
     if mails:
-        console.result(f"{plural(mails, 'mail')} removed from the outbox folder.")
+        console.result(f"{counted(mails, 'mail')} removed from the outbox folder.")
     for copy in copies:
         console.note(f"{copy} is a copy of the store from before and may still hold the address. Delete it.")
     for address in unknown:
         console.fault(f"{address}: not known, so nothing was erased. See `digest subscribers list`.")
     return 1 if unknown else 0
-
-
-def _copies(store: Store) -> Sequence[str]:
-    return [shown(path) for path in store.copies()]
 
 
 @subscribers.command()

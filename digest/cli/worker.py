@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.console import Console, plural
+from digest.cli.console import Console
 from digest.errors import UsageError
+from digest.words import counted
 
 if TYPE_CHECKING:
     from digest.model import RunReport
@@ -60,14 +61,14 @@ def worker(console: Console, queues: tuple[str, ...], jobs: int, once: bool) -> 
     def told(report: RunReport) -> None:
         for digest in report.digests:
             edition = digest.edition
-            made = f"{plural(edition.papers, 'paper')} in edition {edition.id}" if edition else "nothing new"
+            made = f"{counted(edition.papers, 'paper')} in edition {edition.id}" if edition else "nothing new"
             console.note(f"{report.date} {digest.name}: {made}")
         if report.degraded:
             console.note("Some source or target failed: see `digest status`.")
 
     work = Worker(config, queues=queues, at_once=jobs, once=once, told=told)
     work.handle_signals()
-    console.note(f"Working on {', '.join(queues)}; {plural(jobs, 'job')} at once.")
+    console.note(f"Working on {', '.join(queues)}; {counted(jobs, 'job')} at once.")
     work.work()
     console.note("Stopped. What is not done is left to the other workers.")
     return 0
