@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from digest.app import App, open_app
 from digest.app.keeping import copy_store, restore
+from digest.app.post import receipts_of, receipts_of_many
 from digest.config import Config
 from digest.errors import UsageError
 from digest.journal import Journal, Wait
@@ -72,8 +73,8 @@ def states(app: App) -> dict[str, int]:
 def test_what_a_killed_worker_had_sent_is_not_sent_again_by_one_process(config: Config) -> None:
     with opened(config) as app:
         mark = in_hand(app)
-        app._receipts().mkdir(parents=True)
-        journal = Journal.among_many(app._receipts(), "x", store=place_of(app.store), mark=mark)
+        receipts_of_many(app.config).mkdir(parents=True)
+        journal = Journal.among_many(receipts_of_many(app.config), "x", store=place_of(app.store), mark=mark)
         noted(journal)
         journal.close(settled=False)
         # The one of which nobody knows goes out again, with the same Message-ID.
@@ -85,20 +86,20 @@ def test_what_a_killed_worker_had_sent_is_not_sent_again_by_one_process(config: 
 def test_what_a_killed_run_had_sent_is_not_sent_again_by_workers(config: Config) -> None:
     with opened(config) as app:
         mark = in_hand(app)
-        journal = Journal(app._journal(), store=place_of(app.store), mark=mark)
+        journal = Journal(receipts_of(app.config), store=place_of(app.store), mark=mark)
         noted(journal)
         until = NOW + timedelta(minutes=5)
         journal.close(settled=False, wait=Wait(until=until, seconds=300, reason="It asked for a pause."))
         app.take_up_receipts()
         assert states(app) == {"accepted": 1, "queued": 2}
         assert app.store.wait("mail") == (until, 300, "It asked for a pause.")
-        assert not app._journal().exists()
+        assert not receipts_of(app.config).exists()
 
 
 def test_a_journal_that_never_came_to_its_name_is_removed(config: Config) -> None:
     """Its process was killed while it made it. One that is being made at this moment stays."""
     with opened(config) as app:
-        folder = app._receipts()
+        folder = receipts_of_many(app.config)
         folder.mkdir(parents=True)
         for name, minutes in (("left.new", 90), ("made.new", 1)):
             (folder / name).write_bytes(b"")
@@ -112,12 +113,12 @@ def test_a_run_that_is_at_work_keeps_its_journal(config: Config) -> None:
     with opened(config) as app:
         with app.alone():
             journal = Journal(
-                app._journal(), store=place_of(app.store), mark=f"{this_process()} {NOW.isoformat()}"
+                receipts_of(app.config), store=place_of(app.store), mark=f"{this_process()} {NOW.isoformat()}"
             )
             app.take_up_receipts()
-            assert app._journal().exists()
+            assert receipts_of(app.config).exists()
         app.take_up_receipts()
-        assert not app._journal().exists()
+        assert not receipts_of(app.config).exists()
         journal.close(settled=False)
 
 

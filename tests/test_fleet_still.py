@@ -18,6 +18,7 @@ import pytest
 from msgspec.structs import replace
 
 from digest.app import App, open_app
+from digest.app.post import workers_alive
 from digest.config import EngineConfig, SmtpConfig
 from digest.errors import StoreError
 from digest.store import Store, open_store
@@ -47,7 +48,7 @@ def test_nobody_waits_for_a_lease_whose_taking_or_end_was_not_answered(
         open_app(config_of(installation(tmp_path, url))) as app,
         open_store(postgres_url) as another,
     ):
-        assert not app.workers_alive()  # the connection is there
+        assert not workers_alive(app.store)  # the connection is there
         between.once, between.cut = True, when if which == "taken" else ""
         lost = pytest.raises(StoreError, match="is not known") if which == "taken" else nullcontext()
         with lost, app.alone("issue"):

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from digest.app import App, open_app
+from digest.app.post import workers_alive
 from digest.config import SourceConfig
 from digest.errors import PublishError, StoreError, UsageError
 from digest.store.jobs import Job
@@ -101,7 +102,7 @@ def test_the_clock_of_whoever_looks_makes_nobody_dead_and_nobody_live(app: App, 
             "elsewhere.example.org/slow/1",
         ]
         assert fast.fleet_state(fast.clock()).silent == frozenset()
-        assert fast.workers_alive()
+        assert workers_alive(fast.store)
         asked(engine_url, "UPDATE workers SET seen_at = '2026-01-01T00:00:00.000000Z' RETURNING id")
         duties(slow, "slow").rescue()
         assert [row.id for row in app.store.workers()] == ["elsewhere.example.org/slow/1"]

@@ -207,13 +207,13 @@ class DayRun:
             pending = {name: end for name, end in late.items() if end > now}
             if not pending:
                 return [
-                    waited(r, self._local(late[r.name])) if r.name in asked_again & late.keys() else r
+                    waited(r, self.local(late[r.name])) if r.name in asked_again & late.keys() else r
                     for r in reports
                 ]
             asked_again |= pending.keys()
             pause = pause_until(min(pending.values()), now)
             for name, end in pending.items():
-                until = self._local(end)
+                until = self.local(end)
                 log.info(
                     "%s: its batch is not out; waiting until %s at most", name, until, extra={"source": name}
                 )
@@ -230,7 +230,8 @@ class DayRun:
         zone = self._app.config.site.zone
         return datetime.combine(self._order.day, clock_time.fromisoformat(source.wait_until), zone)
 
-    def _local(self, moment: datetime) -> str:
+    def local(self, moment: datetime) -> str:
+        """The hour of a moment by the clock of the site."""
         return f"{moment.astimezone(self._app.config.site.zone):%H:%M}"
 
 

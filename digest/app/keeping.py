@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from digest.app import LEASE, LEASE_TTL_S
-from digest.app.post import SILENT, receipts_of
+from digest.app.post import receipts_of, take_up_receipts, workers_alive
 from digest.config import Config
 from digest.errors import StoreBusy, StoreError, UsageError
 from digest.journal import set_aside
@@ -125,7 +125,9 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                 )
             kept = _keeping_place(config, now) if found else None
             if found:
-                _take_up_receipts(store, config, now)
+                # The journal belongs to what is there now: who puts that back, or finds it still there since this was killed too,
+                # sends none of those mails again.
+                take_up_receipts(store, config, now)
             with set_aside(receipts_of(config), _ending(now)):
                 let_go = _put_back(store, beside, file, kept, now, done)
                 finished()
@@ -138,16 +140,6 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
         let_go=let_go,
     )
-
-
-def _take_up_receipts(store: Store, config: Config, now: datetime) -> None:
-    """Puts on record what servers answered to a run that was killed. Its journal belongs to what is there now: who puts that back,
-    or finds it still there since this was killed too, sends none of those mails again."""
-    from digest.pipeline.spans import take_up, take_up_one
-
-    journal = receipts_of(config)
-    take_up(store, config.mail, journal.with_name(f"{journal.name}.d"), now=now)
-    take_up_one(store, config.mail, journal, now=now)
 
 
 def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: datetime, done: Done) -> int:
@@ -198,7 +190,7 @@ def _leased(store: Store, now: datetime) -> Iterator[None]:
 
 def _check_workers(store: Store) -> None:
     """They send beside any run, and would go on with what was copied away or put back."""
-    if any(not is_dead(row.id) for row in store.workers_heard(SILENT)):
+    if workers_alive(store):
         raise UsageError("a `digest worker` is at work on this store. Stop all of them, then run again")
 
 

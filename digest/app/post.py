@@ -141,7 +141,7 @@ class Post:
 
         if not self.mail_is_due():
             return DeliveryReport(queued=self.store.open_delivery_counts()["queued"])
-        if self.workers_alive():
+        if workers_alive(self.store):
             # They hold mails in hand, which a run of one process would take for left behind.
             return DeliveryReport(
                 queued=self.store.open_delivery_counts()["queued"], error=_NOT_BESIDE_WORKERS
@@ -157,7 +157,7 @@ class Post:
             stop=self.stop,
             progress=progress,
             renew=self.renew,
-            journal=self._journal(),
+            journal=receipts_of(self.config),
         )
 
     def deliver_span(
@@ -187,7 +187,7 @@ class Post:
             span,
             owner=self._holder,
             clock=self.clock,
-            folder=journal or self._receipts(),
+            folder=journal or receipts_of_many(self.config),
             stop=self.stop,
             progress=progress,
         )
@@ -213,36 +213,23 @@ class Post:
         """Settles what processes of this machine were sending when they were killed, workers and runs of one process. A worker does
         so when it begins; each span does it for workers too."""
         from digest.journal import forget_unused
-        from digest.pipeline.spans import take_up, take_up_one
 
         now = self.clock()
-        forget_unused(self._receipts(), before=now - _IN_THE_MAKING)
-        take_up(self.store, self.config.mail, self._receipts(), now=now)
-        take_up_one(self.store, self.config.mail, self._journal(), now=now)
+        forget_unused(receipts_of_many(self.config), before=now - _IN_THE_MAKING)
+        take_up_receipts(self.store, self.config, now)
 
     def _take_up_of_many(self) -> None:
         """What workers of this machine left, before one process does all the work again."""
-        if self._receipts().is_dir():
+        folder = receipts_of_many(self.config)
+        if folder.is_dir():
             from digest.pipeline.spans import take_up
 
-            take_up(self.store, self.config.mail, self._receipts(), now=self.clock())
-
-    def workers_alive(self) -> bool:
-        """Is a `digest worker` at work on this store, whatever this configuration says?"""
-        return any(not is_dead(row.id) for row in self.store.workers_heard(SILENT))
+            take_up(self.store, self.config.mail, folder, now=self.clock())
 
     @cached_property
     def _one_composer(self) -> Composer:
         """One for all spans: what an edition's mails share is made once."""
         return self._composer()
-
-    def _receipts(self) -> Path:
-        """The folder of the journals of many processes, beside that of one."""
-        one = self._journal()
-        return one.with_name(f"{one.name}.d")
-
-    def _journal(self) -> Path:
-        return receipts_of(self.config)
 
     def _open_transport(self) -> Callable[[], Transport]:
         from digest.smtp import open_transport
@@ -457,6 +444,25 @@ def receipts_of(config: Config) -> Path:
 
     file = sqlite_file(config.store.url, config.resolve("."))
     return file.with_name(f"{file.name}.receipts") if file else config.resolve("var/receipts")
+
+
+def receipts_of_many(config: Config) -> Path:
+    """The folder of the journals of many processes, beside that of one."""
+    one = receipts_of(config)
+    return one.with_name(f"{one.name}.d")
+
+
+def take_up_receipts(store: Store, config: Config, now: datetime) -> None:
+    """Puts on record what servers answered to processes of this machine that were killed, many or one."""
+    from digest.pipeline.spans import take_up, take_up_one
+
+    take_up(store, config.mail, receipts_of_many(config), now=now)
+    take_up_one(store, config.mail, receipts_of(config), now=now)
+
+
+def workers_alive(store: Store) -> bool:
+    """Is a `digest worker` at work on this store, whatever the configuration says?"""
+    return any(not is_dead(row.id) for row in store.workers_heard(SILENT))
 
 
 def _until(stop: threading.Event, mails: Iterator[bytes]) -> Iterator[bytes]:

@@ -200,7 +200,7 @@ class SharedRun:
         if not (is_todays and source.wait_until and report.outcome in WAITABLE):
             return report, None
         end, now = self._day_run.wait_end(source), self._app.clock()
-        local = f"{end.astimezone(self._app.config.site.zone):%H:%M}"
+        local = self._day_run.local(end)
         if end > now:
             log.info("%s: its batch is not out; waiting until %s at most", source.name, local)
             return report, now + timedelta(seconds=pause_until(end, now))
