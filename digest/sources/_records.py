@@ -125,6 +125,12 @@ def refuse_message(data: object, listing: Listing, service: str) -> None:
             )
 
 
+def refuse_other(data: object, listing: Listing, service: str, mend: str) -> NoReturn:
+    """Raises ParseError for JSON that is no answer of a service: with the error message in it, if it holds one."""
+    refuse_message(data, listing, service)
+    refuse(listing, f"this JSON is no answer of {service}", mend)
+
+
 def _message(value: object) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""

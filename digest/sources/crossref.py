@@ -20,7 +20,7 @@ from digest.sources._records import (
     number,
     read_records,
     refuse,
-    refuse_message,
+    refuse_other,
     string,
     strings,
 )
@@ -52,11 +52,8 @@ def read(listing: Listing) -> Reading:
                 "crossref", listing, items, _raw, notes, total=total, next_url=following, last=by_cursor
             )
         if not _is_work(message):
-            refuse_message(data, listing, "Crossref")
-            refuse(
-                listing,
-                "this JSON is no answer of Crossref",
-                "Give an address such as https://api.crossref.org/works?query=…",
+            refuse_other(
+                data, listing, "Crossref", "Give an address such as https://api.crossref.org/works?query=…"
             )
         data = [message]
     return read_records("crossref", listing, data if isinstance(data, list) else [data], _raw, notes)

@@ -18,8 +18,7 @@ from digest.sources._records import (
     mappings,
     number,
     read_records,
-    refuse,
-    refuse_message,
+    refuse_other,
     string,
     strings,
 )
@@ -44,11 +43,8 @@ def read(listing: Listing) -> Reading:
         return read_records("datacite", listing, records, _raw, notes, total=total, next_url=following)
     record = records if isinstance(records, dict) else data
     if not _attributes(record):
-        refuse_message(data, listing, "DataCite")
-        refuse(
-            listing,
-            "this JSON is no answer of DataCite",
-            "Give an address such as https://api.datacite.org/dois?query=…",
+        refuse_other(
+            data, listing, "DataCite", "Give an address such as https://api.datacite.org/dois?query=…"
         )
     return read_records("datacite", listing, [record], _raw, notes)
 

@@ -14,8 +14,7 @@ from digest.sources._records import (
     mappings,
     number,
     read_records,
-    refuse,
-    refuse_message,
+    refuse_other,
     string,
     strings,
 )
@@ -31,12 +30,7 @@ def read(listing: Listing) -> Reading:
         following = _next_url(data, len(results), total, listing.base_url)
         return read_records("doaj", listing, results, _raw, notes, total=total, next_url=following)
     if isinstance(data, dict) and "bibjson" not in data:
-        refuse_message(data, listing, "DOAJ")
-        refuse(
-            listing,
-            "this JSON is no answer of DOAJ",
-            "Give an address such as https://doaj.org/api/search/articles/…",
-        )
+        refuse_other(data, listing, "DOAJ", "Give an address such as https://doaj.org/api/search/articles/…")
     return read_records("doaj", listing, data if isinstance(data, list) else [data], _raw, notes)
 
 

@@ -18,8 +18,7 @@ from digest.sources._records import (
     mappings,
     number,
     read_records,
-    refuse,
-    refuse_message,
+    refuse_other,
     string,
 )
 
@@ -49,11 +48,8 @@ def read(listing: Listing) -> Reading:
             "openalex", listing, results, _raw, notes, total=total, next_url=following, last=by_cursor
         )
     if isinstance(data, dict) and not _is_work(data):
-        refuse_message(data, listing, "OpenAlex")
-        refuse(
-            listing,
-            "this JSON is no answer of OpenAlex",
-            "Give an address such as https://api.openalex.org/works?search=…",
+        refuse_other(
+            data, listing, "OpenAlex", "Give an address such as https://api.openalex.org/works?search=…"
         )
     return read_records("openalex", listing, data if isinstance(data, list) else [data], _raw, notes)
 

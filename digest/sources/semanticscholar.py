@@ -13,8 +13,7 @@ from digest.sources._records import (
     mappings,
     number,
     read_records,
-    refuse,
-    refuse_message,
+    refuse_other,
     string,
     strings,
 )
@@ -46,8 +45,7 @@ def read(listing: Listing) -> Reading:
             next_url=following,
         )
     if "paperId" not in data:
-        refuse_message(data, listing, "Semantic Scholar")
-        refuse(listing, "this JSON is no answer of Semantic Scholar", "Check the address.")
+        refuse_other(data, listing, "Semantic Scholar", "Check the address.")
     return read_records("semanticscholar", listing, [data], _raw, notes)
 
 
