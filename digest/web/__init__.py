@@ -45,7 +45,7 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
     `web.state.files` the published files, `web.state.searching` an App of its own for searches and `web.state.health` the door of
     who watches, both to be closed at the end.
 
-    Raises ConfigError for [web] "proxies" that are no networks, and StoreError where the store cannot be opened.
+    Raises StoreError where the store cannot be opened.
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException

@@ -21,7 +21,7 @@ from digest.model import Subscriber
 from digest.render import clean
 from digest.web import forms
 from digest.web.forms import Fields, first
-from digest.web.limits import Limits, client_address, trusted_proxies
+from digest.web.limits import Limits, client_address, networks
 from digest.web.pages import PRIVATE, Pages, masked
 from digest.web.worker import LetterWorker
 from digest.words import counted, date_words, day_words, schedule_words
@@ -43,7 +43,7 @@ class Door:
     def __init__(self, app: App, clock: Callable[[], datetime], letters: LetterWorker) -> None:
         self._app, self._clock, self._letters = app, clock, letters
         self._config = app.config
-        self._proxies = trusted_proxies(app.config)
+        self._proxies = networks(app.config.web.proxies)
         self._limits = Limits(app.config.web)
         # Built now: threads would each build their own.
         self._subscriptions, self._store = app.subscriptions, app.store

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from digest.app import App
 from digest.errors import DigestError, StoreError
-from digest.web.limits import client_address, trusted_proxies
+from digest.web.limits import client_address, networks
 from digest.web.worker import spoken
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class HealthDoor:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._proxies = trusted_proxies(app.config)
-        self._may_read = [ip_network(text, strict=False) for text in app.config.monitor.metrics_from]
+        self._proxies = networks(app.config.web.proxies)
+        self._may_read = networks(app.config.monitor.metrics_from)
         self._looking: Future[Health] | None = None
         self._lanes = ThreadPoolExecutor(2, "health")
         self._scraping = asyncio.Lock()

@@ -13,8 +13,7 @@ from ipaddress import (
     ip_network,
 )
 
-from digest.config import Config, WebConfig
-from digest.errors import ConfigError
+from digest.config import WebConfig
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -23,21 +22,9 @@ Network = IPv4Network | IPv6Network
 _IPV4_BITS, _IPV6_BITS = 24, 64
 
 
-def trusted_proxies(config: Config) -> list[Network]:
-    """The networks of [web] "proxies". Raises ConfigError for one that is none."""
-    found: list[Network] = []
-    problems = []
-    for text in config.web.proxies:
-        try:
-            found.append(ip_network(text, strict=False))
-        except ValueError:
-            problems.append(
-                f'{config.file}, [web]: "proxies" has {text!r}, which is no address or network. '
-                'Write "127.0.0.1" or "10.0.0.0/8".'
-            )
-    if problems:
-        raise ConfigError(problems, path=config.file, key="proxies")
-    return found
+def networks(texts: Sequence[str]) -> list[Network]:
+    """Those that a list of the configuration names, which was found to name nothing else (checks)."""
+    return [ip_network(text, strict=False) for text in texts]
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
