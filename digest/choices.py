@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +18,7 @@ from digest.config import (
     TopicConfig,
     has_word,
     nearest,
+    nearest_zone,
     slugs_of,
 )
 from digest.cron import cron
@@ -213,11 +213,7 @@ def _zone_problems(name: str) -> list[str]:
         if name:
             ZoneInfo(name)
     except _NO_ZONE:
-        from zoneinfo import available_timezones
-
-        close = get_close_matches(_shown(name), sorted(available_timezones()), n=1, cutoff=0.4)
-        mend = f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
-        return [f'There is no time zone "{_shown(name)}". {mend}']
+        return [f'There is no time zone "{_shown(name)}". {nearest_zone(_shown(name))}']
     return []
 
 

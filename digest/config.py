@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from msgspec import Struct, field
 
@@ -352,3 +352,9 @@ def nearest(name: str, known: list[str]) -> str:
     """The mend for an unknown name: the known one that it resembles, or all of them."""
     close = get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
+
+
+def nearest_zone(name: str) -> str:
+    """The same for an unknown time zone."""
+    close = get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.4)
+    return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'

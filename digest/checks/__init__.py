@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from email.utils import getaddresses
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +15,16 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from digest.addresses import ascii_domain
-from digest.checks._forms import can_send, has_home, is_network, name_problems, web_address
+from digest.checks._forms import (
+    can_send,
+    form_problems,
+    has_home,
+    is_network,
+    label_problems,
+    name_problems,
+    repeated,
+    web_address,
+)
 from digest.checks._operation import engine_problems, monitor_problems
 from digest.checks._publish import hub_problems, publish_problems
 from digest.checks._readers import rule_problems, theme_problems, view_problems
@@ -36,6 +44,7 @@ from digest.config import (
     WebConfig,
     folders_of,
     nearest,
+    nearest_zone,
 )
 
 __all__ = ["SELECTORS", "Selector", "css_problem", "problems_of", "selector_of"]
@@ -173,19 +182,12 @@ def _site_problems(site: SiteConfig) -> list[str]:
     try:
         ZoneInfo(site.timezone)
     except (ValueError, OSError, KeyError):
-        found.append(f'[site]: "timezone" {site.timezone!r} is unknown. {_nearest_zone(site.timezone)}')
+        found.append(f'[site]: "timezone" {site.timezone!r} is unknown. {nearest_zone(site.timezone)}')
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", site.language):
         found.append(
             f'[site]: "language" {site.language!r} is no language tag (BCP 47). Write "en" or "pt-BR".'
         )
     return found
-
-
-def _nearest_zone(name: str) -> str:
-    from zoneinfo import available_timezones
-
-    close = get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.4)
-    return f'Did you mean "{close[0]}"?' if close else 'Write a name like "Europe/Berlin".'
 
 
 def _mail_problems(mail: MailConfig) -> list[str]:
@@ -309,8 +311,8 @@ def _reading_problems(source: SourceConfig) -> list[str]:
         for route in source.routes
         if not web_address(_on_a_day(route))
     ]
-    repeated = {route for route in source.routes if [source.url, *source.routes].count(route) > 1}
-    found += [f'"routes" has {route!r}, which is read already. Take it out.' for route in sorted(repeated)]
+    again = [route for route in repeated([source.url, *source.routes]) if route in source.routes]
+    found += [f'"routes" has {route!r}, which is read already. Take it out.' for route in again]
     if source.wait_until and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", source.wait_until):
         found.append(
             f'"wait_until" is {source.wait_until!r}. Write hour and minute in site time, as in "09:30".'
@@ -381,24 +383,13 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
 
 
 def _topic_problems(topics: Sequence[TopicConfig]) -> list[str]:
-    found = []
-    names = [topic.name.strip().casefold() for topic in topics]
-    slugs = [topic.slug for topic in topics if topic.slug]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        found.append(f'"topics" has "{name}" twice. Join their words into one.')
-    for slug in sorted({s for s in slugs if slugs.count(s) > 1}):
-        found.append(f'two topics have slug = "{slug}". Give each its own, or none.')
+    found = label_problems("topics", topics, "Join their words into one.")
     for topic in topics:
         if not topic.name.strip():
             found.append('a topic has an empty "name". Write the heading of its section.')
         if not topic.any and not topic.categories:
             found.append(f'topic "{topic.name}" has neither "any" nor "categories". Add any = ["a word"].')
-        if topic.slug and not re.fullmatch(r"[a-z0-9-]{1,60}", topic.slug):
-            found.append(
-                f'topic "{topic.name}": slug = "{topic.slug}". Write a-z, 0-9 and hyphens only, at most 60.'
-            )
-        if re.search(r"[\x00-\x1f\x7f]", topic.name):
-            found.append(f'topic {topic.name!r}: its "name" has a control letter. Take it out.')
+        found += form_problems("topic", topic)
         if topic.slug == OTHER_SLUG:
             found.append(
                 f'topic "{topic.name}": slug = "{OTHER_SLUG}" is for what fits no topic. Write another.'

@@ -9,22 +9,47 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from digest.addresses import ascii_domain
+from digest.config import SearchConfig, TopicConfig
 from digest.patterns import late
 
 _NAME = late(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def repeated(texts: Sequence[str]) -> list[str]:
+    """Those that stand there more than once, each once, in alphabetical order."""
+    return sorted({text for text in texts if texts.count(text) > 1})
+
+
 def name_problems(names: Sequence[str]) -> list[str]:
     """Names that two of a kind have, and those that are none."""
-    found = [
-        f'"{name}": "name" is used twice. Give each its own.'
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
+    found = [f'"{name}": "name" is used twice. Give each its own.' for name in repeated(names)]
     found += [
         f"{name!r}: a name is letters, digits, ., _ and -, at most 64."
         for name in names
         if not _NAME.fullmatch(name)
     ]
+    return found
+
+
+def label_problems(kind: str, items: Sequence[TopicConfig | SearchConfig], mend: str) -> list[str]:
+    """Names and slugs that two "topics" or "searches" have; `mend` is that of a name."""
+    names = repeated([item.name.strip().casefold() for item in items])
+    slugs = repeated([item.slug for item in items if item.slug])
+    return [
+        *(f'"{kind}" has "{name}" twice. {mend}' for name in names),
+        *(f'two {kind} have slug = "{slug}". Give each its own, or none.' for slug in slugs),
+    ]
+
+
+def form_problems(kind: str, item: TopicConfig | SearchConfig) -> list[str]:
+    """Of one "topic" or "search": a slug that no address may have, and control letters in its name."""
+    found = []
+    if item.slug and not re.fullmatch(r"[a-z0-9-]{1,60}", item.slug):
+        found.append(
+            f'{kind} "{item.name}": slug = "{item.slug}". Write a-z, 0-9 and hyphens only, at most 60.'
+        )
+    if re.search(r"[\x00-\x1f\x7f]", item.name):
+        found.append(f'{kind} {item.name!r}: its "name" has a control letter. Take it out.')
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from digest.checks._forms import form_problems, label_problems
 from digest.config import PAGES, RULE_FIELDS, DigestConfig, SiteConfig, has_word, nearest
 
 
@@ -55,19 +56,9 @@ def view_problems(digest: DigestConfig) -> list[str]:
         for name in digest.authors
         if not re.search(r"\w", name)
     ]
-    names = [search.name.strip().casefold() for search in digest.searches]
-    slugs = [search.slug for search in digest.searches if search.slug]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        found.append(f'"searches" has "{name}" twice. Give each its own name.')
-    for slug in sorted({s for s in slugs if slugs.count(s) > 1}):
-        found.append(f'two searches have slug = "{slug}". Give each its own, or none.')
+    found += label_problems("searches", digest.searches, "Give each its own name.")
     for search in digest.searches:
         if not re.search(r"\w", search.name):
             found.append('a search has an empty "name". Write the heading of its page.')
-        if search.slug and not re.fullmatch(r"[a-z0-9-]{1,60}", search.slug):
-            found.append(
-                f'search "{search.name}": slug = "{search.slug}". Write a-z, 0-9 and hyphens only, at most 60.'
-            )
-        if re.search(r"[\x00-\x1f\x7f]", search.name):
-            found.append(f'search {search.name!r}: its "name" has a control letter. Take it out.')
+        found += form_problems("search", search)
     return found

@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from digest.config import Config
+from digest.formats.frame import FEEDS
+from digest.formats.items import EDITIONS_FILES
 from digest.model import PublishReport
 from digest.website import Website
 
 log = logging.getLogger(__name__)
 
-_FEEDS = ("rss.xml", "atom.xml", "feed.json", "editions.xml", "editions-atom.xml", "editions.json")
+_FEEDS = (*(file for _, file, _ in FEEDS), *EDITIONS_FILES)
+_OF_AN_EDITION = re.compile(r"(^|/)[0-9]{4}/[0-9]{2}/[0-9]{2}/")
 
 
 def send_elsewhere(
@@ -64,9 +67,5 @@ def feed_urls(site_url: str, paths: Sequence[str]) -> list[str]:
     return [
         f"{site_url}{path}"
         for path in paths
-        if path.rpartition("/")[2] in _FEEDS and not _of_an_edition(path)
+        if path.rpartition("/")[2] in _FEEDS and not _OF_AN_EDITION.search(path)
     ]
-
-
-def _of_an_edition(path: str) -> bool:
-    return bool(re.search(r"(^|/)[0-9]{4}/[0-9]{2}/[0-9]{2}/", path))
