@@ -107,9 +107,8 @@ def wanted_days(
     read = [day for day in known if day <= until and known[day].read]
     begin = min((max(read) + timedelta(days=1) if read else until), until)
     days = set(_never_read(begin, until, known, since)) | {until}
-    days |= {
-        day for day in read if known[day].open
-    }  # also one whose window has passed meanwhile: a last look
+    # Also one whose window has passed meanwhile: a last look.
+    days |= {day for day in read if known[day].open}
     return sorted(days | set(_in_vain(source, until, known)))
 
 

@@ -120,11 +120,8 @@ def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problem
             steps[-1] = steps[-1].removesuffix("_file")
             try:
                 value = Path(value).expanduser().read_text(encoding="utf-8").strip()
-            except (
-                OSError,
-                UnicodeDecodeError,
-                RuntimeError,
-            ) as error:  # RuntimeError: ~user, who is unknown
+            # RuntimeError: ~user, who is unknown
+            except (OSError, UnicodeDecodeError, RuntimeError) as error:
                 problems.append(
                     f"environment, {name}: {value} cannot be read: {error}. Check path and rights."
                 )

@@ -11,9 +11,8 @@ from digest.config import Config
 from digest.mail.dkim_record import tags as tags_of
 from digest.mail.spf import Lookup
 
-Finding = tuple[
-    Literal["ok", "warning", "fault"], str, str
-]  # level, what was looked at, what was found and the mend
+# Level, what was looked at, what was found and the mend.
+Finding = tuple[Literal["ok", "warning", "fault"], str, str]
 
 LOOK = "Send yourself one with `digest send --to` and look into its header Authentication-Results"
 # Parents under which anybody may have a name: two brothers below them are strangers.

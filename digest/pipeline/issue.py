@@ -79,8 +79,8 @@ def issue(
                 number=edition.number,
                 part=edition.part,
                 papers=edition.count,
-                url=config.url_of(digest)
-                + edition.path,  # which a configuration of today may not have any more
+                # Of a digest that a configuration of today may not have any more.
+                url=config.url_of(digest) + edition.path,
             ),
             dropped=dropped.total(),
         ),

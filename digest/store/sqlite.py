@@ -270,9 +270,8 @@ class Sqlite(Database):
 
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
-            with suppress(
-                OSError
-            ):  # a network file system without locks: the database's own locks still hold
+            # On a network file system without locks the database's own locks still hold.
+            with suppress(OSError):
                 fcntl.flock(folder, fcntl.LOCK_EX)
             yield
         finally:

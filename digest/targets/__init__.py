@@ -56,11 +56,7 @@ def publish_to(
             written, unchanged = written + new, unchanged + (not new)
             if time.monotonic() > deadline:
                 raise late(target)
-    except (
-        PublishError,
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as failure:  # ValueError: NUL; RuntimeError: ~nobody
+    # ValueError: NUL; RuntimeError: ~nobody
+    except (PublishError, OSError, ValueError, RuntimeError) as failure:
         error = said(str(failure), target)
     return TargetReport(name=target.name, kind=target.kind, written=written, unchanged=unchanged, error=error)

@@ -80,9 +80,8 @@ class HealthDoor:
         if self._looking is None or self._looking.done():
             self._looking = self._lanes.submit(self._how, now)
         looking = asyncio.wrap_future(self._looking)
-        looking.add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )  # nobody may be waiting any more
+        # Nobody may be waiting any more.
+        looking.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             health = await asyncio.wait_for(asyncio.shield(looking), _LIMIT_S)
         except TimeoutError:
