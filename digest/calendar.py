@@ -161,9 +161,8 @@ class ArxivCalendar(Struct, frozen=True):
         return False
 
     def today(self, now: datetime) -> date:
-        wall = now.astimezone(EASTERN).replace(
-            tzinfo=None
-        )  # hours of the wall clock, also on the days it is changed
+        # Hours of the wall clock, also on the days it is changed.
+        wall = now.astimezone(EASTERN).replace(tzinfo=None)
         return (wall + timedelta(hours=24 - self.hour)).date()
 
     def due(self, now: datetime) -> date:

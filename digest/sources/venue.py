@@ -9,7 +9,6 @@ import re
 from itertools import islice
 
 from digest import identity
-from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _names, _publishers
@@ -121,10 +120,7 @@ def read(listing: Listing) -> Reading:
             refuse(listing, "this JSON holds no list of papers", "Is this the right file?")
         data = values
     if not isinstance(data, list):
-        raise ParseError(
-            f"{listing.location}: this JSON is no list of papers. Is this the right file?",
-            url=listing.location,
-        )
+        refuse(listing, "this JSON is no list of papers", "Is this the right file?")
     return read_records("venue", listing, data, _raw, notes, total=total)
 
 

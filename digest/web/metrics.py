@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from digest import __version__
 from digest.app import App
+from digest.app.post import SILENT
 from digest.model import Outcome
 
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
@@ -25,8 +26,6 @@ RUN_STATUSES = ("running", "done", "degraded", "failed")
 PAPER_COUNTS = ("parsed", "new", "updated", "seen", "dropped", "failed")
 LIVE = ("queued", "sending", "deferred")
 SUBSCRIBER_STATUSES = ("pending", "confirmed", "paused", "unsubscribed", "suppressed")
-# A worker says every few seconds that it lives; one that was not heard of for so long is gone.
-WORKER_ALIVE = timedelta(seconds=30)
 # Subscribers and what is queued are counted one by one: counting them takes a fiftieth of the time, however many there are.
 _SHARE = 50
 
@@ -144,7 +143,7 @@ class StoreCollector(Collector):
         for name, count in sorted(self._jobs().items()):
             jobs.add_metric(name.split(" "), count)
         yield jobs
-        alive = self._app.store.workers(alive_since=self.now - WORKER_ALIVE)
+        alive = self._app.store.workers(alive_since=self.now - SILENT)
         yield GaugeMetricFamily(
             "digest_workers", "Workers that were heard of in the last half minute.", len(alive)
         )
