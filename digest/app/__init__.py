@@ -140,9 +140,6 @@ class App(Post, Watch, Fleet):
 
         return Renderer(template_folders(self.config), language=self.config.site.language)
 
-    def website(self, *, dry_run: bool = False) -> Website:
-        return Website(self.config.resolve(self.config.site.output), dry_run=dry_run)
-
     # ------------------------------------------------------------ the day
 
     def today(self, now: datetime) -> date:
@@ -242,7 +239,7 @@ class App(Post, Watch, Fleet):
         from digest.pipeline.elsewhere import send_elsewhere
         from digest.pipeline.publish import publish
 
-        website = self.website(dry_run=dry_run)
+        website = Website(self.config.resolve(self.config.site.output), dry_run=dry_run)
         report = publish(
             self.config, self.store, self.renderer, website, everything=everything, done=self.renew_in_time
         )
