@@ -118,7 +118,23 @@ class Site:
         talk = self.pages.get(asked.path.partition("?")[0], self.pages.get("*", Reply(status=404)))
         if isinstance(talk, list):
             talk = talk.pop(0) if len(talk) > 1 else talk[0]
-        return talk(connection)
+        return self._said_to(asked, talk)(connection)
+
+    def _said_to(self, asked: Asked, talk: Talk) -> Talk:
+        return talk
+
+
+class ConditionalSite(Site):
+    """One that sends no Reply anew to who has it: the tag that they name counts, else the date (RFC 9110, 13.2.2)."""
+
+    def _said_to(self, asked: Asked, talk: Talk) -> Talk:
+        if not isinstance(talk, Reply) or talk.status != 200:
+            return talk
+        tag, since = asked.headers.get("If-None-Match"), asked.headers.get("If-Modified-Since")
+        known = (
+            tag == talk.headers.get("ETag") if tag else since and since == talk.headers.get("Last-Modified")
+        )
+        return Reply(status=304) if known else talk
 
 
 def gaps(asked: list[Asked]) -> list[float]:

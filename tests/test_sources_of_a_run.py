@@ -13,7 +13,7 @@ from digest.app import App, open_app
 from digest.config import Config, SourceConfig
 from digest.errors import Stopped
 from digest.model import RunReport, SourceReport
-from fetch_servers import Reply, Site
+from fetch_servers import ConditionalSite, Reply, Site
 from listing_pages import arxiv_feed, arxiv_page
 from pages import installation, invented, rss
 
@@ -86,6 +86,22 @@ def test_a_route_that_is_down_costs_nothing_that_the_other_shows(tmp_path: Path)
     assert (source_of(report).outcome, source_of(report).new) == ("unreachable", 6)
     assert report.degraded
     assert len(titles(config)) == 6
+
+
+# --- an alarm that stays
+
+
+def test_a_suspect_page_that_has_not_changed_is_still_suspect(tmp_path: Path) -> None:
+    long, short = (Reply(rss(invented(0, n)), headers={"ETag": f'"{n}"'}) for n in (30, 1))
+    with ConditionalSite({"/feed": Reply(long.body)}) as site:
+        feed = SourceConfig(name="journal", url=site.url("/feed"), allow_private=True)
+        config = installation(tmp_path, source=(feed,))
+        for n in range(3):
+            assert source_of(run(config, NOW - (3 - n) * DAY)).read == 30
+        site.pages["/feed"] = [short, short, Reply(status=404), short, long]
+        reports = [source_of(run(config, NOW + n * timedelta(hours=1))) for n in range(6)]
+    outcomes = [report.outcome for report in reports]
+    assert outcomes == ["suspect", "suspect", "unreachable", "suspect", "quiet", "not-modified"]
 
 
 # --- days that were missed
