@@ -72,6 +72,9 @@ class Site:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.stopped.set()
         self._server.shutdown(socket.SHUT_RDWR)
         self._listener.join(5)

@@ -9,8 +9,9 @@ from bounce_reports import ENDS, SYSTEMS, notification
 from digest.errors import UsageError
 from digest.model import Preferences
 from digest.subscriptions import add, allow, erase, remove
+from promise_pages import Page
 from promised import Link, Model, Reader
-from promises import Page, World
+from promises import World
 
 # Reports of failed mail: there is no such mailbox, it is full, the mail is late.
 HARD, SOFT, LATE = ENDS[0], ENDS[3], ENDS[8]

@@ -12,23 +12,21 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from xml.sax.saxutils import escape
 
 from msgspec.structs import replace
 
 from digest.app import App, open_app
 from digest.app.keeping import back_up, restore
-from digest.calendar import EASTERN
 from digest.config import Config, DigestConfig, MailConfig, SmtpConfig, SourceConfig, StoreConfig, TopicConfig
+from digest.fetch import Fetcher
 from digest.model import FAILED_OUTCOMES, RunReport
 from digest.pipeline.replay import replay
 from digest.store import open_store
-from pages import installation, invented
+from pages import installation
+from promise_pages import Page, PageSite
 from promised import Got, Link, Model, Reader, numbers
 from smtp_servers import DROP, SmtpServer
 
@@ -39,88 +37,6 @@ MOTHS, WATER = (
     TopicConfig(name="Water", any=("otter", "heron", "carp")),
 )
 FLYING = TopicConfig(name="Moths", any=("moth", "wren"))
-# In what spelling a source lists a paper. The journal's are all of new papers; the archive says of what kind its are.
-JOURNAL = ("plain", "loud", "dotted", "spaced", "arxiv", "arxiv v2", "moved")
-ARCHIVE = ("new", "cross", "replace", "replace-cross", "withdrawn")
-STATES = ("whole", "empty", "broken", "dead", "cut")
-BROKEN = b"<html><title>Log in</title><p>Please log in.</p></html>"
-_WITHDRAWN = "This paper has been withdrawn by the authors. "
-
-
-# ---------------------------------------------------------------- what sources show
-
-
-def journal_page(listed: dict[int, str]) -> bytes:
-    items = []
-    for n, form in listed.items():
-        ((title, abstract),) = invented(n, 1)
-        title = {
-            "loud": title.upper(),
-            "dotted": f"{title}.",
-            "spaced": title.replace(" ", "  "),
-        }.get(form, title)
-        link = {
-            "arxiv": f"https://arxiv.org/abs/2610.{10000 + n}",
-            "arxiv v2": f"https://arxiv.org/abs/2610.{10000 + n}v2",
-            "moved": f"https://journal.example.org/moved/{n}",
-        }.get(form, f"https://journal.example.org/{n}")
-        items.append(
-            f"<item><title>{escape(title)}</title><link>{link}</link><description>{abstract}</description></item>"
-        )
-    channel = f"<title>A journal</title><link>https://journal.example.org/</link><description>New</description>{''.join(items)}"
-    return f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>{channel}</channel></rss>'.encode()
-
-
-def archive_page(day: date, listed: dict[int, str]) -> bytes:
-    stamp = format_datetime(datetime(day.year, day.month, day.day, tzinfo=EASTERN))
-    items = []
-    for n, form in listed.items():
-        ((title, abstract),) = invented(n, 1)
-        kind, said = ("replace", _WITHDRAWN) if form == "withdrawn" else (form, "")
-        version = "v2" if kind.startswith("replace") else "v1"
-        items.append(
-            f"<item><title>{title}</title><link>https://arxiv.org/abs/2610.{10000 + n}</link>"
-            f"<description>arXiv:2610.{10000 + n}{version} Announce Type: {kind} \nAbstract: {said}{abstract}</description>"
-            f'<guid isPermaLink="false">oai:arXiv.org:2610.{10000 + n}{version}</guid><category>cs.DB</category>'
-            f"<pubDate>{stamp}</pubDate><arxiv:announce_type>{kind}</arxiv:announce_type>"
-            "<dc:creator>Ada Lindqvist</dc:creator></item>\n"
-        )
-    return (
-        "<?xml version='1.0' encoding='UTF-8'?>\n"
-        '<rss xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns:dc="http://purl.org/dc/elements/1.1/" version="2.0"><channel>'
-        "<title>cs.DB updates on arXiv.org</title><link>https://rss.arxiv.org/rss/cs.DB</link><description>New</description>"
-        f"<pubDate>{stamp}</pubDate><skipDays><day>Sunday</day><day>Saturday</day></skipDays>\n{''.join(items)}</channel></rss>\n"
-    ).encode()
-
-
-@dataclass
-class Page:
-    """What a source shows: papers by number with the form in which each is listed, in a state of STATES."""
-
-    state: str = "whole"
-    listed: dict[int, str] = field(default_factory=dict)
-    # Of a page that is read once: who followed the source whenever a run may have read it.
-    heard: frozenset[str] | None = None
-    is_read: bool = False
-
-    def write(self, file: Path, source: str, day: date) -> None:
-        file.unlink(missing_ok=True)
-        shown = {} if self.state == "empty" else self.listed
-        body = journal_page(shown) if source == "journal" else archive_page(day, shown)
-        if self.state == "cut":
-            body = body[: len(body) * 2 // 3]
-        if self.state != "dead":
-            file.write_bytes(BROKEN if self.state == "broken" else body)
-
-    @property
-    def told_as_new(self) -> set[int]:
-        """The papers that it surely lists as new, or as new here."""
-        if self.state != "whole":
-            return set()
-        return {n for n, form in self.listed.items() if form in (*JOURNAL, "new", "cross")}
-
-
-# ---------------------------------------------------------------- the installation
 
 
 class World:
@@ -134,6 +50,7 @@ class World:
         # The journal and the archive show a page each; in the inbox each page is read once, and they stay.
         self.pages = {name: Page() for name in SOURCES[:2]}
         self.inbox: list[Page] = []
+        self.site: PageSite | None = None
         # What the mail server does: to one address, to all, or once behind the n-th mail.
         self.refused: dict[str, bytes] = {}
         self.mood = ""
@@ -145,6 +62,8 @@ class World:
 
     def close(self) -> None:
         self.server.close()
+        if self.site is not None:
+            self.site.close()
 
     def _config(self) -> Config:
         smtp = SmtpConfig(host="127.0.0.1", port=self.server.port, security="none", connections=1)
@@ -171,6 +90,16 @@ class World:
 
     def expire_after(self, hours: float) -> None:
         self.config = replace(self.config, mail=replace(self.config.mail, expire_after_h=hours))
+
+    def serve_pages(self, validator: str) -> None:
+        """The journal and the archive stand at addresses from now on."""
+        self.site = PageSite(validator)
+        journal, archive, inbox = self.config.source
+        served = (
+            replace(one, path="", url=self.site.url(f"/{one.path}"), allow_private=True)
+            for one in (journal, archive)
+        )
+        self.config = replace(self.config, source=(*served, inbox))
 
     def configure(self, **changes: Any) -> None:
         """The operator writes something else into the first digest."""
@@ -212,7 +141,10 @@ class World:
     def run(self, fate: tuple[str, int] | None, *, again: bool = False, off: int = 0) -> None:
         """A run, with `off` for the day so many days from today; where `fate` says so, it is killed."""
         for name, page in self.pages.items():
-            page.write(self.folder / f"{name}.xml", name, self.today)
+            if self.site is not None:
+                self.site.show(name, page, self.today, self.now)
+            else:
+                page.write(self.folder / f"{name}.xml", name, self.today)
             self.model.withdrawn |= {n for n, form in page.listed.items() if form == "withdrawn"}
         for n, page in enumerate(self.inbox):
             file = self.folder / "inbox" / f"{n:03}.xml"
@@ -223,6 +155,7 @@ class World:
 
         def daily(app: App) -> RunReport:
             day = self.today + timedelta(days=off) if off else None
+            ask_again_at_once(app)
             return app.daily(self.now, day=day, again=again, wait=False)
 
         if fate is not None:
@@ -238,23 +171,34 @@ class World:
                 for digest in self.followers(source.name) if page.heard is None else page.heard:
                     self.model.told[digest] |= page.told_as_new
                 page.is_read = True
-            failed = any(p.state in ("broken", "dead") or (p.state == "cut" and p.listed) for p in pages)
+            failed = any(page.has_failed for page in pages)
             assert not failed or source.outcome in FAILED_OUTCOMES, (pages, source)
             assert not failed or report.degraded
+            fine = all(page.state == "whole" for page in pages)
+            assert not fine or source.outcome not in ("unreachable", "parse-failed", "refused"), (
+                pages,
+                source,
+            )
 
     def followers(self, source: str) -> frozenset[str]:
         return frozenset(digest.name for digest in self.config.followers(source))
 
     def rehearse(self) -> None:
-        """A dry run leaves all as it is."""
+        """A dry run leaves all as it is, but for when a host was asked last."""
 
         def all_there_is(app: App) -> object:
             store = app.store
             waiting = [store.count_waiting(digest.name) for digest in app.config.digest]
-            return store.holds(), waiting, store.delivery_counts(), len(self.server.taken)
+            held = {table: rows for table, rows in store.holds().items() if table != "hosts"}
+            return held, waiting, store.delivery_counts(), len(self.server.taken)
 
         before = self.act(all_there_is)
-        self.act(lambda app: app.daily(self.now, dry_run=True, wait=False))
+
+        def dry(app: App) -> None:
+            ask_again_at_once(app)
+            app.daily(self.now, dry_run=True, wait=False)
+
+        self.act(dry)
         self.server.settle()
         assert self.act(all_there_is) == before
 
@@ -374,6 +318,19 @@ class World:
     def pages_agree(self) -> None:
         """What is published is what the store would have published anew."""
         assert self.act(lambda app: app.rebuild()).written == 0, "a page was missing or stale"
+
+
+def ask_again_at_once(app: App) -> None:
+    """A busy server is not waited for."""
+    app.share_turns()
+    app.__dict__["fetcher"] = Fetcher(
+        user_agent=app.user_agent,
+        resolve=app.config.resolve,
+        turns=app._turns,
+        holder=app._holder,
+        backoff_s=0,
+        stop=app.stop,
+    )
 
 
 PLACES = {"commit": 30, "committed": 30, "file": 60, "journal": 12, "noted": 12, "sync": 12}

@@ -1,5 +1,5 @@
 """Sequences of everything, drawn at random, held against a small model of what is promised: promised.py is the model, promises.py
-the installation, promise_steps.py what happens to it."""
+the installation, promise_pages.py what its sources show, promise_steps.py what happens to it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from conftest import PROFILE, sizes
 from digest.model import Preferences
+from promise_pages import ARCHIVE, JOURNAL, STATES, VALIDATORS
 from promise_steps import HARD, LATE, SOFT, Steps
-from promises import ARCHIVE, FLYING, JOURNAL, MOTHS, PLACES, STATES, WATER, World
+from promises import FLYING, MOTHS, PLACES, WATER, World
 from smtp_servers import DROP, LOSE
 
 READERS = ("ann@example.org", "bob@example.org")
@@ -43,7 +44,7 @@ some_choice = st.builds(
     empty=st.booleans(),
 )
 TOPICS = ((MOTHS, WATER), (WATER, MOTHS), (FLYING, WATER))
-FOLLOWED = (("journal",), ("journal", "inbox"), ("*",))
+FOLLOWED = (("journal",), ("inbox",), ("journal", "inbox"), ("*",))
 # What a server says to one reader's address from then on; None: it takes mail again.
 REFUSALS = (None, b"450 4.2.0 busy", b"552 5.2.2 mailbox full", b"550 5.1.1 no such user")
 MOODS = ("", "", "down", "busy", "greylisting")
@@ -80,9 +81,14 @@ class Promises(Steps, RuleBasedStateMachine):
         readers=st.sets(some_reader, min_size=1),
         papers=st.sets(some_paper, min_size=2),
         expire_after_h=st.sampled_from((36, 10_000)),
+        validator=st.none() | st.sampled_from(VALIDATORS),
     )
-    def it_has_readers_and_papers(self, readers: set[str], papers: set[int], expire_after_h: float) -> None:
+    def it_has_readers_and_papers(
+        self, readers: set[str], papers: set[int], expire_after_h: float, validator: str | None
+    ) -> None:
         self.world.expire_after(expire_after_h)
+        if validator is not None:  # else its sources are files
+            self.world.serve_pages(validator)
         for address in sorted(readers):
             self.the_operator_adds(address)
         self.the_journal_shows(sorted(papers), "plain", "whole")
