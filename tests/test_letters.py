@@ -26,7 +26,7 @@ from digest.pipeline.letters import RETRY_FIRST, LettersReport, retry_at, send_l
 from digest.pipeline.pace import Pace
 from digest.smtp import FolderTransport, SmtpTransport
 from digest.store import Store
-from smtp_servers import SmtpServer, serving
+from smtp_servers import DROP, SmtpServer, serving
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 
@@ -116,6 +116,17 @@ def test_a_server_that_is_gone_costs_no_letter(store: Store) -> None:
     assert report.deferred == 3 and report.error and "cannot be reached" in report.error
     with serving() as server:
         assert send(store, server, NOW + timedelta(minutes=5)).accepted == 3
+
+
+def test_a_server_that_never_says_that_it_took_a_letter_gets_it_three_times(store: Store) -> None:
+    ask(store, "ann@example.org")
+    with serving(lambda verb, line: DROP if verb == "DOT" else None) as server:
+        moments = [NOW + n * timedelta(minutes=5) for n in range(36)]
+        reports = [report for report in (send(store, server, now) for now in moments) if report.error]
+        server.settle()
+    assert server.recipients() == ["ann@example.org"] * 3
+    assert len({mail.message_id for mail in server.taken}) == 1
+    assert [(report.deferred, report.rejected) for report in reports] == [(1, 0), (1, 0), (0, 1)]
 
 
 def test_an_address_that_is_none_keeps_no_other_letter_from_going(store: Store) -> None:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # The link in a letter ends after 48 hours, so trying begins sooner than for an edition, and ends with the link.
 RETRY_FIRST = timedelta(minutes=5)
 RETRY_LAST = timedelta(hours=2)
+# A server that takes each mail and never says so would send a stranger dozens of copies in that time.
+TRIES_IN_DOUBT = 3
 BATCH = 20
 # Who leaves is heard at the claim: a letter goes so soon after it, or is claimed anew.
 FRESH = timedelta(seconds=2)
@@ -67,8 +69,9 @@ def send_letters(
     instead. At most one process sends a letter: it is claimed first. None is begun before `pace` says so, or after `for_s` seconds;
     `done` is called after each.
 
-    A server that cannot be used ends the call, and so do `stop` and any fault; what was claimed is queued again then. A letter that
-    cannot be composed, since its address is none or its digest gone, is rejected, and keeps no other from going.
+    A server that cannot be used ends the call, and so do `stop` and any fault; what was claimed is queued again then, but for a
+    letter whose third try ended without an answer. One that cannot be composed, since its address is none or its digest gone, is
+    rejected, and keeps no other from going.
     """
     stop, pace = stop or threading.Event(), pace or Pace(0.0)
     batch = most = min(BATCH, 1 + int(1 / pace.gap_s)) if pace.gap_s else BATCH
@@ -101,6 +104,11 @@ def send_letters(
                 stop.wait(delay)
     except MailError as fault:
         error = str(fault)
+        if fault.in_doubt and claimed[0].attempt >= TRIES_IN_DOUBT:
+            log.warning("letter %d: whether it was taken was never said; it is given up", claimed[0].id)
+            store.record_letter(claimed[0].id, "rejected", now=clock())
+            counts["rejected"] += 1
+            del claimed[0]
         counts["deferred"] += len(claimed)
     finally:
         for letter in claimed:
