@@ -240,6 +240,9 @@ class Steps:
     def the_backup_is_put_back(self) -> None:
         self.world.restore()
 
+    def held_mail_is_let_go(self) -> None:
+        self.world.let_held_go()
+
     # --- the mail server
 
     def the_server_refuses_one(self, address: str, said: bytes | None) -> None:
@@ -250,8 +253,8 @@ class Steps:
     def the_server_is(self, mood: str) -> None:
         self.world.mood = mood
 
-    def the_server_will_break(self, after: int, how: bytes) -> None:
-        self.world.breaks = (after, how)
+    def the_server_will_break(self, after: int, verb: str, how: bytes) -> None:
+        self.world.breaks = (after, verb, how)
 
 
 def complaint(token: str) -> bytes:

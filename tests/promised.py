@@ -14,6 +14,8 @@ from digest.model import Edition, Entry, Preferences, Subscriber
 
 _NUMBER = re.compile(r"study\s+(\d+)", re.IGNORECASE)
 LETTERS = {"confirm": "asked", "known": "reader", "notice": "reader"}
+# So often a letter is sent at most whose answer is lost each time.
+COPIES = 3
 # So many failed mails at least before anybody is taken off for them.
 FAILURES = 5
 
@@ -91,13 +93,32 @@ class Reader:
 
 @dataclass(frozen=True)
 class Got:
-    """A mail as the server took it. `digest` is "" for a letter."""
+    """A mail as the server took it. `digest` is "" for a letter that is about none."""
 
     address: str
     message_id: str
     digest: str
     papers: tuple[int, ...]
     at: datetime
+
+    @property
+    def kind(self) -> str:
+        """One of LETTERS, or the number of an edition's part."""
+        return self.message_id.split(".")[1]
+
+
+@dataclass
+class Doubt:
+    """What may come a second time: by Message-ID how many answers were lost, and how many mails were in flight at kills."""
+
+    lost: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+
+    def check(self, mails: list[Got]) -> None:
+        times = Counter((mail.address, mail.message_id) for mail in mails)
+        again = {key: n for key, n in times.items() if n > 1}
+        unasked = sum(max(0, n - 1 - self.lost[key[1]]) for key, n in again.items())
+        assert unasked <= self.kills, f"mails that came again: {again}"
 
 
 def fits(entry: Entry, chosen: Preferences) -> bool:
@@ -130,9 +151,9 @@ class Model:
     corrected: set[int] = field(default_factory=set)
     got: list[Got] = field(default_factory=list)
     since: int = 0  # so many of them came before another store took the place of this one
-    # So many mails may have come a second time: a Message-ID for each answer that was lost, and one for each kill.
-    in_doubt: Counter[str] = field(default_factory=Counter)
-    kills: int = 0
+    doubt: Doubt = field(default_factory=Doubt)
+    held: bool = False  # editions in doubt stay where they are, until the operator lets them go
+    let_go: Doubt = field(default_factory=Doubt)
     unknown: set[str] = field(default_factory=set)  # who was said to have no mailbox
     rejected: set[str] = field(
         default_factory=set
@@ -189,25 +210,26 @@ class Model:
     def judge(self, mail: Got, today: date) -> None:
         """A mail that has just been handed over."""
         reader = self.readers[mail.address]
-        kind = mail.message_id.split(".")[1]
         if mail.digest:
             if not reader.may_have(mail.digest, today):
                 self.faults.append(f"an edition of {mail.digest} to {reader}")
             if len(mail.papers) > (reader.chosen.most or 1000):
                 self.faults.append(f"more than wanted, {mail}, to {reader}")
-        elif reader.state != LETTERS[kind]:
-            self.faults.append(f"a letter ({kind}) to {reader}")
-        if kind == "confirm" and mail.message_id not in {got.message_id for got in self.got}:
+        elif reader.state != LETTERS[mail.kind]:
+            self.faults.append(f"a letter ({mail.kind}) to {reader}")
+        if mail.kind == "confirm" and mail.message_id not in {got.message_id for got in self.got}:
             reader.letters += 1
             if reader.letters > 3:
                 self.faults.append(f"asked {reader.letters} times: {reader}")
         self.got.append(mail)
+        copies = sum(mail.message_id == got.message_id for got in self.got)
+        if mail.kind in LETTERS and copies > COPIES + self.doubt.kills:
+            self.faults.append(f"the same letter {copies} times, to {reader}")
 
     def check_mails(self) -> None:
         mails = self.got[self.since :]
-        again = {key: n for key, n in Counter((m.address, m.message_id) for m in mails).items() if n > 1}
-        unasked = sum(max(0, n - 1 - self.in_doubt[key[1]]) for key, n in again.items())
-        assert unasked <= self.kills, f"mails that came again: {again}"
+        (self.let_go if self.held else self.doubt).check([mail for mail in mails if mail.kind not in LETTERS])
+        self.doubt.check([mail for mail in mails if mail.kind in LETTERS])
         # In one mail, or in mails that are not the same one, no paper comes more often than editions show it.
         had: Counter[tuple[str, str, int]] = Counter()
         for mail in {(m.address, m.message_id): m for m in mails}.values():

@@ -12,8 +12,10 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -54,8 +56,8 @@ class World:
         # What the mail server does: to one address, to all, or once behind the n-th mail.
         self.refused: dict[str, bytes] = {}
         self.mood = ""
-        self.breaks: tuple[int, bytes] | None = None
-        self.unheard: list[int] = []  # mails that were taken, with the answer lost
+        self.breaks: tuple[int, str, bytes] | None = None
+        self.one_at_a_time = Lock()  # its connections have a thread each
         self.taken = 0
         self.backup: Model | None = None
         self.config = self._config()
@@ -66,7 +68,7 @@ class World:
             self.site.close()
 
     def _config(self) -> Config:
-        smtp = SmtpConfig(host="127.0.0.1", port=self.server.port, security="none", connections=1)
+        smtp = SmtpConfig(host="127.0.0.1", port=self.server.port, security="none")
         mail = MailConfig(
             transport="smtp",
             from_="Paper Digest <digest@papers.example.org>",
@@ -90,6 +92,11 @@ class World:
 
     def expire_after(self, hours: float) -> None:
         self.config = replace(self.config, mail=replace(self.config.mail, expire_after_h=hours))
+
+    def send_by(self, connections: int, *, hold: bool) -> None:
+        smtp = replace(self.config.mail.smtp, connections=connections)
+        mail = replace(self.config.mail, smtp=smtp, in_doubt="hold" if hold else "resend")
+        self.config, self.model.held = replace(self.config, mail=mail), hold
 
     def serve_pages(self, validator: str) -> None:
         """The journal and the archive stand at addresses from now on."""
@@ -135,7 +142,7 @@ class World:
         self.now += timedelta(minutes=1)
         self.server.settle()
         assert code in (0, 9), said.read_text()
-        self.model.kills += code == 9
+        self.model.doubt.kills += self.config.mail.smtp.connections * (code == 9)
         return code == 9
 
     def run(self, fate: tuple[str, int] | None, *, again: bool = False, off: int = 0) -> None:
@@ -156,7 +163,11 @@ class World:
         def daily(app: App) -> RunReport:
             day = self.today + timedelta(days=off) if off else None
             ask_again_at_once(app)
-            return app.daily(self.now, day=day, again=again, wait=False)
+            report = app.daily(self.now, day=day, again=again, wait=False)
+            held = app.store.delivery_counts()["sending"]
+            assert report.deliveries.held == held, "mail in doubt is told of"
+            assert report.degraded or not held
+            return report
 
         if fate is not None:
             self.act_and_die(daily, *fate)
@@ -239,7 +250,8 @@ class World:
 
     def _answers(self, verb: str, line: str) -> bytes | None:
         try:
-            return self._answer(verb, line)
+            with self.one_at_a_time:
+                return self._breaks(verb) or self._answer(verb, line)
         except Exception:
             self.model.faults.append(traceback.format_exc())
             raise
@@ -247,17 +259,20 @@ class World:
     def _answer(self, verb: str, line: str) -> bytes | None:
         if verb == "GREETING":
             return {"down": b"554 5.3.2 no service", "busy": b"421 4.3.2 too busy"}.get(self.mood)
+        if verb == "DOT" and self.mood == "dumb":
+            return DROP
         if verb == "RCPT":
             found = re.search(r"<(.*)>", line)
             assert found
             return b"451 4.7.1 try again later" if self.mood == "greylisting" else self._refusal(found[1])
-        said = None
-        if verb == "DOT" and self.breaks is not None:
-            after, how = self.breaks
-            said, self.breaks = (how, None) if after <= 1 else (None, (after - 1, how))
-            if said == DROP:
-                self.unheard.append(len(self.server.taken))
-        return said
+        return None
+
+    def _breaks(self, verb: str) -> bytes | None:
+        if self.breaks is None or self.breaks[1] != verb:
+            return None
+        after, _, how = self.breaks
+        self.breaks = None if after <= 1 else (after - 1, verb, how)
+        return how if after <= 1 else None
 
     def _refusal(self, address: str) -> bytes | None:
         said = self.refused.get(address)
@@ -287,9 +302,16 @@ class World:
                 reader.links[purpose].append(Link(token, reader.life, asked_at))
             if token_of := re.search(r"<bounces\+(\w+)@", taken.envelope[0]):
                 reader.links["bounce"].append(Link(token_of[1], reader.life, asked_at))
-        for n in self.unheard:
-            self.model.in_doubt[self.server.taken[n].message_id] += 1
-        self.unheard.clear()
+            self.model.doubt.lost[mail.message_id] += not taken.was_said
+
+    def let_held_go(self) -> None:
+        """As docs/operating.md says that it is done: `digest send`, once, with another `in_doubt`."""
+        usual = self.config
+        self.config = replace(usual, mail=replace(usual.mail, in_doubt="resend"))
+        self.model.let_go = self.model.doubt  # which may grow while they are sent
+        self.act(lambda app: app.send())
+        self.take_in()
+        self.model.let_go, self.config = deepcopy(self.model.doubt), usual
 
     def look(self) -> None:
         """To be called after each step."""
@@ -305,6 +327,7 @@ class World:
     def settle(self) -> None:
         """The mail server is well again and time passes, until nothing waits."""
         self.refused, self.mood, self.breaks = {}, "", None
+        self.let_held_go()
         for _ in range(60):
             self.act(lambda app: app.send())
             due = self.act(lambda app: app.store.next_due())

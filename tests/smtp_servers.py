@@ -29,6 +29,7 @@ class Taken:
     connection: int
     envelope: tuple[str, str]
     nth: int
+    was_said: bool = True  # else the connection ended first
 
     @property
     def message_id(self) -> str:
@@ -231,17 +232,16 @@ class _Conversation:
             return
         said = self.server.answer("DOT", self.envelope[1])
         if said is None or said.startswith(b"2") or said in (DROP, HANG, DIE):
-            self.record(b"".join(lines))
+            self.record(b"".join(lines), was_said=said not in (DROP, HANG, DIE))
         self.say(said or b"250 2.0.0 queued")
 
-    def record(self, data: bytes) -> None:
+    def record(self, data: bytes, *, was_said: bool) -> None:
         found = re.search(r"<(.*)>", self.envelope[1])
         assert found
         with self.server.arrived:
             kept = data if self.server.keep_data else data[: data.find(b"\r\n\r\n")]
-            mail = Taken(
-                found[1], kept, self.number, (self.envelope[0], self.envelope[1]), len(self.server.taken) + 1
-            )
+            envelope, nth = (self.envelope[0], self.envelope[1]), len(self.server.taken) + 1
+            mail = Taken(found[1], kept, self.number, envelope, nth, was_said)
             self.server.taken.append(mail)
             self.server.arrived.notify_all()
 

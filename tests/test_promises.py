@@ -22,7 +22,7 @@ from promise_steps import HARD, LATE, SOFT, Steps
 from promises import FLYING, MOTHS, PLACES, WATER, World
 from smtp_servers import DROP, LOSE
 
-READERS = ("ann@example.org", "bob@example.org")
+READERS = ("ann@example.org", "bob@example.org", "cid@example.org")
 PAPERS = 9
 some_reader = st.sampled_from(READERS)
 some_paper = st.integers(0, PAPERS - 1)
@@ -46,8 +46,17 @@ some_choice = st.builds(
 TOPICS = ((MOTHS, WATER), (WATER, MOTHS), (FLYING, WATER))
 FOLLOWED = (("journal",), ("inbox",), ("journal", "inbox"), ("*",))
 # What a server says to one reader's address from then on; None: it takes mail again.
-REFUSALS = (None, b"450 4.2.0 busy", b"552 5.2.2 mailbox full", b"550 5.1.1 no such user")
-MOODS = ("", "", "down", "busy", "greylisting")
+REFUSALS = (
+    None,
+    b"450 4.2.0 busy",
+    b"552 5.2.2 mailbox full",
+    b"550 5.1.1 no such user",
+    b"550 5.7.1 we want no lists",
+)
+# What it does with one mail: it hangs up and has taken it, or not; it hangs up and says so; it cannot for now.
+BREAKS = (DROP, LOSE, b"421 4.3.2 going down", b"451 4.3.0 not now")
+# To all: it is not there, wants no connection now, no mail now; it takes mail and never says so.
+MOODS = ("", "", "down", "busy", "greylisting", "dumb")
 
 
 class Promises(Steps, RuleBasedStateMachine):
@@ -82,10 +91,19 @@ class Promises(Steps, RuleBasedStateMachine):
         papers=st.sets(some_paper, min_size=2),
         expire_after_h=st.sampled_from((36, 10_000)),
         validator=st.none() | st.sampled_from(VALIDATORS),
+        connections=st.sampled_from((1, 3)),
+        hold=st.booleans(),
     )
     def it_has_readers_and_papers(
-        self, readers: set[str], papers: set[int], expire_after_h: float, validator: str | None
+        self,
+        readers: set[str],
+        papers: set[int],
+        expire_after_h: float,
+        validator: str | None,
+        connections: int,
+        hold: bool,
     ) -> None:
+        self.world.send_by(connections, hold=hold)
         self.world.expire_after(expire_after_h)
         if validator is not None:  # else its sources are files
             self.world.serve_pages(validator)
@@ -134,9 +152,14 @@ class Promises(Steps, RuleBasedStateMachine):
     def what_waits_is_sent(self, fate: Any) -> None:
         self.send(fate)
 
-    @rule(after=st.integers(1, 4), how=st.sampled_from((DROP, LOSE)), mood=st.sampled_from(MOODS))
-    def the_server_has_a_bad_time(self, after: int, how: bytes, mood: str) -> None:
-        self.the_server_will_break(after, how)
+    @rule(
+        after=st.integers(1, 4),
+        verb=st.sampled_from(("DOT", "DOT", "DATA", "RCPT")),
+        how=st.sampled_from(BREAKS),
+        mood=st.sampled_from(MOODS),
+    )
+    def the_server_has_a_bad_time(self, after: int, verb: str, how: bytes, mood: str) -> None:
+        self.the_server_will_break(after, verb, how)
         self.the_server_is(mood)
 
     @rule(address=some_reader, said=st.sampled_from(REFUSALS))
@@ -209,6 +232,7 @@ class Promises(Steps, RuleBasedStateMachine):
                 "the_pages_are_written_anew",
                 "a_day_is_done_again",
                 "a_dry_run",
+                "held_mail_is_let_go",
                 "a_backup_is_made",
                 "the_backup_is_put_back",
             )
