@@ -56,10 +56,7 @@ class Steps:
         self.world.run(fate, again=again, off=off)
 
     def send(self, fate: Any) -> None:
-        if fate is None:
-            self.world.act(lambda app: app.send())
-        else:
-            self.world.act_and_die(lambda app: app.send(), *fate)
+        self.world.mail(lambda app: app.send(), fate)
 
     # --- readers, by links and by mail
 
@@ -81,10 +78,7 @@ class Steps:
             assert reader.barred != "never", reader
             reader.had_left = reader.had_left or reader.state == "left"
             reader.state, reader.asked_at, reader.digests, reader.chosen = "asked", asked_at, digests, chosen
-        if fate is None:
-            world.act(lambda app: app.send_letters())
-        else:
-            world.act_and_die(lambda app: app.send_letters(), *fate)
+        world.mail(lambda app: app.send_letters(), fate)
 
     def somebody_confirms(self, address: str, nth: int) -> None:
         world, reader = self.world, self.model.readers[address]
@@ -234,11 +228,17 @@ class Steps:
     def a_day_is_done_again(self) -> None:
         self.world.replay_newest()
 
-    def a_backup_is_made(self) -> None:
-        self.world.back_up()
+    def a_backup_is_made(self, fate: Any) -> None:
+        self.world.back_up(fate)
 
-    def the_backup_is_put_back(self) -> None:
-        self.world.restore()
+    def the_backup_is_put_back(self, fate: Any) -> None:
+        self.world.restore(fate)
+
+    def a_list_is_exported(self) -> None:
+        self.world.export()
+
+    def the_list_is_imported(self, fate: Any) -> None:
+        self.world.import_list(fate)
 
     def held_mail_is_let_go(self) -> None:
         self.world.let_held_go()

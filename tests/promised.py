@@ -71,6 +71,14 @@ class Reader:
         self.state, self.digests, self.paused_until = "reader", digests, None
         self.had_left, self.letters, self.failures = False, 0, 0
 
+    @property
+    def may_come_by_a_list(self) -> bool:
+        return self.state in ("nobody", "asked") and not self.barred and not self.had_left
+
+    def come_by_a_list(self, said: Reader) -> None:
+        self.begin(digests=said.digests)
+        self.chosen, self.paused_until = said.chosen, said.paused_until
+
     def leave(self, now: datetime) -> None:
         """`left_at` stays None for who was asked only: there is nothing to be undone."""
         if self.state in ("reader", "asked"):

@@ -5,10 +5,13 @@ Papers are numbers: paper 7 is the same one in whatever spelling a source lists 
 
 from __future__ import annotations
 
+import csv
 import email
 import email.policy
+import io
 import os
 import re
+import sqlite3
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -18,21 +21,27 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from digest.app import App, open_app
 from digest.app.keeping import back_up, restore
 from digest.config import Config, DigestConfig, MailConfig, SmtpConfig, SourceConfig, StoreConfig, TopicConfig
 from digest.fetch import Fetcher
-from digest.model import FAILED_OUTCOMES, RunReport
+from digest.model import FAILED_OUTCOMES, Preferences, RunReport
 from digest.pipeline.replay import replay
 from digest.store import open_store
+from digest.store.subscribers import ON_THE_LIST
+from digest.subscriptions import export_rows, import_rows
 from pages import installation
 from promise_pages import Page, PageSite
 from promised import Got, Link, Model, Reader, numbers
 from smtp_servers import DROP, SmtpServer
 
 T = TypeVar("T")
+Fate = (
+    tuple[str, int] | None
+)  # it comes to its end, or is killed when it is for the n-th time at a place of PLACES
 SOURCES = ("journal", "archive", "inbox")
 MOTHS, WATER = (
     TopicConfig(name="Moths", any=("moth",)),
@@ -60,6 +69,11 @@ class World:
         self.one_at_a_time = Lock()  # its connections have a thread each
         self.taken = 0
         self.backup: Model | None = None
+        # A list of readers, at first one of another program that knows nothing but addresses.
+        self.listed = {address: Reader(address) for address in readers}
+        self.exported = "\n".join(
+            ["address,consented_at", *(f"{address},{now:%Y-%m-%d}" for address in readers)]
+        )
         self.config = self._config()
 
     def close(self) -> None:
@@ -126,13 +140,17 @@ class World:
         with open_app(self.config, clock=lambda: self.now) as app:
             return what(app)
 
-    def act_and_die(self, what: Callable[[App], object], place: str, nth: int) -> bool:
-        """The same in a child that dies, as by SIGKILL, when it comes to a place (PLACES) for the n-th time. Did it?"""
+    def ends(self, what: Callable[[App], object], fate: Fate) -> bool:
+        """The same, with a fate in a child that dies, as by SIGKILL, when it comes to a place for the n-th time. Did it come to its
+        end?"""
+        if fate is None:
+            self.act(what)
+            return True
         self.server.settle()
         said = self.folder / "child"
         if (child := os.fork()) == 0:
             try:
-                _die_at(place, nth)
+                _die_at(*fate)
                 self.act(what)
             except BaseException:  # noqa: BLE001 - the parent tells
                 said.write_text(traceback.format_exc())
@@ -142,10 +160,14 @@ class World:
         self.now += timedelta(minutes=1)
         self.server.settle()
         assert code in (0, 9), said.read_text()
-        self.model.doubt.kills += self.config.mail.smtp.connections * (code == 9)
-        return code == 9
+        return code == 0
 
-    def run(self, fate: tuple[str, int] | None, *, again: bool = False, off: int = 0) -> None:
+    def mail(self, what: Callable[[App], object], fate: Fate) -> None:
+        """The same of what sends mail, of which some may be in flight."""
+        if not self.ends(what, fate):
+            self.model.doubt.kills += self.config.mail.smtp.connections
+
+    def run(self, fate: Fate, *, again: bool = False, off: int = 0) -> None:
         """A run, with `off` for the day so many days from today; where `fate` says so, it is killed."""
         for name, page in self.pages.items():
             if self.site is not None:
@@ -170,7 +192,7 @@ class World:
             return report
 
         if fate is not None:
-            self.act_and_die(daily, *fate)
+            self.mail(daily, fate)
         else:
             self._check_report(self.act(daily))
 
@@ -233,18 +255,59 @@ class World:
         others = [(one.digest, one.edition, one.differences) for one in found if not one.same]
         assert not others, others
 
-    def back_up(self) -> None:
-        if self.model.editions:
-            back_up(self.config, self.folder / "backup.db", done=lambda rows: None)
+    def back_up(self, fate: Fate) -> None:
+        """The backup before stays whole until there is a new one."""
+        file = self.folder / "backup.db"
+        before = file.stat().st_ino if file.exists() else None
+        if not self.model.editions:
+            return
+        whole = self.ends(lambda app: back_up(self.config, file, done=lambda rows: None), fate)
+        if whole or (file.exists() and file.stat().st_ino != before):
             self.backup = self.model.copy()
 
-    def restore(self) -> None:
+    def restore(self, fate: Fate) -> None:
+        """All of it is put back, or nothing."""
         if self.backup is None:
             return
-        self.now += timedelta(minutes=1)
-        restore(self.config, self.folder / "backup.db", replace=True, now=self.now, done=lambda rows: None)
-        self.model.put_back(self.backup.copy())
-        self.act(lambda app: app.rebuild())
+        mark, file = f"before {self.now}", self.folder / "backup.db"
+        self.act(lambda app: app.store.put_wait(mark, self.now, 0, ""))
+
+        def put_back(app: App) -> None:
+            restore(self.config, file, replace=True, now=self.now, done=lambda rows: None)
+
+        if self.ends(put_back, fate) or self.act(lambda app: app.store.wait(mark)) is None:
+            self.model.put_back(self.backup.copy())
+            self.act(lambda app: app.rebuild())
+
+    # --- lists
+
+    def export(self) -> None:
+        """Who gets mail, with what they chose: no more, no fewer."""
+        found = [s for s in self.act(lambda app: app.store.subscribers()) if s.status in ON_THE_LIST]
+        self.exported = export_rows(found)
+        said = {row["address"]: row for row in csv.DictReader(io.StringIO(self.exported, newline=""))}
+        assert said.keys() == {r.address for r in self.model.readers.values() if r.state == "reader"}
+        self.listed = {}
+        for address, row in said.items():
+            reader = self.model.readers[address]
+            assert set(filter(None, row["digests"].split(";"))) == set(reader.digests)
+            assert row["paused_until"] == str(reader.paused_until or "")
+            assert msgspec.json.decode(row["preferences"] or "{}", type=Preferences) == reader.chosen
+            self.listed[address] = deepcopy(reader)
+
+    def import_list(self, fate: Fate) -> None:
+        """Those of the list who may come are added, or on a kill none of them."""
+        coming = {a for a in self.listed if self.model.readers[a].may_come_by_a_list}
+
+        def take(app: App) -> None:
+            done = import_rows(app.store, self.exported, digests=self.config.digest, now=self.now)
+            assert done.added == len(coming), done
+
+        whole = self.ends(take, fate)
+        there = {s.address for s in self.act(lambda app: app.store.subscribers()) if s.status in ON_THE_LIST}
+        assert there & coming == coming if whole else there & coming in (set(), coming)
+        for address in there & coming:
+            self.model.readers[address].come_by_a_list(self.listed[address])
 
     # --- the mail server
 
@@ -356,7 +419,9 @@ def ask_again_at_once(app: App) -> None:
     )
 
 
+# How often a run comes to each, at most. A page is a part of a store that is put back.
 PLACES = {"commit": 30, "committed": 30, "file": 60, "journal": 12, "noted": 12, "sync": 12}
+PLACES_OF_KEEPING = {"commit": 13, "committed": 13, "file": 1, "sync": 3, "page": 2}
 
 
 def _die_at(place: str, nth: int) -> None:
@@ -388,3 +453,9 @@ def _die_at(place: str, nth: int) -> None:
     around(os, "replace", "file", "")
     around(os, "rename", "file", "")
     around(os, "fsync", "sync", "")
+    plain = Sqlite.take_from
+
+    def page_by_page(self: Sqlite, other: sqlite3.Connection, step: Callable[..., object]) -> None:
+        plain(self, other, lambda *how: (here("page"), step(*how)))
+
+    Sqlite.take_from = page_by_page  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ from conftest import PROFILE, sizes
 from digest.model import Preferences
 from promise_pages import ARCHIVE, JOURNAL, STATES, VALIDATORS
 from promise_steps import HARD, LATE, SOFT, Steps
-from promises import FLYING, MOTHS, PLACES, WATER, World
+from promises import FLYING, MOTHS, PLACES, PLACES_OF_KEEPING, WATER, World
 from smtp_servers import DROP, LOSE
 
 READERS = ("ann@example.org", "bob@example.org", "cid@example.org")
@@ -29,8 +29,10 @@ some_paper = st.integers(0, PAPERS - 1)
 some_papers = st.lists(some_paper, min_size=1, max_size=5, unique=True)
 some_state = st.sampled_from(("whole", "whole", *STATES))
 # None: it goes on to its end. Else where it is killed, when it comes there for the n-th time.
-some_fate = st.none() | st.sampled_from(sorted(PLACES)).flatmap(
-    lambda place: st.tuples(st.just(place), st.integers(1, PLACES[place]))
+some_fate, some_fate_of_keeping = (
+    st.none()
+    | st.one_of(*(st.tuples(st.just(place), st.integers(1, most)) for place, most in places.items()))
+    for places in (PLACES, PLACES_OF_KEEPING)
 )
 some_digests = st.sampled_from(((), ("daily",), ("print",)))
 some_choice = st.builds(
@@ -233,13 +235,23 @@ class Promises(Steps, RuleBasedStateMachine):
                 "a_day_is_done_again",
                 "a_dry_run",
                 "held_mail_is_let_go",
-                "a_backup_is_made",
-                "the_backup_is_put_back",
+                "a_list_is_exported",
             )
         )
     )
     def the_store_is_kept(self, what: str) -> None:
         getattr(self, what)()
+
+    @rule(back=st.sampled_from((True, True, False)), fate=some_fate_of_keeping)
+    def the_disk_breaks_some_day(self, back: bool, fate: Any) -> None:
+        if back and self.world.backup is not None:
+            self.the_backup_is_put_back(fate)
+        else:
+            self.a_backup_is_made(fate)
+
+    @rule(fate=some_fate_of_keeping)
+    def somebody_finds_an_old_list(self, fate: Any) -> None:
+        self.the_list_is_imported(fate)
 
 
 @pytest.mark.parametrize("size", sizes((12, 15), (200, 50)), ids=lambda size: f"{size[0]} lives")
