@@ -61,7 +61,7 @@ def pytest_configure() -> None:
 # Files with few tests that take seconds each.
 LONG = {
     "test_bench_run", "test_day", "test_days_that_grow", "test_db_copy", "test_fleet", "test_fleet_steps", "test_fleet_still",
-    "test_hostile_readers", "test_life", "test_readers", "test_rebuild", "test_scale", "test_search_static",
+    "test_hostile_readers", "test_life", "test_promises", "test_readers", "test_rebuild", "test_scale", "test_search_static",
     "test_torture_fleet", "test_torture_kill", "test_torture_pages", "test_ux_checks", "test_worker",
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ import io
 import os
 import re
 import sqlite3
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -53,8 +54,9 @@ FLYING = TopicConfig(name="Moths", any=("moth", "wren"))
 class World:
     """The program's configuration, clock, sources and mail server, with the model beside them."""
 
-    def __init__(self, folder: Path, readers: tuple[str, ...], now: datetime) -> None:
+    def __init__(self, folder: Path, readers: tuple[str, ...], now: datetime, *, store: str = "") -> None:
         (folder / "inbox").mkdir()
+        self.store_url = store or f"sqlite:///{folder}/digest.db"
         self.folder, self.now = folder, now
         self.server = SmtpServer(self._answers)
         self.model = Model({address: Reader(address) for address in readers})
@@ -100,7 +102,7 @@ class World:
             SourceConfig(name="archive", path="archive.xml"),
             SourceConfig(name="inbox", path="inbox", watch=True),
         )
-        store = StoreConfig(url=f"sqlite:///{self.folder}/digest.db", keep_pages_days=3650)
+        store = StoreConfig(url=self.store_url, keep_pages_days=3650)
         made = installation(self.folder, mail=mail, digest=digests, source=sources)
         return replace(made, store=store)
 
@@ -449,6 +451,8 @@ def _die_at(place: str, nth: int) -> None:
         setattr(owner, name, watched)
 
     around(Sqlite, "commit", "commit", "committed")
+    if postgres := sys.modules.get("digest.store.postgres"):  # not loaded where it is not used
+        around(postgres.Postgres, "commit", "commit", "committed")
     around(Journal, "_write", "journal", "noted")
     around(os, "replace", "file", "")
     around(os, "rename", "file", "")

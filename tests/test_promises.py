@@ -21,6 +21,7 @@ from promise_pages import ARCHIVE, JOURNAL, STATES, VALIDATORS
 from promise_steps import HARD, LATE, SOFT, Steps
 from promises import FLYING, MOTHS, PLACES, PLACES_OF_KEEPING, WATER, World
 from smtp_servers import DROP, LOSE
+from store_contract import empty_postgres
 
 READERS = ("ann@example.org", "bob@example.org", "cid@example.org")
 PAPERS = 9
@@ -66,8 +67,13 @@ class Promises(Steps, RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="promises-"))
         # Three days before the clocks of Berlin go back, and nine before a month ends.
-        self.world = World(self.folder, READERS, datetime(2026, 10, 22, 6, tzinfo=UTC))
+        began = datetime(2026, 10, 22, 6, tzinfo=UTC)
+        self.world = World(self.folder, READERS, began, store=self.store())
         self.model = self.world.model
+
+    def store(self) -> str:
+        """The address of an empty store; "" for a file of its own."""
+        return ""
 
     def teardown(self) -> None:
         try:
@@ -254,13 +260,9 @@ class Promises(Steps, RuleBasedStateMachine):
         self.the_list_is_imported(fate)
 
 
-@pytest.mark.parametrize("size", sizes((12, 15), (200, 50)), ids=lambda size: f"{size[0]} lives")
-def test_whatever_happens_the_promises_are_kept(size: tuple[int, int]) -> None:
-    """Nobody gets a mail who did not confirm, has left, pauses or is suppressed; no paper is lost, or twice in what is new; who
-    stays gets what they chose; what failed is said; the pages are those of the store."""
-    lives, steps = size
+def live(machine: type[Promises], lives: int, steps: int) -> None:
     run_state_machine_as_test(
-        Promises,
+        machine,
         settings=settings(
             max_examples=lives,
             stateful_step_count=steps,
@@ -270,3 +272,21 @@ def test_whatever_happens_the_promises_are_kept(size: tuple[int, int]) -> None:
             print_blob=True,
         ),
     )
+
+
+@pytest.mark.parametrize("size", sizes((12, 15), (200, 50)), ids=lambda size: f"{size[0]} lives")
+def test_whatever_happens_the_promises_are_kept(size: tuple[int, int]) -> None:
+    """Nobody gets a mail who did not confirm, has left, pauses or is suppressed; no paper is lost, or twice in what is new; who
+    stays gets what they chose; what failed is said; the pages are those of the store."""
+    live(Promises, *size)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("size", sizes((3, 10), (60, 50)), ids=lambda size: f"{size[0]} lives")
+def test_they_are_on_postgresql_too(size: tuple[int, int], postgres_url: str) -> None:
+    class OnPostgres(Promises):
+        def store(self) -> str:
+            empty_postgres(postgres_url)
+            return postgres_url
+
+    live(OnPostgres, *size)
