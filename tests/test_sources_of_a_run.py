@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,28 @@ def test_a_suspect_page_that_has_not_changed_is_still_suspect(tmp_path: Path) ->
         reports = [source_of(run(config, NOW + n * timedelta(hours=1))) for n in range(6)]
     outcomes = [report.outcome for report in reports]
     assert outcomes == ["suspect", "suspect", "unreachable", "suspect", "quiet", "not-modified"]
+
+
+def test_a_page_that_no_run_has_judged_yet_is_read_again(tmp_path: Path) -> None:
+    long, short = (Reply(rss(invented(0, n)), headers={"ETag": f'"{n}"'}) for n in (30, 1))
+    with ConditionalSite({"/feed": Reply(long.body), "/more": Reply(rss(invented(30, 1)))}) as site:
+        routes = (site.url("/more"),)
+        feed = SourceConfig(name="journal", url=site.url("/feed"), allow_private=True, routes=routes)
+        config = installation(tmp_path, source=(feed,))
+        for n in range(3):
+            assert source_of(run(config, NOW - (3 - n) * DAY)).read == 31
+        site.pages["/feed"], more = short, site.pages["/more"]
+        with quick(config, lambda: NOW) as app:
+
+            def stop(connection: socket.socket) -> object:
+                app.stop.set()
+                return Reply(status=503)(connection)
+
+            site.pages["/more"] = stop
+            with pytest.raises(Stopped):
+                app.daily(NOW)
+        site.pages["/more"] = more
+        assert source_of(run(config, NOW + timedelta(hours=1))).outcome == "suspect"
 
 
 # --- days that were missed

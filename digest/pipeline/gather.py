@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from functools import cached_property
-from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, structs
@@ -14,7 +12,7 @@ from digest import __version__
 from digest.asks import Ask, Known, days_before, first_asks, missed_asks, on_day
 from digest.config import SourceConfig
 from digest.errors import FetchError, ParseError
-from digest.model import FAILED_OUTCOMES, Listing, NotModified, Reading, Validators
+from digest.model import Listing, NotModified, Reading, Validators
 from digest.sources import read
 from digest.sources._paging import query
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 # Parameters that hold a place in a list for a while: what they name is gone later.
 _TOKENS = frozenset({"resumptionToken", "cursor", "token"})
-_PAST = 50  # runs without a good one, in which a suspect page may have been read
 
 
 class Visit(Protocol):
@@ -150,16 +147,9 @@ class _Asking:
 
     def _answer(self, url: str, day: date | None) -> Answer | None:
         """What is remembered of an address; of a day's only where the day is on record too (a run may have died between)."""
-        if self._was_suspect or (day is not None and day not in self.read_days):
+        if day is not None and day not in self.read_days:
             return None
         return self._store.answer(self._wanted.source.name, url, self._wanted.audience)
-
-    @cached_property
-    def _was_suspect(self) -> bool:
-        """Was something wrong with what was read last? "It has not changed" would end that alarm: it is read and judged anew."""
-        past = self._store.source_runs(self._wanted.source.name, limit=_PAST)
-        since_good = takewhile(lambda run: run.outcome in FAILED_OUTCOMES, past)
-        return any(run.outcome == "suspect" for run in since_good)
 
     def _note_day(self, reading: Reading) -> None:
         if reading.listed_on:

@@ -85,6 +85,7 @@ class Tally:
         self._days: dict[date, _DayRead] = {}
         self._next_url = ""
         self._pending: list[Answer] = []
+        self._whole: list[Answer] = []
         self._own_same = False
         self._dated = bool(day_address(self._source))
 
@@ -112,6 +113,9 @@ class Tally:
                 self._pending = []
                 self._add_failure(taken, position)
             if not taken.more:
+                self._whole += self._pending
+                self._pending = []
+            if self._source.watch:  # each page is read once, whatever it comes to
                 self._remember_answers()
         self._note_day(taken, fresh=self._counts["new"] - before)
 
@@ -200,7 +204,8 @@ class Tally:
 
     def _note_answer(self, listing: Listing, reading: Reading) -> None:
         """How to ask next time; only of a listing that was whole: what was cut, holds less than it says, or had a page that could
-        not be had, is asked for again without conditions."""
+        not be had, is asked for again without conditions. So is what is suspect in the end, and what a run had that died before it
+        could tell: a server that says "not modified" would end that alarm."""
         from digest.store import Answer, page_hash
 
         lacks = any(reading.section_counts.get(name, 0) < n for name, n in reading.section_stated.items())
@@ -221,9 +226,9 @@ class Tally:
             )
 
     def _remember_answers(self) -> None:
-        for answer in self._pending:
+        for answer in self._whole:
             self._store.record_answer(answer)
-        self._pending = []
+        self._whole = []
 
     # --- days that grow
 
@@ -322,6 +327,8 @@ class Tally:
             verdict = judge(facts, past, calendar_of(kind, self._source.url), now=self._wanted.now)
             if verdict.outcome in ("new", "quiet", "not-yet", "holiday") and (short := self._short_day(kind)):
                 verdict = Verdict(outcome="suspect", why=short)
+            if verdict.outcome != "suspect":
+                self._remember_answers()
             report = self._report(kind, verdict.outcome, verdict.why, notes)
             self._record_run(place, report, missing, past)
         return report
