@@ -282,7 +282,7 @@ def test_whatever_happens_the_promises_are_kept(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("size", sizes((3, 10), (60, 50)), ids=lambda size: f"{size[0]} lives")
+@pytest.mark.parametrize("size", sizes((3, 10), (30, 50)), ids=lambda size: f"{size[0]} lives")
 def test_they_are_on_postgresql_too(size: tuple[int, int], postgres_url: str) -> None:
     class OnPostgres(Promises):
         def store(self) -> str:
