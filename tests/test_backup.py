@@ -199,6 +199,26 @@ def test_a_full_disk_leaves_the_older_backup(tmp_path: Path, store_url: str) -> 
     ]
 
 
+def test_a_damaged_store_takes_no_backup_away(tmp_path: Path) -> None:
+    config = filled(tmp_path, papers=40)
+    whole = kept(config, tmp_path / "b.db").read_bytes()
+    store = tmp_path / "digest.db"
+    sound = store.read_bytes()
+    refused = 0
+    for page in range(1, len(sound) // 4096):
+        store.write_bytes(sound[: page * 4096] + b"\x5a" * 4096 + sound[(page + 1) * 4096 :])
+        try:
+            back_up(config, tmp_path / "b.db", done=lambda rows: None)
+        except StoreError as error:
+            refused += 1
+            assert (tmp_path / "b.db").read_bytes() == whole
+            assert "Free some space" not in str(error), error
+        else:  # of a page that held nothing
+            put_back(on(config, f"sqlite:///{tmp_path / f'{page}.db'}"), tmp_path / "b.db")
+            (tmp_path / "b.db").write_bytes(whole)
+    assert refused > len(sound) // 4096 // 2
+
+
 # --- back
 
 

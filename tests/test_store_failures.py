@@ -199,7 +199,7 @@ def use(path: Path) -> None:
 def test_a_file_that_is_no_database_is_named_with_its_mend(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_bytes(b"These are notes, not a database. " * 200)
-    with pytest.raises(StoreError, match=r"notes\.db is no SQLite database.*Put back your last copy"):
+    with pytest.raises(StoreError, match=r"notes\.db is no SQLite database.*put back your last backup"):
         use(path)
 
 
@@ -207,7 +207,7 @@ def test_a_damaged_file_is_named_with_its_mend(filled: Path) -> None:
     body = bytearray(filled.read_bytes())
     body[4096:] = b"\xa5" * (len(body) - 4096)
     filled.write_bytes(body)
-    with pytest.raises(StoreError, match=r"digest\.db .*damaged.*last copy"):
+    with pytest.raises(StoreError, match=r"digest\.db .*damaged.*last backup"):
         use(filled)
 
 
@@ -252,7 +252,7 @@ def test_damage_anywhere_is_found_or_refused_with_its_mend(filled: Path) -> None
                 assert store.check() != []
                 found += 1
         except StoreError as error:
-            assert re.search(r"(damaged|no SQLite database).*last copy", str(error))
+            assert re.search(r"(damaged|no SQLite database).*last backup", str(error))
     assert found, "not every damage stands in the way of opening it"
 
 

@@ -232,7 +232,7 @@ def test_a_damaged_page_is_named(store: Store) -> None:
         store._db.execute(
             "UPDATE pages SET body = " + ("X'00'" if store._db.dialect == "sqlite" else "'0'"), {}
         )
-    with pytest.raises(StoreError, match=r"damaged.*last copy"):
+    with pytest.raises(StoreError, match=r"damaged.*last backup"):
         store.page(page_hash(BODY))
 
 

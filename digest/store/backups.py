@@ -42,18 +42,31 @@ def back_up(database: Database, file: Path, done: Done) -> int:
         else:
             _copy_out(database, part, done)
         _make_plain(part)
+        # A page that is damaged is copied as it is, and whole backups of before are needed then.
+        check(part)
         part.replace(file)
         _sync(file.parent)
         return file.stat().st_size
     except (sqlite3.Error, OSError) as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise _no_backup(database, file) from error
         raise StoreError(
             f"The backup {file} could not be written ({error}). What was there is untouched. "
             "Free some space, or give this user the right to write the folder, then run again."
         ) from error
+    except UsageError as error:
+        raise _no_backup(database, file) from error
     except StoreError as error:
         raise StoreError(f"The backup {file} could not be written. {error}") from error
     finally:
         _remove(part)
+
+
+def _no_backup(database: Database, file: Path) -> StoreError:
+    return StoreError(
+        f"The store {database.where} is damaged, and a copy of it would be no backup: {file} is as it was. "
+        "See what `digest doctor` finds; move the store away and put back your last backup with `digest restore`."
+    )
 
 
 @contextmanager

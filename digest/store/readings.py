@@ -147,7 +147,7 @@ class Readings:
             return zlib.decompress(kept)
         except zlib.error as error:
             raise StoreError(
-                f"The raw page {hash} is damaged in the store ({error}). Put back your last copy of the store; "
+                f"The raw page {hash} is damaged in the store ({error}). Put back your last backup of the store; "
                 "the readings themselves are not touched by this."
             ) from error
 

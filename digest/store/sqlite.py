@@ -282,8 +282,10 @@ _MENDS: dict[str, str] = {
     "SQLITE_FULL": "cannot grow: the disk is full. Nothing was changed. Free some space, then run again",
     "SQLITE_READONLY": "may not be written. Nothing was changed. Give this user the right to write the file and its folder",
     "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and may be written by this user",
-    "SQLITE_CORRUPT": 'is damaged. Move the file away and put back your last copy; "digest rebuild" then restores the pages',
-    "SQLITE_NOTADB": "is no SQLite database, or is damaged. Put back your last copy, or point [store] url to another file",
+    "SQLITE_CORRUPT": "is damaged. Move the file away and put back your last backup with `digest restore`; "
+    "`digest rebuild` then restores the pages",
+    "SQLITE_NOTADB": "is no SQLite database, or is damaged. Move the file away and put back your last backup with "
+    "`digest restore`, or point [store] url to another file",
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error. Check the disk, then run again",
     "SQLITE_PERM": "may not be opened. Give this user the right to read and write the file and its folder",
 }
