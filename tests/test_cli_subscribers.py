@@ -12,6 +12,7 @@ import pytest
 
 from commands import called
 from digest.store import open_store
+from pages import invented, rss
 from store_contract import NOW
 
 ROOT = Path(__file__).parent.parent
@@ -150,8 +151,27 @@ def test_erasing_leaves_no_trace_and_says_where_one_may_be(shell: Shell) -> None
         "erased": ["bob@example.org"],
         "unknown": [],
         "mails": 0,
+        "left": [],
         "copies": ["digest.db.before-3"],
     }
+
+
+def test_a_mail_that_cannot_be_removed_is_named_and_the_others_are_gone(shell: Shell) -> None:
+    shell("add", "ann@example.org", "bob@example.org", "eve@example.org")
+    (shell.folder / "inbox" / "page.xml").write_bytes(rss(invented(0, 2)))
+    assert called(["run"], cwd=shell.folder).returncode == 0
+    mails = {
+        address: mail
+        for mail in shell.folder.glob("outbox/*")
+        for address in ("ann", "bob")
+        if f"To: {address}@" in mail.read_text()
+    }
+    mails["ann"].unlink()
+    (mails["ann"] / "in the way").mkdir(parents=True)
+    done = shell("erase", "ann@example.org", "bob@example.org", code=1)
+    assert "ann@example.org: erased.\nbob@example.org: erased.\n1 mail removed" in done.stdout
+    assert done.stderr.count("could not be removed. Delete it.") == 1 and mails["ann"].name in done.stderr
+    assert not mails["bob"].exists()
 
 
 def test_an_export_of_all_names_every_status(shell: Shell) -> None:

@@ -259,6 +259,20 @@ def test_data_are_given_out_and_deleted(site: Site) -> None:
         assert not file.is_file() or b"r.eader@" not in file.read_bytes(), file
 
 
+def test_a_mail_that_cannot_be_removed_is_told_to_the_operator_alone(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.post("/subscribe/", {"email": "r.eader@mail.example"})
+    (letter,) = site.letters(1)
+    reader = site.app.store.subscriber("r.eader@mail.example")
+    assert reader is not None
+    site.post(site.confirm(reader))
+    letter.unlink()
+    letter.mkdir()
+    assert site.post(site.manage(reader).replace("/manage/", "/erase/")).title == "Your data are deleted"
+    assert f"{letter} is a mail to a reader who was erased" in caplog.text
+
+
 def test_each_state_is_told_to_who_holds_the_link_of_choices(site: Site) -> None:
     pending = site.pending("a@mail.example")
     assert site.get(site.manage(pending)).title == "Not confirmed yet"

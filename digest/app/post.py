@@ -92,17 +92,23 @@ class Post:
 
         return Subscriptions(self.store, self.config, self.tokens)
 
-    def erase_outbox(self, message_ids: list[str]) -> int:
-        """Removes the files of these mails from the folder that stands in for a mail server; how many there were."""
+    def erase_outbox(self, message_ids: list[str]) -> tuple[int, list[Path]]:
+        """Removes the files of these mails from the folder that stands in for a mail server: how many there were, and those that
+        the system does not let go."""
         from digest.smtp import eml_name
 
         folder = self.config.resolve(self.config.mail.folder)
-        found = 0
+        found, left = 0, []
         for message_id in message_ids:
-            with suppress(FileNotFoundError):
-                (folder / eml_name(message_id)).unlink()
+            file = folder / eml_name(message_id)
+            try:
+                file.unlink()
                 found += 1
-        return found
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                left.append(file)
+        return found, left
 
     # ------------------------------------------------------------ editions
 

@@ -265,23 +265,28 @@ def erase(console: Console, addresses: tuple[str, ...]) -> int:
 
     erased: list[str] = []
     unknown: list[str] = []
+    left: list[str] = []
     mails = 0
     with console.app() as app:
         for address in addresses:
             message_ids = erase_one(app.store, address, now=utc_now())
             (unknown if message_ids is None else erased).append(address)
-            mails += app.erase_outbox(message_ids or [])
+            removed, stuck = app.erase_outbox(message_ids or [])
+            mails += removed
+            left += [shown(file) for file in stuck]
         copies = [shown(path) for path in app.store.copies()] if erased else []
-    console.answer({"erased": erased, "unknown": unknown, "mails": mails, "copies": copies})
+    console.answer({"erased": erased, "unknown": unknown, "mails": mails, "left": left, "copies": copies})
     for address in erased:
         console.result(f"{address}: erased.")
     if mails:
         console.result(f"{counted(mails, 'mail')} removed from the outbox folder.")
     for copy in copies:
         console.note(f"{copy} is a copy of the store from before and may still hold the address. Delete it.")
+    for file in left:
+        console.fault(f"{file} is a mail to an address that was erased, and could not be removed. Delete it.")
     for address in unknown:
         console.fault(f"{address}: not known, so nothing was erased. See `digest subscribers list`.")
-    return 1 if unknown else 0
+    return 1 if unknown or left else 0
 
 
 @subscribers.command()

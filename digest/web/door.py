@@ -5,6 +5,7 @@ Each handler runs in a thread of its own, since the store blocks.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from digest.subscriptions import Link
+
+log = logging.getLogger(__name__)
 
 TRAP = "website"
 _ANSWER_AFTER_S = 0.01
@@ -366,7 +369,8 @@ class Door:
         link, message_ids = self._subscriptions.erase(_token(request), now=self._clock())
         if not link.changed:
             return self._unknown()
-        self._app.erase_outbox(message_ids)
+        for file in self._app.erase_outbox(message_ids)[1]:
+            log.error("%s is a mail to a reader who was erased, and could not be removed. Delete it.", file)
         return self.pages.page("erased", title="Your data are deleted")
 
     # ------------------------------------------------------------ the rest
