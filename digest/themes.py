@@ -15,9 +15,11 @@ def theme_folders(theme: str, own: Path, shipped: Path) -> list[Path]:
     """The folders that templates are taken from, the first that has one wins: the operator's, their theme of that name, the
     theme that comes with the program, its templates. Those of the operator need not exist.
 
-    Raises ConfigError, with the themes that there are, for a name that is no folder in either place, and for a folder that may
-    not be read: its templates would be passed over without a word.
+    Raises ConfigError, with the themes that there are, for a name that is no folder in either place, and for templates that may
+    not be read or are no folder: they would be passed over without a word.
     """
+    if own.is_file():
+        raise ConfigError(f'[site]: "templates" is {own}, which is a file. Name a folder.', key="templates")
     for folder in (own, own / FOLDER / theme):
         if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
             raise ConfigError(

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import click
 
-from digest.cli.console import Console
+from digest.cli.console import Console, system_words
 from digest.errors import ConfigError, StoreError, UsageError
 from digest.words import counted
 
@@ -33,11 +33,12 @@ def bounce(console: Console, files: tuple[Path, ...], mailbox: bool) -> int:
         raise UsageError("--mailbox reads the mailbox; give it or files, not both.")
     try:
         lines = _from_mailbox(console) if mailbox else _from(console, files)
-    except (StoreError, ConfigError) as error:
+    except (StoreError, ConfigError, OSError) as error:
         if mailbox:
             raise
-        console.answer({"error": str(error), "exit_code": _TRY_AGAIN})
-        console.fault(f"error: {error}")
+        said = system_words(error) if isinstance(error, OSError) else str(error)
+        console.answer({"error": said, "exit_code": _TRY_AGAIN})
+        console.fault(f"error: {said}")
         return _TRY_AGAIN
     console.answer({"reports": lines})
     for line in lines:

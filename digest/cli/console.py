@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -197,6 +198,24 @@ def as_long_as_somebody_reads() -> Iterator[None]:
             raise DigestError(
                 f"the output could not be written: {error.strerror}. What was done stands; mend the place where the output goes."
             ) from None
+
+
+def system_words(error: OSError) -> str:
+    """What the system refused to do, where, and what to do."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    what = error.strerror or str(error) or type(error).__name__
+    return f"{where}{what}. {_SYSTEM_MENDS.get(error.errno or 0, _SYSTEM_MEND)}"
+
+
+_SYSTEM_MEND = "Check the path, the rights of this user, and the disk; then run again."
+_SYSTEM_MENDS = {
+    errno.EACCES: "Give this user the right to it, or name another place.",
+    errno.EPERM: "Give this user the right to it, or name another place.",
+    errno.EROFS: "Name a place that can be written.",
+    errno.ENOSPC: "Free some space, then run again.",
+    errno.EDQUOT: "Free some space, then run again.",
+    errno.ENAMETOOLONG: "Name a shorter path.",
+}
 
 
 def _cell(value: object) -> str:

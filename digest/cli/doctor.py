@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli import doctor_mail
-from digest.cli.console import Console, outdated_words
+from digest.cli.console import Console, outdated_words, system_words
 from digest.errors import ConfigError, DigestError
 from digest.mail.dmarc import Finding
 from digest.words import counted
@@ -68,6 +68,8 @@ def _guarded(what: str, check: Check, app: App, now: datetime) -> Iterator[Findi
         yield from check(app, now)
     except DigestError as error:
         yield "fault", what, str(error)
+    except OSError as error:
+        yield "fault", what, system_words(error)
 
 
 def _configuration(app: App, now: datetime) -> Iterator[Finding]:

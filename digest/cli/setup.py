@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -17,31 +19,45 @@ def init(console: Console, folder: Path) -> None:
     """Write a commented config.toml and sample listings into DIR (default: here). Nothing that exists is overwritten."""
     from digest.app.opening import shipped
 
-    root = Path.cwd() / folder
+    try:
+        root = Path.cwd() / folder
+        written = _written(root, shipped)
+    except OSError as error:
+        # Neither a folder that is gone nor a full disk names a file.
+        where = shown(Path(error.filename)) if error.filename else str(folder)
+        raise UsageError(
+            f"{where}: cannot be written: {error.strerror}. Choose a folder that you may write to, with room in it."
+        ) from error
+    console.answer({"folder": str(root), "written": [str(path) for path in written]})
+    for path in written:
+        console.result(f"wrote {shown(path)}")
+    where = "" if root == Path.cwd() else f"cd {quote(shown(root))} && "
+    console.result(f"\nNext: {where}digest run")
+
+
+def _written(root: Path, shipped: Callable[[str], Path]) -> list[Path]:
+    """Copies what is shipped; the files that were not there. The configuration comes last: it says that the folder is whole."""
     config = root / "config.toml"
     if config.exists():
         raise UsageError(
             f"{shown(config)} exists already and is left as it is. Name another folder: `digest init DIR`."
         )
-    files = {"config.toml": shipped("config.toml")}
-    for sample in sorted(shipped("examples/listings").iterdir()):
-        files[f"examples/listings/{sample.name}"] = sample
-    try:
-        written = [root / name for name, origin in files.items() if _copy(origin, root / name)]
-    except OSError as error:
-        raise UsageError(
-            f"{error.filename}: cannot be written: {error.strerror}. Choose a folder that you may write to."
-        ) from error
-    console.answer({"folder": str(root), "written": [str(path) for path in written]})
-    for path in written:
-        console.result(f"wrote {shown(path)}")
-    where = "" if root == Path.cwd() else f"cd {shown(root)} && "
-    console.result(f"\nNext: {where}digest run")
+    files = {
+        f"examples/listings/{sample.name}": sample
+        for sample in sorted(shipped("examples/listings").iterdir())
+    }
+    files["config.toml"] = shipped("config.toml")
+    return [root / name for name, origin in files.items() if _copy(origin, root / name)]
 
 
 def _copy(origin: Path, target: Path) -> bool:
     if target.exists():
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(origin.read_bytes())
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(origin.read_bytes())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     return True
