@@ -18,10 +18,19 @@ def theme_folders(theme: str, own: Path, shipped: Path) -> list[Path]:
     Raises ConfigError, with the themes that there are, for a name that is no folder in either place, and for templates that may
     not be read or are no folder: they would be passed over without a word.
     """
-    if own.is_file():
-        raise ConfigError(f'[site]: "templates" is {own}, which is a file. Name a folder.', key="templates")
-    for folder in (own, own / FOLDER / theme):
-        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+    try:
+        if own.is_file():
+            raise ConfigError(
+                f'[site]: "templates" is {own}, which is a file. Name a folder.', key="templates"
+            )
+        folders = [folder for folder in (own, own / FOLDER / theme) if folder.is_dir()]
+    except OSError as error:
+        raise ConfigError(
+            f"[site]: the templates in {own} cannot be read: {error.strerror}. Check path and rights.",
+            key="templates",
+        ) from None
+    for folder in folders:
+        if not os.access(folder, os.R_OK | os.X_OK):
             raise ConfigError(
                 f"[site]: the templates in {folder} may not be read by this user. Mend its rights.",
                 key="templates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -61,6 +62,26 @@ def test_templates_that_are_a_file_are_not_passed_over(shell: Shell) -> None:
         "which is a file. Name a folder."
         in shell("doctor", code=1, DIGEST__SITE__TEMPLATES="config.toml").stdout
     )
+
+
+def test_templates_that_the_system_refuses_are_a_fault_of_the_configuration(shell: Shell) -> None:
+    said = f"{TOO_LONG} cannot be read: File name too long. Check path and rights."
+    assert said in shell("run", code=2, DIGEST__SITE__TEMPLATES=TOO_LONG).stderr
+    assert said in shell("doctor", code=1, DIGEST__SITE__TEMPLATES=TOO_LONG).stdout
+
+
+@pytest.mark.parametrize("option", ["--no-web", "--no-schedule"])
+def test_serve_ends_at_once_with_a_store_that_cannot_be_used(shell: Shell, option: str) -> None:
+    with (shell.folder / "config.toml").open("a") as config:
+        config.write('[[digest]]\nname = "yearly"\nschedule = "0 0 29 2 *"\n[web]\nlisten = "127.0.0.1:0"\n')
+    (shell.folder / "digest.db").mkdir()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [*DIGEST, "serve", option]
+    done = subprocess.run(
+        command, cwd=shell.folder, env=environ, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The store ") and len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

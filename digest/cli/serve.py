@@ -37,6 +37,7 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
         raise UsageError(f"nothing to serve: {_why_nothing(config, no_schedule, no_web)}")
     stop = threading.Event()
     service = _service(console, config) if scheduled else None
+    _look(config)
     _stopped_by_signals(stop, service)
     with _answering(console, config, stop, service) if web else _no_web() as failed:
         if service:
@@ -48,6 +49,14 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
         raise failed[0]
     console.note("Stopped. What is queued stays queued.")
     return 0
+
+
+def _look(config: Config) -> None:
+    """Raises StoreError for a store that cannot be used: said now, and not when the next run is due."""
+    from digest.app import open_app
+
+    with open_app(config) as app:
+        app.store.last_runs(1)
 
 
 def _why_nothing(config: Config, no_schedule: bool, no_web: bool) -> str:
