@@ -49,10 +49,12 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> str:
         """Where the store is, for messages: the address without user, password and options."""
-        scheme, _, rest = self.url.partition("://")
+        scheme, colon, rest = self.url.partition("://")
         place, _, options = rest.replace("#", "?").partition("?")
         if scheme == "sqlite":
             return self.url
+        if not colon:  # no address at all, and perhaps a password in it
+            return "…" if re.search(r"[@?#=\s]", scheme) else scheme
         # An @ behind the ? may be the end of a password with a ? in it: then nothing is certain.
         return (
             f"{scheme}://{place.rpartition('@')[2]}"

@@ -444,6 +444,9 @@ def test_a_path_that_cannot_be_is_a_named_fault(tmp_path: Path, path: str) -> No
         ("postgresql://me:hunt?er2@db.example/d", "postgresql://…"),
         ("postgresql://me:hunt#er2@db.example/d", "postgresql://…"),
         ("postgresql:///d", "postgresql:///d"),
+        ("sqlite:var/digest.db", "sqlite:var/digest.db"),
+        ("postgresql:me:hunter2@db.example/d", "…"),
+        ("host=db.example password=hunter2", "…"),
     ],
 )
 def test_a_store_is_shown_without_its_secrets(url: str, shown: str) -> None:

@@ -16,8 +16,11 @@ from digest.pipeline.replay import Replayed, replay
 from digest.store import open_store
 from pages import installation, invented, rss
 from site_of_days import Site, serving
+from test_cli import Shell, shell
 from test_days_that_grow import DAY, MONDAY, at, config_for, month
 from test_days_that_grow import run as run_days
+
+__all__ = ["shell"]
 
 NOW = datetime(2026, 11, 19, 6, tzinfo=UTC)
 
@@ -132,3 +135,13 @@ def test_papers_said_to_be_one_are_one_in_the_replay_too(tmp_path: Path) -> None
     run(config, NOW + DAY)
     for day in (NOW, NOW + DAY):
         assert [item.same for item in again(config, day.date(), tmp_path)] == [True]
+
+
+def test_a_replay_that_fails_leaves_no_store_in_the_way_of_the_next(shell: Shell) -> None:
+    shell.put("a.xml", invented(0, 2))
+    shell("run", "--date", "2026-11-19")
+    kept = shell.folder / "50% of it?.db"
+    shell("replay", "2020-01-01", "--into", kept.name, code=2)
+    assert not kept.exists()
+    shell("replay", "2026-11-19", "--into", kept.name)
+    assert kept.exists()

@@ -337,6 +337,27 @@ def test_a_full_disk_changes_nothing_and_names_the_mend(filled: Path) -> None:
         assert store.check() == []
 
 
+NO_ROOM = """
+import resource, sys
+from digest.errors import StoreError
+from digest.store import open_store
+
+for size in (4_000, 20_000, 50_000, 80_000, 110_000, 140_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        open_store(f"sqlite:///{sys.argv[1]}/{size}.db").close()
+    except StoreError as error:
+        print(error)
+"""
+
+
+def test_a_new_store_that_finds_no_room_says_so_however_much_it_needs(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NO_ROOM, str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(found) > 3
+    assert [line for line in found if "Free some space" not in line] == []
+
+
 def test_a_locked_store_is_busy_and_says_so(filled: Path) -> None:
     other = sqlite3.connect(filled, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -78,7 +78,7 @@ def test_serve_ends_at_once_with_a_store_that_cannot_be_used(shell: Shell, optio
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [*DIGEST, "serve", option]
     done = subprocess.run(
-        command, cwd=shell.folder, env=environ, capture_output=True, text=True, check=False, timeout=30
+        command, cwd=shell.folder, env=environ, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: The store ") and len(done.stderr.splitlines()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -34,8 +35,14 @@ def replay(console: Console, day: date, into: Path | None) -> int:
         raise UsageError(f"{into} exists. Name a file that does not: the day is done in a fresh store.")
     with console.app() as app, tempfile.TemporaryDirectory(prefix="digest-replay-") as folder:
         place = into.absolute() if into else Path(folder) / "fresh.db"
-        with open_store(f"sqlite:///{place}") as fresh:
-            found = do_again(day, app.store, fresh, app.config)
+        try:
+            with open_store(f"sqlite:///{quote(str(place))}") as fresh:
+                found = do_again(day, app.store, fresh, app.config)
+        except BaseException:
+            # Half a store would be in the way of the next try.
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{place}{ending}").unlink(missing_ok=True)
+            raise
     console.answer(
         {
             "date": day,

@@ -55,7 +55,7 @@ class Sqlite(Database):
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
                 f"The store {self.path} cannot be opened ({error}). "
-                "Check that its folder exists and may be written, or point [store] url elsewhere."
+                "Check that it is a file, and that this user may read and write it and its folder, or point [store] url elsewhere."
             ) from error
         try:
             for pragma in (
@@ -129,7 +129,11 @@ class Sqlite(Database):
         for prefix, mend in _MENDS.items():
             if name.startswith(prefix):
                 return StoreError(f"The store {self.path} {mend} (SQLite: {error}).")
-        return StoreError(f"The store {self.path} failed (SQLite: {error}). Nothing was changed.")
+        # On a disk without room the tool of the schema may hear of nothing, and miss a table that it could not make.
+        return StoreError(
+            f"The store {self.path} failed (SQLite: {error}). Nothing was changed. "
+            "Free some space if its disk is full; else please report it."
+        )
 
     def faults(self) -> list[str]:
         try:
@@ -281,11 +285,12 @@ class Sqlite(Database):
 _MENDS: dict[str, str] = {
     "SQLITE_FULL": "cannot grow: the disk is full. Nothing was changed. Free some space, then run again",
     "SQLITE_READONLY": "may not be written. Nothing was changed. Give this user the right to write the file and its folder",
-    "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and may be written by this user",
+    "SQLITE_CANTOPEN": "cannot be opened. Check that it is a file, and that this user may read and write it and its folder",
     "SQLITE_CORRUPT": "is damaged. Move the file away and put back your last backup with `digest restore`; "
     "`digest rebuild` then restores the pages",
     "SQLITE_NOTADB": "is no SQLite database, or is damaged. Move the file away and put back your last backup with "
     "`digest restore`, or point [store] url to another file",
-    "SQLITE_IOERR": "cannot be read or written: the disk reports an error. Check the disk, then run again",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error, or is full. Free some space or check the disk, "
+    "then run again",
     "SQLITE_PERM": "may not be opened. Give this user the right to read and write the file and its folder",
 }
