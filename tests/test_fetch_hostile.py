@@ -372,6 +372,7 @@ def test_what_is_no_whole_answer_is_an_error_of_the_source(
     assert isinstance(found, FetchError), found
     assert found.outcome in ("unreachable", "refused")
     assert "\n" not in str(found)
+    assert "', " not in str(found)  # words, and no objects of a library
     assert capfd.readouterr() == ("", "")
 
 

@@ -113,6 +113,7 @@ def test_the_operators_file_wins_and_the_others_come_with_the_program(tmp_path: 
         ("\n\n{{ 1 + 'a' }}", 3, "unsupported operand"),
         ("{{ title.__class__.__mro__ }}", 1, "unsafe"),
         ("{{ title|no_such_filter }}", 1, "no_such_filter"),
+        ("{{ title", 1, "expected 'end of print statement'. Mend that line"),
         ("\n{{ 1 / 0 }}", 2, "division by zero"),
     ],
 )

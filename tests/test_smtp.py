@@ -187,6 +187,11 @@ def test_no_server_at_all_names_place_and_mend() -> None:
     assert not error.permanent
 
 
+def test_what_is_no_mail_server_is_said_so() -> None:
+    with serving(once("GREETING", b"hello")) as server:
+        assert "(what answers there does not speak SMTP)" in str(failing(server))
+
+
 # ---------------------------------------------------------------- connections
 
 

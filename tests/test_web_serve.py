@@ -212,8 +212,13 @@ def test_it_listens_on_both_kinds_of_address(address: str) -> None:
 
 
 def test_an_address_that_is_not_of_this_machine_is_named() -> None:
-    with pytest.raises(DigestError, match=r"192\.0\.2\.1:8000"):
+    with pytest.raises(DigestError, match=r"192\.0\.2\.1:8000 .* Write an address of this machine;"):
         listen_at("192.0.2.1:8000")
+
+
+def test_a_port_that_somebody_has_is_named_with_that_mend() -> None:
+    with listen_at("127.0.0.1:0") as there, pytest.raises(DigestError, match="End the program that is there"):
+        listen_at(f"127.0.0.1:{there.getsockname()[1]}")
 
 
 def test_many_calls_to_wake_the_letters_are_few(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_why_names_what_may_be_meant(shell: Shell) -> None:
     assert "Nearest titles" in shell("why", "kilns of iron", code=1).stderr
     found = shell.json("why", "kilns of iron", code=1)
     assert len(found["candidates"]) == 2
-    assert "Nearest" not in shell("why", "10.5555/nothing", code=1).stderr
+    assert "`digest search` looks for words" in shell("why", "10.5555/nothing", code=1).stderr
 
 
 def test_a_merge_of_a_paper_with_itself_says_which_paper_it_is_and_what_to_do(shell: Shell) -> None:

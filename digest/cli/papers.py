@@ -116,7 +116,8 @@ def _the_paper(console: Console, app: App, text: str) -> Head | None:
         message = f'"{text}" may be {count} papers. Name one by its key.'
     else:
         found = app.store.nearest_papers(text)
-        message = f'No paper is known as "{text}".' + (" Nearest titles:" if found else "")
+        mend = "Nearest titles:" if found else "`digest search` looks for words in all that was shown."
+        message = f'No paper is known as "{text}". {mend}'
     console.answer({"error": message, "exit_code": 1, "candidates": found[:CANDIDATES]})
     console.fault(f"error: {message}")
     for head in found[:CANDIDATES]:

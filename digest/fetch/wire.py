@@ -221,7 +221,9 @@ def _tls_fault(error: ssl.SSLError) -> str:
 
 
 def _brief(error: Exception) -> str:
-    return shown(" ".join(str(error).split())[:200] or type(error).__name__)
+    # urllib3 gives the reason beside its words, which have it already.
+    said = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return shown(" ".join(said.split())[:200] or type(error).__name__)
 
 
 def _within(deadline: float, work: Callable[[], _Made]) -> _Made:

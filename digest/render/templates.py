@@ -139,8 +139,9 @@ class Renderer:
             name, line = error.name or template, error.lineno
         else:
             name, line = self._place(error) or (template, 0)
+        said = str(error).rstrip(".")
         return RenderError(
-            f"template {name}, line {line}: {error}. Mend that line (docs/templates.md lists what there is to show), "
+            f"template {name}, line {line}: {said}. Mend that line (docs/templates.md lists what there is to show), "
             f"or delete your copy of the file to use the one that comes with the program.",
             template=name,
             line=line or None,

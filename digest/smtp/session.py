@@ -218,6 +218,8 @@ class Session:
             return self.refused("does not talk to us", error.smtp_code, one_line(error.smtp_error))
         if isinstance(error, TimeoutError) or "timed out" in str(error):
             reason = f"no answer within {self.config.timeout_s:g} s"
+        elif isinstance(error, smtplib.SMTPResponseException):
+            reason = "what answers there does not speak SMTP"
         else:
             reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
         return MailError(

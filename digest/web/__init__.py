@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
@@ -284,6 +285,13 @@ class _Answers:
 # ---------------------------------------------------------------- the server
 
 
+_LISTEN_MEND = "Write an address of this machine"
+_LISTEN_MENDS = {
+    errno.EADDRINUSE: "End the program that is there, or choose another port",
+    errno.EACCES: "Choose a port from 1024 on: those below are for root",
+}
+
+
 def listen_at(address: str) -> socket.socket:
     """A listening socket at "127.0.0.1:8000" or "[::1]:8000". Raises DigestError with the mend where it cannot be had."""
     host, _, port = address.rpartition(":")
@@ -301,8 +309,8 @@ def listen_at(address: str) -> socket.socket:
             raise
     except OSError as error:
         raise DigestError(
-            f'[web] "listen": {address} cannot be listened at ({error.strerror or error}). End the program that is there, '
-            "or choose another port; `--no-web` serves without."
+            f'[web] "listen": {address} cannot be listened at ({error.strerror or error}). '
+            f"{_LISTEN_MENDS.get(error.errno or 0, _LISTEN_MEND)}; `--no-web` serves without."
         ) from None
     return listener
 
