@@ -68,6 +68,17 @@ def test_a_rule_without_a_word_would_fit_every_paper_and_is_refused(
     assert 'topic "T": "any" has' in said
 
 
+def test_a_rule_that_names_no_source_would_leave_out_everything_and_is_refused(tmp_path: Path) -> None:
+    text = '[[source]]\nname = "cs.CL"\npath = "inbox"\n' + SMALL
+    for key in ("include", "exclude"):
+        (said,) = problems(tmp_path, text + f'{key} = ["source:cs.LC"]\n')
+        assert f'"{key}" has \'source:cs.LC\', which is no [[source]]. Did you mean "cs.CL"?' in said
+    assert load(tmp_path, text + 'exclude = ["Source: CS.cl"]\n').digest[0].exclude
+    assert problems(tmp_path, SMALL + 'exclude = ["source:gone"]\n')[0].endswith(
+        "which is no [[source]]. Known: a."
+    )
+
+
 def test_a_field_of_a_rule_that_resembles_one_is_told_and_other_words_before_a_colon_are_words(
     tmp_path: Path,
 ) -> None:

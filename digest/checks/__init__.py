@@ -379,7 +379,7 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
         found.append(
             '"title" is blank, and every feed needs one (RSS 2.0). Write title = "…", or leave it out.'
         )
-    return found + _topic_problems(digest.topics) + rule_problems(digest) + view_problems(digest)
+    return found + _topic_problems(digest.topics) + rule_problems(digest, sources) + view_problems(digest)
 
 
 def _topic_problems(topics: Sequence[TopicConfig]) -> list[str]:

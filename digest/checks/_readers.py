@@ -15,8 +15,9 @@ def theme_problems(site: SiteConfig) -> list[str]:
     return [f'[site]: "theme" is {site.theme!r}. Write the name of a folder of themes, theme = "plain".']
 
 
-def rule_problems(digest: DigestConfig) -> list[str]:
-    """Of `include`, `exclude` and the words of topics: rules that fit every paper, and fields that are none but resemble one."""
+def rule_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
+    """Of `include`, `exclude` and the words of topics: rules that fit every paper, fields that are none but resemble one, and
+    names that are no source, which leave out everything or nothing."""
     rules = {'"include"': digest.include, '"exclude"': digest.exclude}
     rules |= {f'topic "{topic.name}": "any"': topic.any for topic in digest.topics}
     found = []
@@ -36,6 +37,10 @@ def rule_problems(digest: DigestConfig) -> list[str]:
             ):
                 found.append(
                     f'{where} has {rule!r}: there is no field "{field}". {nearest(field, list(RULE_FIELDS))}'
+                )
+            elif field == "source" and value.strip().casefold() not in [name.casefold() for name in sources]:
+                found.append(
+                    f"{where} has {rule!r}, which is no [[source]]. {nearest(value.strip(), sources) if sources else ''}".rstrip()
                 )
     return found
 
