@@ -1,9 +1,11 @@
-"""Who holds a lease, and whether that process still lives."""
+"""Who holds a lease or writes a file, and whether that process still lives."""
 
 from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 
@@ -25,6 +27,27 @@ def is_dead(holder: str) -> bool:
     except PermissionError:
         return False
     return _started(int(pid)) != started
+
+
+def part_of(file: Path) -> Path:
+    """Where this process writes what takes the place of a file when it is whole: `.NAME.PID.part` beside it. What processes that
+    were killed left there is removed: it may hold addresses, and a number of theirs comes again, in containers at once."""
+    for left in file.parent.glob(f".{escape(file.name)}.*.part*"):
+        pid = left.name.removeprefix(f".{file.name}.").partition(".")[0]
+        if pid.isdigit() and (int(pid) == os.getpid() or _is_free(int(pid))):
+            with suppress(OSError):
+                left.unlink()
+    return file.with_name(f".{file.name}.{os.getpid()}.part")
+
+
+def _is_free(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # it is somebody else's
+    return False
 
 
 def _started(pid: int) -> str:

@@ -292,6 +292,14 @@ def test_who_left_since_the_backup_is_no_reader_again(tmp_path: Path, store_url:
     assert sorted(path.name for path in tmp_path.glob("*.part*")) == []
 
 
+def test_a_backup_removes_what_one_that_was_killed_left(tmp_path: Path, store_url: str) -> None:
+    """It holds addresses, and no erasure reaches it. In a container the process has the same number again."""
+    config = filled(tmp_path, store_url)
+    (tmp_path / f".b.db.{os.getpid()}.part").write_bytes(b"reader@example.org")
+    kept(config, tmp_path / "b.db")
+    assert list(tmp_path.glob(".b.db.*")) == []
+
+
 def test_who_leaves_while_a_backup_is_put_back_is_no_reader_again(
     tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

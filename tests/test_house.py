@@ -56,8 +56,8 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
 # names the topics that editions show, and its rules are what readers follow and mute; a search names labels.
-# Floor 5: a folder elsewhere is written as the website is, and a hub and the operator's heartbeat are asked as
-# sources are.
+# Floor 5: a folder elsewhere is written as the website is, a hub and the operator's heartbeat are asked as
+# sources are, and a backup has the number of its process until it is whole.
 NEIGHBOURS = {
     ("sources", "text"),
     ("render", "words"),
@@ -74,6 +74,7 @@ NEIGHBOURS = {
     ("targets", "website"),
     ("websub", "fetch"),
     ("heartbeat", "fetch"),
+    ("store", "process"),
 }
 WIRE = {
     "socket",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from digest.process import is_dead, this_process
+from digest.process import is_dead, part_of, this_process
 
 
 def holder_of(child: subprocess.Popen[bytes]) -> str:
@@ -42,3 +43,15 @@ def test_of_another_machine_nothing_is_known() -> None:
     assert not is_dead("elsewhere.example.org/999999999/1")
     assert not is_dead("nonsense")
     assert not is_dead("")
+
+
+def test_what_was_left_of_a_file_by_who_is_gone_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    own, gone = os.getpid(), child.pid
+    left = [f".a.db.{gone}.part", f".a.db.{gone}.part-wal", f".a.db.{own}.part"]
+    others = [f".a.db.{os.getppid()}.part", f".a.db.copy.{gone}.part", f".b.db.{gone}.part", "a.db"]
+    for name in left + others:
+        (tmp_path / name).touch()
+    assert part_of(tmp_path / "a.db") == tmp_path / f".a.db.{own}.part"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)

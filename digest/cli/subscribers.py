@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from datetime import datetime
@@ -13,6 +12,7 @@ import click
 
 from digest.cli.console import Console, as_long_as_somebody_reads, shown
 from digest.errors import UsageError
+from digest.process import part_of
 from digest.words import counted
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _write(path: Path, text: str) -> None:
     """Readable by this user only: it is a list of addresses. A file that is there stays until the new one is whole."""
     is_stream = path.exists() and not path.is_file()  # a pipe, /dev/stdout into one
     path = path if is_stream else path.resolve()  # a link stays one
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         if is_stream:
             path.write_bytes(text.encode())

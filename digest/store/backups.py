@@ -15,6 +15,7 @@ from urllib.parse import quote
 from zlib import crc32
 
 from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
+from digest.process import part_of
 from digest.store.copying import Done, copy, empty
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
 from digest.store.leaving import Gone
@@ -32,7 +33,7 @@ def back_up(database: Database, file: Path, done: Done) -> int:
     """See Store.back_up."""
     _check_place(database, file)
     file = file.resolve()  # a link stays one
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = part_of(file)
     try:
         # The addresses of readers and the secret of their links are in it: for this user alone.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
