@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -206,6 +207,31 @@ def test_what_is_shown_again_elsewhere_leaves_the_pages_where_it_was(tmp_path: P
         assert site.text(f"{path}/rss.xml").count("<item>") == 0, path
     assert site.text("topics/herons/rss.xml").count("<item>") == 1
     site.assert_as_rebuilt()
+
+
+def test_the_updated_of_a_feed_never_goes_back_when_its_papers_move_on(tmp_path: Path) -> None:
+    """RFC 4287, 4.2.15: a feed that loses its newest papers, or all, was changed then, and not when it had none."""
+    site = Site(tmp_path, updates=True, topics=(TopicConfig(name="Otters", any=("otter",)),))
+    (tmp_path / "inbox" / "page.xml").write_bytes(arxiv(1, "Otters of the marsh", "Ada Fenwick", "q-bio.PE"))
+    site.run_again()
+    feeds = [f"{path}/{file}" for path in ("categories/q-bio.pe", "topics/otters") for file in _UPDATED]
+    first = {feed: _updated(site, feed) for feed in feeds}
+    (tmp_path / "inbox" / "page.xml").write_bytes(arxiv(2, "Herons of the marsh", "Bo Lind", "cs.CY"))
+    site.run_again()
+    assert first == dict.fromkeys(feeds, NOW)
+    assert {feed: _updated(site, feed) for feed in feeds} == dict.fromkeys(feeds, NOW + timedelta(days=1))
+    site.assert_as_rebuilt()
+
+
+_UPDATED = {"atom.xml": "updated", "rss.xml": "lastBuildDate"}
+
+
+def _updated(site: Site, feed: str) -> datetime:
+    """When a feed says that it was changed."""
+    element = _UPDATED[feed.rpartition("/")[2]]
+    found = re.search(f"<{element}>(.*?)</{element}>", site.text(feed))
+    assert found
+    return parsedate_to_datetime(found[1]) if element == "lastBuildDate" else datetime.fromisoformat(found[1])
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     `path` counts from the digest's root ("topics/vision/"); `papers` is how many it has in all. `shown` are its newest, newest
     first, each paper once: enough for page and feeds, empty where only the channel's name is wanted. `feeds` is False for
-    authors whom nobody named in the configuration: they have a page only, and `older` papers that follow on it.
+    authors whom nobody named in the configuration: they have a page only, and `older` papers that follow on it. `changed` is
+    when it last got or lost a paper, as far as that is known.
     """
 
     kind: Literal["topic", "category", "author", "search"]
@@ -83,6 +84,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     older: tuple[Kept, ...] = ()
     feeds: bool = True
     query: str = ""
+    changed: datetime | None = None
 
     @property
     def path(self) -> str:

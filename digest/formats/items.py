@@ -56,6 +56,7 @@ class Feed(Struct, frozen=True, kw_only=True, dict=True):
 
     `id` is permanent (RFC 4287, 4.2.6), `home` the page that shows the same, `root` the address of the digest, with a final slash.
     `previous` is the document before this one in the chain of archives (RFC 5005, 4), and `current`, of an archive, its head.
+    `changed` is when something last came or went, where more is known than its items say.
     """
 
     site: SiteConfig
@@ -68,6 +69,7 @@ class Feed(Struct, frozen=True, kw_only=True, dict=True):
     items: Sequence[Item]
     previous: tuple[str, str, str] | None = None
     current: tuple[str, str, str] | None = None
+    changed: datetime | None = None
 
     @property
     def author(self) -> str:
@@ -75,8 +77,10 @@ class Feed(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def updated(self) -> datetime:
-        """When it last changed: with its newest edition. A feed without one says the beginning of time, never now."""
-        return max((item.issued for item in self.items), default=_NEVER)
+        """When it last changed: with its newest edition. A feed without one says the beginning of time, never now.
+
+        What moved on to another channel is no item any more; without `changed` the feed would be older than it was."""
+        return max((self.changed or _NEVER, *(item.issued for item in self.items)))
 
 
 # ---------------------------------------------------------------- feeds
@@ -127,6 +131,7 @@ def channel_feed(publication: Publication, channel: Channel) -> Feed:
         else f"New research papers {words[channel.kind]} {name}.",
         items=[publication.item(shown) for shown in recent(channel.shown)],
         path=path,
+        changed=channel.changed and channel.changed.replace(microsecond=0),
     )
 
 
@@ -154,6 +159,7 @@ def _feed(
     path: str = "",
     previous: EditionHead | None = None,
     archive: bool = False,
+    changed: datetime | None = None,
 ) -> Feed:
     home = publication.url + path
     return Feed(
@@ -167,6 +173,7 @@ def _feed(
         items=items,
         previous=feed_urls(publication.url + previous.path) if previous else None,
         current=feed_urls(publication.url) if archive else None,
+        changed=changed,
     )
 
 

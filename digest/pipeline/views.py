@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -218,6 +218,7 @@ class Views:
                         channel,
                         shown=tuple(shown[place.id] for place in places[:n]),
                         older=tuple(Kept(place, rows[place.id]) for place in places[n:]),
+                        changed=self._changed(channel),
                     )
                     for channel, places, n in entire
                 ),
@@ -277,6 +278,11 @@ class Views:
             replace(query, since=day, until=day), digests=[self._digest.name], limit=0
         )
         return total > 0
+
+    def _changed(self, channel: Channel) -> datetime | None:
+        if channel.kind == "search" or not channel.feeds:
+            return None
+        return self._store.label_changed(self._digest.name, channel.kind, channel.slug)
 
     def _places(self, channel: Channel) -> list[Place]:
         if channel.kind == "search":

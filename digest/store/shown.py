@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import count
 from operator import itemgetter
 
@@ -18,7 +18,7 @@ from digest.config import OTHER_SLUG
 from digest.labels import labels_of, slug_of
 from digest.model import Edition, Entry, Hit, Label, LabelKind, Place
 from digest.store import wording
-from digest.store.database import Database, Row
+from digest.store.database import Database, Row, moment
 from digest.store.known import decode_edition
 from digest.store.records import Now, anchors_of, current_papers, papers_now
 from digest.utf8 import plain
@@ -83,8 +83,8 @@ class Shown:
     def _index(self, edition_id: int, edition: Edition, topics: Mapping[str, str]) -> None:
         news = self._news(edition, topics)
         papers = papers_now(self._db, [new.key for new in news])
-        self._forget([new.before for new in news if new.before is not None])
         labels = self._put_labels(edition.digest, news)
+        self._forget([new.before for new in news if new.before is not None], news)
         self._db.many(
             "insert_shown",
             [
@@ -142,10 +142,11 @@ class Shown:
             )
         return news
 
-    def _forget(self, rows: Sequence[Row]) -> None:
-        """Takes earlier places out of the index."""
+    def _forget(self, rows: Sequence[Row], news: Sequence[_New]) -> None:
+        """Takes earlier places out of the index; what loses them is as new as those that they make way for."""
         labelled = [(label, row[0]) for row in rows for label in json.loads(row[3])]
-        self._db.many("fewer_papers", [{"id": label} for label, _ in labelled])
+        newest = max((new.id for new in news), default=0)
+        self._db.many("fewer_papers", [{"id": label, "newest": newest} for label, _ in labelled])
         self._db.many("delete_labelled", [{"label_id": label, "shown_id": row} for label, row in labelled])
         self._db.many("delete_shown", [{"id": row[0]} for row in rows])
         wording.forget(self._db, [row[0] for row in rows])
@@ -242,6 +243,17 @@ class Shown:
                 since = min(since, ((newest >> _DAY_BITS) - since_days + 1) << _DAY_BITS)
             rows = self._db.rows("places_of_label", **label, since=since)
         return [place_of(row) for row in rows]
+
+    def label_changed(self, digest: str, kind: LabelKind, slug: str) -> datetime | None:
+        """When the edition was issued, or the first part of its date, that last gave a paper to a label or took one from it. It
+        never goes back, whatever becomes of the papers. None for a label that nothing ever had."""
+        with self._db.reading():
+            newest = self._db.value("newest_of_label", digest=digest, kind=kind, slug=plain(slug))
+            if newest is None:
+                return None
+            day = date.fromordinal(newest >> _DAY_BITS)
+            issued_at = self._db.value("first_issued", digest=digest, date=day.isoformat())
+        return moment(issued_at) if issued_at else None
 
     def all_places(self, digest: str, kind: LabelKind, slugs: Sequence[str]) -> dict[str, list[Place]]:
         """Where all papers of these labels stand, newest first, by slug: for labels of few papers, at once."""

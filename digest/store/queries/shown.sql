@@ -29,8 +29,14 @@ UPDATE labels SET
     newest = CASE WHEN :newest > newest THEN :newest ELSE newest END
 WHERE digest = :digest AND kind = :kind AND slug = :slug;
 
--- name: fewer_papers(id)*!
-UPDATE labels SET papers = papers - 1 WHERE id = :id;
+-- name: fewer_papers(id, newest)*!
+UPDATE labels SET papers = papers - 1, newest = CASE WHEN :newest > newest THEN :newest ELSE newest END WHERE id = :id;
+
+-- name: newest_of_label(digest, kind, slug)$
+SELECT newest FROM labels WHERE digest = :digest AND kind = :kind AND slug = :slug;
+
+-- name: first_issued(digest, date)$
+SELECT MIN(issued_at) FROM editions WHERE digest = :digest AND date = :date;
 
 -- name: insert_labelled(label_id, shown_id)*!
 INSERT INTO labelled (label_id, shown_id) VALUES (:label_id, :shown_id);
