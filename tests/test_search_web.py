@@ -296,6 +296,16 @@ def test_a_search_has_feeds_of_its_newest_papers(site: Site) -> None:
     assert len(ids[0]) == len(set(ids[0])) == 50
 
 
+def test_the_feed_of_a_search_names_no_hub_which_would_never_be_told_of_it(tmp_path: Path) -> None:
+    config = config_of(tmp_path)
+    with serving(replace(config, site=replace(config.site, hub="https://hub.example.org/"))) as site:
+        show(site, work("Owls of night", "They see in the dark."))
+        for file in ("rss.xml", "atom.xml", "feed.json"):
+            answer = site.get(f"/search/{file}?q=owls")
+            assert b"Owls of night" in answer.body
+            assert b"hub" not in answer.body
+
+
 def test_the_ids_of_a_search_feed_are_those_of_the_papers_everywhere(site: Site) -> None:
     document = json.loads(site.get("/search/feed.json?q=" + quote("机器")).body)
     (item,) = document["items"]

@@ -6,6 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from msgspec.structs import replace
+
 from digest.app import App
 from digest.app.search import Found, search, shown
 from digest.config import DigestConfig
@@ -145,7 +147,8 @@ class SearchDoor:
         home = f"{self._url}search/?q={said}"
         return documents(
             Feed(
-                site=self._app.config.site,
+                # A hub is told of files only: who waited for it to speak of a search would wait for ever (W3C WebSub, 4).
+                site=replace(self._app.config.site, hub=""),
                 root=self._url,
                 id=home,
                 title=clean(f"{found.query.text}: {self._publication.title}"),
