@@ -68,6 +68,20 @@ def test_nothing_scrolls_sideways_at_320_pixels(page: Page, site: Path, name: st
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+@pytest.mark.parametrize("width", [375, 1200])
+def test_letters_grow_with_the_size_that_the_reader_has_set(page: Page, site: Path, width: int) -> None:
+    """WCAG 2.2, 1.4.4: as the browser's own setting, where most people who need it look first."""
+    browser, sizes = page.context.new_cdp_session(page), []
+    for size in (16, 24):
+        browser.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
+        show(page, site / "rich" / PAGES[0], width=width)
+        sizes.append(float(page.evaluate("getComputedStyle(document.body).fontSize").removesuffix("px")))
+    browser.send("Page.setFontSizes", {"fontSizes": {"standard": 16}})
+    assert 16 <= sizes[0] <= 18
+    assert sizes[1] == pytest.approx(sizes[0] * 1.5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 # Links in the middle of a sentence are exempt; so is the skip link until it has the focus.
 TARGETS = """() => [...document.querySelectorAll('a, summary')].filter(e => {
   if (e.classList.contains('skip') || !e.getClientRects().length) return false;
