@@ -298,7 +298,11 @@ def test_a_second_part_of_a_date_is_reached_from_the_calendar() -> None:
         (f"{URL}{DAY}", "19 November, 31 papers"),
         (f"{URL}{DAY}2/", "Part 2: 1 paper"),
     ]
-    assert "part 2" in soup(made["2026/11/19/2/index.html"]).h1.text
+    page = soup(made["2026/11/19/2/index.html"])
+    assert "part 2" in page.h1.text
+    assert page.title.text == "Paper Digest, Thursday, 19 November 2026, part 2"
+    mail = soup(copies_of(second, shipped())["2026/11/19/2/email.html"])
+    assert mail.title.text == "Paper Digest, 19 November 2026, part 2"
 
 
 def test_a_digest_in_a_folder_publishes_below_it() -> None:

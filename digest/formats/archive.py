@@ -32,12 +32,13 @@ def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for edition in publication.editions:
         view = publication.view(edition)
         previous = before.get(edition.id)
+        part = f", part {edition.part}" if edition.part > 1 else ""
         yield archive_page(
             publication,
             renderer,
             "edition",
             edition.path,
-            title=f"{view.title}, {date_words(edition.date)}",
+            title=f"{view.title}, {date_words(edition.date)}{part}",
             description=view.teaser,
             edition=view,
             previous=previous and {"url": publication.url + previous.path, "date": previous.date},
