@@ -15,6 +15,7 @@ from digest.cli.tomledit import set_enabled
 from digest.config import Config, StoreConfig, TopicConfig, slugs_of
 from digest.configfile import load_config
 from digest.errors import ConfigError
+from digest.mail.headers import from_header
 
 ROOT = Path(__file__).parent.parent
 SMALL = '[site]\nurl = "https://papers.example.org"\n[[source]]\nname = "a"\npath = "x"\n[[digest]]\nname = "daily"\n'
@@ -206,6 +207,9 @@ def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path)
         ),
         (SMALL + '[mail]\nfrom = "a@b@c"\n', ['"from"', "Write from ="]),
         (SMALL + '[mail]\nfrom = "A <a@x.example>, B <b@x.example>"\n', ['"from"']),
+        (SMALL + '[mail]\nfrom = "Papers: daily <d@x.example>"\n', ['"from"', "stands in quotes"]),
+        (SMALL + '[mail]\nfrom = "Papers, daily <d@x.example>"\n', ['"from"', "stands in quotes"]),
+        (SMALL + '[mail]\nfrom = "Readers: d@x.example;"\n', ['"from"']),
         (SMALL + '[mail]\nfrom = "Digest <d@-x-.example>"\n', ['"from"']),
         (SMALL + '[mail]\nfrom = "Digest <d\u00fcrer@x.example>"\n', ['"from"']),
         (SMALL + '[mail]\nunsubscribe = "a b"\n', ['"unsubscribe"']),
@@ -249,6 +253,12 @@ def test_a_fault_is_named_with_its_mend(tmp_path: Path, text: str, words: list[s
     found = "\n".join(problems(tmp_path, text))
     for word in ["config.toml", *words]:
         assert word in found
+
+
+@pytest.mark.parametrize("name", ["Papers: daily", "Papers, daily", "Papers; news @ home"])
+def test_a_sender_whose_name_stands_in_quotes_keeps_all_of_it(tmp_path: Path, name: str) -> None:
+    mail = load(tmp_path, SMALL + f"[mail]\nfrom = '\"{name}\" <d@x.example>'\n").mail
+    assert from_header(mail) == f'From: "{name}" <d@x.example>'
 
 
 def test_a_choice_that_there_is_not_names_those_there_are_once(tmp_path: Path) -> None:

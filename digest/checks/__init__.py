@@ -194,9 +194,12 @@ def _mail_problems(mail: MailConfig) -> list[str]:
     found = _path_problems("[mail]: ", folder=mail.folder)
     found_addresses = getaddresses([mail.from_])
     address = found_addresses[0][1] if len(found_addresses) == 1 else ""
-    if not can_send(address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
+    # What stands before a colon is the name of a group (RFC 5322, 3.4), and would be lost from the name.
+    is_group = ":" in re.sub(r'"(\\.|[^"\\])*"|\(.*?\)', "", mail.from_)
+    if is_group or not can_send(address) or re.search(r"[\x00-\x1f\x7f]", mail.from_):
         found.append(
-            f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>".'
+            f'[mail]: "from" is {mail.from_!r}. Write from = "Paper Digest <digest@papers.example.org>"; a name with a comma or '
+            "a colon stands in quotes: from = '\"Papers, daily\" <digest@papers.example.org>'."
         )
     if mail.unsubscribe and not can_send(mail.unsubscribe):
         found.append(
