@@ -68,6 +68,13 @@ def test_nothing_scrolls_sideways_at_320_pixels(page: Page, site: Path, name: st
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+@pytest.mark.parametrize("path", ["index.html", PAPER])
+@pytest.mark.parametrize("width", [850, 910, 1000, 1200])
+def test_no_word_is_broken_beside_the_text(page: Page, site: Path, path: str, width: int) -> None:
+    show(page, site / "rich" / path, width=width)
+    assert page.evaluate("document.querySelector('aside').getBoundingClientRect().width") >= 200
+
+
 @pytest.mark.parametrize("width", [375, 1200])
 def test_letters_grow_with_the_size_that_the_reader_has_set(page: Page, site: Path, width: int) -> None:
     """WCAG 2.2, 1.4.4: as the browser's own setting, where most people who need it look first."""
