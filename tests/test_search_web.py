@@ -289,6 +289,8 @@ def test_a_search_has_feeds_of_its_newest_papers(site: Site) -> None:
             ids.append([item["id"] for item in document["items"]])
         else:
             assert answer.headers["content-type"].startswith("application/xml")
+            assert b'<?xml-stylesheet type="text/css" href="https://papers.example.org/' in answer.body
+            assert "style-src 'self'" in answer.headers["content-security-policy"]
             tree = etree.fromstring(answer.body)
             found = tree.findall(f"{ATOM}entry/{ATOM}id") or tree.findall("channel/item/guid")
             ids.append([str(each.text) for each in found])

@@ -20,7 +20,7 @@ from digest.formats.search import PER_PAGE, SearchView, page_variables, view_hit
 from digest.render import clean
 from digest.searching import Query
 from digest.web.conditions import names_tag
-from digest.web.pages import ALWAYS, POLICY
+from digest.web.pages import ALWAYS, FILE_POLICY, POLICY
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -130,7 +130,8 @@ class SearchDoor:
             return PlainTextResponse(f"{SLOW}\n", status_code=503, headers=_HEADERS)
         body = self._documents(found)[file]
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {**_HEADERS, "ETag": tag}
+        # A feed brings its style sheet, as published files do.
+        headers = {**_HEADERS, "ETag": tag, "Content-Security-Policy": FILE_POLICY}
         if names_tag(request.headers.get("if-none-match", "").strip(), tag, weakly=True):
             return Plain(status_code=304, headers=headers)
         # Browsers apply the style sheet of a feed only to this type.
