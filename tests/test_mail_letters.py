@@ -57,6 +57,15 @@ def test_a_letter_keeps_to_the_standards(kind: str) -> None:
         assert "ignore this mail and nothing happens" in part
 
 
+def test_the_subject_of_a_letter_says_what_it_is_and_has_nothing_that_filters_count() -> None:
+    subjects = {kind: str(parts_of(letter_of(kind))[0]["Subject"]) for kind in ("confirm", "known")}
+    assert subjects == {
+        "confirm": "Confirm that you want Paper Digest by mail",
+        "known": "Your subscription to Paper Digest",
+    }
+    assert not [subject for subject in subjects.values() if re.search(r"[?!$%]", subject)]
+
+
 def test_the_question_has_one_button_and_the_link_in_full_for_48_hours() -> None:
     _, text, html = parts_of(letter_of())
     (link,) = re.findall(r"https://papers\.example\.org/confirm/\?t=[\w-]+", text)
