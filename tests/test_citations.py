@@ -200,6 +200,17 @@ def test_ris_has_a_line_for_each_fact() -> None:
     assert len(read_ris(ris([cited(), cited()]))) == 2
 
 
+def test_the_suffix_of_a_name_is_last_but_in_bibtex() -> None:
+    """RIS: "Lastname, Firstname, Suffix"; who reads names by their commas took "Jr." for the given name."""
+    king = cited(authors=("Martin van der King Jr.", "Smith, III, John"))
+    named = ["van der King, Martin, Jr.", "Smith, John, III"]
+    (record,) = read_ris(ris([king]))
+    assert [value for tag, value in record if tag == "AU"] == named
+    assert [value for name, value in meta(king, PAGE) if name == "citation_author"] == named
+    assert [value for name, value in parse_qsl(coins(king)) if name == "rft.au"] == named
+    assert "author = {van der King, Jr., Martin and Smith, III, John}" in bibtex([king])
+
+
 def test_csl_json_has_the_fields_of_its_schema() -> None:
     (item,) = json.loads(csl_json([cited()]))
     assert item == {

@@ -37,9 +37,9 @@ class Name(Struct, frozen=True):
 
     @property
     def sorted(self) -> str:
-        """ "van der Berg, Jan" or "King, Jr., Martin": how RIS and BibTeX want it."""
+        """ "van der Berg, Jan" or "King, Martin, Jr.": how RIS wants it, and what reads it by its commas. (BibTeX has its own.)"""
         last = " ".join(filter(None, (self.particle, self.family)))
-        return self.literal or ", ".join(filter(None, (last, self.suffix, self.given)))
+        return self.literal or ", ".join(filter(None, (last, self.given, self.suffix)))
 
 
 @lru_cache(maxsize=4096)
