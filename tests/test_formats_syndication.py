@@ -153,6 +153,8 @@ def test_each_xml_feed_carries_its_stylesheet() -> None:
             == b'<?xml-stylesheet type="text/css" href="https://papers.example.org/feeds/feed.css"?>'
         )
     assert b"content:" in made["feeds/feed.css"]
+    # Its letters are of the size that the reader has set, as those of pages.
+    assert not re.search(rb"font(-size)?:[^;}]*[0-9]px", made["feeds/feed.css"])
 
 
 # ---------------------------------------------------------------- which items, with which dates
