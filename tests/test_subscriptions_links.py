@@ -127,6 +127,43 @@ def test_an_address_is_asked_once_a_day_and_three_times_in_its_life(door: Door) 
     assert asked == [0, 24, 48]
 
 
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        [f"victim+{n}@example.org" for n in range(20)],
+        ["victim@example.org", "victim+@example.org", "victim+a+b@example.org", "Victim+C@EXAMPLE.org"],
+        [
+            "victim.mail@gmail.com",
+            "v.ictimmail@gmail.com",
+            "victimmail+x@gmail.com",
+            "victimmail@googlemail.com",
+        ],
+    ],
+    ids=["behind a plus", "with and without", "dots at Gmail"],
+)
+def test_addresses_that_fill_one_mailbox_are_asked_as_one(door: Door, spellings: list[str]) -> None:
+    for number, address in enumerate(spellings):
+        door.ask(address, now=NOW + number * timedelta(minutes=1))
+    letters = door.letters(now=NOW + HOUR)
+    assert [letter.subscriber.address for letter in letters] == spellings[:1]
+
+
+def test_addresses_of_different_mailboxes_are_asked_each(door: Door) -> None:
+    asked = ["+ann@example.org", "+bob@example.org", "a.nn@example.org", "ann@example.org", "ann@example.com"]
+    for address in asked:
+        door.ask(address)
+    assert [letter.subscriber.address for letter in door.letters()] == asked
+
+
+def test_who_agreed_may_have_other_addresses_of_the_same_mailbox(door: Door) -> None:
+    door.ask("ann+papers@example.org")
+    assert len(door.letters()) == 1
+    door.rules.confirm(door.token("confirm", address="ann+papers@example.org"), now=NOW + HOUR)
+    door.ask("ann@example.org", now=NOW + HOUR)
+    (letter,) = door.letters(now=NOW + HOUR)
+    assert (letter.kind, letter.subscriber.address) == ("confirm", "ann@example.org")
+
+
 def test_who_was_asked_by_a_clock_that_was_a_year_ahead_is_asked_when_it_is_right_again(door: Door) -> None:
     door.ask(now=NOW + 365 * DAY)
     assert len(door.letters(now=NOW + 365 * DAY)) == 1

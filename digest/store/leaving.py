@@ -10,7 +10,7 @@ from msgspec import Struct
 from digest.store.database import Database, stamp, whole
 from digest.store.numbers import retire_ids
 from digest.store.subscribers import ON_THE_LIST, by_address, by_number
-from digest.store.suppressions import fold, hashed, hashed_with, own_secret, secret_of
+from digest.store.suppressions import asking, fold, hashed, hashed_with, own_secret, secret_of
 
 
 class Gone(Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ class Leaving:
             found = hashed(self._db, fold(address))
             reason = "bounced" if known.status == "suppressed" else "erased"
             self._db.run("suppress_once", hash=found, reason=reason, since=stamp(now))
-            self._db.run("forget_askings", hash=hashed(self._db, fold(address), "reader"))
+            self._db.run("forget_askings", hash=asking(self._db, fold(address), reader=True))
             message_ids = sorted(one for (one,) in self._db.rows("message_ids_of", id=known.id))
             self._delete([known.id])
             return message_ids

@@ -14,7 +14,7 @@ from digest.errors import StoreError
 from digest.model import Preferences, Subscriber, Suppression
 from digest.store.database import Database, day, moment, stamp
 from digest.store.numbers import next_id
-from digest.store.suppressions import fold, hashed, suppression_of
+from digest.store.suppressions import asking, fold, hashed, suppression_of
 from digest.utf8 import plain
 
 # Most readers chose the same: what was read once is shared.
@@ -118,8 +118,7 @@ class Subscribers:
         folded = fold(address)
         with self._db.writing():
             known = by_address(self._db, folded)
-            mark = hashed(self._db, folded)
-            _refuse_suppressed(address, known, suppression_of(self._db, mark))
+            _refuse_suppressed(address, known, suppression_of(self._db, hashed(self._db, folded)))
             if known is not None and known.status in ON_THE_LIST:
                 merged = (*known.digests, *digests) if known.digests and digests else ()
                 self._db.run("set_digests", id=known.id, digests=_digest_names(merged))
@@ -134,7 +133,7 @@ class Subscribers:
                     consent=consent,
                     now=now,
                 )
-                self._db.run("forget_askings", hash=mark)
+                self._db.run("forget_askings", hash=asking(self._db, folded))
             found = by_address(self._db, folded)
         assert found is not None
         return found, known is None or known.status not in ON_THE_LIST
@@ -193,9 +192,9 @@ class Subscribers:
                 return False
             reader = by_number(self._db, number)
             assert reader is not None
-            found = hashed(self._db, fold(reader.address))
-            self._db.run("forget_askings", hash=found)
-            self._db.run("lift_erasure", hash=found)
+            folded = fold(reader.address)
+            self._db.run("forget_askings", hash=asking(self._db, folded))
+            self._db.run("lift_erasure", hash=hashed(self._db, folded))
             return True
 
     # --- to choose

@@ -57,8 +57,22 @@ def suppression_of(db: Database, hash_: str) -> Suppression | None:
     return Suppression(reason=row[0], since=moment(row[1])) if row else None
 
 
-def _counted(reader: bool) -> str:
-    return "reader" if reader else "address"
+def asking(db: Database, folded: str, *, reader: bool = False) -> str:
+    """The hash under which it is counted how often an address was asked. It is that of the mailbox: of addresses that differ
+    behind a plus (RFC 5233) whoever knows one can write as many as they like, and all of them fill the same inbox."""
+    return hashed(db, _mailbox(folded), "reader" if reader else "address")
+
+
+# Here dots in the local part mean nothing either.
+_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
+
+
+def _mailbox(folded: str) -> str:
+    local, _, domain = folded.rpartition("@")
+    name = local.partition("+")[0]
+    if domain in _DOTLESS:
+        name, domain = name.replace(".", ""), "gmail.com"
+    return f"{name or local}@{domain}"
 
 
 class Suppressions:
@@ -77,17 +91,17 @@ class Suppressions:
             return suppression_of(self._db, hashed(self._db, fold(address)))
 
     def asked(self, address: str, *, reader: bool = False) -> tuple[int, datetime | None]:
-        """How often this address was asked whether it wants mail since it last agreed, and when last; of a `reader`, how often
-        a letter with the link to their choices went there."""
+        """How often this mailbox was asked whether it wants mail since it last agreed, and when last; of a `reader`, how often
+        a letter with the link to their choices went there. Addresses that differ only behind a plus are one mailbox."""
         self.secret()
         with self._db.reading():
-            row = self._db.one("asked", hash=hashed(self._db, fold(address), _counted(reader)))
+            row = self._db.one("asked", hash=asking(self._db, fold(address), reader=reader))
         return (row[0], moment(row[1])) if row else (0, None)
 
     def note_asked(self, address: str, *, now: datetime, reader: bool = False) -> None:
         """Notes that this address is asked now."""
         with self._db.writing():
-            found = hashed(self._db, fold(address), _counted(reader))
+            found = asking(self._db, fold(address), reader=reader)
             self._db.run("note_asked", hash=found, asked_at=stamp(now))
 
     def note_nothing(self, *, now: datetime) -> None:
