@@ -328,6 +328,7 @@ def test_hostile_mail_is_read_in_bounded_memory(what: str) -> None:
         b"Content-Type: text/plain; charset=unicode_escape\n\n\\x\n",
         b"Content-Type: multipart/report; boundary=\n\n--\n--\n",
         b"Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n====\n",
+        b"From: " + b"(" * 1900 + b"\n\n",
     ],
 )
 def test_broken_mime_is_no_report_and_no_error(broken: bytes) -> None:

@@ -95,7 +95,7 @@ def read_report(raw: bytes, address: str = "") -> Report:
         report,
         token=own or (find(pattern, raw).lower() if pattern else ""),
         unsubscribe_token=find(_UNSUBSCRIBE_LINK, raw),
-        sender=parseaddr(header(message, "from"))[1],
+        sender=_sender(message),
     )
 
 
@@ -193,11 +193,19 @@ def _feedback(message: Message) -> Report | None:
 # ------------------------------------------------------------------ whose word it is
 
 
+def _sender(message: Message) -> str:
+    """The address in From; "" for none."""
+    try:
+        return parseaddr(header(message, "from"))[1]
+    except BROKEN:  # brackets in brackets in brackets
+        return ""
+
+
 def _is_daemon(message: Message) -> bool:
     """Does a mail system speak, and no person's mail program?"""
     if message.get("x-failed-recipients"):
         return True
-    local = parseaddr(header(message, "from"))[1].partition("@")[0].lower()
+    local = _sender(message).partition("@")[0].lower()
     return bool(_DAEMONS.fullmatch(local)) or (not local and header(message, "return-path") in ("", "<>"))
 
 
