@@ -141,6 +141,13 @@ def test_a_reply_behind_the_dot_that_is_none_leaves_the_mail_in_doubt() -> None:
             assert failing(server).in_doubt
 
 
+@pytest.mark.parametrize("verb", ["EHLO", "AUTH"])
+def test_a_reply_without_end_is_not_listened_to(verb: str) -> None:
+    with serving(once(verb, b"250-and so on\r\n" * 10_000), features=("AUTH PLAIN",)) as server:
+        error = failing(server, timeout_s=5, username="digest", password="secret")
+    assert "its reply does not end" in str(error)
+
+
 def test_a_server_that_falls_silent_is_given_up_after_the_timeout() -> None:
     with serving(once("RCPT", HANG)) as server:
         error = failing(server, timeout_s=0.1)
@@ -413,7 +420,7 @@ def test_a_message_above_the_size_of_the_server_is_not_offered() -> None:
     ]
 
 
-@pytest.mark.parametrize("features", [("SIZE",), ("SIZE 0",), ("SIZE many",)])
+@pytest.mark.parametrize("features", [("SIZE",), ("SIZE 0",), ("SIZE many",), (f"SIZE {'9' * 5000}",)])
 def test_a_size_without_a_limit_limits_nothing(features: tuple[str, ...]) -> None:
     with serving(features=features) as server:
         assert send(server).status == "accepted"

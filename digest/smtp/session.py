@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digest.addresses import is_loopback
 from digest.config import SmtpConfig
@@ -12,10 +13,13 @@ from digest.mail.envelope import one_line, without_addresses
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from smtplib import SMTP
 
 _PATIENCE_FOR_QUIT_S = 5.0
 _READ_AHEAD = 8192
+# More have no reply; smtplib keeps all that come.
+MOST_LINES = 100
 
 
 class Session:
@@ -100,9 +104,10 @@ class Session:
 
         host, port, timeout = self.config.host, self.config.port, self.config.timeout_s
         if self.config.security == "tls":
-            smtp: SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout, context=ssl.create_default_context())
+            context = ssl.create_default_context()
+            smtp: SMTP = _bounded(smtplib.SMTP_SSL)(host, port, timeout=timeout, context=context)
         else:
-            smtp = smtplib.SMTP(host, port, timeout=timeout)
+            smtp = _bounded(smtplib.SMTP)(host, port, timeout=timeout)
         try:
             # The end of a mail is not to wait for the acknowledgement of its beginning (Nagle's algorithm).
             if smtp.sock is not None:
@@ -226,6 +231,33 @@ class Session:
             f"Mail server {self.where} cannot be reached ({reason}). Check that it runs, and "
             f'"host", "port" and "security" ({self.config.security}) in [mail], "smtp"; then run `digest send`.'
         )
+
+
+class _Replies(io.BufferedReader):
+    """What a server says, and how many lines more it may say now."""
+
+    left = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("its reply does not end")
+        return super().readline(size)
+
+
+def _bounded(kind: type[SMTP]) -> Callable[..., SMTP]:
+    """A class of smtplib to which no reply is longer than MOST_LINES."""
+
+    class Bounded(kind):  # type: ignore[valid-type,misc]
+        file: Any
+
+        def getreply(self) -> tuple[int, bytes]:
+            if self.file is None:
+                self.file = _Replies(self.sock.makefile("rb", buffering=0))
+            self.file.left = MOST_LINES
+            return super().getreply()  # type: ignore[no-any-return]
+
+    return Bounded
 
 
 def _has_more(smtp: SMTP) -> bool:

@@ -8,6 +8,7 @@ Whatever may have to wait is a generator and yields what it waits for (mails.Pau
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from msgspec import Struct
@@ -18,13 +19,12 @@ from digest.mail.envelope import one_line, wire_address
 from digest.mail.replies import NOT_LET_IN, Stage, enhanced_code
 from digest.model import Message, Receipt
 from digest.smtp.mails import Lane, Mail, Pause, Single, Steps, go_through
-from digest.smtp.session import Session
+from digest.smtp.session import MOST_LINES, Session
 
 # RFC 5321, 4.5.3.2.6: the reply to the final dot gets ten minutes where other replies get a few, since giving up
 # early there means that the message comes twice. With timeout_s = 60 this gives those ten minutes.
 _PATIENCE_AFTER_THE_DOT = 10
 _LONGEST_LINE = 8192
-_MOST_LINES = 100
 _AT_ONCE = 1000  # buffers in one write; Linux takes 1,024
 _HEARD_AT_ONCE = 65536
 _DOT = b".\r\n"
@@ -81,7 +81,8 @@ class SmtpTransport:
         self._pipelining = "pipelining" in features
         self._largest = None
         if "size" in features:
-            self._largest = int(features["size"]) if features["size"].isdigit() else 0
+            stated = re.fullmatch(r"[0-9]{1,20}", features["size"])  # RFC 1870, 4
+            self._largest = int(stated[0]) if stated else 0
         self._for_reply = Pause(sock=sock, seconds=self._timeout)
         self._for_verdict = Pause(sock=sock, seconds=self._timeout * _PATIENCE_AFTER_THE_DOT)
         self._used = self._envelope_open = False
@@ -339,7 +340,7 @@ class SmtpTransport:
     def _reply(self, *, in_doubt: bool = False) -> Steps[tuple[int, bytes]]:
         """Code and text of one reply, all of its lines (RFC 5321, 4.2)."""
         parts: list[bytes] = []
-        while len(parts) < _MOST_LINES:
+        while len(parts) < MOST_LINES:
             if not self._lines:
                 yield from self._listen(in_doubt)
             line = self._lines.popleft()
