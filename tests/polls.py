@@ -57,6 +57,7 @@ class Wire(asyncio.Transport):
         self.sent = b""
         self.closed = False
         self.paused = False
+        self.untaken = 0
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
@@ -70,6 +71,12 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.untaken
 
     def pause_reading(self) -> None:
         self.paused = True

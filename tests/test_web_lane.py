@@ -120,6 +120,20 @@ def test_a_client_that_takes_nothing_is_not_sent_more_by_the_lane(feeds: Path) -
     asyncio.run(poll())
 
 
+def test_whoever_takes_a_little_is_waited_for_and_whoever_takes_nothing_is_not(feeds: Path) -> None:
+    async def take() -> None:
+        protocol, wire = Connections(Files(feeds), lane=True).connect()
+        for untaken in (0, 9000, 8999, 1, 0, 0, 9000):
+            wire.untaken = untaken
+            protocol.look()  # type: ignore[attr-defined]
+            assert not wire.closed
+        protocol.look()  # type: ignore[attr-defined]
+        assert wire.closed
+        protocol.connection_lost(None)
+
+    asyncio.run(take())
+
+
 def test_addresses_with_tokens_are_remembered_nowhere(feeds: Path) -> None:
     files = Files(feeds)
 

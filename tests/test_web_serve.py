@@ -169,6 +169,7 @@ HALF_A_FORM = (
     b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\nemail="
 )
 LARGE_FILE = b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n"
+SMALLER_FILE = b"GET /smaller.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,36 @@ def test_a_client_that_hangs_or_leaves_holds_up_no_stop_and_is_no_fault(
             stop.set()
             thread.join(60)
         assert not thread.is_alive()
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def open_files() -> int:
+    return len(os.listdir("/dev/fd"))  # noqa: PTH208 (no paths are made of them)
+
+
+@pytest.mark.parametrize("asked", [LARGE_FILE, SMALLER_FILE], ids=["in parts", "at once, and closed"])
+def test_a_client_that_takes_nothing_of_its_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, asked: bytes
+) -> None:
+    monkeypatch.setattr("digest.web._LOOK_TICKS", 2)
+    stop = threading.Event()
+    with open_app(config_of(tmp_path)) as app, listen_at("127.0.0.1:0") as listener:
+        output = app.config.resolve(app.config.site.output)
+        output.mkdir(parents=True, exist_ok=True)
+        for name, size in (("large.bin", 1 << 26), ("smaller.bin", 7 << 20)):
+            with (output / name).open("wb") as file:
+                file.truncate(size)
+        thread = threading.Thread(target=serve_web, args=(app, listener, stop))
+        thread.start()
+        try:
+            with socket.create_connection(listener.getsockname(), timeout=60) as connection:
+                connection.sendall(asked)
+                assert connection.recv(16).startswith(b"HTTP/1.1 200")
+                held = open_files()
+                wait_for(lambda: open_files() < held)
+        finally:
+            stop.set()
+            thread.join(60)
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 

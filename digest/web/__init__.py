@@ -39,6 +39,8 @@ _BACKLOG = 512
 # answers them has the rest of the time to notice: uvicorn cancels what does not, and logs a traceback of each.
 _HANG_UP_S = 8.0
 _GRACE_S = 10
+# Ticks of the server, ten to a second, after which it is looked whether clients take what they are sent.
+_LOOK_TICKS = 300
 
 
 def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
@@ -333,6 +335,9 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
 
     class Server(uvicorn.Server):
         async def on_tick(self, counter: int) -> bool:
+            if counter % _LOOK_TICKS == 0:
+                for connection in list(self.server_state.connections):
+                    connection.look()  # type: ignore[union-attr]  # all are of our make_protocol
             return stop.is_set() or await super().on_tick(counter)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

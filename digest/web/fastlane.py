@@ -122,6 +122,8 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
         # What of it has come, with what came of a body in the same breath; and whether it is whole.
         _head_bytes = 0
         _in_body = False
+        # What the client had not taken of its answers when it was looked at last.
+        _untaken = 0
         _answering: RequestResponseCycle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -165,6 +167,14 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._nobody_reads()
             super().connection_lost(exc)
+
+        def look(self) -> None:
+            """To be called twice a minute: who has taken nothing of an answer in between is not waited for. No timer ends such a
+            connection, nor does close(), which sends what is left first."""
+            untaken = self.transport.get_write_buffer_size()
+            if untaken >= self._untaken > 0:
+                self.hang_up()
+            self._untaken = untaken
 
         def hang_up(self) -> None:
             """For a client that takes no answer, or never finishes what it asks; its answer ends without a word in the log."""
