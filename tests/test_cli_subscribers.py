@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from commands import called
+from digest.cli.subscribers import _write
 from digest.store import open_store
 from pages import invented, rss
 from store_contract import NOW
@@ -210,6 +212,15 @@ def test_an_export_that_fails_leaves_the_older_one(shell: Shell) -> None:
     assert "out.csv cannot be written: File too large" in done.stderr
     assert file.read_bytes() == before
     assert not list(shell.folder.glob(".*part*"))
+
+
+def test_an_export_is_not_written_into_a_file_that_somebody_put_there(tmp_path: Path) -> None:
+    waiting = tmp_path / f".out.csv.{os.getpid()}.part"
+    waiting.touch(mode=0o666)
+    with waiting.open("rb") as reading_along:
+        _write(tmp_path / "out.csv", "address\r\nann@example.org\r\n")
+        assert reading_along.read() == b""
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", ["config.toml", "digest.db"])

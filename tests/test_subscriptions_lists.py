@@ -216,6 +216,17 @@ def test_an_export_is_read_back_as_it_was(store: Store, tmp_path: Path) -> None:
         assert [facts(s) for s in other.subscribers()] == [facts(s) for s in kept]
 
 
+def test_no_address_is_a_formula_to_a_spreadsheet(store: Store, tmp_path: Path) -> None:
+    # Excel takes the last part for a name with a sign of its own before it, and starts what stands in the first.
+    strange = ["=cmd|'/Ccalc'!A0*@example.org", "+1@example.org", "-1@example.org", "'=1@example.org"]
+    kept = [store.add_subscriber(address, digests=(), now=NOW)[0] for address in strange]
+    text = export_rows(kept)
+    assert [row["address"] for row in csv.DictReader(io.StringIO(text))] == [f"'{one}" for one in strange]
+    with open_store(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        assert read(other, text).added == 4
+        assert [s.address for s in other.subscribers()] == strange
+
+
 def facts(s: Subscriber) -> tuple[object, ...]:
     return s.address, s.status, s.since, s.digests, s.preferences, s.paused_until
 

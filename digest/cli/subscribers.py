@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from datetime import datetime
@@ -239,8 +240,9 @@ def _write(path: Path, text: str) -> None:
         if is_stream:
             path.write_bytes(text.encode())
             return
-        part.touch(mode=0o600)
-        part.write_bytes(text.encode())
+        # Not one that is there: in a folder of many it may be somebody else's, who would read along.
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(text.encode())
         part.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}. Give another path.") from None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COLUMNS = ("address", "consented_at", "digests", "preferences", "paused_until")
 _CONSENT = ("consented_at", "since")
 _preferences = msgspec.json.Decoder(Preferences)
+# Addresses may begin so (RFC 5322, 3.2.3), and spreadsheets take such cells for formulas; behind an apostrophe they are text.
+_FORMULA = ("=", "+", "-", "'")
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -72,7 +74,8 @@ class _Reader:
 
     def _address(self, text: str) -> str:
         try:
-            return checked_address(text)
+            is_shielded = text.startswith("'") and text[1:].startswith(_FORMULA)
+            return checked_address(text[1:] if is_shielded else text)
         except UsageError:
             raise UsageError("no mail address; write it as name@example.org") from None
 
@@ -226,7 +229,7 @@ def export_rows(subscribers: Sequence[Subscriber], *, status: bool = False) -> s
         chosen = msgspec.json.encode(one.preferences).decode()
         writer.writerow(
             [
-                one.address,
+                f"'{one.address}" if one.address.startswith(_FORMULA) else one.address,
                 one.since.astimezone(UTC).isoformat().replace("+00:00", "Z"),
                 ";".join(one.digests),
                 "" if chosen == "{}" else chosen,
