@@ -101,6 +101,14 @@ HOSTILE = {
     "zero bytes": "\0" * 1_000_000,
     "titles that open": "<html><title>" * 100_000,
     "headings that open": "<html>/papers/" + "<h1>" * 100_000,
+    "a mail whose boundary is semicolons": 'A: b\nContent-Type: multipart/mixed; boundary="'
+    + ";" * 300_000
+    + '"\n\n',
+    "a mail in a mail in a mail": "A: b\n" + "Content-Type: message/rfc822\n\n" * 3_000,
+    "a part in a part in a part": "".join(
+        f"A: b\nContent-Type: multipart/mixed; boundary =b{i}\n\n--b{i}\n" for i in range(250)
+    )
+    + "\r" * 3_000_000,
     "TeX that never closes": RSS + "<item><title>" + "$\\emph{" * 3000 + "</title></item></channel></rss>",
 }
 
@@ -112,6 +120,14 @@ def test_a_hostile_page_ends_soon(name: str) -> None:
     assert (
         time.process_time() - started < 5
     )  # far above what it takes (0.5 s), far below what an unguarded parser does
+
+
+def test_a_page_over_which_recognising_breaks_is_no_listing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(listing: Listing) -> str:
+        raise RecursionError("what a later version of a library may raise")
+
+    monkeypatch.setattr("digest.sources._sniff.kind_of", breaks)
+    assert "what recognises pages failed (RecursionError" in str(attempt("any page"))
 
 
 @pytest.mark.parametrize(

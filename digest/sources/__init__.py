@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, cast
 
@@ -63,9 +64,10 @@ def recognise(listing: Listing) -> str:
 
     Raises ParseError that says what it looks like and what to do.
     """
-    listing = _wrapped.unwrapped(listing)
     try:
-        return _sniff.kind_of(listing)
+        with _whatever_it_is(listing, "what recognises pages"):
+            listing = _wrapped.unwrapped(listing)
+            return _sniff.kind_of(listing)
     except ParseError as error:
         error.args = (_said(str(error)),)
         from digest.sources import plugins
@@ -112,7 +114,8 @@ def _said(text: str) -> str:
 
 
 def _read(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
-    listing = _wrapped.unwrapped(listing)
+    with _whatever_it_is(listing, "what takes a page out of what is round it"):
+        listing = _wrapped.unwrapped(listing)
     if kind == "auto":
         kind = recognise(listing)
     if kind in KINDS:
@@ -131,15 +134,21 @@ def _read(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
 
 
 def _read_known(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
-    _sniff.refuse_binary(listing)
-    _bytes.guard_json(listing)
-    try:
+    with _whatever_it_is(listing, f"the parser of {kind}"):
+        _sniff.refuse_binary(listing)
+        _bytes.guard_json(listing)
         return _parser(kind, selectors)(listing)
+
+
+@contextmanager
+def _whatever_it_is(listing: Listing, who: str) -> Iterator[None]:
+    """Pages are the outside world: one that was not foreseen must not keep the other sources from being read."""
+    try:
+        yield
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        # Pages are the outside world: one that a parser did not foresee must not keep the other sources from being read.
         log.debug("%s", listing.location, exc_info=True)
         raise ParseError(
-            f"{listing.location}: the parser of {kind} failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
+            f"{listing.location}: {who} failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
             "program: report it with the page.",
             url=listing.location,
         ) from error

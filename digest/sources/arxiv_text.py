@@ -66,6 +66,10 @@ _HEADER = late(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
 _ENCODED = late(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
 _QUOTED_BAR = late(r"^> ?\\\\[ \t\r]*$", re.M)
 _QUOTED = late(r"^> ?", re.M)
+# No mail has so many parts, nor a field so long, and the library takes the square of both.
+MAX_BOUNDARIES = 10
+_BOUNDARY = late(r"boundary[\s*0-9]*+=", re.I)
+_ENDLESS = late(r"(?<![^\r\n])content-type:(?>[^\r\n]|(?:\r\n?|\n)[ \t]){2000}", re.I)
 _SOFT_BROKEN_RULER = late(r"^-{40,}=\r?\n-+", re.M)
 
 
@@ -94,19 +98,29 @@ def _body(text: str) -> str:
 
 def _decoded(text: str) -> str:
     """The first plain text in a mail. Its own charset, where that is known, else UTF-8."""
+    if sum(1 for _ in islice(_BOUNDARY.finditer(text), MAX_BOUNDARIES + 1)) > MAX_BOUNDARIES:
+        return text
+    try:
+        payload = None if _ENDLESS.search(text) else _first_text(text.lstrip("\r\n\ufeff"))
+    except RecursionError:  # a mail in a mail in a mail
+        return text
+    if payload is None:
+        return text
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return payload.decode("latin-1")
+
+
+def _first_text(mail: str) -> bytes | None:
     from email import message_from_bytes
 
-    message = message_from_bytes(text.lstrip("\r\n\ufeff").encode("utf-8", "surrogateescape"))
+    message = message_from_bytes(mail.encode("utf-8", "surrogateescape"))
     for part in islice(message.walk(), 100):
-        if part.get_content_type() != "text/plain":
-            continue
-        payload = part.get_payload(decode=True)
+        payload = part.get_payload(decode=True) if part.get_content_type() == "text/plain" else None
         if isinstance(payload, bytes):
-            try:
-                return payload.decode("utf-8")
-            except UnicodeDecodeError:
-                return payload.decode("latin-1")
-    return text
+            return payload
+    return None
 
 
 # --- the mail
