@@ -24,6 +24,12 @@ WINDOW = 1024 * 1024
 _READ = 128 * 1024
 # A returned mail has two or three boundaries. Each line is compared with the boundary of every part around it.
 _MOST_BOUNDARIES = 10
+_BOUNDARY = re.compile(rb"boundary[\s*0-9]*+=", re.IGNORECASE)
+# The parameters of a field take the square of their number where they stand in quotes.
+_LONG_FIELD = re.compile(
+    rb"(?<![^\r\n])(content-type:(?>[^\r\n]|(?:\r\n?|\n)[ \t]){2000})(?>(?:[^\r\n]|(?:\r\n?|\n)[ \t])+)",
+    re.IGNORECASE,
+)
 _MOST_PARTS = 200
 _NOTICE = 16 * 1024
 _BLOCKS = 50
@@ -53,7 +59,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 def parsed(raw: bytes) -> Message:
     """The mail as far as it can be read within bounds; one with too many parts, with its own headers only."""
     window = _LONG_WORD.sub(rb"\g<0>\n ", raw[:_READ].replace(b"\0", b""))
-    nested = window.lower().count(b"boundary=") > _MOST_BOUNDARIES
+    window = _LONG_FIELD.sub(rb"\1", window)
+    nested = len(_BOUNDARY.findall(window)) > _MOST_BOUNDARIES
     try:
         return BytesParser(policy=compat32).parsebytes(window, headersonly=nested)
     except BROKEN:
