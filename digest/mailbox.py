@@ -106,12 +106,27 @@ def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
                     permanent=True,
                 )
             _expect_ok(box.client.starttls(ssl.create_default_context()), "STARTTLS")
+        _bound(box)
         _log_in(box, mailbox)
         box.folder.set(mailbox.folder)
     except BaseException:
         _leave(box)
         raise
     return box
+
+
+def _bound(box: BaseMailBox) -> None:
+    """No answer is longer than what is asked for, and a little: imaplib takes as much as the server announces."""
+    from imaplib import IMAP4
+
+    read = box.client.read
+
+    def read_bounded(size: int) -> bytes:
+        if size > 2 * MOST_BYTES:
+            raise IMAP4.abort(f"{size} bytes, and far more than was asked for")
+        return read(size)
+
+    box.client.read = read_bounded  # type: ignore[method-assign]
 
 
 def _log_in(box: BaseMailBox, mailbox: MailboxConfig) -> None:
@@ -178,7 +193,7 @@ def _faults(mailbox: MailboxConfig, where: str) -> Iterator[None]:
             f"Mailbox {where}: the connection fails ({_short(error)}). Check that the server runs, and "
             f'"host", "port" and "security" ({mailbox.security}) in [mail], "mailbox". {again}'
         ) from None
-    except (imaplib.IMAP4.error, ImapToolsError) as error:
+    except (imaplib.IMAP4.error, ImapToolsError, ValueError, OverflowError, MemoryError) as error:
         raise MailError(
             f"Mailbox {where}: the server's answer is not what it should be ({_short(error)}). "
             f'Check "security" ({mailbox.security}) in [mail], "mailbox", or ask who runs the server. {again}'

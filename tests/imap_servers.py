@@ -18,12 +18,13 @@ USER, PASSWORD = "bounces", "a secret"
 
 @dataclass
 class ImapServer:
-    """`mails` by UID. `cut_at` ends the connection at the n-th command of that verb, in the middle of the answer."""
+    """`mails` by UID. `cut_at` ends the connection at the n-th command of that verb, in the middle of the answer: `cut`."""
 
     mails: dict[int, bytes]
     certificate: Path | None = None
     implicit_tls: bool = False
     cut_at: tuple[str, int] = ("", 0)
+    cut: bytes = b"* 1 FETCH (UID 1 BODY[] {1000}\r\nReturn-Pa"
     seen: set[int] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
 
@@ -88,9 +89,9 @@ class _Conversation:
         """Answers one command; False where the connection ends with it."""
         self.server.commands.append(rest)
         verb = " ".join(rest.split()[: 2 if rest.upper().startswith("UID") else 1]).upper()
-        cut, at = self.server.cut_at
-        if verb == cut and sum(c.upper().startswith(cut) for c in self.server.commands) == at:
-            self.sock.sendall(b"* 1 FETCH (UID 1 BODY[] {1000}\r\nReturn-Pa")
+        where, at = self.server.cut_at
+        if verb == where and sum(c.upper().startswith(where) for c in self.server.commands) == at:
+            self.sock.sendall(self.server.cut)
             return False
         answer = getattr(self, "on_" + verb.replace(" ", "_").lower(), None)
         if answer is None:

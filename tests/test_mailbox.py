@@ -169,6 +169,27 @@ def test_a_server_that_is_not_there_is_named() -> None:
     assert not error.value.permanent
 
 
+@pytest.mark.parametrize("verb", ["UID FETCH", "LOGIN", "CAPABILITY"])
+@pytest.mark.parametrize("announced", [pytest.param("9" * n, id=f"{n} digits") for n in (17, 30, 5000)])
+def test_a_mail_is_not_as_long_as_a_server_likes(verb: str, announced: str) -> None:
+    cut = f"* 1 FETCH (UID 1 BODY[] {{{announced}}}\r\nReturn-Pa".encode()
+    with (
+        imap({1: b"mail"}, cut_at=(verb, 1), cut=cut) as server,
+        pytest.raises(MailError, match=r"answer is not what it should be|connection fails") as error,
+    ):
+        read(config(server))
+    assert len(str(error.value)) < 600
+
+
+def test_of_a_mail_no_more_is_taken_than_was_asked_for() -> None:
+    cut = b"* 1 FETCH (UID 1 BODY[] {%d}\r\nReturn-Pa" % (3 * MOST_BYTES)
+    with (
+        imap({1: b"mail"}, cut_at=("UID FETCH", 1), cut=cut) as server,
+        pytest.raises(MailError, match="far more than was asked for"),
+    ):
+        read(config(server))
+
+
 def test_a_server_that_speaks_no_imap_is_named() -> None:
     from smtp_servers import serving
 
