@@ -272,6 +272,12 @@ def test_an_address_that_repeats_an_id_is_no_page(address: str) -> None:
     assert identity.page_url({"abstract": address}) is None
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "0" * 5000 + "65"])
+def test_a_character_of_any_number_is_folded(number: str) -> None:
+    assert title_key(f"A title &#{number}; of words") == title_key("A title &#9999999; of words")
+    assert abstract_key(f"{TIDES} &#{number}") == abstract_key(f"{TIDES} &#9999999")
+
+
 def test_a_short_abstract_says_nothing() -> None:
     assert abstract_key("Volume 7, issue 2. All rights reserved.") == ""
 

@@ -81,6 +81,7 @@ class Known(Struct, frozen=True, kw_only=True):
 
 # --- folding text
 
+_LONG_NUMBER = late(r"&#[0-9]{1000,};?")
 _TAGS = late(
     r"</?(?:i|b|u|em|strong|su[bp]|span|p|br|a|div|tt|code|small|ul|ol|li|jats:[\w-]+|mml:[\w-]+)(?:\s[^<>]*)?/?>",
     re.I,
@@ -147,7 +148,8 @@ def _without_markup(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if "&" in text:
-        text = html.unescape(text)
+        # int() takes 4,300 digits. What html.unescape makes of a number that no character has:
+        text = html.unescape(_LONG_NUMBER.sub("\ufffd", text) if "&#" in text else text)
     if "<" in text:
         text = _TAGS.sub("", text)
     if "\\" in text:
