@@ -122,6 +122,13 @@ def test_a_hostile_page_ends_soon(name: str) -> None:
     )  # far above what it takes (0.5 s), far below what an unguarded parser does
 
 
+def test_the_title_of_a_page_costs_none_of_its_papers() -> None:
+    body = (PAGES / "arxiv/new.html").read_text()
+    titled = body.replace("<title>", f"<title>&#{'9' * 5000};", 1)
+    assert titled != body
+    assert keys(attempt(titled)) == keys(attempt(body)) != []
+
+
 def test_a_page_over_which_recognising_breaks_is_no_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(listing: Listing) -> str:
         raise RecursionError("what a later version of a library may raise")

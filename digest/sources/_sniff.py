@@ -194,6 +194,7 @@ _SEARCH = late(
 )
 _MARKUP = late(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
 _DAILY = late(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
+_TITLE_CHARS = 2_000  # html.unescape breaks over numbers of more than 4,300 digits
 _TITLE = late(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
 _ARXIV = late(r"id\s*=\s*[\"']?(?:dlpage|articles)\b|class\s*=\s*[\"']?list-title\b", re.I)
 _ALTERNATE = late(r"<link\b[^<>]*?type\s*=\s*[\"']?application/(?:rss|atom|feed)\+(?:xml|json)[^<>]*>", re.I)
@@ -205,7 +206,7 @@ _WALLS = late(
 
 def page_title(text: str) -> str:
     found = _TITLE.search(text[:200_000])
-    return " ".join(html.unescape(found[1]).split())[:100] if found else ""
+    return " ".join(html.unescape(found[1][:_TITLE_CHARS]).split())[:100] if found else ""
 
 
 def is_daily_papers(text: str) -> bool:
@@ -244,7 +245,7 @@ def _html_kind(listing: Listing, text: str) -> str:
     if found := _ALTERNATE.search(text[:200_000]):
         address = re.search(r"href\s*=\s*[\"']?([^\"'\s<>]+)", found[0], re.I)
         mend = (
-            f"It names a feed: {html.unescape(address[1])}. Give that address."
+            f"It names a feed: {html.unescape(address[1][:_TITLE_CHARS])}. Give that address."
             if address
             else "It names a feed: give its address."
         )
