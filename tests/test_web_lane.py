@@ -120,6 +120,25 @@ def test_a_client_that_takes_nothing_is_not_sent_more_by_the_lane(feeds: Path) -
     asyncio.run(poll())
 
 
+def test_connections_leave_half_of_the_files_to_the_run_beside(
+    feeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (9, 9))
+
+    async def crowd() -> None:
+        connections = Connections(Files(feeds), lane=True)
+        made = [connections.connect() for _ in range(7)]
+        assert [wire.closed for _, wire in made] == [False] * 4 + [True] * 3
+        for protocol, _ in made[3:]:
+            protocol.connection_lost(None)
+        protocol, wire = connections.connect()
+        assert not wire.closed
+        for each in (*(protocol for protocol, _ in made[:3]), protocol):
+            each.connection_lost(None)
+
+    asyncio.run(crowd())
+
+
 def test_whoever_takes_a_little_is_waited_for_and_whoever_takes_nothing_is_not(feeds: Path) -> None:
     async def take() -> None:
         protocol, wire = Connections(Files(feeds), lane=True).connect()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -109,9 +110,18 @@ class Lane:
         return self._starts[status]
 
 
+def most_connections() -> int:
+    """Half of the files that this process may have open. The others are for the run beside: the store, the pages, the mail."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft // 2
+
+
 def make_protocol(files: Files) -> type[HttpToolsProtocol]:
     """uvicorn's protocol with the lane for these files before it, for uvicorn.Config(http=…)."""
     lane = Lane(files)
+    most = most_connections()
 
     class LaneProtocol(HttpToolsProtocol):
         # Whether all that uvicorn's parser was given were whole requests: then it is between two of them.
@@ -128,6 +138,9 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if len(self.connections) > most:
+                self.hang_up()
+                return
             self._head_until = self.loop.time() + _HEAD_S
             self._wait(_HEAD_S)
 
