@@ -124,6 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     # A service manager's stop is taken as Ctrl-C is: the mail in flight is finished, and the lease given back.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _told_again
+    refused = False
     try:
         code = cli.main(args, prog_name="digest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -149,11 +150,12 @@ def main(argv: list[str] | None = None) -> None:
     except DigestError as error:
         code = _failed(str(error), 1, traceback=verbose)
     except OSError as error:
+        refused = True
         code = _failed(_system_words(error), 1, traceback=verbose)
     except Exception as error:  # noqa: BLE001 - the door: whatever was not foreseen is named here, with its traceback on -v
         mend = "This is a fault of the program: run again with -v and report what it prints."
         code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
-    sys.exit(_written(code or 0))
+    sys.exit(_written(code or 0, told=refused))
 
 
 def _system_words(error: OSError) -> str:
@@ -162,15 +164,16 @@ def _system_words(error: OSError) -> str:
     return system_words(error)
 
 
-def _written(code: int) -> int:
-    """The exit code, once what was printed is out of our hands: what is left is written at the end, where a fault has no words."""
+def _written(code: int, *, told: bool) -> int:
+    """The exit code, once what was printed is out of our hands: what is left is written at the end, where a fault has no words.
+    `told`: was it said already that the system refuses something?"""
     from digest.cli.console import as_long_as_somebody_reads
 
     try:
         with as_long_as_somebody_reads():
             sys.stdout.flush()
     except DigestError as error:
-        return _end(str(error), code or 1, as_json=False, traceback=False)
+        return code if told else _end(str(error), code or 1, as_json=False, traceback=False)
     return code
 
 
