@@ -51,8 +51,11 @@ _MEMORY, _ENOUGH = Path("/dev/shm"), 4 << 30
 def pytest_configure() -> None:
     if "TMPDIR" in os.environ or not (_MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)):
         return
+    for left in _MEMORY.glob("digest-tests-*"):  # by sessions that were killed; their PostgreSQL ends without its files
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
     if shutil.disk_usage(_MEMORY).free >= _ENOUGH:
-        folder = Path(tempfile.mkdtemp(prefix="digest-tests-", dir=_MEMORY))
+        folder = Path(tempfile.mkdtemp(prefix=f"digest-tests-{os.getpid()}-", dir=_MEMORY))
         folder.chmod(0o711)  # PostgreSQL runs under another account
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
