@@ -51,7 +51,8 @@ _MEMORY, _ENOUGH = Path("/dev/shm"), 4 << 30
 def pytest_configure() -> None:
     if "TMPDIR" in os.environ or not (_MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)):
         return
-    for left in _MEMORY.glob("digest-tests-*"):  # by sessions that were killed; their PostgreSQL ends without its files
+    # Left by sessions that were killed; their PostgreSQL ends without its files.
+    for left in _MEMORY.glob("digest-tests-*"):
         if not Path("/proc", left.name.split("-")[2]).exists():
             shutil.rmtree(left, ignore_errors=True)
     if shutil.disk_usage(_MEMORY).free >= _ENOUGH:
