@@ -46,9 +46,8 @@ def read(listing: Listing) -> Reading:
     tree = LexborHTMLParser(body)
     notes: list[str] = []
     nodes = tree.css(".arxiv-result")[: MAX_ENTRIES + 1]
-    ends = (
-        (f"</{nodes[-1].tag}".encode(), b"</ol") if nodes else ()
-    )  # that of a list ends its last result too
+    # The end of the list ends its last result too.
+    ends = (f"</{nodes[-1].tag}".encode(), b"</ol") if nodes else ()
     if nodes and max(map(body.rfind, ends)) < body.rfind(b"arxiv-result"):
         nodes.pop()
         notes.append(f"truncated: the page breaks off inside a result; {len(nodes)} whole ones were read")
@@ -62,9 +61,7 @@ def read(listing: Listing) -> Reading:
     words = tree.body.text()[:200_000] if tree.body is not None else ""
     if not raws:
         return _without_papers(listing, words, nodes, notes)
-    first, last, total = _range(words)
-    if last and last - first + 1 != len(nodes):
-        notes.append(f"the page says that results {first}-{last} are shown, {len(nodes)} were read")
+    last, total = _stated(words, len(nodes), notes)
     return Reading(
         kind=NAME_OF_KIND,
         papers=finish(raws, notes),
@@ -82,9 +79,7 @@ def _read_text(listing: Listing) -> Reading:
     raws = _arxiv_found.results(text, notes)
     if not raws:
         return _without_papers(listing, text[:200_000], [], notes)
-    first, last, total = _range(text[:200_000])
-    if last and last - first + 1 != len(raws):
-        notes.append(f"the page says that results {first}-{last} are shown, {len(raws)} were read")
+    _, total = _stated(text[:200_000], len(raws), notes)
     return Reading(
         kind=NAME_OF_KIND,
         papers=finish(raws, notes),
@@ -92,6 +87,15 @@ def _read_text(listing: Listing) -> Reading:
         listed_on=listing.listed_on,
         notes=tuple(notes),
     )
+
+
+def _stated(words: str, read: int, notes: list[str]) -> tuple[int, int | None]:
+    """The number of the page's last result and of all results, as the page says them; with a note where it shows others than were
+    read."""
+    first, last, total = _range(words)
+    if last and last - first + 1 != read:
+        notes.append(f"the page says that results {first}-{last} are shown, {read} were read")
+    return last, total
 
 
 def _without_papers(listing: Listing, words: str, nodes: list[Any], notes: list[str]) -> Reading:
