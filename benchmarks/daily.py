@@ -12,8 +12,6 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha1
 from pathlib import Path
@@ -61,18 +59,6 @@ def announced(listed: int, days: int, new: int = NEW, past: int = 0) -> Papers:
         [p._replace(authors=[f"{name} {often[12 * n + k]}" for k, name in enumerate(p.authors)]) for n, p in enumerate(papers)],
         listed, new, past,
     )  # fmt: skip
-
-
-@contextmanager
-def sink(kept: Path) -> Iterator[int]:
-    """A server that takes every mail, and a file of what it was sent."""
-    command = [sys.executable, "-m", "benchmarks.sink", "--keep", str(kept)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        try:
-            assert process.stdout
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
 
 
 class Program:

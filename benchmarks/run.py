@@ -20,6 +20,7 @@ from benchmarks.costs import Cost, compile_ours, middle
 from benchmarks.daily import Bare, Digest, Feed2exec, Papers, Program, Resident, Rss2email, Urlwatch
 from benchmarks.installed import NotInstalledError, peers
 from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
+from benchmarks.sink import running
 
 Make = Callable[[Path, Papers], Program]
 
@@ -47,7 +48,7 @@ def contest(papers: Papers, players: dict[str, Make], rounds: dict[str, int]) ->
         for at, (name, make) in enumerate(players.items()):
             programs[name] = make(Path(temporary, f"site{at}"), papers)
             stack.callback(programs[name].close)
-            programs[name].prepare(stack.enter_context(daily.sink(programs[name].kept)))
+            programs[name].prepare(stack.enter_context(running("--keep", str(programs[name].kept))))
         for day in range(1, max(rounds.values()) + 1):
             for name, program in programs.items():
                 if day <= rounds[name]:

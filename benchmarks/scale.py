@@ -33,8 +33,9 @@ import msgspec
 
 from benchmarks import pages
 from benchmarks.costs import Cost, answer_of, compile_ours
-from benchmarks.daily import START, Digest, announced, sink
+from benchmarks.daily import START, Digest, announced
 from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
+from benchmarks.sink import running
 from digest.model import Delivery, Edition, Entry, Message, Preferences
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def beside(
     """What `digest run` costs over 1,000 papers listed, 100 of them new, where so many were seen before and so many read it; and,
     of the next day's, the CPU seconds of its steps."""
     program = Digest(folder / "here", announced(LISTED, 2, NEW), seen=seen, subscribers=0)
-    with sink(folder / "unused") as port:
+    with running() as port:
         program.prepare(port)
         add_subscribers(program.folder / "digest.db", subscribers, choices)
         program.show(1)
@@ -306,7 +307,7 @@ def at(size: int, choices: int = CHOICES, *, hourly: bool = True) -> tuple[dict[
     """What a store of so many subscribers gives: its figures, what its process cost, and what was wrong."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with sink(folder / "unused") as port:
+        with running() as port:
             fill(folder, size, port, choices)
             found, cost = answer_of("scale", "week", folder, max(size // SAMPLE, 1), hourly)
         found["sampled"] = len(sample_of(folder))

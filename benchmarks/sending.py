@@ -25,8 +25,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.costs import ROOT, Cost, answer_of, compile_ours, cost_of
+from benchmarks.costs import Cost, answer_of, compile_ours, cost_of
 from benchmarks.report import Check, Found, Growth, Row, figure, run_alone
+from benchmarks.sink import running
 from digest.config import MailConfig, SmtpConfig
 from digest.model import Delivery, Edition, Message, Preferences
 from digest.pipeline.deliver import deliver
@@ -67,18 +68,6 @@ def _until_it_listens(port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
     raise SystemExit("smtp-sink did not start")
-
-
-@contextmanager
-def lean_sink(*options: str) -> Iterator[int]:
-    """The server of benchmarks/sink.py; with `--blind` one that is faster than any sender."""
-    command = [sys.executable, "-m", "benchmarks.sink", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        try:
-            assert process.stdout
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
 
 
 @contextmanager
@@ -286,7 +275,7 @@ def measure(quick: bool = False) -> Found:
     have = [tool for tool in (SINK, SOURCE) if tool.exists()]
     missing = "" if len(have) == 2 else "smtp-sink and smtp-source (Debian: apt-get install postfix)"
     by_sink: dict[str, dict[str, Rate]] = {}
-    with lean_sink() as port:
+    with running() as port:
         others = ("digest", "smtplib") if missing else ("digest", "smtp-source", "smtplib")
         lean = contest(port, others, big, rounds)
         growth = {
@@ -297,7 +286,7 @@ def measure(quick: bool = False) -> Found:
         with slow(port) as distant:
             distance = contest(distant, ("digest", "smtplib"), far, rounds)
         by_sink["looks for the end of each mail"] = lean
-    with lean_sink("--blind") as port:
+    with running("--blind") as port:
         by_sink["looks at the end of what arrives only"] = contest(port, others, big, fewer)
     if not missing:
         with sink() as port:

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import selectors
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from benchmarks.costs import ROOT
 
 _END = b"\r\n.\r\n"
 _ENVELOPE = 1200  # the most that stands behind a final dot: RSET, MAIL, RCPT, DATA
@@ -56,6 +61,18 @@ class Client:
             self.in_message, self.rest = True, b""
             return b"354 go on\r\n"
         return {b"EHLO": _OFFERED, b"QUIT": b"221 2.0.0 bye\r\n"}.get(verb, b"250 2.0.0 ok\r\n")
+
+
+@contextmanager
+def running(*options: str) -> Iterator[int]:
+    """The server in a process of its own; its port."""
+    command = [sys.executable, "-m", "benchmarks.sink", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ sys.path.append(str(ROOT))
 
 from benchmarks import daily, diff, run, seen  # noqa: E402
 from benchmarks.installed import NotInstalledError, peers  # noqa: E402
+from benchmarks.sink import running  # noqa: E402
 
 
 def others() -> dict[str, run.Make]:
@@ -42,7 +43,7 @@ def test_each_program_of_a_contest_tells_of_exactly_the_new_papers() -> None:
 
 def test_a_program_that_tells_of_nothing_ends_it(tmp_path: Path) -> None:
     program = daily.Bare(tmp_path / "bare", daily.announced(20, 2, 5))
-    with daily.sink(program.kept) as port:
+    with running("--keep", str(program.kept)) as port:
         program.prepare(port)
         program.day(1)
         with pytest.raises(SystemExit, match="of 5 new papers 0 are in the mail"):

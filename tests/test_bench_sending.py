@@ -16,13 +16,14 @@ from conftest import need
 sys.path.append(str(Path(__file__).parent.parent))
 
 from benchmarks import sending
+from benchmarks.sink import running
 
 LOAD = sending.Load(mails=20, size=20_000, lanes=3)
 
 
 @pytest.mark.parametrize(
     "server",
-    [sending.sink, sending.lean_sink, partial(sending.lean_sink, "--blind")],
+    [sending.sink, running, partial(running, "--blind")],
     ids=["smtp-sink", "lean", "blind"],
 )
 def test_every_sender_gets_its_mails_through(server: Callable[[], AbstractContextManager[int]]) -> None:
@@ -41,7 +42,7 @@ def test_every_sender_gets_its_mails_through(server: Callable[[], AbstractContex
 
 def test_a_far_server_is_as_slow_for_everybody(tmp_path: Path) -> None:
     sending.queue(tmp_path / "digest.db", 20)
-    with sending.lean_sink() as port, sending.slow(port) as far:
+    with running() as port, sending.slow(port) as far:
         taken = sending.digest_seconds(far, 20, 2000, 1, tmp_path / "digest.db")
     assert taken >= 20 * sending.DELAY_S
 
@@ -59,7 +60,7 @@ def test_the_server_finds_the_end_of_each_mail_wherever_it_stands() -> None:
     ]
     said = []
     with (
-        sending.lean_sink() as port,
+        running() as port,
         socket.create_connection(("127.0.0.1", port), 10) as sock,
         sock.makefile("rb") as replies,
     ):

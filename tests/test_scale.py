@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import pages, scale
-from benchmarks.daily import sink
+from benchmarks.sink import running
 from conftest import need
 from digest.app import open_app
 from digest.configfile import load_config
@@ -38,7 +38,7 @@ ENDLESS = frozenset(
 
 
 def test_each_of_many_readers_gets_the_papers_of_a_choice_made_alone(tmp_path: Path) -> None:
-    with sink(tmp_path / "unused") as port:
+    with running() as port:
         scale.fill(tmp_path, 40, port)
         found = scale.week(tmp_path, 1, hourly=False)
     mails, counts = scale.sample_of(tmp_path), found["counts"]
@@ -50,7 +50,7 @@ def test_each_of_many_readers_gets_the_papers_of_a_choice_made_alone(tmp_path: P
 
 
 def test_a_wrong_choice_would_be_noticed(tmp_path: Path) -> None:
-    with sink(tmp_path / "unused") as port:
+    with running() as port:
         scale.fill(tmp_path, 3, port)
         scale.week(tmp_path, 1, hourly=False)
     reader, editions, papers = next(mail for mail in scale.sample_of(tmp_path) if mail[2])
@@ -95,7 +95,7 @@ def test_a_run_beside_papers_seen_and_readers_stays_within_its_memory(
 def test_no_statement_of_a_run_walks_over_a_table_that_only_grows(tmp_path: Path) -> None:
     """SQLite says of each statement of two days, with mails at their hours, how it goes about it."""
     asked: Counter[str] = Counter()
-    with sink(tmp_path / "unused") as port:
+    with running() as port:
         scale.fill(tmp_path, 12, port)
         now = [scale.MONDAY]
         with open_app(load_config(tmp_path / "config.toml", {}), clock=lambda: now[0]) as app:

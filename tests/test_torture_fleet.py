@@ -28,37 +28,12 @@ from store_contract import start_postgres, stop_postgres
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-from benchmarks.fleet import add_readers
+from benchmarks.fleet import CONFIG, add_readers
 
 pytestmark = pytest.mark.postgres
 
 SINK = str(Path(__file__).with_name("counting_sink.py"))
 CONNECTIONS, JOBS = 2, 2
-
-CONFIG = """
-[site]
-url = "https://papers.example.org/"
-[store]
-url = "{store}"
-[engine]
-kind = "procrastinate"
-batch = {batch}
-[[source]]
-name = "none"
-kind = "auto"
-path = "none"
-enabled = false
-[[digest]]
-name = "daily"
-[mail]
-transport = "smtp"
-from = "digest@papers.example.org"
-[mail.smtp]
-host = "127.0.0.1"
-port = {port}
-security = "none"
-connections = {connections}
-"""
 
 
 @contextmanager
