@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from digest import __version__
 from digest.app import open_app
 from digest.config import Config, DigestConfig, EngineConfig, MailConfig, MonitorConfig, SmtpConfig
 from digest.model import Preferences
+from digest.store import WorkerRow
 from digest.store.database import load_queries
 from digest.web.metrics import (
     LIVE,
@@ -194,6 +196,27 @@ def test_jobs_and_workers_are_there_where_an_engine_is(tmp_path: Path) -> None:
         found = samples_of(Metrics(app).text("", now=at(MORNING))[0])
     assert value(found, "digest_workers") == 0
     assert value(found, "digest_build_info", version=__version__, store="sqlite", engine="procrastinate") == 1
+
+
+def test_workers_are_counted_by_the_clock_that_wrote_when_they_were_heard_of(tmp_path: Path) -> None:
+    """That of a machine which answers for the metrics may be wrong."""
+    made = replace(watched(tmp_path), engine=EngineConfig(kind="procrastinate"))
+    with open_app(made, clock=Clock(at(MORNING))) as app:
+        for name, ago in (("here", 0), ("gone", 60)):
+            seen_at = app.store.server_time() - timedelta(seconds=ago)
+            app.store.put_worker(
+                WorkerRow(
+                    id=name,
+                    engine_id=None,
+                    version=__version__,
+                    queues=("deliver",),
+                    doing="",
+                    started_at=seen_at,
+                    seen_at=seen_at,
+                )
+            )
+        found = samples_of(Metrics(app).text("", now=at(MORNING))[0])
+    assert value(found, "digest_workers") == 1
 
 
 def test_the_metrics_of_postgresql_are_those_of_sqlite(store_url: str, tmp_path: Path) -> None:

@@ -70,10 +70,10 @@ class Fleet:
                 seen_at=stamp(row.seen_at),
             )
 
-    def workers(self, *, alive_since: datetime | None = None) -> list[WorkerRow]:
-        """The workers, oldest first; with `alive_since` only those that were heard of since."""
+    def workers(self) -> list[WorkerRow]:
+        """The workers, oldest first."""
         with self._db.reading():
-            rows = self._db.rows("workers", since=stamp(alive_since) if alive_since else "")
+            rows = self._db.rows("workers")
         return [_worker(row) for row in rows]
 
     def workers_heard(self, within: timedelta) -> list[WorkerRow]:

@@ -143,9 +143,9 @@ class StoreCollector(Collector):
         for name, count in sorted(self._jobs().items()):
             jobs.add_metric(name.split(" "), count)
         yield jobs
-        alive = self._app.store.workers(alive_since=self.now - SILENT)
+        heard = self._app.store.workers_heard(SILENT)
         yield GaugeMetricFamily(
-            "digest_workers", "Workers that were heard of in the last half minute.", len(alive)
+            "digest_workers", "Workers that were heard of in the last half minute.", len(heard)
         )
 
 

@@ -4,8 +4,8 @@ VALUES (:id, :engine_id, :version, :queues, :doing, :started_at, :seen_at)
 ON CONFLICT (id) DO UPDATE SET engine_id = excluded.engine_id, version = excluded.version, queues = excluded.queues,
     doing = excluded.doing, started_at = excluded.started_at, seen_at = excluded.seen_at;
 
--- name: workers(since)
-SELECT id, engine_id, version, queues, doing, started_at, seen_at FROM workers WHERE seen_at >= :since ORDER BY started_at, id;
+-- name: workers()
+SELECT id, engine_id, version, queues, doing, started_at, seen_at FROM workers ORDER BY started_at, id;
 
 -- name: remove_worker(id)!
 DELETE FROM workers WHERE id = :id;
