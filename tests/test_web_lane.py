@@ -153,6 +153,26 @@ def test_whoever_takes_a_little_is_waited_for_and_whoever_takes_nothing_is_not(f
     asyncio.run(take())
 
 
+def test_whoever_takes_a_large_file_slowly_is_waited_for(feeds: Path) -> None:
+    """It is sent in parts: when one was taken the next waits, which is as large."""
+
+    async def take() -> None:
+        protocol, wire = Connections(Files(feeds), lane=True).connect()
+        for _ in range(3):
+            protocol.pause_writing()
+            wire.untaken = 9000
+            protocol.look()  # type: ignore[attr-defined]
+            assert not wire.closed
+            protocol.resume_writing()
+        protocol.pause_writing()
+        for _ in range(2):
+            protocol.look()  # type: ignore[attr-defined]
+        assert wire.closed
+        protocol.connection_lost(None)
+
+    asyncio.run(take())
+
+
 def test_addresses_with_tokens_are_remembered_nowhere(feeds: Path) -> None:
     files = Files(feeds)
 

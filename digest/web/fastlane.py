@@ -189,6 +189,11 @@ def make_protocol(files: Files) -> type[HttpToolsProtocol]:
                 self.hang_up()
             self._untaken = untaken
 
+        def resume_writing(self) -> None:
+            """What waited was taken, but for a rest: that there is as much again, since more was sent, means nothing."""
+            self._untaken = 0
+            super().resume_writing()
+
         def hang_up(self) -> None:
             """For a client that takes no answer, or never finishes what it asks; its answer ends without a word in the log."""
             self._nobody_reads()
