@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from contextlib import suppress
 from glob import escape
@@ -32,9 +33,11 @@ def is_dead(holder: str) -> bool:
 def part_of(file: Path) -> Path:
     """Where this process writes what takes the place of a file when it is whole: `.NAME.PID.part` beside it. What processes that
     were killed left there is removed: it may hold addresses, and a number of theirs comes again, in containers at once."""
+    # The parts of "backup.2026" stand beside those of "backup", and are not of it.
+    part = re.compile(rf"\.{re.escape(file.name)}\.([0-9]{{1,9}})\.part(-[a-z]+)?")
     for left in file.parent.glob(f".{escape(file.name)}.*.part*"):
-        pid = left.name.removeprefix(f".{file.name}.").partition(".")[0]
-        if pid.isdigit() and (int(pid) == os.getpid() or _is_free(int(pid))):
+        found = part.fullmatch(left.name)
+        if found and (int(found[1]) == os.getpid() or _is_free(int(found[1]))):
             with suppress(OSError):
                 left.unlink()
     return file.with_name(f".{file.name}.{os.getpid()}.part")

@@ -51,6 +51,8 @@ def test_what_was_left_of_a_file_by_who_is_gone_is_removed_and_nothing_else(tmp_
     own, gone = os.getpid(), child.pid
     left = [f".a.db.{gone}.part", f".a.db.{gone}.part-wal", f".a.db.{own}.part"]
     others = [f".a.db.{os.getppid()}.part", f".a.db.copy.{gone}.part", f".b.db.{gone}.part", "a.db"]
+    # Of files whose names go on: with a date that is the number of no process, or with what no number is.
+    others += [f".a.db.{gone}.{os.getppid()}.part", f".a.db.{'9' * 20}.part", ".a.db.²2.part"]
     for name in left + others:
         (tmp_path / name).touch()
     assert part_of(tmp_path / "a.db") == tmp_path / f".a.db.{own}.part"
