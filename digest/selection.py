@@ -72,9 +72,9 @@ def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
 
 def _topic(candidate: Candidate, topics: Sequence[TopicConfig]) -> tuple[str, int, str]:
     """The first topic that fits, how many of its words do, and the reason in words. A category decides before words."""
-    names = candidate.paper.categories
+    names, first = _names(candidate.paper.categories), _names(candidate.paper.categories[:1])
     for topic in topics:
-        category = next((c for c in topic.categories if _category(c)(names[:1])), None)
+        category = next((c for c in topic.categories if _category(c)(first)), None)
         if category:
             return topic.name, _hits(candidate, topic), f'topic "{topic.name}": category {category}'
     for topic in topics:
@@ -143,7 +143,7 @@ def rule(text: str) -> Test:
     field, value = field.strip().casefold(), value.strip()
     if colon and field == "category":
         among = _category(value)
-        return lambda c: among(c.paper.categories)
+        return lambda c: among(_names(c.paper.categories))
     if colon and field == "source":
         return lambda c: c.source.casefold() == value.casefold()
     if colon and field in ("author", "title"):
@@ -168,14 +168,19 @@ _OTHER_NAME = _ALIASES | {shown: alias for alias, shown in _ALIASES.items()}
 
 
 @lru_cache(maxsize=8192)
-def _category(wanted: str) -> Callable[[Sequence[str]], bool]:
-    """Whether it is one of these categories, under either of its names; of "math.*" whether one begins so."""
-    bare, star = wanted.casefold().rstrip("*"), wanted.endswith("*")
+def _names(categories: tuple[str, ...]) -> frozenset[str]:
+    """Categories as they are compared: in small letters, each under either of its names."""
+    folded = frozenset(map(str.casefold, categories))
+    return folded | {_OTHER_NAME[name] for name in folded if name in _OTHER_NAME}
 
-    def fits(name: str) -> bool:
-        return name.startswith(bare) if star else name == bare
 
-    return lambda names: any(fits(n) or fits(_OTHER_NAME.get(n, n)) for n in map(str.casefold, names))
+@lru_cache(maxsize=8192)
+def _category(wanted: str) -> Callable[[frozenset[str]], bool]:
+    """Whether it is one of these `_names`; of "math.*" whether one begins so."""
+    bare = wanted.casefold().rstrip("*")
+    if wanted.endswith("*"):
+        return lambda names: any(name.startswith(bare) for name in names)
+    return lambda names: bare in names
 
 
 def _words(words: str) -> Callable[[str], bool]:
