@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from commands import called
+from digest.cli.console import system_words
 from pages import ROOT, invented, tree
 from test_cli import DIGEST, Shell, shell
 
@@ -51,6 +53,13 @@ def test_doctor_goes_on_behind_a_check_that_the_system_ends(shell: Shell) -> Non
     found = shell("doctor", code=1, DIGEST__SITE__OUTPUT=TOO_LONG).stdout
     assert f"{TOO_LONG}: File name too long. Name a shorter path." in found
     assert "ok      mail" in found
+
+
+def test_what_a_library_raises_as_if_the_system_had_refused_it_is_a_fault_of_the_program() -> None:
+    assert system_words(TimeoutError()).startswith("TimeoutError. This is a fault of the program")
+    assert system_words(OSError(errno.EIO, os.strerror(errno.EIO))).endswith(
+        "error. Check the path, the rights of this user, and the disk; then run again."
+    )
 
 
 def test_templates_that_are_a_file_are_not_passed_over(shell: Shell) -> None:

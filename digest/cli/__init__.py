@@ -149,19 +149,13 @@ def main(argv: list[str] | None = None) -> None:
         code = _failed(f"interrupted. {said}", 130)
     except DigestError as error:
         code = _failed(str(error), 1, traceback=verbose)
-    except OSError as error:
-        refused = True
-        code = _failed(_system_words(error), 1, traceback=verbose)
     except Exception as error:  # noqa: BLE001 - the door: whatever was not foreseen is named here, with its traceback on -v
-        mend = "This is a fault of the program: run again with -v and report what it prints."
-        code = _failed(f"{type(error).__name__}: {error}. {mend}", 1, traceback=verbose)
+        from digest.cli.console import fault_words, system_words
+
+        refused = isinstance(error, OSError)
+        said = system_words(error) if isinstance(error, OSError) else fault_words(error)
+        code = _failed(said, 1, traceback=verbose)
     sys.exit(_written(code or 0, told=refused))
-
-
-def _system_words(error: OSError) -> str:
-    from digest.cli.console import system_words
-
-    return system_words(error)
 
 
 def _written(code: int, *, told: bool) -> int:

@@ -200,11 +200,18 @@ def as_long_as_somebody_reads() -> Iterator[None]:
             ) from None
 
 
+def fault_words(error: Exception) -> str:
+    """What nobody foresaw, and what to do."""
+    what = f"{type(error).__name__}: {error}".rstrip(": .")
+    return f"{what}. This is a fault of the program: run again with -v and report what it prints."
+
+
 def system_words(error: OSError) -> str:
     """What the system refused to do, where, and what to do."""
+    if error.errno is None:  # libraries raise it too: a lock or an answer that was waited for too long
+        return fault_words(error)
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    what = error.strerror or str(error) or type(error).__name__
-    return f"{where}{what}. {_SYSTEM_MENDS.get(error.errno or 0, _SYSTEM_MEND)}"
+    return f"{where}{error.strerror or error}. {_SYSTEM_MENDS.get(error.errno, _SYSTEM_MEND)}"
 
 
 _SYSTEM_MEND = "Check the path, the rights of this user, and the disk; then run again."
