@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources._bytes import unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._sniff import refuse
 
 Json = dict[str, Any]
 
@@ -102,10 +102,6 @@ def _lines(text: str, notes: list[str]) -> list[object]:
             f"{plural(len(broken), 'line', 'lines')} of {len(values) + len(broken)} left out: no JSON"
         )
     return values
-
-
-def refuse(listing: Listing, what: str, mend: str) -> NoReturn:
-    raise ParseError(f"{listing.location}: {what}. {mend}", url=listing.location)
 
 
 def plural(count: int, one: str, many: str) -> str:

@@ -19,11 +19,11 @@ from digest.sources._records import (
     mappings,
     number,
     read_records,
-    refuse,
     refuse_other,
     string,
     strings,
 )
+from digest.sources._sniff import refuse
 
 _TITLE = late(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
 _TEX = late(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)

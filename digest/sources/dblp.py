@@ -22,10 +22,10 @@ from digest.sources._records import (
     mappings,
     number,
     read_records,
-    refuse,
     refuse_message,
     string,
 )
+from digest.sources._sniff import refuse
 
 SITE = "https://dblp.org"
 RECORDS = (

@@ -13,7 +13,8 @@ from digest.sources import _names
 from digest.sources._bytes import guard_html, is_saved_whole, unicode_text
 from digest.sources._item import join
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._records import plural, refuse
+from digest.sources._records import plural
+from digest.sources._sniff import refuse
 
 MAX_LINKS = 100  # of one contribution
 SITE = "https://pos.sissa.it/cgi-bin/reader/"

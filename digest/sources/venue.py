@@ -19,11 +19,11 @@ from digest.sources._records import (
     mapping,
     number,
     read_records,
-    refuse,
     refuse_message,
     string,
     strings,
 )
+from digest.sources._sniff import refuse
 
 _TITLE = ("title", "papertitle", "name")
 _AUTHORS = ("authors", "author", "authorlist", "authornames", "authorstring", "paperauthors", "creators")
