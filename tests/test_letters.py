@@ -22,7 +22,7 @@ from digest.config import (
 )
 from digest.errors import MailError, RenderError
 from digest.model import Letter, Message, Preferences, Subscriber
-from digest.pipeline.letters import RETRY_FIRST, LettersReport, retry_at, send_letters
+from digest.pipeline.letters import RETRY_FIRST, LettersReport, letter_retry_at, send_letters
 from digest.pipeline.pace import Pace
 from digest.smtp import FolderTransport, SmtpTransport
 from digest.store import Store
@@ -279,7 +279,7 @@ def test_letters_can_go_into_the_folder(store: Store, tmp_path: Path) -> None:
 
 
 def test_the_tries_are_further_and_further_apart() -> None:
-    minutes = [(retry_at(NOW, attempt) - NOW) // timedelta(minutes=1) for attempt in range(1, 8)]
+    minutes = [(letter_retry_at(NOW, attempt) - NOW) // timedelta(minutes=1) for attempt in range(1, 8)]
     assert minutes == [5, 10, 20, 40, 80, 120, 120]
 
 

@@ -71,19 +71,16 @@ def issue(
         previous=store.previous_day(digest.name, day),
     )
     queued = store.issue(edition, selection.decisions, _envelope(edition, config), batch=batch)
+    report = EditionReport(
+        id=edition.id,
+        number=edition.number,
+        part=edition.part,
+        papers=edition.count,
+        # Of a digest that a configuration of today may not have any more.
+        url=config.url_of(digest) + edition.path,
+    )
     return Issued(
-        report=DigestReport(
-            name=digest.name,
-            edition=EditionReport(
-                id=edition.id,
-                number=edition.number,
-                part=edition.part,
-                papers=edition.count,
-                # Of a digest that a configuration of today may not have any more.
-                url=config.url_of(digest) + edition.path,
-            ),
-            dropped=dropped.total(),
-        ),
+        report=DigestReport(name=digest.name, edition=report, dropped=dropped.total()),
         edition=edition,
         queued=queued,
         dropped=dropped,

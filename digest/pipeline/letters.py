@@ -16,6 +16,7 @@ from msgspec import Struct
 from digest.errors import MailError
 from digest.model import Letter, Message, Preferences
 from digest.pipeline.pace import Pace
+from digest.pipeline.trying import retry_at
 
 if TYPE_CHECKING:
     from digest.smtp import Transport
@@ -47,9 +48,9 @@ class LettersReport(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-def retry_at(now: datetime, attempt: int) -> datetime:
+def letter_retry_at(now: datetime, attempt: int) -> datetime:
     """When a letter is tried again after this many attempts: 5, 10, 20 minutes, … at most 2 hours."""
-    return now + min(RETRY_FIRST * (1 << min(max(attempt - 1, 0), 10)), RETRY_LAST)
+    return retry_at(now, attempt, first=RETRY_FIRST, last=RETRY_LAST)
 
 
 def send_letters(
@@ -112,7 +113,7 @@ def send_letters(
         counts["deferred"] += len(claimed)
     finally:
         for letter in claimed:
-            again = retry_at(clock(), letter.attempt)
+            again = letter_retry_at(clock(), letter.attempt)
             store.record_letter(letter.id, "queued", retry_at=again, now=clock())
         if transport is not None:
             transport.close()
@@ -144,7 +145,7 @@ def _send(
     log.debug("letter %d: %s %s", letter.id, receipt.status, receipt.reply_code)
     now = clock()
     if receipt.status == "deferred":
-        store.record_letter(letter.id, "queued", retry_at=retry_at(now, letter.attempt), now=now)
+        store.record_letter(letter.id, "queued", retry_at=letter_retry_at(now, letter.attempt), now=now)
         return "deferred"
     done: Literal["accepted", "rejected"] = "accepted" if receipt.status == "accepted" else "rejected"
     store.record_letter(letter.id, done, now=now)

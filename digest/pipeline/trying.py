@@ -30,14 +30,17 @@ def place_of(store: Store) -> str:
     return hashlib.sha256(store.secret()).hexdigest()[:16]
 
 
-def retry_at(now: datetime, attempt: int) -> datetime:
-    """When to try again after this many attempts: 30 minutes, 1 hour, 2 hours, then every 4.
+def retry_at(
+    now: datetime, attempt: int, *, first: timedelta = RETRY_FIRST, last: timedelta = RETRY_LAST
+) -> datetime:
+    """When to try again after this many attempts: after `first`, then twice as long each time, and `last` at most. Of an edition's
+    mail 30 minutes, 1 hour, 2 hours, then every 4.
 
     >>> from datetime import UTC
     >>> retry_at(datetime(2026, 11, 19, 6, tzinfo=UTC), 2).isoformat()
     '2026-11-19T07:00:00+00:00'
     """
-    return now + min(RETRY_FIRST * (1 << min(max(attempt - 1, 0), 10)), RETRY_LAST)
+    return now + min(first * (1 << min(max(attempt - 1, 0), 10)), last)
 
 
 def recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
