@@ -183,7 +183,7 @@ def test_a_client_that_hangs_or_leaves_holds_up_no_stop_and_is_no_fault(
     asked: bytes,
     hangs: bool,
 ) -> None:
-    monkeypatch.setattr("digest.web._HANG_UP_S", 0.3)
+    monkeypatch.setattr("digest.web.server._HANG_UP_S", 0.3)
     stop = threading.Event()
     with open_app(config_of(tmp_path)) as app, listen_at("127.0.0.1:0") as listener:
         output = app.config.resolve(app.config.site.output)
@@ -212,7 +212,7 @@ def open_files() -> int:
 def test_a_client_that_takes_nothing_of_its_answer_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, asked: bytes
 ) -> None:
-    monkeypatch.setattr("digest.web._LOOK_TICKS", 2)
+    monkeypatch.setattr("digest.web.server._LOOK_TICKS", 2)
     stop = threading.Event()
     with open_app(config_of(tmp_path)) as app, listen_at("127.0.0.1:0") as listener:
         output = app.config.resolve(app.config.site.output)

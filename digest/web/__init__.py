@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("digest.web")
 
 _BACKLOG = 512
-# How long answers that are being made may still take when the process is told to end; then who hangs is hung up on. What
-# answers them has the rest of the time to notice: uvicorn cancels what does not, and logs a traceback of each.
-_HANG_UP_S = 8.0
-_GRACE_S = 10
-# Ticks of the server, ten to a second, after which it is looked whether clients take what they are sent.
-_LOOK_TICKS = 300
 
 
 def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
@@ -322,46 +316,14 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
 
     Letters are sent by a thread beside, from the start on.
     """
-    import asyncio
-
-    import uvicorn
-
     from digest.app.search import refresh
-    from digest.web.fastlane import make_protocol
+    from digest.web.server import make_server
 
     web = make_web(app, clock=app.clock)
     # Of a store that comes from an older version nothing could be found before the next run.
     refresh(app)
 
-    class Server(uvicorn.Server):
-        async def on_tick(self, counter: int) -> bool:
-            if counter % _LOOK_TICKS == 0:
-                for connection in list(self.server_state.connections):
-                    connection.look()  # type: ignore[union-attr]  # all are of our make_protocol
-            return stop.is_set() or await super().on_tick(counter)
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            asyncio.get_running_loop().call_later(_HANG_UP_S, self._hang_up)
-            await super().shutdown(sockets)
-
-        def _hang_up(self) -> None:
-            for connection in list(self.server_state.connections):
-                connection.hang_up()  # type: ignore[union-attr]  # all are of our make_protocol
-
-    server = Server(
-        uvicorn.Config(
-            web,
-            http=make_protocol(web.state.files),
-            lifespan="off",
-            ws="none",
-            # Tokens stand in addresses: no access log. Proxies are ours to judge (limits.py).
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            log_config=None,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    )
+    server = make_server(web, web.state.files, stop)
     web.state.letters.start()
     try:
         server.run(sockets=[listener])

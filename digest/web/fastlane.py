@@ -118,122 +118,129 @@ def most_connections() -> int:
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft // 2
 
 
-def make_protocol(files: Files) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol with the lane for these files before it, for uvicorn.Config(http=…)."""
-    lane = Lane(files)
-    most = most_connections()
+class LaneProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a lane before it, and an end for connections that only cost; see make_protocol."""
 
-    class LaneProtocol(HttpToolsProtocol):
-        # Whether all that uvicorn's parser was given were whole requests: then it is between two of them.
-        _whole = True
-        _answered_at = 0.0
-        # When what the connection now waits for must be there; 0.0: nothing but the next request after an answer.
-        _head_until = 0.0
-        # What of it has come, with what came of a body in the same breath; and whether it is whole.
-        _head_bytes = 0
-        _in_body = False
-        # What the client had not taken of its answers when it was looked at last.
-        _untaken = 0
-        _answering: RequestResponseCycle | None = None
+    lane: Lane
+    most: int  # connections at once
+    # Whether all that uvicorn's parser was given were whole requests: then it is between two of them.
+    _whole = True
+    _answered_at = 0.0
+    # When what the connection now waits for must be there; 0.0: nothing but the next request after an answer.
+    _head_until = 0.0
+    # What of it has come, with what came of a body in the same breath; and whether it is whole.
+    _head_bytes = 0
+    _in_body = False
+    # What the client had not taken of its answers when it was looked at last.
+    _untaken = 0
+    _answering: RequestResponseCycle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > most:
-                self.hang_up()
-                return
-            self._head_until = self.loop.time() + _HEAD_S
-            self._wait(_HEAD_S)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self.hang_up()
+            return
+        self._head_until = self.loop.time() + _HEAD_S
+        self._wait(_HEAD_S)
 
-        def data_received(self, data: bytes) -> None:
-            if self._whole:
-                request = lane.find(data)
-                if request is None:
-                    self._whole = False
-                elif self._waiting():
-                    answer = lane.answer(data, request)
-                    if answer is not None:
-                        self._answer(answer, request.head)
-                        return
-            self._head_bytes += 0 if self._in_body else len(data)
-            if self._head_bytes > _HEAD_BYTES:
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
-                return
-            super().data_received(data)
-            if self.timeout_keep_alive_task is None and self._waiting():
-                # No answer is being made: these bytes are a part of a head. uvicorn has taken the timer away.
-                self._head_until = self._head_until or self.loop.time() + _HEAD_S
-                self._wait(max(0.0, self._head_until - self.loop.time()))
+    def data_received(self, data: bytes) -> None:
+        if self._whole:
+            request = self.lane.find(data)
+            if request is None:
+                self._whole = False
+            elif self._waiting():
+                answer = self.lane.answer(data, request)
+                if answer is not None:
+                    self._answer(answer, request.head)
+                    return
+        self._head_bytes += 0 if self._in_body else len(data)
+        if self._head_bytes > _HEAD_BYTES:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+            return
+        super().data_received(data)
+        if self.timeout_keep_alive_task is None and self._waiting():
+            # No answer is being made: these bytes are a part of a head. uvicorn has taken the timer away.
+            self._head_until = self._head_until or self.loop.time() + _HEAD_S
+            self._wait(max(0.0, self._head_until - self.loop.time()))
 
-        def on_headers_complete(self) -> None:
-            self._head_until, self._head_bytes, self._in_body = 0.0, 0, True
-            super().on_headers_complete()
+    def on_headers_complete(self) -> None:
+        self._head_until, self._head_bytes, self._in_body = 0.0, 0, True
+        super().on_headers_complete()
 
-        def on_message_complete(self) -> None:
-            self._in_body = False
-            super().on_message_complete()
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
 
-        def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-            self._answering = cycle
-            super()._start_asgi_task(cycle, app)
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._nobody_reads()
-            super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._nobody_reads()
+        super().connection_lost(exc)
 
-        def look(self) -> None:
-            """To be called twice a minute: who has taken nothing of an answer in between is not waited for. No timer ends such a
-            connection, nor does close(), which sends what is left first."""
-            untaken = self.transport.get_write_buffer_size()
-            if untaken >= self._untaken > 0:
-                self.hang_up()
-            self._untaken = untaken
+    def look(self) -> None:
+        """To be called twice a minute: who has taken nothing of an answer in between is not waited for. No timer ends such a
+        connection, nor does close(), which sends what is left first."""
+        untaken = self.transport.get_write_buffer_size()
+        if untaken >= self._untaken > 0:
+            self.hang_up()
+        self._untaken = untaken
 
-        def resume_writing(self) -> None:
-            """What waited was taken, but for a rest: that there is as much again, since more was sent, means nothing."""
-            self._untaken = 0
-            super().resume_writing()
+    def resume_writing(self) -> None:
+        """What waited was taken, but for a rest: that there is as much again, since more was sent, means nothing."""
+        self._untaken = 0
+        super().resume_writing()
 
-        def hang_up(self) -> None:
-            """For a client that takes no answer, or never finishes what it asks; its answer ends without a word in the log."""
-            self._nobody_reads()
-            self.transport.abort()
+    def hang_up(self) -> None:
+        """For a client that takes no answer, or never finishes what it asks; its answer ends without a word in the log."""
+        self._nobody_reads()
+        self.transport.abort()
 
-        def _nobody_reads(self) -> None:
-            # uvicorn tells the newest request of a connection alone, and that may wait behind the one that is answered.
-            if self._answering is not None:
-                self._answering.disconnected = True
-                self._answering.message_event.set()
+    def _nobody_reads(self) -> None:
+        # uvicorn tells the newest request of a connection alone, and that may wait behind the one that is answered.
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
-        def _waiting(self) -> bool:
-            """Is every request before answered, and the client taking what it is sent?"""
-            cycle = self.cycle
-            if cycle is not None and not cycle.response_complete:
-                return False
-            return not self.flow.write_paused and not self.transport.is_closing()
+    def _waiting(self) -> bool:
+        """Is every request before answered, and the client taking what it is sent?"""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            return False
+        return not self.flow.write_paused and not self.transport.is_closing()
 
-        def _answer(self, answer: Answer, head: bool) -> None:
-            start = lane.start(answer.status, self.server_state)
-            body = b"" if head else answer.body
-            self.transport.write(start + answer.head)
-            if body:
-                self.transport.write(body)
-            self.server_state.total_requests += 1
-            if self._head_until:  # the timer there is was for the head
-                self._unset_keepalive_if_required()
-            self._answered_at, self._head_until = self.loop.time(), 0.0
-            if self.timeout_keep_alive_task is None:
-                self._wait(self.timeout_keep_alive)
+    def _answer(self, answer: Answer, head: bool) -> None:
+        start = self.lane.start(answer.status, self.server_state)
+        body = b"" if head else answer.body
+        self.transport.write(start + answer.head)
+        if body:
+            self.transport.write(body)
+        self.server_state.total_requests += 1
+        if self._head_until:  # the timer there is was for the head
+            self._unset_keepalive_if_required()
+        self._answered_at, self._head_until = self.loop.time(), 0.0
+        if self.timeout_keep_alive_task is None:
+            self._wait(self.timeout_keep_alive)
 
-        def _wait(self, seconds: float) -> None:
-            self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+    def _wait(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
-        def timeout_keep_alive_handler(self) -> None:
-            """A timer for each answer would cost more than the answer: the one there is looks when the last was."""
-            left = (self._head_until or self._answered_at + self.timeout_keep_alive) - self.loop.time()
-            if left > 0:
-                self._wait(left)
-            else:
-                super().timeout_keep_alive_handler()
+    def timeout_keep_alive_handler(self) -> None:
+        """A timer for each answer would cost more than the answer: the one there is looks when the last was."""
+        left = (self._head_until or self._answered_at + self.timeout_keep_alive) - self.loop.time()
+        if left > 0:
+            self._wait(left)
+        else:
+            super().timeout_keep_alive_handler()
 
-    return LaneProtocol
+
+def make_protocol(files: Files) -> type[LaneProtocol]:
+    """The protocol whose connections share a lane for these files, for uvicorn.Config(http=…)."""
+
+    class Protocol(LaneProtocol):
+        lane = Lane(files)
+        most = most_connections()
+
+    return Protocol
