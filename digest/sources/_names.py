@@ -115,13 +115,18 @@ def unglued(text: str) -> list[str]:
         len(parts),
     )
     names, places = parts[:end], parts[end:]
-    if not names or (len(names) < 3 and not places):  # "Mary JoAnn Okoye" is one
+    if not names or (len(names) < 3 and not _begins_with_workplace(places)):
         return []
     names = [name.rstrip("0123456789") for name in names]
     if places and names[-1].endswith("a") and _SECOND_MARK.search("".join(places)):
         names[-1] = names[-1][:-1]
     whole = all(_NAME.fullmatch(name) and not _GROUP.search(name) for name in names)
     return names if whole else []
+
+
+def _begins_with_workplace(places: list[str]) -> bool:
+    """Is this more than the rest of a name with a capital in it, and of a list: "Mary JoAnn Okoye", "Ada deBoer, Bo Lindal"?"""
+    return bool(places) and _WORKPLACE.search(re.split("[,;(]", places[0], maxsplit=1)[0]) is not None
 
 
 def without_and(names: list[str]) -> list[str]:
