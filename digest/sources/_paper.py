@@ -89,16 +89,17 @@ def finish(raws: Iterable[Raw], notes: list[str], *, trusted_ids: bool = True) -
         else:
             repeated += 1
     if repeated:
-        notes.append(f"{repeated} repeated {'entry' if repeated == 1 else 'entries'} left out")
+        notes.append(f"{plural(repeated, 'repeated entry', 'repeated entries')} left out")
     if torn := sum(_UNREADABLE in paper.title or _UNREADABLE in paper.abstract for paper in papers.values()):
-        notes.append(
-            f"{torn} {'paper' if torn == 1 else 'papers'} with characters that could not be read (U+FFFD)"
-        )
+        notes.append(f"{plural(torn, 'paper', 'papers')} with characters that could not be read (U+FFFD)")
     if nothing:
-        notes.append(
-            f"{nothing} {'entry' if nothing == 1 else 'entries'} without title, abstract or address left out"
-        )
+        notes.append(f"{plural(nothing, 'entry', 'entries')} without title, abstract or address left out")
     return tuple(papers.values())
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """1 entry, 30 entries"""
+    return f"{count} {one if count == 1 else many}"
 
 
 def _last_resort(paper: Paper) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources._bytes import unicode_text
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 from digest.sources._sniff import refuse
 
 Json = dict[str, Any]
@@ -102,10 +102,6 @@ def _lines(text: str, notes: list[str]) -> list[object]:
             f"{plural(len(broken), 'line', 'lines')} of {len(values) + len(broken)} left out: no JSON"
         )
     return values
-
-
-def plural(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def refuse_message(data: object, listing: Listing, service: str) -> None:

@@ -11,8 +11,7 @@ from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _xml
 from digest.sources._bytes import codec, declared_in, unicode_text
-from digest.sources._paper import MAX_MARKUP
-from digest.sources._records import plural
+from digest.sources._paper import MAX_MARKUP, plural
 from digest.sources._sniff import refuse
 
 _PART = 1 << 16

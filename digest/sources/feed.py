@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from digest import identity
-from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _items, _names, _publishers
 from digest.sources._bytes import unicode_text
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
+from digest.sources._sniff import refuse
 from digest.text import clean
 
 MAX_ID_CHARS = 400
@@ -46,10 +46,7 @@ def read(listing: Listing) -> Reading:
     papers = finish(map(partial(_raw, alone=alone), drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
-        raise ParseError(
-            f"{listing.location}: no item could be read from this feed ({why}). Fetch it again.",
-            url=listing.location,
-        )
+        refuse(listing, f"no item could be read from this feed ({why})", "Fetch it again.")
     return Reading(
         kind="feed",
         papers=papers,
@@ -64,10 +61,7 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
     """arXiv's API says what is wrong in an entry titled Error."""
     for item in feed.items[:1]:
         if "arxiv.org/api/errors" in item.guid:
-            raise ParseError(
-                f"{listing.location}: arXiv answers with an error: {clean(item.summary)[:300]}.",
-                url=listing.location,
-            )
+            refuse(listing, f"arXiv answers with an error: {clean(item.summary)[:300]}", "Check the address.")
 
 
 def _stand_alone(item: Item) -> bool:
@@ -281,9 +275,7 @@ def _json_feed(listing: Listing) -> Feed:
         data = _json(text, listing)
     items = data.get("items") if isinstance(data, dict) else None
     if not isinstance(items, list):
-        raise ParseError(
-            f"{listing.location}: JSON without a list of items, so no JSON Feed.", url=listing.location
-        )
+        refuse(listing, "JSON without a list of items, so no JSON Feed", "Is this the right address?")
     base = listing.base_url or _string(data, "home_page_url")
     return Feed(
         title=_string(data, "title"),
@@ -296,9 +288,7 @@ def _json(text: str, listing: Listing) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ParseError(
-            f"{listing.location}: broken JSON ({error}). Fetch it again.", url=listing.location
-        ) from None
+        refuse(listing, f"broken JSON ({error})", "Fetch it again.")
 
 
 def _json_item(item: dict[str, Any], base: str) -> Item:

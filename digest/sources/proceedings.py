@@ -12,8 +12,7 @@ from digest.patterns import late
 from digest.sources import _names
 from digest.sources._bytes import guard_html, is_saved_whole, unicode_text
 from digest.sources._item import join
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._records import plural
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 from digest.sources._sniff import refuse
 
 MAX_LINKS = 100  # of one contribution

@@ -12,8 +12,8 @@ from digest.sources import _dates
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
 from digest.sources._names import in_order, inverted, natural
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._records import full_date, plural
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
+from digest.sources._records import full_date
 from digest.sources._sniff import refuse
 
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
