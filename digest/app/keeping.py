@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from digest.app import LEASE, LEASE_TTL_S
-from digest.app.post import receipts_of, take_up_receipts, workers_alive
+from digest.app.post import receipts_of, settle_receipts, workers_alive
 from digest.config import Config
 from digest.errors import StoreBusy, StoreError, UsageError
 from digest.journal import set_aside
@@ -127,7 +127,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
             if found:
                 # The journal belongs to what is there now: who puts that back, or finds it still there since this was killed too,
                 # sends none of those mails again.
-                take_up_receipts(store, config, now)
+                settle_receipts(store, config, now)
             with set_aside(receipts_of(config), _ending(now)):
                 let_go = _put_back(store, beside, file, kept, now, done)
                 finished()

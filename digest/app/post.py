@@ -166,15 +166,9 @@ class Post:
             journal=receipts_of(self.config),
         )
 
-    def deliver_span(
-        self,
-        span: Span,
-        *,
-        journal: Path | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> tuple[DeliveryReport, datetime | None]:
+    def deliver_span(self, span: Span) -> tuple[DeliveryReport, datetime | None]:
         """Sends what of a span is due, beside others that do the same; when it is worth another try, None when nothing of it
-        waits. `journal` is the folder of receipts that the processes of this machine share.
+        waits.
 
         Raises StoreError, and LeaseHeld when this process stood still so long that its work was given to another: to be called
         again.
@@ -193,9 +187,8 @@ class Post:
             span,
             owner=self._holder,
             clock=self.clock,
-            folder=journal or receipts_of_many(self.config),
+            folder=receipts_of_many(self.config),
             stop=self.stop,
-            progress=progress,
         )
 
     def _publish_before(self, span: Span) -> tuple[str, timedelta] | None:
@@ -222,7 +215,7 @@ class Post:
 
         now = self.clock()
         forget_unused(receipts_of_many(self.config), before=now - _IN_THE_MAKING)
-        take_up_receipts(self.store, self.config, now)
+        settle_receipts(self.store, self.config, now)
 
     def _take_up_of_many(self) -> None:
         """What workers of this machine left, before one process does all the work again."""
@@ -300,18 +293,17 @@ class Post:
             transport.close()
 
     def _willing(self, address: str) -> Subscriber | None:
-        known, suppression = self.store.subscriber(address), self.store.suppression(address)
-        status = known.status if known else "suppressed" if suppression else ""
-        if known and status == "pending" and self.store.had_left(known.id):
+        """The subscriber of this address, as one who chose nothing; None for nobody. Raises UsageError for who wants no mail."""
+        known = self.store.subscriber(address)
+        status = known.status if known else ""
+        if self.store.suppression(address):
+            status = "suppressed"
+        elif known and status == "pending" and self.store.had_left(known.id):
             status = "unsubscribed"
-        if suppression or status in ("suppressed", "unsubscribed"):
-            allow = (
-                f"`digest subscribers allow {address}`, then "
-                if suppression or status == "suppressed"
-                else ""
-            )
+        if status in ("suppressed", "unsubscribed"):
+            allow = f"`digest subscribers allow {address}`, then " if status == "suppressed" else ""
             raise UsageError(
-                f"{address} is {status or 'suppressed'}: nothing is sent there. "
+                f"{address} is {status}: nothing is sent there. "
                 f"If they asked for mail again, {allow}`digest subscribers add {address}`."
             )
         return replace(known, preferences=Preferences()) if known else None
@@ -458,7 +450,7 @@ def receipts_of_many(config: Config) -> Path:
     return one.with_name(f"{one.name}.d")
 
 
-def take_up_receipts(store: Store, config: Config, now: datetime) -> None:
+def settle_receipts(store: Store, config: Config, now: datetime) -> None:
     """Puts on record what servers answered to processes of this machine that were killed, many or one."""
     from digest.pipeline.spans import take_up, take_up_one
 

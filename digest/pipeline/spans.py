@@ -57,7 +57,6 @@ def deliver_span(
     clock: Callable[[], datetime],
     folder: Path,
     stop: threading.Event | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[DeliveryReport, datetime | None]:
     """Sends what of a span is queued or due again: the counts of this call, `queued` and `held` as they are at its end, and when it
     is worth another try; None when nothing of it waits.
@@ -82,7 +81,6 @@ def deliver_span(
     sending = _Sender(store, compose, mail, span, lease, clock, stop or threading.Event(), folder, place)
     if span.due_at < now - sending.too_old:
         store.expire_span(span, now=now)
-    sending.progress = progress
     sending.run(open_transport, None)
     return sending.ended(before, later)
 
