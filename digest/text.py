@@ -24,7 +24,7 @@ ELLIPSIS = "…"
 # --- cleaning
 
 _ENTITY = late(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-# Cs, Cc and Cf, but for the joiners that emoji, Persian and Indic scripts need and the plain direction marks.
+# What stays of Cf: the joiners that emoji, Persian and Indic scripts need, the plain direction marks, and the tags of flags.
 _KEPT_FORMAT = frozenset("\u200c\u200d\u200e\u200f\u061c") | {chr(c) for c in range(0xE0020, 0xE0080)}
 _NONCHARACTERS = frozenset(
     [chr(c) for c in range(0xFDD0, 0xFDF0)]

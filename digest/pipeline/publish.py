@@ -29,7 +29,7 @@ from digest.model import (
     Version,
 )
 from digest.pipeline.looks import look_of, mixed, outdated
-from digest.pipeline.views import Views, with_found
+from digest.pipeline.views import Pages, Views, with_found
 from digest.website import Website
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def digest_pages(
     renderer: Renderer,
     editions: Iterable[Edition],
     *,
-    published: _Folder | AllThere,
+    published: Pages,
     recent: Sequence[Edition] | None = None,
     everything: bool = False,
     keep: bool = False,
