@@ -222,6 +222,31 @@ def test_a_damaged_store_takes_no_backup_away(tmp_path: Path) -> None:
 # --- back
 
 
+def test_who_left_a_store_that_was_damaged_since_is_no_reader_again(tmp_path: Path) -> None:
+    """As long as it can be read who they are: other pages may hold anything."""
+    config = filled(tmp_path, papers=40)
+    file = kept(config, tmp_path / "b.db")
+    with open_store(config.store.url) as opened:
+        assert opened.remove_subscriber("reader@example.org", now=NOW)
+    store = tmp_path / "digest.db"
+    sound = store.read_bytes()
+    restored = 0
+    for page in range(1, len(sound) // 4096):
+        store.write_bytes(sound[: page * 4096] + b"\xff\xff\xff\xfe" + sound[page * 4096 + 4 :])
+        try:
+            with open_store(config.store.url) as opened:
+                damaged = bool(opened.check())
+            let_go = put_back(config, file, replace=True).let_go
+        except StoreError as error:
+            assert "damaged" in str(error), error
+            continue
+        assert let_go == 1
+        restored += damaged
+        with open_store(config.store.url) as opened:
+            assert [one.status for one in opened.subscribers()] == ["unsubscribed"]
+    assert restored > 0
+
+
 def test_a_backup_of_one_store_is_restored_into_any(
     tmp_path: Path, store_url: str, postgres_url: str, empty_sqlite: Path
 ) -> None:

@@ -149,7 +149,7 @@ def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: d
     if kept is None:
         store.restore(file, done=done)
         return 0
-    store.back_up(kept, done=done)
+    store.back_up(kept, done=done, whole=False)  # a store that is damaged is what backups are put back for
     # Nobody who has left since is mailed again because a disk broke.
     gone = store.gone()
 

@@ -147,14 +147,15 @@ class Store(
         with self._db.frozen(), target._db.writing():
             return copy(self._db, target._db, done=done)
 
-    def back_up(self, file: Path, *, done: Done = lambda rows: None) -> int:
+    def back_up(self, file: Path, *, done: Done = lambda rows: None, whole: bool = True) -> int:
         """Writes all of the store, as it is at this moment, into one SQLite file, in place of an older one; its size in bytes.
 
-        Others may read and write meanwhile. Raises StoreError and UsageError, and leaves no half of a file.
+        Others may read and write meanwhile. Raises StoreError and UsageError, and leaves no half of a file; with `whole` also for a
+        store that is damaged, of which the file would be no backup.
         """
         from digest.store.backups import back_up
 
-        return back_up(self._db, file, done)
+        return back_up(self._db, file, done, whole=whole)
 
     def restore(
         self, file: Path, *, done: Done = lambda rows: None, look: Callable[[], None] = lambda: None

@@ -29,7 +29,7 @@ _FORMATS, _CHANGES = slice(18, 20), slice(24, 28)
 _USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
 
 
-def back_up(database: Database, file: Path, done: Done) -> int:
+def back_up(database: Database, file: Path, done: Done, *, whole: bool) -> int:
     """See Store.back_up."""
     _check_place(database, file)
     file = file.resolve()  # a link stays one
@@ -43,8 +43,8 @@ def back_up(database: Database, file: Path, done: Done) -> int:
         else:
             _copy_out(database, part, done)
         _make_plain(part)
-        # A page that is damaged is copied as it is, and whole backups of before are needed then.
-        check(part)
+        if whole:  # a page that is damaged is copied as it is, and whole backups of before are needed then
+            check(part)
         part.replace(file)
         _sync(file.parent)
         return file.stat().st_size
@@ -66,7 +66,8 @@ def back_up(database: Database, file: Path, done: Done) -> int:
 def _no_backup(database: Database, file: Path) -> StoreError:
     return StoreError(
         f"The store {database.where} is damaged, and a copy of it would be no backup: {file} is as it was. "
-        "See what `digest doctor` finds; move the store away and put back your last backup with `digest restore`."
+        "See what `digest doctor` finds, and put back your last backup with `digest restore --replace FILE`: who has left since "
+        "stays out. If that fails too, move the store away first."
     )
 
 

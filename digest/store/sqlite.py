@@ -286,8 +286,8 @@ _MENDS: dict[str, str] = {
     "SQLITE_FULL": "cannot grow: the disk is full. Nothing was changed. Free some space, then run again",
     "SQLITE_READONLY": "may not be written. Nothing was changed. Give this user the right to write the file and its folder",
     "SQLITE_CANTOPEN": "cannot be opened. Check that it is a file, and that this user may read and write it and its folder",
-    "SQLITE_CORRUPT": "is damaged. Move the file away and put back your last backup with `digest restore`; "
-    "`digest rebuild` then restores the pages",
+    "SQLITE_CORRUPT": "is damaged. Put back your last backup with `digest restore --replace FILE`, which keeps out who has left "
+    "since, and if that fails, once the file is moved away; `digest rebuild` then restores the pages",
     "SQLITE_NOTADB": "is no SQLite database, or is damaged. Move the file away and put back your last backup with "
     "`digest restore`, or point [store] url to another file",
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error, or is full. Free some space or check the disk, "
