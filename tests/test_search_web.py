@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from digest.app.search import refresh
 from digest.model import Paper
 from digest.render import clean
 from digest.web.search import AT_ONCE, WAITING, SearchDoor
+from store_contract import NOW as ISSUED
 from store_contract import TODAY, issue, paper, sight
 from test_store_search import work
 from webs import NOW, Answer, Site, config_of, serving, two_digests
@@ -32,7 +33,9 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 def show(site: Site, *papers: Paper, days: int = 0, digest: str = "daily") -> None:
     """An edition of these papers."""
-    sight(site.app.store, *papers, days=days, followers=(digest,), source=f"list of {digest}")
+    sight(
+        site.app.store, *papers, days=days, followers=(digest,), source=f"list of {digest}", updates=(digest,)
+    )
     issue(site.app.store, digest=digest, day=TODAY + timedelta(days=days), days=days)
     refresh(site.app)
 
@@ -315,6 +318,20 @@ def test_the_ids_of_a_search_feed_are_those_of_the_papers_everywhere(site: Site)
     assert edition is not None
     (entry,) = [entry for entry in edition.entries if entry.paper.title.startswith("机")]
     assert item["id"] == entry.guid
+
+
+def test_the_updated_of_a_search_feed_never_goes_back_when_it_finds_less(tmp_path: Path) -> None:
+    """RFC 4287, 4.2.15. It is that of the newest edition of its digest, whether or not the search found something in it."""
+
+    def updated() -> datetime:
+        tree = etree.fromstring(site.get("/search/atom.xml?q=owls").body)
+        return datetime.fromisoformat(str(tree.findtext(f"{ATOM}updated")))
+
+    with serving(config_of(tmp_path)) as site:
+        for day, title in enumerate(["Owls of night", "Herons of night"]):
+            show(site, paper(title, ids={"arxiv": "2611.04217"}, version=day + 1), days=day)
+            assert site.get("/search/atom.xml?q=owls").body.count(b"<entry>") == 1 - day
+            assert updated() == ISSUED + timedelta(days=day)
 
 
 def test_an_unchanged_search_feed_is_not_sent_again(site: Site) -> None:

@@ -194,7 +194,7 @@ def test_an_author_who_is_followed_only_later_gets_feeds(tmp_path: Path) -> None
 def test_what_is_shown_again_elsewhere_leaves_the_pages_where_it_was(tmp_path: Path) -> None:
     """A new version has another category, author and topic, and other words."""
     searches = (
-        SearchConfig(name="Otters", query="otter"),
+        SearchConfig(name="Otters", query="otters"),
         SearchConfig(name="Early", query="date:..2026-11-16"),
     )
     site = Site(tmp_path, updates=True, searches=searches)
@@ -220,6 +220,21 @@ def test_the_updated_of_a_feed_never_goes_back_when_its_papers_move_on(tmp_path:
     site.run_again()
     assert first == dict.fromkeys(feeds, NOW)
     assert {feed: _updated(site, feed) for feed in feeds} == dict.fromkeys(feeds, NOW + timedelta(days=1))
+    site.assert_as_rebuilt()
+
+
+def test_the_updated_of_a_saved_search_never_goes_back_when_it_finds_less(tmp_path: Path) -> None:
+    """A new version has other words. What the search found before is in no edition's index any more, and yet was published."""
+    site = Site(tmp_path, updates=True, searches=(SearchConfig(name="Otters", query="otters"),))
+    feeds = [f"searches/otters/{file}" for file in _UPDATED]
+    for day, (title, papers) in enumerate([("Otters of the marsh", 1), ("Herons of the marsh", 0)]):
+        (tmp_path / "inbox" / "page.xml").write_bytes(arxiv(day + 1, title, "Ada Fenwick", "q-bio.PE"))
+        site.run_again()
+        assert site.text("searches/otters/atom.xml").count("<entry>") == papers
+        assert {_updated(site, feed) for feed in feeds} == {NOW + timedelta(days=day)}
+        site.assert_as_rebuilt()
+    site.run((12, ["Bo Lind"], "q-bio.PE"))  # a heron: the search has nothing to say of that day
+    assert {_updated(site, feed) for feed in feeds} == {NOW + timedelta(days=1)}
     site.assert_as_rebuilt()
 
 

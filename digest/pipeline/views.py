@@ -63,6 +63,7 @@ class Views:
         self._linked: set[str] = set()  # authors to whose pages those of papers link
         self._days: set[date] = set()
         self._moved = bool(store.touched(digest.name))  # papers changed, or are shown in another place
+        self._searched = store.searched(digest.name)
 
     @property
     def base(self) -> Publication:
@@ -218,17 +219,21 @@ class Views:
                         channel,
                         shown=tuple(shown[place.id] for place in places[:n]),
                         older=tuple(Kept(place, rows[place.id]) for place in places[n:]),
-                        changed=self._changed(channel),
+                        changed=self._changed(channel, [shown[place.id] for place in places[:1]]),
                     )
                     for channel, places, n in entire
                 ),
             )
 
     def keep(self, part: Publication) -> None:
-        """To be called when the pages of a part are made: the store keeps the rows that runs to come need not make again."""
+        """To be called when the pages of a part are made: the store keeps the rows that runs to come need not make again, and
+        what saved searches found, which those have to know."""
         if part.new_rows:
             self._store.keep_rows(part.new_rows, maker=self._maker)
             part.new_rows.clear()
+        searched = {c.slug: (c.papers, c.changed) for c in part.channels if c.kind == "search" and c.changed}
+        if searched:
+            self._store.note_searched(self._digest.name, searched)
 
     def _by_places(self, channels: Iterable[Channel]) -> Iterator[list[tuple[Channel, list[Place]]]]:
         """The channels and what they show, as many together as may be in memory: they share rows and items."""
@@ -279,10 +284,18 @@ class Views:
         )
         return total > 0
 
-    def _changed(self, channel: Channel) -> datetime | None:
-        if channel.kind == "search" or not channel.feeds:
+    def _changed(self, channel: Channel, newest: Sequence[Shown]) -> datetime | None:
+        """When a channel with feeds last got or lost a paper; `newest` is the first that it shows, if any."""
+        if not channel.feeds:
             return None
-        return self._store.label_changed(self._digest.name, channel.kind, channel.slug)
+        if channel.kind != "search":
+            return self._store.label_changed(self._digest.name, channel.kind, channel.slug)
+        papers, before = self._searched.get(channel.slug, (0, None))
+        known = [before, *(each.edition.issued_at for each in newest)]
+        if channel.papers < papers:
+            # What it finds no longer, the newest edition took from it, as far as is known.
+            known += [edition.issued_at for edition in self._base.latest[:1]]
+        return max(filter(None, known), default=None)
 
     def _places(self, channel: Channel) -> list[Place]:
         if channel.kind == "search":

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber, edition_id
-from digest.store.database import Database, Row, stamp
+from digest.store.database import Database, Row, moment, stamp
 from digest.store.jobs import Jobs, Spans, held_jobs
 from digest.store.known import decode_edition, encode
 from digest.store.numbers import next_id
@@ -240,6 +240,12 @@ class Editions(Jobs):
                 since=since.isoformat() if since else "9999-99-99",
             )
         return [decode_edition(snapshot) for (snapshot,) in rows]
+
+    def newest_issued(self, digest: str) -> datetime | None:
+        """When a digest had its newest edition; None where it had none."""
+        with self._db.reading():
+            issued_at = self._db.value("newest_issued", digest=digest)
+        return moment(issued_at) if issued_at else None
 
     def all_editions(self, digest: str) -> Iterator[Edition]:
         """Every edition, oldest first, a few at a time in memory."""

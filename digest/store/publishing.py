@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -42,6 +43,20 @@ class Publishing:
         if look != self.look(digest):
             with self._db.writing():
                 self._db.run("set_meta", key=f"look:{digest}", value=msgspec.json.encode(look).decode())
+
+    def searched(self, digest: str) -> dict[str, tuple[int, datetime]]:
+        """By slug of a saved search how many papers its feeds were last published with, and when they said that they changed."""
+        with self._db.reading():
+            kept = self._db.value("meta_value", key=f"searched:{digest}")
+            return msgspec.json.decode(str(kept), type=dict[str, tuple[int, datetime]]) if kept else {}
+
+    def note_searched(self, digest: str, found: Mapping[str, tuple[int, datetime]]) -> None:
+        """The feeds of these saved searches say that; of the others it stays known what they said."""
+        before = self.searched(digest)
+        if before != (now := {**before, **found}):
+            with self._db.writing():
+                value = msgspec.json.encode(now, order="sorted").decode()
+                self._db.run("set_meta", key=f"searched:{digest}", value=value)
 
 
 def _key(digest: str) -> str:

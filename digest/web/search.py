@@ -146,6 +146,7 @@ class SearchDoor:
             for each in shown(self._app, found.hits)
         ]
         home = f"{self._url}search/?q={said}"
+        changed = self._app.store.newest_issued(self._digest.name)
         return documents(
             Feed(
                 # A hub is told of files only: who waited for it to speak of a search would wait for ever (W3C WebSub, 4).
@@ -157,6 +158,8 @@ class SearchDoor:
                 home=home,
                 urls=(rss, atom, json),
                 items=unique(items),
+                # What a search finds no longer was there once; nobody remembers what strangers search for.
+                changed=changed and changed.replace(microsecond=0),
             )
         )
 

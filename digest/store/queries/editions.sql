@@ -16,6 +16,9 @@ SELECT MAX(date) FROM editions WHERE digest = :digest AND date <= :date;
 -- name: next_edition_id()$
 SELECT COALESCE(MAX(id), 0) + 1 FROM editions;
 
+-- name: newest_issued(digest)$
+SELECT issued_at FROM editions WHERE digest = :digest ORDER BY id DESC LIMIT 1;
+
 -- name: insert_edition(id, digest, date, part, number, papers, issued_at, snapshot)!
 INSERT INTO editions (id, digest, date, part, number, papers, issued_at, snapshot)
 VALUES (:id, :digest, :date, :part, :number, :papers, :issued_at, :snapshot);
