@@ -250,6 +250,19 @@ def test_words_that_a_listing_changed_are_found_and_the_old_ones_not(store: Stor
     assert titles(store, "topic:other") == ["Tidal Memory"]
 
 
+def test_a_label_that_loses_its_paper_to_a_later_part_of_the_same_date_is_as_new_as_that_part(
+    store: Store,
+) -> None:
+    """Its feed says so: with the time of the first part it would be older than it was."""
+    for part, category in ((1, "cs.CY"), (2, "q-bio.PE"), (3, "cs.CL")):
+        moved = paper("Tidal Memory", ids={"arxiv": "2611.04217"}, version=part, categories=(category,))
+        sight(store, moved, work(f"Bells {part}"), days=part / 10, updates=("daily",))
+        issue(store, part=part, days=part / 10)
+        store.index_editions(lambda digest: {})
+    changed = [store.label_changed("daily", "category", slug) for slug in ("cs.cy", "q-bio.pe", "cs.cl")]
+    assert changed == [NOW + n * DAY / 10 for n in (2, 3, 3)]
+
+
 # --- the same as searching.matches
 
 WORDS = [

@@ -145,7 +145,8 @@ class Shown:
     def _forget(self, rows: Sequence[Row], news: Sequence[_New]) -> None:
         """Takes earlier places out of the index; what loses them is as new as those that they make way for."""
         labelled = [(label, row[0]) for row in rows for label in json.loads(row[3])]
-        newest = max((new.id for new in news), default=0)
+        # Of its papers one that it shows first: they stay where they are for longest, and tell which part of its date it was.
+        newest = max(((new.before is None, new.id) for new in news), default=(False, 0))[1]
         self._db.many("fewer_papers", [{"id": label, "newest": newest} for label, _ in labelled])
         self._db.many("delete_labelled", [{"label_id": label, "shown_id": row} for label, row in labelled])
         self._db.many("delete_shown", [{"id": row[0]} for row in rows])
@@ -245,14 +246,17 @@ class Shown:
         return [place_of(row) for row in rows]
 
     def label_changed(self, digest: str, kind: LabelKind, slug: str) -> datetime | None:
-        """When the edition was issued, or the first part of its date, that last gave a paper to a label or took one from it. It
-        never goes back, whatever becomes of the papers. None for a label that nothing ever had."""
+        """When the edition was issued that last gave a paper to a label or took one from it. It never goes back, whatever becomes
+        of the papers. None for a label that nothing ever had."""
         with self._db.reading():
             newest = self._db.value("newest_of_label", digest=digest, kind=kind, slug=plain(slug))
             if newest is None:
                 return None
             day = date.fromordinal(newest >> _DAY_BITS)
-            issued_at = self._db.value("first_issued", digest=digest, date=day.isoformat())
+            _, last = id_range(day, day)
+            issued_at = self._db.value(
+                "issued_with", digest=digest, date=day.isoformat(), newest=newest, last=last
+            )
         return moment(issued_at) if issued_at else None
 
     def all_places(self, digest: str, kind: LabelKind, slugs: Sequence[str]) -> dict[str, list[Place]]:

@@ -35,8 +35,13 @@ UPDATE labels SET papers = papers - 1, newest = CASE WHEN :newest > newest THEN 
 -- name: newest_of_label(digest, kind, slug)$
 SELECT newest FROM labels WHERE digest = :digest AND kind = :kind AND slug = :slug;
 
--- name: first_issued(digest, date)$
-SELECT MIN(issued_at) FROM editions WHERE digest = :digest AND date = :date;
+-- name: issued_with(digest, date, newest, last)$
+-- Of a date with several parts the one that gave this id; where its paper is shown elsewhere by now, the next part, or the last.
+SELECT COALESCE(
+    (SELECT e.issued_at FROM shown s JOIN editions e ON e.id = s.edition_id
+     WHERE s.digest = :digest AND s.id BETWEEN :newest AND :last ORDER BY s.id LIMIT 1),
+    (SELECT MAX(issued_at) FROM editions WHERE digest = :digest AND date = :date)
+);
 
 -- name: insert_labelled(label_id, shown_id)*!
 INSERT INTO labelled (label_id, shown_id) VALUES (:label_id, :shown_id);
