@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from digest.app import open_app
 from digest.config import SiteConfig
@@ -111,6 +112,25 @@ def test_the_theme_of_the_configuration_is_that_of_what_is_published(tmp_path: P
     config.write_text(text.format("papr"))
     with pytest.raises(ConfigError, match='no theme "papr"'):
         open_app(load_config(config, {}))
+
+
+# ---------------------------------------------------------------- language
+
+
+def test_pages_and_mails_are_marked_as_the_english_that_their_words_are_and_own_templates_as_they_say(
+    tmp_path: Path,
+) -> None:
+    """WCAG 2.2, 3.1.1: whatever `language` says. Feeds, of which papers are all, have that language."""
+    put(tmp_path / "archive/base.html", '<html lang="{{ language }}">')
+    site = replace(publication_of(EDITIONS["rich"]()).site, language="de-AT")
+    publication = replace(publication_of(EDITIONS["rich"]()), site=site)
+    for folders, tags in (([TEMPLATES], {"en"}), ([tmp_path, TEMPLATES], {"de-AT", "en"})):
+        renderer = Renderer(folders, language="de-AT")
+        made = pages_of(publication, renderer) | copies_of(EDITIONS["rich"](), renderer)
+        texts = [body.decode() for path, body in made.items() if path.endswith(".html")]
+        texts += [letter_of(kind, renderer=renderer).data.decode() for kind in ("confirm", "known")]
+        assert {tag for text in texts for tag in re.findall(r'<html lang="(.*?)"', text)} == tags
+        assert b"<language>de-AT</language>" in made["rss.xml"]
 
 
 # ---------------------------------------------------------------- what a theme must keep
