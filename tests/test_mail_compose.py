@@ -450,6 +450,18 @@ def test_the_web_copies_hold_nothing_personal(name: str) -> None:
         assert b"unsubscribe" not in body.lower()
 
 
+@pytest.mark.parametrize("name", EDITIONS)
+def test_the_web_copy_leads_search_engines_to_the_page_of_its_edition_and_the_mail_names_none(
+    name: str,
+) -> None:
+    """It shows the same papers at another address of the same site (RFC 6596)."""
+    edition = EDITIONS[name]()
+    copy = BeautifulSoup(copies_of(edition, shipped())[f"{edition.path}email.html"], "html.parser")
+    assert [link["href"] for link in copy.select("head > link[rel=canonical]")] == [f"{URL}{edition.path}"]
+    _, html = parts_of(message_of(edition))
+    assert "canonical" not in html
+
+
 def test_web_copies_lie_in_the_editions_folder() -> None:
     assert list(copies_of(rich(), shipped())) == [f"{DAY}email.html", f"{DAY}email.txt"]
     assert next(iter(copies_of(rich(), shipped(), digest=replace(DIGEST, path="w")))) == f"w/{DAY}email.html"
