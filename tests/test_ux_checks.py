@@ -417,12 +417,13 @@ SCHEMES = ("light", "dark")
 
 
 class Seen(Struct):
-    """A page as a browser shows it: what it asked for, how wide it is on the smallest screen, its targets on a telephone, and the
-    contrasts of its texts and fields in each scheme."""
+    """A page as a browser shows it: what it asked for, how wide it is on the smallest screen, its targets on a telephone, what
+    large letters cut off there, and the contrasts of its texts and fields in each scheme."""
 
     asked: list[str]
     width: int
     targets: list[Any]
+    cut: list[str]
     contrast: dict[str, tuple[dict[str, float], list[float]]]
 
 
@@ -432,6 +433,7 @@ class Shown:
     def __init__(self, site: Site, built: Built, tab: Page) -> None:
         self.site, self.tab = site, tab
         self._asked: list[str] = []
+        self._browser = tab.context.new_cdp_session(tab)
         tab.on("request", lambda request: self._asked.append(request.url))
         paths = [f"/{path.removesuffix('index.html')}" for path in built.one_of_each_kind()]
         few = built.papers != 30
@@ -455,11 +457,20 @@ class Shown:
         width = self.tab.evaluate("document.documentElement.scrollWidth")
         self._sized(375)
         targets = self.tab.evaluate(TARGETS)
+        self._letters(32)
+        cut = self.tab.evaluate(CUT)
+        self._letters(16)
         self._sized(1200)
-        return Seen(list(self._asked), width, targets, {scheme: self._contrast(scheme) for scheme in SCHEMES})
+        return Seen(
+            list(self._asked), width, targets, cut, {scheme: self._contrast(scheme) for scheme in SCHEMES}
+        )
 
     def _sized(self, width: int) -> None:
         self.tab.set_viewport_size({"width": width, "height": 800})
+
+    def _letters(self, size: int) -> None:
+        """The size of letters in the settings of the browser."""
+        self._browser.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
 
     def _contrast(self, scheme: Any) -> tuple[dict[str, float], list[float]]:
         self.tab.emulate_media(color_scheme=scheme)
@@ -500,11 +511,25 @@ TARGETS = """() => [...document.querySelectorAll('a, button, input, select, text
 })"""
 
 
+# Words that stand out of their page, or of their button. The mail's copy has its letters in pixels, as mail has.
+CUT = """() => [...document.querySelectorAll('body *')].filter(e => {
+  if (e.closest('.skip, .hp') || !e.getClientRects().length || ![...e.childNodes].some(n => n.nodeType === 3)) return false;
+  const words = document.createRange();
+  words.selectNodeContents(e);
+  const right = words.getBoundingClientRect().right, box = e.getBoundingClientRect();
+  return right > innerWidth + 1 || (e.matches('button, .btn') && right > box.right + 1);
+}).map(e => e.outerHTML.slice(0, 70))"""
+
+
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
 class TestInABrowser:
     def test_nothing_scrolls_sideways_at_320_pixels(self, shown: Shown) -> None:
         assert {path: seen.width for path, seen in shown.seen.items() if seen.width > 320} == {}
+
+    def test_letters_of_twice_the_size_stay_on_a_small_screen(self, shown: Shown) -> None:
+        """WCAG 2.2, 1.4.4: 32 pixels, set in the browser, at 375."""
+        assert {path: seen.cut for path, seen in shown.seen.items() if seen.cut} == {}
 
     def test_targets_are_large_enough_for_a_thumb(self, shown: Shown) -> None:
         small = []
