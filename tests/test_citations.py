@@ -69,6 +69,9 @@ def cited(**changes: object) -> Citation:
         ("김 하나", Name(literal="김 하나")),
         ("The Tidal Collaboration", Name(literal="The Tidal Collaboration")),
         ("Tidal Collaboration", Name(literal="Tidal Collaboration")),
+        ("D & E", Name(literal="D & E")),
+        ("Sow and Sons, Ltd.", Name(literal="Sow and Sons, Ltd.")),
+        ("Ida Sandersand", Name(given="Ida", family="Sandersand")),
         ("one, two, three, four", Name(literal="one, two, three, four")),
         ("  ", Name()),
         (", ,", Name()),
@@ -111,15 +114,28 @@ def test_braces_keep_capitals_that_a_style_would_lower_and_no_others(title: str,
     assert entry.fields["title"].count("{") == len(kept)
 
 
-def test_only_a_doi_of_its_own_makes_an_article_and_no_journal_is_named() -> None:
+def test_only_a_doi_of_its_own_makes_an_article_and_of_bibtex_none_without_a_journal() -> None:
+    """@article must have a journal (Patashnik, BibTeXing, 3.1), and no source tells it."""
     doi = {"doi": "10.5555/a.b_c"}
     links = {"abstract": "https://doi.example/10.5555/a.b_c"}
-    (entry,) = read_bibtex(bibtex([cited(ids=doi, links=links)]))
-    assert (entry.kind, entry.fields["doi"]) == ("article", "10.5555/a.b_c")
+    found = cited(ids=doi, links=links)
+    (entry,) = read_bibtex(bibtex([found]))
+    assert (entry.kind, entry.fields["doi"]) == ("misc", "10.5555/a.b_c")
     assert not {"journal", "booktitle", "publisher", "eprint"} & set(entry.fields)
+    assert read_ris(ris([found]))[0][0] == ("TY", "JOUR")
     for ids in (doi | {"arxiv": "2611.10421"}, {"doi": "10.48550/arXiv.2611.10421"}, {"doi": "10.1/}{"}, {}):
-        (entry,) = read_bibtex(bibtex([cited(ids=ids)]))
-        assert entry.kind == "misc"
+        assert read_ris(ris([cited(ids=ids)]))[0][0] == ("TY", "UNPB")
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [("2026-11-19T09:00:00Z", ["2026/11/19/"]), (None, ["2026/11//"])],
+)
+def test_a_date_in_ris_has_its_three_slashes(published: str | None, said: list[str]) -> None:
+    """ "2611" of the id tells the month alone; readers that count slashes find the day empty."""
+    (record,) = read_ris(ris([cited(published=published)]))
+    assert [value for tag, value in record if tag == "DA"] == said
+    assert "DA" not in dict(read_ris(ris([cited(published=None, ids={})]))[0])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +190,7 @@ def test_authors_whom_the_source_left_out_are_others() -> None:
 def test_names_that_would_be_two_stay_one() -> None:
     names = ("Tom and Jerry Smith", "AND", "Sow and Sons")
     (entry,) = read_bibtex(bibtex([cited(authors=names)]))
-    assert len(names_of(entry.fields["author"])) == 3
+    assert names_of(entry.fields["author"]) == ["{Tom and Jerry Smith}", "{AND}", "{Sow and Sons}"]
 
 
 def test_ris_has_a_line_for_each_fact() -> None:
@@ -187,7 +203,7 @@ def test_ris_has_a_line_for_each_fact() -> None:
         ("AU", "陈思远"),
         ("AU", "Plato"),
         ("PY", "2026"),
-        ("DA", "2026/11/19"),
+        ("DA", "2026/11/19/"),
         ("AN", "arXiv:2611.10421"),
         ("UR", "https://arxiv.example/abs/2611.10421"),
         ("L1", "https://arxiv.example/pdf/2611.10421"),

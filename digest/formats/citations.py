@@ -195,7 +195,8 @@ def _letters(number: int) -> str:
 
 
 def _head(citation: Citation, key: str) -> str:
-    return f"@{'article' if citation.article else 'misc'}{{{key},\n"
+    """Of no entry a journal is known, without which @article is none: styles complain, and some programs stop."""
+    return f"@misc{{{key},\n"
 
 
 def _bibtex_fields(citation: Citation) -> str:
@@ -274,7 +275,8 @@ def _ris(citation: Citation) -> Iterator[tuple[str, str]]:
         ("TI", (citation.title,)),
         ("AU", citation.sorted),
         ("PY", (f"{citation.year:04}" if citation.year else "",)),
-        ("DA", (citation.date,)),
+        # Year/month/day/other: its specification wants all three slashes.
+        ("DA", (f"{citation.date}{'/' * (3 - citation.date.count('/'))}" if citation.year else "",)),
         ("DO", (citation.doi,)),
         ("AN", (f"arXiv:{citation.arxiv}" if citation.arxiv else "",)),
         ("UR", (citation.url,)),

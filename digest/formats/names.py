@@ -23,6 +23,8 @@ _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV|VI{0,3}")
 # Letters of names whose parts have no space between them, or stand in another order.
 _FIRST_WHOLE = "\u3040"
 _WHOLE = late("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+# Two names, or one of a firm: nobody can say where it is to be divided.
+_SEVERAL = re.compile(r"(?<!\S)(?:and|&)(?!\S)", re.I)
 _GROUP = re.compile(r"(?:Collaboration|Consortium|Team|Group|Project|Initiative|Committee)", re.I)
 
 
@@ -44,11 +46,13 @@ class Name(Struct, frozen=True):
 
 @lru_cache(maxsize=4096)
 def name_of(text: str) -> Name:
-    """ "Jan van der Berg", "van der Berg, Jan" → the same parts. Single names, names in Han, kana or hangul and those of groups
-    stay whole; "" gives an empty name."""
+    """ "Jan van der Berg", "van der Berg, Jan" → the same parts. Single names, names in Han, kana or hangul, those of groups
+    and those with "and" stay whole; "" gives an empty name."""
     plain = clean(text).strip(" ,;")
     parts = [part.strip() for part in plain.split(",") if part.strip()]
-    if not parts or len(parts) > 3 or (max(plain) >= _FIRST_WHOLE and _WHOLE.search(plain)):
+    if not parts or len(parts) > 3 or _SEVERAL.search(plain):
+        return Name(literal=plain)
+    if max(plain) >= _FIRST_WHOLE and _WHOLE.search(plain):
         return Name(literal=plain)
     if len(parts) == 3:
         return _divided(parts[2], parts[0], parts[1])
