@@ -99,6 +99,12 @@ def test_bibtex_prints_what_the_source_says() -> None:
     assert "abstract" not in read_bibtex(short_bibtex(cited()))[0].fields
 
 
+def test_accents_that_stand_behind_their_letter_are_one_sign_with_it() -> None:
+    """LaTeX: "Unicode character U+0301 not set up", and the reader's paper is not set."""
+    (entry,) = read_bibtex(bibtex([cited(title="Cafe\u0301 ZU\u0308RICH", authors=("Rene\u0301 Sow",))]))
+    assert (entry.fields["title"], entry.fields["author"]) == ("Café {ZÜRICH}", "Sow, René")
+
+
 @pytest.mark.parametrize(
     ("title", "kept"),
     [

@@ -226,13 +226,14 @@ def _abstract(citation: Citation) -> str:
 
 
 def _tex(text: str) -> str:
-    """Text that TeX prints as it is. Braces always balance, since BibTeX counts them even behind a backslash."""
-    return _SPECIAL.sub(lambda sign: _TEX[sign[0]], text)
+    """Text that TeX prints as it is. Braces always balance, since BibTeX counts them even behind a backslash; a letter and its
+    accent are one sign (NFC), since pdfTeX stops at an accent that stands alone."""
+    return _SPECIAL.sub(lambda sign: _TEX[sign[0]], unicodedata.normalize("NFC", text))
 
 
 def _tex_title(title: str) -> str:
     """With braces around what keeps its capitals: {GPUs}, {X}-ray."""
-    pieces, end = [], 0
+    title, pieces, end = unicodedata.normalize("NFC", title), [], 0
     for word in _KEPT_CAPITALS.finditer(title):
         pieces += [_tex(title[end : word.start()]), f"{{{word[0]}}}"]
         end = word.end()
