@@ -83,6 +83,7 @@ def item(inside: str) -> Paper:
         ("<dc:creator>Maria GarciaDepartment of Ponds, Kiln Lab University</dc:creator>", ["Maria Garcia"]),
         ("<dc:creator>Mary JoAnn Okoye</dc:creator>", ["Mary JoAnn Okoye"]),
         ("<dc:creator>Ada deBoer, Bo Lindal</dc:creator>", ["Ada deBoer", "Bo Lindal"]),
+        ("<dc:creator>Kiln DeepSea Research</dc:creator>", ["Kiln DeepSea Research"]),
         ("<dc:creator>Ada ElSayed; Bo Lindal; Cy Tan</dc:creator>", ["Ada ElSayed", "Bo Lindal", "Cy Tan"]),
         ("<dc:creator>Ada DaSilva (Kiln University), Bo Lindal</dc:creator>", ["Ada DaSilva", "Bo Lindal"]),
         ("<dc:creator>The PondNet Medicine Editors</dc:creator>", ["The PondNet Medicine Editors"]),

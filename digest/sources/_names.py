@@ -125,8 +125,12 @@ def unglued(text: str) -> list[str]:
 
 
 def _begins_with_workplace(places: list[str]) -> bool:
-    """Is this more than the rest of a name with a capital in it, and of a list: "Mary JoAnn Okoye", "Ada deBoer, Bo Lindal"?"""
-    return bool(places) and _WORKPLACE.search(re.split("[,;(]", places[0], maxsplit=1)[0]) is not None
+    """Is this more than the rest of a name with a capital in it, of a list, or of a group's name: "Mary JoAnn Okoye", "Ada deBoer,
+    Bo Lindal", "Big DeepKiln Research"?"""
+    if not places:
+        return False
+    found = _WORKPLACE.search(re.split("[,;(]", places[0], maxsplit=1)[0])
+    return found is not None and (found.start() == 0 or "," in "".join(places))
 
 
 def without_and(names: list[str]) -> list[str]:
