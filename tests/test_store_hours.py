@@ -8,11 +8,12 @@ import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import examples
-from digest.model import Receipt
+from digest.model import Delivery, Receipt
 from digest.store import Planned, Store, open_store
 from digest.store.database import load_queries
 from store_contract import (  # noqa: F401
@@ -202,10 +203,15 @@ def test_digests_and_readers_are_not_mixed(store: Store) -> None:
     }
 
 
-def test_a_deferred_mail_keeps_all_its_editions(store: Store) -> None:
-    _, due = weekly(store)
+def _deferred(store: Store, due: datetime) -> Delivery:
     (found,) = claim(store, due)
     store.record_receipts([(found, DEFERRED, due + HOUR)], now=due)
+    return found
+
+
+def test_a_deferred_mail_keeps_all_its_editions(store: Store) -> None:
+    _, due = weekly(store)
+    found = _deferred(store, due)
     issue(store, 6, due=6 * DAY)
     (again,) = claim(store, due + DAY)
     assert (again.id, again.editions, again.attempt) == (found.id, names(0, 1, 2), 2)
@@ -214,8 +220,11 @@ def test_a_deferred_mail_keeps_all_its_editions(store: Store) -> None:
     assert again.editions == names(0, 1, 2)
 
 
-def test_who_leaves_gets_none_of_what_was_joined(store: Store) -> None:
+@pytest.mark.parametrize("deferred", [False, True])
+def test_who_leaves_gets_none_of_what_was_joined(store: Store, deferred: bool) -> None:
     number, due = weekly(store)
+    if deferred:
+        _deferred(store, due)
     store.leave(number, now=due)
     assert counts(store) == {"suppressed": 3}
 
@@ -227,8 +236,13 @@ def test_editions_joined_to_a_mail_that_is_never_made_end_with_it(store: Store) 
     assert counts(store) == {"suppressed": 3}
 
 
-def test_editions_joined_to_a_late_mail_expire_with_it(store: Store) -> None:
+@pytest.mark.parametrize("deferred", [False, True])
+def test_editions_joined_to_a_late_mail_expire_with_it(store: Store, deferred: bool) -> None:
     _, due = weekly(store)
+    if deferred:
+        _deferred(store, due)
+    assert store.expire(now=due, older_than=due - DAY) == 0
+    assert counts(store)["joined"] == 2
     assert store.expire(now=due + 2 * DAY, older_than=due + DAY) == 1
     assert counts(store) == {"expired": 3}
 
@@ -240,14 +254,18 @@ def test_editions_joined_to_a_late_mail_expire_with_it_at_the_claim_and_in_doubt
     issue(store, 9, due=DAY)
     at = issue(store, 10)
     assert len(claim(store, at)) == 1
+    assert store.expire(now=at, older_than=at - DAY, holder="you") == 0
+    assert counts(store) == {"expired": 3, "sending": 1, "joined": 1}
     assert store.expire(now=at + 2 * DAY, older_than=at + DAY, holder="you") == 1
     assert counts(store) == {"expired": 5}, "with the one that had waited for it"
 
 
 def test_editions_joined_to_a_mail_that_was_skipped_or_refused_stay_with_it(store: Store) -> None:
-    _, due = weekly(store)
+    number, due = weekly(store)
     (found,) = claim(store, due)
     store.record_receipts([(found, SKIPPED, None)], now=due)
+    assert store.expire(now=due + 2 * DAY, older_than=due + DAY, holder="you") == 0
+    store.leave(number, now=due)
     assert counts(store) == {"skipped": 1, "joined": 2}
 
 
@@ -276,6 +294,14 @@ def test_what_a_change_brings_to_one_hour_becomes_one_mail(store: Store) -> None
     assert store.reschedule(number, lambda issued_at: friday, now=NOW + 2 * DAY) == 3
     found = {delivery.digest: delivery.editions for delivery in claim(store, friday)}
     assert found == {"daily": names(0, 1), "kilns": names(1)}
+
+
+def test_what_a_change_joins_takes_along_what_was_joined_to_it(store: Store) -> None:
+    number, due = weekly(store)
+    issue(store, 6, due=6 * DAY)
+    assert store.reschedule(number, lambda issued_at: NOW + 20 * DAY, now=due + DAY) == 2
+    (found,) = claim(store, NOW + 20 * DAY)
+    assert found.editions == names(0, 1, 2, 6)
 
 
 def test_what_was_tried_or_goes_to_others_is_not_moved(store: Store) -> None:
