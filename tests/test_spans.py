@@ -149,6 +149,22 @@ def test_what_is_too_old_is_given_up(store: Store, tmp_path: Path) -> None:
     assert server.taken == []
 
 
+def test_what_is_of_another_span_or_in_anothers_hand_is_neither_taken_nor_given_up(store: Store) -> None:
+    span = queue(store, 5)
+    (deferred,) = store.claim(now=NOW, holder="a", limit=1, span=span)
+    store.record_receipts([(deferred, Receipt(status="deferred", reply_code=451), NOW)], now=NOW, span=span)
+    store.claim(now=NOW, holder="b", limit=1, span=replace(span, first=2))
+    store.release_claimed("b", untouched=(), resend=False, now=NOW)  # held
+    (in_hand,) = store.claim(now=NOW, holder="c", limit=1, span=replace(span, first=2))
+    assert store.claimed_under("c") == [in_hand.id]
+    others = [replace(span, **other) for other in ({"edition_id": 2}, {"due_at": NOW - MINUTE}, {"first": 6})]
+    for other in others:
+        assert store.claim(now=NOW, holder="d", limit=9, span=other) == []
+        assert store.expire_span(other, now=NOW) == 0
+    assert store.expire_span(replace(span, last=4), now=NOW) == 3
+    assert states(store) == {"expired": 3, "sending": 1, "queued": 1}
+
+
 # ---------------------------------------------------------------- after a kill
 
 

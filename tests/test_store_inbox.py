@@ -152,6 +152,20 @@ def test_to_confirm_forgets_how_often_was_asked_and_an_earlier_erasure(store: St
     assert store.asked("ada@example.org") == (0, None)
 
 
+def test_who_confirms_answers_for_nobody_else_who_was_asked(store: Store) -> None:
+    asked, other = pending(store), pending(store, "bob@example.org")
+    store.confirm_subscriber(asked.id, now=NOW)
+    assert store.subscriber_by_id(other.id) == other
+
+
+def test_to_confirm_lifts_no_suppression_but_an_erasure(store: Store) -> None:
+    store.suppress_subscriber(reader(store).id, "complained", now=NOW)
+    store.erase_subscriber("ada@example.org", now=NOW)
+    store.confirm_subscriber(pending(store).id, now=NOW)
+    found = store.suppression("ada@example.org")
+    assert found is not None and found.reason == "complained"
+
+
 def test_who_never_answers_is_forgotten(store: Store) -> None:
     old, new, back = (
         pending(store),
@@ -326,6 +340,7 @@ def test_one_letter_of_a_kind_waits_at_a_time(store: Store) -> None:
     store.record_letter(found.id, "accepted", now=NOW)
     assert store.next_letter() is None
     assert letter(store, asked)
+    assert letter(store, asked, "known"), "one of another kind is not in its way"
 
 
 def test_a_letter_is_tried_again_when_it_is_due(store: Store) -> None:
@@ -355,7 +370,8 @@ def test_a_letter_that_a_dead_process_took_is_sent_by_another(store: Store) -> N
     (found,) = letters(store, due)
     assert found.attempt == 2
     store.record_letter(found.id, "accepted", now=due)
-    assert store.next_letter() is None
+    store.put_back_letters([found], now=due)
+    assert store.next_letter() is None, "what was accepted stays so, whoever held it besides"
 
 
 def test_a_letter_that_nobody_needs_any_more_expires(store: Store) -> None:
@@ -437,6 +453,14 @@ def test_who_gets_an_edition_after_all_gets_no_notice(store: Store, state: str) 
             )
     assert notices(store, NOW + 10 * HOUR) == []
     assert store.next_letter(notices=True) is None
+
+
+def test_the_edition_of_another_reader_takes_no_notice_back(store: Store) -> None:
+    wisher = reader(store, preferences=WISH)
+    reader(store, "bob@example.org")
+    assert notice(store, due=9 * HOUR) == 1
+    issue(store, 0, due=DAY, skip=wisher.id)
+    assert len(notices(store, NOW + 10 * HOUR)) == 1
 
 
 def test_an_edition_of_another_digest_or_of_the_day_before_takes_no_notice_back(store: Store) -> None:
