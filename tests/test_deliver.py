@@ -388,6 +388,15 @@ def test_a_mail_on_which_the_server_always_hangs_up_does_not_block_the_queue(sto
     assert server.connections <= 4
 
 
+def test_a_server_that_hangs_up_on_every_mail_after_the_first_few_is_left(store: Store) -> None:
+    queue(store, 20)
+    with serving(lambda verb, line: DROP if verb == "RCPT" and len(server.taken) > 3 else None) as server:
+        report = run(store, config(server))
+    assert report.error
+    assert server.connections <= 3
+    assert states(store) == {"accepted": 4, "queued": 16}
+
+
 def test_a_server_that_falls_silent_is_named_and_left(store: Store) -> None:
     queue(store, 4)
     with serving(lambda verb, line: HANG if verb == "MAIL" else None) as server:

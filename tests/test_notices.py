@@ -170,6 +170,16 @@ def test_who_wants_one_mail_a_week_hears_once_a_week_and_only_of_a_week_without_
     assert heard[1].startswith("3 papers") and len(heard) == 3
 
 
+def test_who_wants_one_mail_a_week_on_a_day_without_a_run_hears_of_the_week_too(tmp_path: Path) -> None:
+    config = site(tmp_path)
+    add(config, "wim@example.org", Preferences(empty=True, frequency="weekly", weekly_on=5))
+    for day in range(4, 9):  # from Monday to Friday
+        run(config, NOW + day * DAY)
+    assert heard(tmp_path, "wim") == []
+    send(config, NOW + 9 * DAY + 17 * HOUR)
+    assert heard(tmp_path, "wim") == ["No edition in the week to Friday, 27 November"]
+
+
 def test_while_a_later_run_of_the_day_is_to_come_nobody_is_told(tmp_path: Path) -> None:
     config = site(tmp_path, digest=(DigestConfig(name="daily", schedule="0 7,12,18 * * *"),))
     told = [run(config, NOW + hours * HOUR).digests[0].notices for hours in (0, 5, 11)]
