@@ -83,6 +83,16 @@ def test_other_failures_count_once_a_day_and_end_the_mail_after_some_weeks(
     assert status(store, reader) == "suppressed"
 
 
+def test_who_was_unknown_for_now_is_not_given_up_when_a_server_stops_trying(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    for diagnostic in ("smtp; user unknown", "smtp; 450 4.1.1 user unknown"):
+        end = End("failed", "4.1.1", diagnostic, True)
+        line = take_report(store, tokens, CONFIG, report(tokens, reader, end), now=NOW)
+        assert line == f"bounce 4.1.1: counted, subscriber {reader.id} stands at 1.00 of 5."
+    assert status(store, reader) == "confirmed"
+
+
 def test_one_failure_a_week_never_ends_the_mail(store: Store, tokens: Tokens, reader: Subscriber) -> None:
     for week in range(60):
         take_report(store, tokens, CONFIG, report(tokens, reader, FULL), now=NOW + timedelta(weeks=week))

@@ -156,11 +156,12 @@ def test_an_edition_nobody_chose_from_opens_no_connection(store: Store) -> None:
     assert server.connections == 0
 
 
+@pytest.mark.parametrize("at", [20, 39])
 def test_a_mail_given_back_by_a_lost_connection_still_goes_out_in_the_same_run(
-    store: Store, journal: Path
+    store: Store, journal: Path, at: int
 ) -> None:
     readers = queue(store, 40)
-    with serving(once("DOT", DROP, at=20)) as server:
+    with serving(once("DOT", DROP, at=at)) as server:
         report = run(store, config(server), journal=journal)
     assert (report.accepted, report.deferred, report.queued, report.error) == (39, 1, 0, None)
     assert sorted(server.recipients()) == readers
