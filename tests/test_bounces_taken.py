@@ -99,14 +99,16 @@ def test_one_failure_a_week_never_ends_the_mail(store: Store, tokens: Tokens, re
     assert status(store, reader) == "confirmed"
 
 
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [(POLICY, "bounce 5.7.1"), (End("failed", "", "smtp; 554 blocked by our policy", True), "bounce")],
+)
 def test_a_server_that_refuses_us_every_day_by_its_policy_costs_no_reader(
-    store: Store, tokens: Tokens, reader: Subscriber
+    store: Store, tokens: Tokens, reader: Subscriber, end: End, name: str
 ) -> None:
     for day in range(120):
-        line = take_report(
-            store, tokens, CONFIG, report(tokens, reader, POLICY), now=NOW + timedelta(days=day)
-        )
-    assert line.startswith(f"bounce 5.7.1: counted, subscriber {reader.id} stands at 2.")
+        line = take_report(store, tokens, CONFIG, report(tokens, reader, end), now=NOW + timedelta(days=day))
+    assert line.startswith(f"{name}: counted, subscriber {reader.id} stands at 2.")
     assert status(store, reader) == "confirmed"
 
 

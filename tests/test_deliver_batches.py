@@ -234,6 +234,15 @@ def test_a_full_mailbox_is_given_up_only_when_it_stays_full(store: Store) -> Non
     assert suppressed == readers[1:]
 
 
+def test_many_full_mailboxes_and_mails_that_are_too_large_stop_no_run(store: Store) -> None:
+    readers = queue(store, 40)
+    replies = dict.fromkeys(readers[:12], b"552 5.2.2 mailbox full")
+    replies |= dict.fromkeys(readers[12:24], b"552 5.3.4 too large for this reader")
+    with serving(refusing("RCPT", replies)) as server:
+        report = run(store, config(server))
+    assert (report.accepted, report.rejected, report.error) == (16, 24, None)
+
+
 def test_a_storm_of_policy_refusals_suppresses_nobody(store: Store) -> None:
     """One in five answers: the run is paused, and nobody loses a mail or a point."""
     readers = queue(store, 100)

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from conftest import sizes
 from digest.choices import next_due
@@ -21,6 +22,7 @@ from digest.model import Letter, Preferences, Subscriber
 from digest.store import Store, open_store
 from digest.subscriptions import CONSENT, Subscriptions
 from digest.tokens import Purpose, Tokens
+from store_inbox import issue
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -172,14 +174,16 @@ def test_who_was_asked_by_a_clock_that_was_a_year_ahead_is_asked_when_it_is_righ
     assert len(door.letters(now=NOW + HOUR)) == 1
 
 
-def test_a_reader_who_asks_again_gets_the_link_to_their_choices_once_a_day(door: Door) -> None:
-    door.reader()
+@pytest.mark.parametrize("status", ["confirmed", "paused"])
+def test_a_reader_who_asks_again_gets_the_link_to_their_choices_once_a_day(door: Door, status: str) -> None:
+    number, until = door.reader().id, date(2026, 12, 24) if status == "paused" else None
+    door.store.set_choices(number, digests=(), preferences=Preferences(), paused_until=until, now=NOW)
     for n in range(10):
         door.ask(now=NOW + n * HOUR, preferences=Preferences(hour=3))
     assert [letter.kind for letter in door.letters(now=NOW + 9 * HOUR)] == ["known"]
     door.ask(now=NOW + 25 * HOUR)
     assert [letter.kind for letter in door.letters(now=NOW + 25 * HOUR)] == ["known"]
-    assert (door.person().status, door.person().preferences) == ("confirmed", Preferences())
+    assert (door.person().status, door.person().preferences) == (status, Preferences())
 
 
 def test_a_reader_who_was_pestered_and_left_may_ask_again(door: Door) -> None:
@@ -198,11 +202,19 @@ def test_a_suppressed_address_never_gets_a_letter(door: Door, reason: Any) -> No
     door.store.suppress_subscriber(number, reason, now=NOW)
     for n in range(5):
         door.ask(now=NOW + n * DAY)
-        assert door.letters(now=NOW + n * DAY) == []
+        assert door.store.next_letter() is None
     assert door.person().status == "suppressed"
+
+
+@pytest.mark.parametrize("reason", ["bounced", "complained"])
+def test_a_suppressed_address_never_gets_a_letter_nor_when_its_data_were_erased(
+    door: Door, reason: Any
+) -> None:
+    door.store.suppress_subscriber(door.reader().id, reason, now=NOW)
     door.store.erase_subscriber("ann@example.org", now=NOW)
-    door.ask(now=NOW + 9 * DAY)
-    assert door.letters(now=NOW + 9 * DAY) == [] and door.store.subscribers() == []
+    for n in range(5):
+        door.ask(now=NOW + n * DAY)
+        assert door.store.next_letter() is None and door.store.subscribers() == []
 
 
 def test_who_was_erased_may_ask_again_and_is_asked(door: Door) -> None:
@@ -496,6 +508,23 @@ def test_choices_are_kept_and_a_pause_has_an_end(door: Door) -> None:
     )
     door.store.resume_paused(date(2026, 12, 24), now=NOW)
     assert (door.person().status, door.person().preferences) == ("confirmed", chosen)
+
+
+def test_mail_and_notices_that_wait_move_to_the_hour_that_their_reader_chooses(door: Door) -> None:
+    number = door.reader().id
+    choose = {"digests": (), "paused_until": None, "now": NOW}
+    wish = Preferences(empty=True, hour=10)
+    door.rules.change(door.token("manage"), preferences=wish, **choose)  # type: ignore[arg-type]
+    at = issue(door.store, 0, due=3 * HOUR)
+    facts = {
+        "due": lambda preferences: at + 3 * HOUR,
+        "message_id": lambda reader: f"<{reader}@x>",
+        "now": NOW,
+    }
+    assert door.store.queue_notices("weekly", at.date(), **facts) == 1  # type: ignore[arg-type]
+    evening = datetime(2026, 11, 19, 19, tzinfo=UTC)
+    door.rules.change(door.token("manage"), preferences=replace(wish, hour=20), **choose)  # type: ignore[arg-type]
+    assert (door.store.next_due_of(number), door.store.next_notice_of(number)) == (evening, evening)
 
 
 def test_choices_that_cannot_be_are_refused_and_nothing_is_kept(door: Door, file: Path) -> None:
