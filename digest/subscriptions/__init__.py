@@ -105,7 +105,7 @@ class Subscriptions:
 
     def send_again(self, token: str, *, now: datetime) -> Link:
         """A new letter for a confirm link that has ended, within the same limits; the state of its subscriber."""
-        link = self._found("confirm", token, now, ended=True)
+        link = self._found("confirm", token, now)
         reader = link.subscriber
         if reader is None or reader.status != "pending":
             return link
@@ -135,9 +135,7 @@ class Subscriptions:
         """The state behind a link. Changes nothing."""
         return self._found(purpose, token, now)
 
-    def _found(self, purpose: Purpose, token: str, now: datetime, *, ended: bool = False) -> Link:
-        """`ended`: a link whose time has passed still says whose it was."""
-
+    def _found(self, purpose: Purpose, token: str, now: datetime) -> Link:
         def nonce_of(number: int) -> str | None:
             found = self._store.subscriber_by_id(number)
             return found.nonce if found else None
@@ -154,7 +152,7 @@ class Subscriptions:
             return UNKNOWN
         # An ended link of somebody who answered long ago says that they did.
         expired = expired or self._is_of_before(purpose, token, subscriber)
-        if expired and not ended and (purpose == "undo" or subscriber.status == "pending"):
+        if expired and (purpose == "undo" or subscriber.status == "pending"):
             return Link(state="expired", subscriber=subscriber)
         subscriber = self._awake(subscriber, now)
         return Link(state=subscriber.status, subscriber=subscriber)
