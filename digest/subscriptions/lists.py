@@ -199,8 +199,6 @@ def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
             )
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                if len(cells) > len(names):
-                    cells = [*cells[: len(names)]]
                 yield reader.line_num, {n: c.strip() for n, c in zip(names, cells, strict=False)}
     except csv.Error as error:
         raise UsageError(
