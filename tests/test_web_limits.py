@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.config import WebConfig
-from digest.web.limits import Limits, client_address, network_of
+from digest.web.limits import Limits, client_address, network_of, networks
 from digest.web.origin import is_foreign
 
-PROXIES = [ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+# As the configuration may name them: 10.9.8.7/8 is the network around that address.
+PROXIES = networks(["127.0.0.1", "10.9.8.7/8", "fd00::/8"])
 
 
 @pytest.mark.parametrize(
