@@ -216,6 +216,11 @@ def test_an_export_is_read_back_as_it_was(store: Store, tmp_path: Path) -> None:
         assert [facts(s) for s in other.subscribers()] == [facts(s) for s in kept]
 
 
+def test_an_apostrophe_that_shields_nothing_is_of_the_address(store: Store) -> None:
+    assert read(store, "address,consented_at\n'ann@example.org,2025-01-01\n").added == 1
+    assert [reader.address for reader in store.subscribers()] == ["'ann@example.org"]
+
+
 def test_no_address_is_a_formula_to_a_spreadsheet(store: Store, tmp_path: Path) -> None:
     # Excel takes the last part for a name with a sign of its own before it, and starts what stands in the first.
     strange = ["=cmd|'/Ccalc'!A0*@example.org", "+1@example.org", "-1@example.org", "'=1@example.org"]
