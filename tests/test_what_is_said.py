@@ -172,3 +172,54 @@ def test_ctrl_c_is_heard_also_where_the_interpreter_swallows_it(tmp_path: Path) 
     )
     assert done.returncode == 130
     assert done.stderr.startswith("error: interrupted.") and "Traceback" not in done.stderr
+
+
+AT_ONCE = """
+import os, signal
+signal.raise_signal(signal.SIGINT)
+os._exit(7)  # nobody took it
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "ended"), [(signal.SIG_DFL, -signal.SIGINT), (signal.SIG_IGN, 7)], ids=["terminal", "nohup"]
+)
+def test_ctrl_c_amid_the_first_imports_ends_a_command_without_a_traceback(
+    tmp_path: Path, before: signal.Handlers, ended: int
+) -> None:
+    (tmp_path / "click.py").write_text(AT_ONCE)
+    done = subprocess.run(
+        [*DIGEST, "--version"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, before),
+    )
+    assert (done.returncode, done.stderr) == (ended, "")
+
+
+SWITCHED = """
+import signal
+def taken():
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+before = taken()
+import digest.__main__, digest.cli
+assert taken() == before
+digest.cli.cli.main = lambda *args, **kwargs: signal.raise_signal(signal.SIGINT)
+digest.__main__.main()
+"""
+
+
+def test_the_command_takes_signals_and_the_library_leaves_them(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWITCHED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert done.returncode == 130
+    assert done.stderr.startswith("error: interrupted.") and done.stderr.count("\n") == 1

@@ -121,11 +121,10 @@ def main(argv: list[str] | None = None) -> None:
     gc.set_threshold(100_000, 20, 20)
     # On its way out the interpreter would look through all that is left for cycles, three times over, and then forget it anyway.
     atexit.register(gc.freeze)
-    # A service manager's stop is taken as Ctrl-C is: the mail in flight is finished, and the lease given back.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _told_again
     refused = False
     try:
+        _take_signals()
         code = cli.main(args, prog_name="digest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         if "--json" in args and error.ctx:
@@ -158,9 +157,19 @@ def main(argv: list[str] | None = None) -> None:
     sys.exit(_written(code or 0, told=refused))
 
 
+def _take_signals() -> None:
+    # A service manager's stop is taken as Ctrl-C is: the mail in flight is finished, and the lease given back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # so digest.__main__ left it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _written(code: int, *, told: bool) -> int:
     """The exit code, once what was printed is out of our hands: what is left is written at the end, where a fault has no words.
     `told`: was it said already that the system refuses something?"""
+    with suppress(OSError):  # told below
+        sys.stdout.flush()
+        return code
     from digest.cli.console import as_long_as_somebody_reads
 
     try:
