@@ -37,26 +37,47 @@ def cron(digest: DigestConfig, config: Config) -> Any:
     from apscheduler.triggers.cron import CronTrigger
 
     try:
-        minute, hour, day, month, weekday = digest.schedule.split()
-        if day != "*" and weekday != "*":
-            raise ValueError("day of month and weekday are both given; give one of them")
-        return CronTrigger(
-            minute=minute,
-            hour=hour,
-            day=day,
-            month=_months(month),
-            day_of_week=_weekdays(weekday),
-            timezone=config.site.zone,
-        )
+        return CronTrigger(**_fields(digest.schedule), timezone=config.site.zone)
     except ValueError as error:
         raise ConfigError(
-            f'{config.file}, [[digest]] "{digest.name}": "schedule" {digest.schedule!r} is no cron line ({error}). '
-            'Write minute, hour, day, month, weekday: "0 7 * * mon-fri".',
+            f'{config.file}, [[digest]] "{digest.name}": {_told(digest.schedule, error)}',
             path=config.file,
             key="schedule",
         ) from None
 
 
+def cron_problem(schedule: str) -> str:
+    """What is wrong with a cron line, and the mend; "" for one that is right."""
+    try:
+        _fields(schedule)
+    except ValueError as error:
+        return _told(schedule, error)
+    return ""
+
+
+def _told(schedule: str, error: ValueError) -> str:
+    return f'"schedule" {schedule!r} is no cron line ({error}). Write minute, hour, day, month, weekday: "0 7 * * mon-fri".'
+
+
+def _fields(schedule: str) -> dict[str, str]:
+    """The fields of a cron line as APScheduler wants them. Raises ValueError for a line that is none."""
+    fields = schedule.split()
+    if len(fields) != 5:
+        raise ValueError("it has not five fields")
+    minute, hour, day, month, weekday = fields
+    if day != "*" and weekday != "*":
+        raise ValueError("day of month and weekday are both given; give one of them")
+    return {
+        "minute": _listed(minute, _MINUTES, 0, 59, "no minute {}; write 0 to 59"),
+        "hour": _listed(hour, _HOURS, 0, 23, "no hour {}; write 0 to 23"),
+        "day": "last" if day == "last" else _listed(day, _DAYS, 1, 31, "no day {}; write 1 to 31"),
+        "month": _listed(month, _MONTHS, 1, 12, "no month {}; write 1 to 12 or jan to dec"),
+        "day_of_week": _weekdays(weekday),
+    }
+
+
+# By number: what each is called, where it has a name.
+_MINUTES, _HOURS, _DAYS = ("",) * 60, ("",) * 24, ("",) * 32
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PART = late(r"(\*|[a-z]{3}|\d{1,2})(?:-([a-z]{3}|\d{1,2}))?(?:/(\d{1,2}))?")
@@ -68,13 +89,13 @@ def _weekdays(field: str) -> str:
     return "*" if numbers is None else ",".join(_WEEKDAYS[number] for number in numbers)
 
 
-def _months(field: str) -> str:
-    numbers = _numbers(field, _MONTHS, 1, 12, "no month {}; write 1 to 12 or jan to dec")
+def _listed(field: str, names: Sequence[str], least: int, most: int, wrong: str) -> str:
+    numbers = _numbers(field, names, least, most, wrong)
     return "*" if numbers is None else ",".join(map(str, numbers))
 
 
 def _numbers(field: str, names: Sequence[str], least: int, most: int, wrong: str) -> list[int] | None:
-    """What a field with names in it means; None for all. APScheduler takes names for spans without steps, and what stands behind
+    """What a field means; None for all. APScheduler takes names for spans without steps, and what stands behind
     them for nothing."""
     if field == "*":
         return None
@@ -97,10 +118,10 @@ def _span(part: str, names: Sequence[str], least: int, most: int) -> range:
     first = least if begin == "*" else _number(begin, names)
     unsaid = most if begin == "*" or step else first
     last = _number(end, names) if end else unsaid
-    if last == 0 and first:  # sat-sun
+    if last == 0 and first and names is _WEEKDAYS:  # sat-sun
         last = len(names) - 1
     numbers = range(first, last + 1, int(step or 1))
-    if not numbers or first < least or numbers[-1] >= len(names):
+    if not numbers or numbers.step > most - least + 1 or first < least or numbers[-1] >= len(names):
         raise ValueError(part)
     return numbers
 

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -641,14 +642,15 @@ def test_a_run_without_sources_says_so(shell: Shell) -> None:
 
 
 def test_a_watch_that_fails_costs_send_neither_its_one_object_nor_its_exit_code(shell: Shell) -> None:
-    """A schedule that is none is met when it is watched."""
-    faulty = {"DIGEST__MONITOR__MAIL_TO": "op@example.org", "DIGEST__DIGEST__DAILY__SCHEDULE": "0 25 * * *"}
-    done = shell("send", "--json", code=1, **faulty)
-    assert set(json.loads(done.stdout)) == {"schema", "deliveries", "letters"}
-    assert "no cron line" in done.stderr
     shell.put("2026-11-19.xml", [("Owls in the Dark", "A survey of night.")])
     shell("subscribers", "add", "a@example.org")
+    with closing(sqlite3.connect(shell.folder / "digest.db")) as database:
+        database.execute(
+            "CREATE TRIGGER unwatched BEFORE INSERT ON leases WHEN NEW.name = 'watch' BEGIN SELECT RAISE(ABORT, 'no watch'); END"
+        )
+    done = shell("send", "--json", code=1)
+    assert set(json.loads(done.stdout)) == {"schema", "deliveries", "letters"}
+    assert "no watch" in done.stderr
     (shell.folder / "outbox").write_text("no folder, so that mail is deferred")
     shell("run", "--date", "2026-11-19", code=3)
-    shell("send", code=3)
-    assert "no cron line" in shell("send", code=3, **faulty).stderr
+    assert "no watch" in shell("send", code=3).stderr

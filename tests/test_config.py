@@ -223,7 +223,11 @@ def test_a_folder_that_only_resembles_one_of_the_archive_is_free(tmp_path: Path)
         (SMALL.replace('path = "x"\n', 'path = "x"\nurl = "https://x.example/"\n'), ["both"]),
         (SMALL + '[[source]]\nname = "a"\npath = "y"\n', ["used twice"]),
         (SMALL + 'sources = ["aa"]\n', ['names "aa"', 'Did you mean "a"']),
-        (SMALL + 'schedule = "every day"\n', ["cron line"]),
+        (SMALL + 'schedule = "every day"\n', ["cron line", "five fields"]),
+        (
+            SMALL + 'schedule = "0 25 * * *"\n',
+            ["cron line", "no hour '25'; write 0 to 23", '"0 7 * * mon-fri"'],
+        ),
         (SMALL + "picks = -1\n", ['"picks"']),
         (SMALL + 'topics = [{ name = "T" }]\n', ['topic "T"', "any"]),
         (SMALL + 'topics = [{ name = " ", any = ["t"] }]\n', ['empty "name"']),

@@ -54,11 +54,12 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# Rooms that serve their neighbours. Floor 2: config has its tables checked. Floor 3: text is cleaned on the way in, selection
+# Rooms that serve their neighbours. Floor 2: checks asks cron about its lines. Floor 3: text is cleaned on the way in, selection
 # names the topics that editions show, and its rules are what readers follow and mute; a search names labels.
 # Floor 5: a folder elsewhere is written as the website is, a hub and the operator's heartbeat are asked as
 # sources are, and a backup has the number of its process until it is whole.
 NEIGHBOURS = {
+    ("checks", "cron"),
     ("sources", "text"),
     ("render", "words"),
     ("render", "labels"),

@@ -219,8 +219,35 @@ def test_months_may_be_named(tmp_path: Path, field: str, months: set[int]) -> No
 
 
 @pytest.mark.parametrize(
+    ("line", "moments"),
+    [
+        ("*/25 * * * *", ["07:00", "07:25", "07:50", "08:00"]),
+        ("10-50/20,5 7 * * *", ["07:05", "07:10", "07:30", "07:50"]),
+        ("0 */7,8 16-17/2 * *", ["07:00", "08:00"]),
+        ("00 05/2 * * *", ["07:00"]),
+        ("0 8 last * *", []),
+    ],
+)
+def test_minutes_hours_and_days_may_be_lists_spans_and_steps(
+    tmp_path: Path, line: str, moments: list[str]
+) -> None:
+    made = config(tmp_path, line, "UTC")
+    due = due_times(cron(made.digest[0], made), at("2026-11-16T06:55+00:00"), at("2026-11-16T08:00+00:00"))
+    assert [f"{moment:%H:%M}" for moment in due] == moments
+
+
+@pytest.mark.parametrize(
     "schedule",
     [
+        *(
+            "60 7 * * *",
+            "*/90 7 * * *",
+            "5-0 7 * * *",
+            "0 24 * * *",
+            "0 7 0 * *",
+            "0 7 32 * *",
+            "0 mon * * *",
+        ),
         *(
             "0 7 * * 8",
             "0 7 * * 5-9",
@@ -241,7 +268,7 @@ def test_months_may_be_named(tmp_path: Path, field: str, months: set[int]) -> No
         ),
     ],
 )
-def test_a_weekday_that_is_none_is_a_fault(tmp_path: Path, schedule: str) -> None:
+def test_a_field_that_means_nothing_is_a_fault(tmp_path: Path, schedule: str) -> None:
     made = config(tmp_path, schedule)
     with pytest.raises(ConfigError, match="no cron line"):
         cron(made.digest[0], made)

@@ -46,6 +46,7 @@ from digest.config import (
     nearest,
     nearest_zone,
 )
+from digest.cron import cron_problem
 
 __all__ = ["SELECTORS", "Selector", "css_problem", "problems_of", "selector_of"]
 
@@ -372,10 +373,8 @@ def _digest_problems(digest: DigestConfig, sources: list[str]) -> list[str]:
         if name != "*" and name not in sources
     ]
     found += _number_problems("", digest)
-    if digest.schedule and len(digest.schedule.split()) != 5:
-        found.append(
-            f'"schedule" {digest.schedule!r} is no cron line of five fields. Write "0 7 * * mon-fri".'
-        )
+    if digest.schedule and (problem := cron_problem(digest.schedule)):
+        found.append(problem)
     if digest.path and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", digest.path):
         found.append(f'"path" is {digest.path!r}. Write a folder name of letters, digits, _ and -.')
     if digest.title and not digest.title.strip():
