@@ -7,6 +7,7 @@ lists of tables: `DIGEST__SOURCE__0__URL`, `DIGEST__SOURCE__SAMPLE__URL`. `…_F
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 import types
 import typing
@@ -79,6 +80,11 @@ def load_config(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
+        if not _has_an_end(path):
+            raise ConfigError(
+                f"{path}: a pipe or a device, and no file. Name a file; or give it on /dev/stdin.",
+                path=str(path),
+            )
         # Some editors put a byte order mark before it.
         return tomllib.loads(path.read_text(encoding="utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
@@ -98,6 +104,16 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: cannot be read: {error.strerror}. Check path and rights.", path=str(path)
         ) from None
+
+
+_OPENED = ("/dev/stdin", "/dev/fd/", "/proc/")
+
+
+def _has_an_end(path: Path) -> bool:
+    """May it be read to its end? A file; and a pipe that the caller has opened for us, `--config <(…)`: at any other, nobody may
+    be writing."""
+    mode = path.stat().st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (stat.S_ISFIFO(mode) and str(path).startswith(_OPENED))
 
 
 # ---------------------------------------------------------------- the environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -334,6 +335,18 @@ def test_bytes_that_are_no_text_are_a_named_fault(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe[")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_config(file, {})
+
+
+def test_a_pipe_is_read_where_the_caller_opened_it_and_a_named_one_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="and no file"):
+            load_config(path, {})
+    reading, writing = os.pipe()
+    os.write(writing, SMALL.encode())
+    os.close(writing)
+    assert load_config(Path(f"/dev/fd/{reading}"), {}).digest
+    os.close(reading)
 
 
 def test_a_byte_order_mark_before_it_is_no_fault(tmp_path: Path) -> None:
