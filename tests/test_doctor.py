@@ -62,6 +62,27 @@ def test_doctor_does_not_show_the_password_of_the_store(
     assert "hunter2" not in done.stdout + done.stderr
 
 
+def test_a_store_that_fails_is_one_fault_and_who_needs_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "digest.db").write_text("no database, but long enough to be looked at")
+    (tmp_path / "config.toml").write_text(
+        '[site]\nurl = "https://digest.example.org/"\n[store]\nurl = "sqlite:///digest.db"\n[[digest]]\nname = "daily"\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", "doctor", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    findings = json.loads(done.stdout)["findings"]
+    assert done.returncode == 1
+    assert [f["check"] for f in findings if "no SQLite database" in f["text"]] == ["store"]
+    unseen = {f["check"] for f in findings if f["level"] == "warning" and "the store fails" in f["text"]}
+    assert unseen == {"clock", "templates", "output", "mail", "monitor"}
+
+
 # ---------------------------------------------------------------- mail and the web door, one look at a time
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

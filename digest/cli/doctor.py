@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import click
 
 from digest.cli import doctor_mail
 from digest.cli.console import Console, outdated_words, system_words
-from digest.errors import ConfigError, DigestError
+from digest.errors import ConfigError, DigestError, StoreError
 from digest.mail.dmarc import Finding
 from digest.words import counted
 
@@ -52,7 +52,7 @@ def doctor(console: Console, online: bool) -> int:
     else:
         with app:
             for what, check in (*_OFFLINE, *(_ONLINE if online else ())):
-                for finding in _guarded(what, check, app, utc_now()):
+                for finding in _guarded(what, check, app, utc_now(), findings):
                     tell(finding)
     faults = sum(level == "fault" for level, _, _ in findings)
     console.answer(
@@ -63,9 +63,15 @@ def doctor(console: Console, online: bool) -> int:
     return 1 if faults else 0
 
 
-def _guarded(what: str, check: Check, app: App, now: datetime) -> Iterator[Finding]:
+def _guarded(what: str, check: Check, app: App, now: datetime, found: Sequence[Finding]) -> Iterator[Finding]:
+    """What a check finds, and what keeps it from looking; a store that fails is told once of all that need it."""
     try:
         yield from check(app, now)
+    except StoreError as error:
+        if any(level == "fault" and of == "store" for level, of, _ in found):
+            yield "warning", what, "not all of it was looked at, since the store fails (above)."
+        else:
+            yield "fault", what, str(error)
     except DigestError as error:
         yield "fault", what, str(error)
     except OSError as error:
@@ -223,8 +229,8 @@ def check_monitor(app: App, now: datetime) -> Iterator[Finding]:
 
 _OFFLINE: tuple[tuple[str, Check], ...] = (
     ("configuration", _configuration),
-    ("clock", _clock),
     ("store", _store),
+    ("clock", _clock),
     ("templates", _templates),
     ("output", _output),
     ("sources", _sources),
