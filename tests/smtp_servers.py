@@ -15,6 +15,7 @@ from pathlib import Path
 DROP = b"(drop)"  # the connection ends without a reply; behind the final dot: after the mail was taken
 LOSE = b"(lose)"  # behind the final dot: the connection ends and the mail was not taken
 HANG = b"(hang)"  # no reply comes until the server closes
+DRIP = b"(drip)"  # a good reply, byte by byte, for two seconds
 DIE = b"(die)"  # the server ends, with all of its connections
 
 Answer = Callable[[str, str], bytes | None]
@@ -257,6 +258,11 @@ class _Conversation:
             self.server._closing.wait()
         if reply in (DROP, LOSE, DIE, HANG):
             raise _Over
+        if reply == DRIP:
+            for byte in b"250-slow\r\n250 " + b"." * 30:
+                self.sock.sendall(bytes([byte]))
+                self.server._closing.wait(0.05)
+            reply = b""
         self.sock.sendall(reply + b"\r\n" + extra)
         if reply.startswith(b"421"):
             raise _Over

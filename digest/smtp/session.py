@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from digest.addresses import is_loopback
@@ -233,10 +234,38 @@ class Session:
         )
 
 
+class _InTime(io.RawIOBase):
+    """What comes from a socket, until a moment of time.monotonic(). The socket's own time begins anew with each byte."""
+
+    until = 0.0
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock, self._raw = sock, sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any, /) -> int | None:
+        if self.until:
+            left = self.until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(left)
+        return self._raw.readinto(into)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class _Replies(io.BufferedReader):
     """What a server says, and how many lines more it may say now."""
 
     left = 0
+
+    def __init__(self, raw: _InTime) -> None:
+        super().__init__(raw)
+        self.in_time = raw
 
     def readline(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
@@ -246,16 +275,22 @@ class _Replies(io.BufferedReader):
 
 
 def _bounded(kind: type[SMTP]) -> Callable[..., SMTP]:
-    """A class of smtplib to which no reply is longer than MOST_LINES."""
+    """A class of smtplib to which no reply is longer than MOST_LINES, and none takes longer than its timeout in all."""
 
     class Bounded(kind):  # type: ignore[valid-type,misc]
         file: Any
 
         def getreply(self) -> tuple[int, bytes]:
             if self.file is None:
-                self.file = _Replies(self.sock.makefile("rb", buffering=0))
-            self.file.left = MOST_LINES
-            return super().getreply()  # type: ignore[no-any-return]
+                self.file = _Replies(_InTime(self.sock))
+            heard = self.file.in_time
+            self.file.left, heard.until = MOST_LINES, time.monotonic() + self.timeout
+            try:
+                return super().getreply()  # type: ignore[no-any-return]
+            finally:
+                heard.until = 0.0
+                if self.sock is not None:
+                    self.sock.settimeout(self.timeout)
 
     return Bounded
 

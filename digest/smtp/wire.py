@@ -9,6 +9,7 @@ Whatever may have to wait is a generator and yields what it waits for (mails.Pau
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 
 from msgspec import Struct
@@ -338,11 +339,14 @@ class SmtpTransport:
         return code, text
 
     def _reply(self, *, in_doubt: bool = False) -> Steps[tuple[int, bytes]]:
-        """Code and text of one reply, all of its lines (RFC 5321, 4.2)."""
+        """Code and text of one reply, all of its lines (RFC 5321, 4.2), within the time that its first byte may take."""
         parts: list[bytes] = []
+        until = 0.0
         while len(parts) < MOST_LINES:
             if not self._lines:
-                yield from self._listen(in_doubt)
+                pause = self._for_verdict if in_doubt else self._for_reply
+                until = until or time.monotonic() + pause.seconds
+                yield from self._listen(pause, until, in_doubt)
             line = self._lines.popleft()
             code = int(line[:3]) if line[:3].isdigit() and len(line) < _LONGEST_LINE else 0
             if not (200 <= code < 600) or (in_doubt and code < 400 and code // 100 != 2):
@@ -352,27 +356,34 @@ class SmtpTransport:
             parts.append(line[4:])
         raise self._session.lost(_no_reply(line), in_doubt=in_doubt)
 
-    def _listen(self, in_doubt: bool) -> Steps[None]:
-        """Waits for at least one line more."""
+    def _listen(self, pause: Pause, until: float, in_doubt: bool) -> Steps[None]:
+        """Waits for at least one line more, until that moment of time.monotonic(): a pause ends with each byte."""
         sock = self._session.sock
-        until_there = self._for_verdict if in_doubt else self._for_reply
         pending = getattr(sock, "pending", None)  # TLS may have read more than it gave
         try:
             while not self._lines:
                 if pending is None or not pending():
-                    yield until_there
+                    yield pause
+                if time.monotonic() > until:
+                    raise TimeoutError("timed out")
                 try:
                     data = sock.recv(_HEARD_AT_ONCE)
                 except OSError as error:
-                    yield self._until_ready(error, writing=False, seconds=until_there.seconds)
+                    pause = self._left_until(until)
+                    yield self._until_ready(error, writing=False, seconds=pause.seconds)
                     continue
                 if not data or len(self._torn) >= _LONGEST_LINE:
                     raise self._session.lost(
                         _no_reply(self._torn) if self._torn else "the server hung up", in_doubt=in_doubt
                     )
                 self._keep(data)
+                if not self._lines:
+                    pause = self._left_until(until)
         except OSError as error:
             raise self._session.lost(error, in_doubt=in_doubt) from error
+
+    def _left_until(self, until: float) -> Pause:
+        return Pause(sock=self._session.sock, seconds=max(0.0, until - time.monotonic()))
 
     def _keep(self, data: bytes) -> None:
         lines = (self._torn + data).split(b"\n")
