@@ -22,11 +22,14 @@ from digest.config import (
 )
 from digest.errors import MailError, RenderError
 from digest.model import Letter, Message, Preferences, Subscriber
+from digest.pipeline import letters
 from digest.pipeline.letters import RETRY_FIRST, LettersReport, letter_retry_at, send_letters
 from digest.pipeline.pace import Pace
 from digest.smtp import FolderTransport, SmtpTransport
 from digest.store import Store
+from digest.store.letters import LETTER_HELD
 from smtp_servers import DROP, SmtpServer, serving
+from webs import wait_for
 
 NOW = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 
@@ -88,6 +91,28 @@ def test_many_letters_go_out_in_one_call(store: Store) -> None:
         assert send(store, server).accepted == 45
     assert len(set(server.recipients())) == 45
     assert server.connections == 1
+
+
+def test_a_letter_whose_server_takes_long_to_answer_is_not_sent_by_another_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letters, "KEEP_EVERY_S", 0.01)
+    moments = [NOW]
+    for name in ("ann", "bob"):
+        ask(store, f"{name}@example.org")
+
+    def slow(verb: str, line: str) -> bytes | None:
+        if verb == "DOT" and len(moments) == 1:
+            for minutes in (9, 18):
+                moments.append(NOW + timedelta(minutes=minutes))
+                held = moments[-1] + LETTER_HELD
+                wait_for(lambda held=held: (store.next_letter() or NOW) > held)
+            assert send(store, server, moments[-1], holder="two") == LettersReport()
+        return None
+
+    with serving(slow) as server:
+        assert send(store, server, clock=lambda: moments[-1]).accepted == 2
+    assert sorted(server.recipients()) == ["ann@example.org", "bob@example.org"]
 
 
 def test_a_deferred_letter_is_tried_again_after_five_minutes(store: Store) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from digest.errors import MailError
+from digest.errors import MailError, StoreError
 from digest.model import Letter, Message, Preferences
 from digest.pipeline.pace import Pace
 from digest.pipeline.trying import retry_at
@@ -32,6 +33,8 @@ TRIES_IN_DOUBT = 3
 BATCH = 20
 # Who leaves is heard at the claim: a letter goes so soon after it, or is claimed anew.
 FRESH = timedelta(seconds=2)
+# So often it is noted that letters are on their way: a server may take ten minutes to say that it has one.
+KEEP_EVERY_S = 60.0
 NOTICES = "notices"  # the pause of those that nobody waits for
 
 
@@ -93,7 +96,8 @@ def send_letters(
                     break
                 pace.take()
                 pace.wanted -= 1
-                counts[_send(store, transport, compose, claimed[0], clock)] += 1
+                with _kept(store, claimed, holder, clock):
+                    counts[_send(store, transport, compose, claimed[0], clock)] += 1
                 del claimed[0]
                 done()
             batch = min(most, 2 * batch) if clock() - at < FRESH else 1
@@ -126,6 +130,29 @@ def _claim(
     if heard_since is None:
         return store.claim_letters(now=now, holder=holder, limit=limit)
     return store.claim_notices(now=now, holder=holder, limit=limit, heard_since=heard_since)
+
+
+@contextmanager
+def _kept(
+    store: Store, letters: Sequence[Letter], holder: str, clock: Callable[[], datetime]
+) -> Iterator[None]:
+    """What is claimed stays ours for as long as this block lasts; with this process that ends."""
+    over, mine = threading.Event(), tuple(letters)
+
+    def keep() -> None:
+        while not over.wait(KEEP_EVERY_S):
+            try:
+                store.keep_letters(mine, holder, now=clock())
+            except StoreError as error:
+                log.warning("%s Another process may send a letter that is on its way.", error)
+
+    thread = threading.Thread(target=keep, name="letters", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _send(

@@ -173,6 +173,13 @@ class Letters:
         return good, bool(old)
 
     @whole
+    def keep_letters(self, letters: Sequence[Letter], holder: str, *, now: datetime) -> None:
+        """They are in the hand of `holder` still: whoever has not heard of them for LETTER_HELD takes them for left."""
+        with self._db.writing():
+            fields = [{"id": letter.id, "holder": holder, "now": stamp(now)} for letter in letters]
+            self._db.many("keep_letter", fields)
+
+    @whole
     def put_back_letters(self, letters: Sequence[Letter], *, now: datetime) -> None:
         """They were claimed and not tried: they are due as before."""
         if letters:

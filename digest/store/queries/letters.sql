@@ -62,6 +62,9 @@ LIMIT :limit;
 -- name: start_letter(id, holder, now)*!
 UPDATE letters SET status = 'sending', holder = :holder, attempt = attempt + 1, changed_at = :now WHERE id = :id;
 
+-- name: keep_letter(id, holder, now)*!
+UPDATE letters SET changed_at = :now WHERE id = :id AND status = 'sending' AND holder = :holder;
+
 -- name: expire_letter(id, now)*!
 UPDATE letters SET status = 'expired', holder = '', changed_at = :now WHERE id = :id;
 
