@@ -101,6 +101,22 @@ def test_a_worker_says_which_server_it_waits_for_and_what_to_do(shell: Shell, no
     assert nobody.partition("@")[2] in said and "Check that the server runs" in said and "hush" not in said
 
 
+# ---------------------------------------------------------------- letters beyond ASCII
+
+
+def test_who_forbids_utf8_is_told_what_to_set(shell: Shell) -> None:
+    shell.put("a.xml", [("Owls", "A survey of night.")])
+    (shell.folder / "füße").mkdir()
+    store = f"sqlite:///{shell.folder}/füße/digest.db"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONUTF8": "0"}
+    command = [*DIGEST, "run", "--store", store]
+    done = subprocess.run(command, cwd=shell.folder, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "Set PYTHONUTF8=1" in done.stderr and "report" not in done.stderr
+    subprocess.run(
+        command, cwd=shell.folder, env={**environ, "PYTHONUTF8": "1"}, stdout=subprocess.DEVNULL, check=True
+    )
+
+
 # ---------------------------------------------------------------- Ctrl-C
 
 INTERRUPTED = """

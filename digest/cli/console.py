@@ -203,6 +203,9 @@ def as_long_as_somebody_reads() -> Iterator[None]:
 def fault_words(error: Exception) -> str:
     """What nobody foresaw, and what to do."""
     what = f"{type(error).__name__}: {error}".rstrip(": .")
+    encoding = sys.getfilesystemencoding()
+    if isinstance(error, UnicodeError) and encoding != "utf-8":
+        return f"{what}. Files are named and read as {encoding} here, which has not all letters. Set PYTHONUTF8=1, then run again."
     return f"{what}. This is a fault of the program: run again with -v and report what it prints."
 
 
