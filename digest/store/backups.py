@@ -19,7 +19,7 @@ from digest.process import part_of
 from digest.store.copying import Done, copy, empty
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
 from digest.store.leaving import Gone
-from digest.store.sqlite import Sqlite
+from digest.store.sqlite import MUCH_CACHE, Sqlite
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
 # The header of a SQLite file (https://www.sqlite.org/fileformat2.html#the_database_header), and parts of it.
@@ -211,6 +211,7 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
                     f"{file} has schema {schema}, this program knows up to {SCHEMA}: it was written by a newer version. "
                     "Install that version, then run again."
                 )
+            backup.execute(MUCH_CACHE)
             faults = [row[0] for row in backup.execute("PRAGMA quick_check(5)") if row[0] != "ok"]
             faults += [
                 f"a row of {row[0]} refers to nothing" for row in backup.execute("PRAGMA foreign_key_check")

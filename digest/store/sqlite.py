@@ -22,6 +22,8 @@ from digest.store.database import BUSY_TIMEOUT_S, Database, Row
 log = logging.getLogger(__name__)
 # Of the database's virtual machine: after so many, some tenths of a millisecond, it is asked whether time is up.
 STEPS = 10_000
+# For who looks through a whole file: 64 MiB, where SQLite takes 2 (1.0 s of CPU for 1.9, of 124 MB, 2026-11).
+MUCH_CACHE = "PRAGMA cache_size = -65536"
 _PAGES = 64  # fewer than any store has, so that its first step is not the last
 
 
@@ -137,6 +139,7 @@ class Sqlite(Database):
 
     def faults(self) -> list[str]:
         try:
+            self._connection.execute(MUCH_CACHE)
             found = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check(20)")]
             found += [
                 f"{table}: row {rowid} refers to a row of {parent} that is gone"
