@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from digest.addresses import is_loopback
@@ -11,11 +13,15 @@ from digest.config import MailboxConfig
 from digest.errors import MailError
 
 if TYPE_CHECKING:
+    from imaplib import IMAP4
+
     from imap_tools import BaseMailBox
 
 # More of one mail is never fetched; a report says what it has to say long before.
 MOST_BYTES = 1024 * 1024
 _PATIENCE_S = 60.0
+# A whole answer has so many times the patience with which each of its bytes is waited for.
+_PATIENCE_FOR_ALL = 5
 
 
 @contextmanager
@@ -27,25 +33,57 @@ def unseen(mailbox: MailboxConfig, *, timeout_s: float = _PATIENCE_S) -> Iterato
     deleted.
     """
     where = f"{mailbox.host}:{mailbox.port}"
-    with _faults(mailbox, where):
-        box = _opened(mailbox, timeout_s)
-    mails = _Mails(box, mailbox, where)
+    limit = _Limit(timeout_s * _PATIENCE_FOR_ALL)
+    with _faults(mailbox, where), limit.step():
+        box = _opened(mailbox, timeout_s, limit)
+    mails = _Mails(box, mailbox, where, limit)
     try:
         yield mails.each()
         mails.mark()
     finally:
-        _leave(box)
+        _leave(box, limit)
+
+
+class _Limit:
+    """Hangs up on a server whose answer, to its last byte, takes too long: a socket's own time begins anew with each byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._late = seconds, False
+        self.client: IMAP4 | None = None
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """One exchange. Raises TimeoutError where it took too long."""
+        timer = threading.Timer(self._seconds, self._hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except Exception as error:
+            if self._late:
+                raise TimeoutError(f"no whole answer within {self._seconds:g} s") from error
+            raise
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        self._late = True
+        sock = getattr(self.client, "sock", None)
+        if sock is not None:
+            with suppress(OSError):
+                # Not sock.shutdown(): TLS would take what it reads with away from another thread.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _Mails:
     """The unseen mails of one connection."""
 
-    def __init__(self, box: BaseMailBox, mailbox: MailboxConfig, where: str) -> None:
-        self._box, self._mailbox, self._where = box, mailbox, where
+    def __init__(self, box: BaseMailBox, mailbox: MailboxConfig, where: str, limit: _Limit) -> None:
+        self._box, self._mailbox, self._where, self._limit = box, mailbox, where, limit
         self._given = ""
 
     def each(self) -> Iterator[bytes]:
-        with _faults(self._mailbox, self._where):
+        with _faults(self._mailbox, self._where), self._limit.step():
             uids = self._box.uids("UNSEEN", charset=None)
         for uid in uids:
             raw = self._fetch(uid)
@@ -59,13 +97,13 @@ class _Mails:
         uid, self._given = self._given, ""
         if not uid:
             return
-        with _faults(self._mailbox, self._where):
+        with _faults(self._mailbox, self._where), self._limit.step():
             # Not box.flag(): that ends with EXPUNGE, which would throw away what somebody else has marked in this folder.
             _expect_ok(self._box.client.uid("STORE", uid, "+FLAGS", r"(\Seen)"), "STORE")
 
     def _fetch(self, uid: str) -> bytes | None:
         """The first bytes of a mail; None where it is gone in the meantime."""
-        with _faults(self._mailbox, self._where):
+        with _faults(self._mailbox, self._where), self._limit.step():
             answer = self._box.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
             found = _expect_ok(answer, "FETCH")
         return next((item[1] for item in found if isinstance(item, tuple) and len(item) == 2), None)
@@ -79,11 +117,32 @@ def _expect_ok(answer: tuple[str, list[Any]], command: str) -> list[Any]:
     return answer[1]
 
 
-def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
-    """Connected as `security` says, logged in, the folder selected. Nothing but the greeting is said before TLS stands."""
+def _connected(mailbox: MailboxConfig, timeout_s: float, limit: _Limit) -> BaseMailBox:
+    """A connection that `limit` knows before the server has said a word."""
+    import imaplib
     import ssl
 
-    from imap_tools import MailBox, MailBoxUnencrypted
+    from imap_tools import BaseMailBox
+
+    tls = mailbox.security == "tls"
+    kind: Any = imaplib.IMAP4_SSL if tls else imaplib.IMAP4
+
+    class Client(kind):  # type: ignore[misc]
+        def open(self, *args: Any, **options: Any) -> None:
+            limit.client = self
+            super().open(*args, **options)
+
+    class Box(BaseMailBox):
+        def _get_mailbox_client(self) -> imaplib.IMAP4:
+            context = {"ssl_context": ssl.create_default_context()} if tls else {}
+            return Client(mailbox.host, mailbox.port, timeout=timeout_s, **context)
+
+    return Box()
+
+
+def _opened(mailbox: MailboxConfig, timeout_s: float, limit: _Limit) -> BaseMailBox:
+    """Connected as `security` says, logged in, the folder selected. Nothing but the greeting is said before TLS stands."""
+    import ssl
 
     if mailbox.security == "none" and not is_loopback(mailbox.host):
         raise MailError(
@@ -91,12 +150,7 @@ def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
             'Set "security" in [mail], "mailbox" to "tls" (port 993) or "starttls" (port 143).',
             permanent=True,
         )
-    box: BaseMailBox
-    if mailbox.security == "tls":
-        context = ssl.create_default_context()
-        box = MailBox(mailbox.host, mailbox.port, timeout=timeout_s, ssl_context=context)
-    else:
-        box = MailBoxUnencrypted(mailbox.host, mailbox.port, timeout=timeout_s)
+    box = _connected(mailbox, timeout_s, limit)
     try:
         if mailbox.security == "starttls":
             if "STARTTLS" not in box.client.capabilities:
@@ -110,7 +164,7 @@ def _opened(mailbox: MailboxConfig, timeout_s: float) -> BaseMailBox:
         _log_in(box, mailbox)
         box.folder.set(mailbox.folder)
     except BaseException:
-        _leave(box)
+        _leave(box, limit)
         raise
     return box
 
@@ -144,14 +198,13 @@ def _log_in(box: BaseMailBox, mailbox: MailboxConfig) -> None:
         raise MailboxLoginError(("NO", [str(error)]), "OK") from None
 
 
-def _leave(box: BaseMailBox) -> None:
+def _leave(box: BaseMailBox, limit: _Limit) -> None:
     """LOGOUT, and the connection is closed whatever the server says to it."""
     import imaplib
-    from contextlib import suppress
 
     from imap_tools import ImapToolsError
 
-    with suppress(imaplib.IMAP4.error, ImapToolsError, OSError):
+    with suppress(imaplib.IMAP4.error, ImapToolsError, OSError), limit.step():
         box.logout()
     with suppress(OSError):
         box.client.shutdown()

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,13 +19,15 @@ USER, PASSWORD = "bounces", "a secret"
 
 @dataclass
 class ImapServer:
-    """`mails` by UID. `cut_at` ends the connection at the n-th command of that verb, in the middle of the answer: `cut`."""
+    """`mails` by UID. `cut_at` ends the connection at the n-th command of that verb, in the middle of the answer: `cut`,
+    byte by byte with so many seconds (`drip_s`) between them. GREETING is what stands before the first command."""
 
     mails: dict[int, bytes]
     certificate: Path | None = None
     implicit_tls: bool = False
     cut_at: tuple[str, int] = ("", 0)
     cut: bytes = b"* 1 FETCH (UID 1 BODY[] {1000}\r\nReturn-Pa"
+    drip_s: float = 0.0
     seen: set[int] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
 
@@ -71,6 +74,9 @@ class _Conversation:
 
     def run(self) -> None:
         try:
+            if self.server.cut_at[0] == "GREETING":
+                self.cut()
+                return
             self.say("* OK IMAP4rev1 ready")
             while line := self.stream.readline().decode():
                 tag, _, rest = line.strip().partition(" ")
@@ -85,13 +91,21 @@ class _Conversation:
     def say(self, line: str) -> None:
         self.sock.sendall(line.encode() + b"\r\n")
 
+    def cut(self) -> None:
+        drops = [self.server.cut]
+        if self.server.drip_s:
+            drops = [bytes([byte]) for byte in self.server.cut]
+        for drop in drops:
+            self.sock.sendall(drop)
+            time.sleep(self.server.drip_s)
+
     def obey(self, tag: str, rest: str) -> bool:
         """Answers one command; False where the connection ends with it."""
         self.server.commands.append(rest)
         verb = " ".join(rest.split()[: 2 if rest.upper().startswith("UID") else 1]).upper()
         where, at = self.server.cut_at
         if verb == where and sum(c.upper().startswith(where) for c in self.server.commands) == at:
-            self.sock.sendall(self.server.cut)
+            self.cut()
             return False
         answer = getattr(self, "on_" + verb.replace(" ", "_").lower(), None)
         if answer is None:

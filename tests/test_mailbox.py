@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -195,3 +196,31 @@ def test_a_server_that_speaks_no_imap_is_named() -> None:
 
     with serving() as server, pytest.raises(MailError, match="Mailbox 127"):
         read(MailboxConfig(host="127.0.0.1", port=server.port, security="none", username="u", password="p"))
+
+
+@pytest.mark.parametrize("security", ["none", "tls"])
+@pytest.mark.parametrize("verb", ["GREETING", "LOGIN", "UID FETCH", "LOGOUT"])
+def test_a_server_that_drips_is_given_up(
+    certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch, security: str, verb: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates["good"]))
+    begun, cut = time.monotonic(), b"* " + b"." * 600
+    with imap(
+        {1: b"mail"},
+        certificate=certificates["good"],
+        implicit_tls=security == "tls",
+        cut_at=(verb, 1),
+        cut=cut,
+        drip_s=0.02,
+    ) as server:
+        mailbox = config(server, security=security)
+        if verb == "LOGOUT":  # all is done by then
+            with unseen(mailbox, timeout_s=0.1) as mails:
+                assert list(mails) == [b"mail"]
+        else:
+            with (
+                pytest.raises(MailError, match="no whole answer within"),
+                unseen(mailbox, timeout_s=0.1) as mails,
+            ):
+                list(mails)
+        assert time.monotonic() - begun < 8
