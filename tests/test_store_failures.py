@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -147,6 +148,19 @@ def test_processes_that_set_up_one_store_at_once_do_not_get_in_each_others_way(t
         opener.stdin.flush()
     assert [opener.communicate()[0].strip() for opener in openers] == ["opened"] * 3
     with open_store(url) as store:
+        assert store.check() == []
+
+
+def test_a_store_that_another_process_is_about_to_set_up_is_waited_for(tmp_path: Path) -> None:
+    # Before it has a log beside it, SQLite says at once that it is locked, whatever time it is given.
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+        done.start()
+        open_store(f"sqlite:///{path}").close()
+        done.join()
+    with open_store(f"sqlite:///{path}") as store:
         assert store.check() == []
 
 

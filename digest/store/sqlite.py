@@ -67,8 +67,7 @@ class Sqlite(Database):
                 "secure_delete = ON",
             ):
                 connection.execute(f"PRAGMA {pragma}")
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                connection.execute("PRAGMA journal_mode = WAL")
+            _to_wal(connection, time.monotonic() + timeout_s)
         except sqlite3.Error as error:
             connection.close()
             raise self.explain(error) from error
@@ -283,6 +282,19 @@ class Sqlite(Database):
             yield
         finally:
             os.close(folder)
+
+
+def _to_wal(connection: sqlite3.Connection, until: float) -> None:
+    """SQLite does not wait for another process that is at the same: it says at once that the file is locked."""
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 _MENDS: dict[str, str] = {
