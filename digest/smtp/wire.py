@@ -364,8 +364,6 @@ class SmtpTransport:
             while not self._lines:
                 if pending is None or not pending():
                     yield pause
-                if time.monotonic() > until:
-                    raise TimeoutError("timed out")
                 try:
                     data = sock.recv(_HEARD_AT_ONCE)
                 except OSError as error:
@@ -377,13 +375,14 @@ class SmtpTransport:
                         _no_reply(self._torn) if self._torn else "the server hung up", in_doubt=in_doubt
                     )
                 self._keep(data)
-                if not self._lines:
-                    pause = self._left_until(until)
+                pause = self._left_until(until)
+                if not self._lines and time.monotonic() >= until:  # what is there was heard, however late we came to it
+                    raise TimeoutError("timed out")
         except OSError as error:
             raise self._session.lost(error, in_doubt=in_doubt) from error
 
     def _left_until(self, until: float) -> Pause:
-        return Pause(sock=self._session.sock, seconds=max(0.0, until - time.monotonic()))
+        return Pause(sock=self._session.sock, seconds=max(0.001, until - time.monotonic()))
 
     def _keep(self, data: bytes) -> None:
         lines = (self._torn + data).split(b"\n")
