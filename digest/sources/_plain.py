@@ -1,5 +1,6 @@
-"""Text that programs make of a page with its links in it, as Markdown or with numbers and a list of addresses at the end (lynx),
-read as the same text without them; and texts that were broken into lines at some column."""
+"""Text that programs make of a page with its links in it, as Markdown (`[words](address)`, `[words][1]` and `[1]: address` at the
+end) or with numbers and a list of addresses at the end (lynx), read as the same text without them; and texts that were broken
+into lines at some column."""
 
 from __future__ import annotations
 
@@ -17,13 +18,21 @@ Say = Callable[[str, str], str]
 
 _IMAGE = late(r"!\[[^\[\]]{0,300}\]\([^()\s]{0,2000}(?:\s{1,5}\"[^\"]{0,300}\")?\)")
 _LINK = late(
-    r"(?<!\\)\[((?:\[\d{1,6}\]|\\.|[^\[\]\\]){0,600})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s<>]{0,300}\)[^()\s<>]{0,300})?)>?"
+    r"(?<!\\)\[((?:\[\d{1,6}\]|\\.|[^\[\]\\]){0,8000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s<>]{0,300}\)[^()\s<>]{0,300})?)>?"
     r"(?:\s{1,5}\"[^\"]{0,300}\")?\)",
     re.S,
 )
 _HEADING = late(r"^ {0,3}#{1,6}[ \t]{1,9}", re.M)
 _UNDERLINE = late(r"^(?:-{3,}|={3,})[ \t]*$", re.M)
 _TO_PAPER = late(r"\]\(<?(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
+# "[words][1]", the words with a picture's in brackets before them, and "[1]: address" on a line of its own.
+_REFERRED = late(
+    r"(?<!\\)\[((?:\[[^\[\]\n]{0,100}\]|\\.|[^\[\]\\]){0,8000})\][ ]?\[(\d{1,6})\]",
+    re.S,
+)
+_DEFINED = late(r"^ {0,3}\[(\d{1,6})\]:[ \t]{1,9}<?(\S{1,2000}?)>?[ \t]*$", re.M)
+_IS_PAPER = late(r"(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
+_BROKEN = late(r"\\{1,2}(?=\s)")
 _OWN = late(r"https?://(?:[\w-]{1,60}\.){0,3}(?:arxiv\.org|huggingface\.co(?!/(?:datasets|spaces)/))/")
 _ESCAPED = late(r"\\([\[\]_*#.!()-])")
 _LIST = late(r"^[ \t]*(?:References|Visible links)[ \t]*$", re.M)
@@ -32,7 +41,9 @@ _ADDRESS = late(r"^[ \t]*(\d{1,6})\. (\S{1,2000})[ \t]*$", re.M)
 _NUMBERED = late(
     r"\[(\d{1,6})\](?=[^\s\[\]])([^\[\]\n]{0,1000}(?:\n[ \t]+[^\s\[\]*+·][^\[\]\n]{0,1000}){0,9})"
 )
-_BEGINS_WITH_LINK = late(r"\[(?:\d{1,6}\]\s{0,9}[^\s\],]|!\[|[^\[\]\"{}]{0,200}\]\()")
+_BEGINS_WITH_LINK = late(
+    r"\[(?:\d{1,6}\]\s{0,9}[^\s\],]|!\[|[^\[\]\"{}]{0,200}\]\(|\[?(?!true|false|null|NaN|Infinity)[A-Za-z][^\[\]\"{}]{0,200}\])"
+)
 
 
 def begins_with_link(text: str) -> bool:
@@ -71,6 +82,9 @@ def without_links(text: str, say: Say = in_words) -> str:
     if "](" in text and _TO_PAPER.search(text):
         text = _UNDERLINE.sub("", _HEADING.sub("", _IMAGE.sub("", text)))
         return _LINK.sub(lambda link: say(_shown(link), link[2]), text)
+    if "]: " in text and any(map(_IS_PAPER.match, (defined := dict(_DEFINED.findall(text))).values())):
+        text = _UNDERLINE.sub("", _HEADING.sub("", _DEFINED.sub("", text)))
+        return _REFERRED.sub(lambda link: say(_shown(link), defined.get(link[2], "")), text)
     found = list(_LIST.finditer(text))
     addresses = dict(_ADDRESS.findall(text, found[-1].end())) if found else {}
     if not addresses:
@@ -79,6 +93,6 @@ def without_links(text: str, say: Say = in_words) -> str:
 
 
 def _shown(link: re.Match[str]) -> str:
-    """The words of a link, and where these are arXiv's "this https URL", the address."""
-    words = _ESCAPED.sub(r"\1", link[1])
+    """The words of a link, and where these are arXiv's "this https URL", the address. Lines in them end with backslashes."""
+    words = _ESCAPED.sub(r"\1", _BROKEN.sub("", link[1]) if "\\" in link[1] else link[1])
     return link[2] if words.strip().startswith("this http") else words

@@ -15,8 +15,9 @@ from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import unicode_text
+from digest.sources._marked import MARK, with_titles_marked
 from digest.sources._paper import Raw, finish
-from digest.sources._plain import goes_on, in_words, width_of, without_links
+from digest.sources._plain import goes_on, width_of
 
 LONG_CHARS = 250
 MIN_LANDMARKLESS_PAIRS = 2
@@ -32,11 +33,13 @@ _HEAD_LANDMARK = late(
 _GLUED = late(r"^Subscribe\s?(?=\S)")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\\.?"
 # Furniture of the page wherever it stands: no title reads like that.
+_DATE = rf"(?:{_MONTH} \d{{1,2}}(?:,? \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|\d{{4}}-\d\d-\d\d)"
 _FURNITURE = late(
     rf"(?:new|Subscribe|Get trending papers in your email inbox.*|(?:by\s*)?(?:AK\s*)?(?:and the research community)|by|AK"
-    rf"|(?:Daily|Weekly|Monthly|Trending) Papers|{_MONTH} \d{{1,2}}(?:,? \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?"
+    rf"|(?:Daily|Weekly|Monthly|Trending) Papers|{_DATE}|Week \d{{1,2}}(?:,? \d{{4}})?|{_MONTH} \d{{4}}"
     r"|Hugging Face.{0,20}|Submitted by|Submitted by .{1,60}|Published on .{1,30}|[·•|–-]|Upvotes?|©.*|System theme"
-    r"|[·*•]?\s*[·•]?\s*[\d.,]+\s*k?\s*(?:authors?|comments?|upvotes?|likes?|replies|reply)?"
+    r"|(?:[·*•-]\s*){0,20}[\d.,]+\s*k?\s*(?:authors?|comments?|upvotes?|likes?|replies|reply)?"
+    r"|\[-\]\s*[\d.,k-]{1,9}|(?:\[LINK: )?GitHub(?:\s+[\d.,]+k?)?(?:\]\(\S{1,300}\))?"
     r"|(?:arXiv|Hugging Face) Page|Upvoted by .*"
     r"|Search (?:papers|models, datasets, users).*|View all.*|Back to top|Papers with Code|Load more|Show more)",
     re.I,
@@ -48,18 +51,23 @@ _MENU = late(
     r"|GitHub|arXiv|PDF|Home|Blog|Learn|Status|Tasks|Upvote|Date|Week|Month|Week \d+|W\d+)",
     re.I,
 )
-_AUTHORS = late(r"[·*•]?\s*[·•]?\s*[\d,.]+k?\s+authors?", re.I)
+_AUTHORS = late(r"(?:[·*•-]\s*){0,20}[\d,.]+k?\s+authors?", re.I)
+# The date that ends a card, behind a dot, with who published it on the same line or on one before.
+_CARD_END = late(rf"(?:.{{0,100}}\S\s*)?[·•]\s*(?:Published on )?{_DATE}(?:\s+\d{{1,5}})?", re.I)
+_DOT = ("·", "•")
 _SENTENCE_ENDS = late(r"[.!?][)\"'”’]*(?:\s|$)")
 _WHOLE_END = late(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
 
 
 class _Block(Struct):
-    """What stands together, whether the page marks it as a title (its author count follows, or it is a link to the paper), and
-    the paper's id where a link has it."""
+    """What stands together, whether the page marks it as a title (its author count follows, it is a heading, or a link to the
+    paper) or by its place as an abstract, and the paper's id where a link has it."""
 
     text: str
     title: bool = False
     arxiv: str = ""
+    linked: bool = False  # a title by a link or a heading
+    abstract: bool = False
 
 
 def looks_like_dump(text: str) -> bool:
@@ -79,7 +87,7 @@ def read(listing: Listing) -> Reading:
 
     Raises ParseError for text without titles (only names and votes, or prose).
     """
-    text = without_links(unicode_text(listing), _said)
+    text = with_titles_marked(unicode_text(listing), _is_title)
     if text.count("\n") + text.count("\r") > MAX_LINES:
         raise ParseError(
             f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
@@ -115,18 +123,6 @@ def read(listing: Listing) -> Reading:
 
 # --- text → blocks
 
-_TITLE_MARK = "\ue000"
-_PAPER = late(r"(?:https?://(?:www\.)?huggingface\.co)?/papers/(\d{4}\.\d{4,5})")
-
-
-def _said(words: str, address: str) -> str:
-    """The words of a link; those of one to a paper on a line of their own, with marks before and behind its id."""
-    paper = _PAPER.fullmatch(address)
-    words = " ".join(words.split())
-    if not paper or not _is_title(words):
-        return in_words(words, address)
-    return f"\n\n{_TITLE_MARK}{paper[1]}{_TITLE_MARK}{words}\n\n"
-
 
 def _is_title(words: str) -> bool:
     return len(words) > 2 and not _FURNITURE.fullmatch(words)
@@ -139,9 +135,14 @@ def _blocks(text: str) -> list[_Block]:
     spaced = _are_spaced(lines)
     if not spaced and (width := width_of(broken)) and _are_spaced(whole := _unbroken(broken, width)):
         lines, spaced = whole, True
-    blocks = _joined(_content(lines), spaced)
-    if any(block.arxiv for block in blocks):  # then all titles are links
-        return [block for block in blocks if block.arxiv or _is_long(block.text)]
+    content = _content(lines)
+    is_linked = any(block.linked for block in content if block)
+    blocks = _joined(content, spaced or is_linked)
+    if is_linked:  # then all titles are links, or all headings
+        for block in blocks:
+            block.abstract = not block.linked and _is_prose(block.text)
+            block.title = block.linked
+        return [block for block in blocks if block.linked or block.abstract]
     return _marked_only(_without_menus(blocks))
 
 
@@ -158,7 +159,7 @@ def _unbroken(broken: list[str], width: int) -> list[str]:
     before = ""
     for line in broken:
         words = " ".join(line.split())
-        if before.strip() and goes_on(before, line, width):
+        if before.strip() and goes_on(before, line, width) and not _FURNITURE.fullmatch(words):
             whole[-1] += f" {words}"
         else:
             whole.append(words)
@@ -169,6 +170,8 @@ def _unbroken(broken: list[str], width: int) -> list[str]:
 def _marked_only(blocks: list[_Block]) -> list[_Block]:
     """Of cards, whose titles the page marks each by its author count, the titles: what is short beside them is of the page's
     frame, whatever it says."""
+    if any(block.abstract for block in blocks):
+        return [block for block in blocks if block.title or block.abstract]
     titles = sum(block.title for block in blocks)
     long = sum(_is_long(block.text) for block in blocks)
     if titles < 2 or (long and titles * 2 <= len(blocks) - long):
@@ -180,13 +183,19 @@ def _content(lines: list[str]) -> list[_Block | None]:
     """Lines that are no furniture; None where a block may end."""
     kept: list[_Block | None] = []
     name_follows = False
+    is_linked = False  # did links or headings tell a title?
+    card = 0  # where in `kept` the card begins
     for at, line in enumerate(lines):
         if at < 40 and _after_head(lines, at):
             line = _GLUED.sub("", line)
-        if line.startswith(_TITLE_MARK):
-            _, arxiv, line = line.split(_TITLE_MARK, 2)
-            kept.append(_Block(line, title=True, arxiv=arxiv))
-            name_follows = False
+        if line.startswith(MARK):
+            _, arxiv, line = line.split(MARK, 2)
+            kept.append(_Block(line, title=True, arxiv=arxiv, linked=True))
+            name_follows, is_linked = False, True
+        elif _CARD_END.fullmatch(f"{line} {_next(lines, at)}" if line in _DOT else line):
+            _mark_card(kept, card)
+            kept.append(None)
+            card = len(kept)
         elif not line:
             kept.append(None)
         elif name_follows and len(line) <= 60:
@@ -194,7 +203,7 @@ def _content(lines: list[str]) -> list[_Block | None]:
             name_follows = False
         elif _FURNITURE.fullmatch(line):
             name_follows = line.lower() == "submitted by"
-            if _AUTHORS.fullmatch(line):
+            if not is_linked and _AUTHORS.fullmatch(line) and _next(lines, at) not in _DOT:
                 _mark_title(kept)
             kept.append(None)
         else:
@@ -215,6 +224,28 @@ def _mark_title(kept: list[_Block | None]) -> None:
         last.title = True
 
 
+def _next(lines: list[str], at: int) -> str:
+    """The next line that says something, if it is near."""
+    return next(filter(None, lines[at + 1 : at + 4]), "")
+
+
+def _mark_card(kept: list[_Block | None], start: int) -> None:
+    """Title and abstract of a card that has both: the abstract is the first of its blocks that is prose, the title stands before
+    it. What stands before that is of the page's frame, what is short behind it the name of who published it."""
+    at = [place for place in range(start, len(kept)) if kept[place]]
+    blocks = [block for block in kept[start:] if block]
+    behind = range(1, len(blocks))
+    first = next((place for place in behind if _is_long(blocks[place].text)), 0)
+    first = first or next((place for place in behind if _is_prose(blocks[place].text)), 0)
+    if not first or any(block.linked for block in blocks):
+        return
+    for place, block in enumerate(blocks):
+        block.title = place == first - 1
+        block.abstract = place >= first and _is_prose(block.text)
+        if not block.title and not block.abstract:
+            kept[at[place]] = None
+
+
 def _joined(kept: list[_Block | None], spaced: bool) -> list[_Block]:
     """Blocks: with blank lines between them, lines that stand together belong together (a dump may break its lines)."""
     blocks: list[_Block] = []
@@ -222,7 +253,7 @@ def _joined(kept: list[_Block | None], spaced: bool) -> list[_Block]:
     for piece in kept:
         if piece is None:
             open_block = False
-        elif spaced and open_block and not blocks[-1].title:
+        elif spaced and open_block and not (blocks[-1].title or piece.title):
             blocks[-1].text += f" {piece.text}"
             blocks[-1].title = piece.title
         else:
@@ -248,11 +279,16 @@ def _is_long(text: str) -> bool:
     return len(text) >= LONG_CHARS or (len(text) >= 150 and len(_SENTENCE_ENDS.findall(text)) >= 2)
 
 
+def _is_prose(text: str) -> bool:
+    """Is this an abstract, or a summary of one or two sentences?"""
+    return _is_long(text) or (len(text.split()) >= 8 and bool(_SENTENCE_ENDS.search(text[-3:])))
+
+
 def _pairs(blocks: list[_Block]) -> list[Raw]:
     """Title and abstract in turns, verified by their looks; a second long block belongs to the abstract before it."""
     raws: list[Raw] = []
     for at, block in enumerate(blocks):
-        if _is_long(block.text) and not block.title:
+        if block.abstract or (_is_long(block.text) and not block.title):
             if raws:
                 raws[-1].abstract += f" {block.text}" if raws[-1].abstract else block.text
         elif raws and not raws[-1].abstract and _is_short_abstract(blocks, at, raws[-1].title):
