@@ -17,10 +17,21 @@ _ID = late(
     r"\s{0,9}(?:\d{1,6}\.\s{0,9})?arXiv:(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,3})?\s{0,9}"
     r"\[(?:pdf|ps|other|html|src|doi|format|,|\s){1,30}\]\s*"
 )
+_ID_BEGUN = late(
+    r"\s{0,9}(?:\d{1,6}\.\s{0,9})?arXiv:(?:\d{4}\.\d{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,3})?\s{0,9}"
+)
+_MAX_PIECES = 16  # lines in which the links of a result stand
+_SPLIT = late(r"\s{0,9}(?:(?:Authors?|Abstract|Comments?|Journal ref)(?=\s*(?::|$))|Submitted|doi)\s*", re.I)
+_GOES_ON = late(r"\s*(?:\d{1,2} [A-Z]|10\.\d|:)")
+_FOOT = late(r"\s*(?:Previous|Next|About)\s*")
 _LABEL = late(
     r"\s{0,9}(?:(?P<name>Authors?|Abstract|Comments?|Journal ref|Report number|(?:MSC|ACM) Class)\s?:|(?P<day>Submitted)\s(?=\d))"
     r"\s*(?P<value>.*)",
     re.I,
+)
+_ARCHIVES = late(
+    r"\s*(?:(?:astro-ph|cond-mat|cs|econ|eess|gr-qc|hep-(?:ex|lat|ph|th)|math(?:-ph)?|nlin|nucl-(?:ex|th)|physics|q-bio|q-fin"
+    r"|quant-ph|stat)(?:\.[A-Za-z-]{2,20})?\s*)+"
 )
 _TAGS = late(r"\s*(?:(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?)\s*)+(?:doi\s+10\.\S{1,300}\s*)?")
 _DOI = late(r"(?:^|\s)doi\s+(10\.\S{1,300})")
@@ -32,11 +43,35 @@ _FIRST = late(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 
 def looks_like(text: str) -> bool:
     """Has this text a result: an id with its links on a line, and soon behind it the authors?"""
-    lines = text[:SNIFFED_CHARS].splitlines()[:MAX_LINES]
+    lines = _whole_lines(text[:SNIFFED_CHARS])
     return any(
         _ID.fullmatch(line) and any(_is_authors(other) for other in lines[at + 1 : at + _NEAR])
         for at, line in enumerate(lines)
     )
+
+
+def _whole_lines(text: str) -> list[str]:
+    """The lines, with an id and its links on one, as pages show them, and a label with what stands behind it: programs that take
+    texts out of a page one by one put each on a line of its own."""
+    lines = text.splitlines()[:MAX_LINES]
+    whole: list[str] = []
+    skipped = 0  # up to here lines are part of one before
+    for at, line in enumerate(lines):
+        if at < skipped:
+            continue
+        if _ID_BEGUN.fullmatch(line):
+            for end in range(at + 1, min(at + _MAX_PIECES, len(lines))):
+                if len(lines[end]) > 40:
+                    break
+                if lines[end].rstrip().endswith("]"):
+                    joined = " ".join(map(str.strip, lines[at : end + 1]))
+                    if _ID.fullmatch(joined):
+                        line, skipped = joined, end + 1
+                    break
+        elif _SPLIT.fullmatch(line) and at + 1 < len(lines) and _GOES_ON.match(lines[at + 1]):
+            line, skipped = f"{line.strip()} {lines[at + 1].strip()}", at + 2
+        whole.append(line)
+    return whole
 
 
 def _is_authors(line: str) -> bool:
@@ -47,7 +82,7 @@ def _is_authors(line: str) -> bool:
 def results(text: str, notes: list[str]) -> list[Raw]:
     """Results in the order of the text; a last one that the text breaks off in is left out, and said so."""
     entries: list[tuple[str, list[str]]] = []
-    for line in text.splitlines()[:MAX_LINES]:
+    for line in _whole_lines(text):
         if found := _ID.fullmatch(line):
             if len(entries) > MAX_ENTRIES:
                 break
@@ -70,12 +105,17 @@ def _fields(lines: list[str]) -> dict[str, str]:
     """Tags and title, and the labelled lines with what follows each up to a blank line."""
     fields: dict[str, str] = {}
     name = "title"
-    for line in lines:
-        if found := _LABEL.match(line):
+    labels = [at for at, line in enumerate(lines) if _LABEL.match(line)]
+    for at, line in enumerate(lines):
+        if (found := _LABEL.match(line)) and not (found["day"] and name == "submitted"):  # "v1 submitted …"
             name = (found["name"] or found["day"]).lower().removesuffix("s")
             fields.setdefault(name, found["value"].strip())
+        elif labels and at > labels[-1] and _FOOT.fullmatch(line):
+            break
         elif not line.strip():
-            name = "" if fields.get(name) and name != "title" else name
+            # Authors and abstracts may have blank lines in them.
+            inside = fields.get(name, "").endswith(",") or (name == "abstract" and at < labels[-1])
+            name = "" if fields.get(name) and name != "title" and not inside else name
         elif name == "title" and "title" not in fields and _are_tags(line, fields):
             fields["tags"] = f"{fields.get('tags', '')} {line.strip()}"
         elif name:
@@ -84,8 +124,10 @@ def _fields(lines: list[str]) -> dict[str, str]:
 
 
 def _are_tags(line: str, fields: dict[str, str]) -> bool:
-    """The first line of a result, and one of a DOI; a title may be all small letters."""
-    return bool(_DOI.match(line.lstrip())) or ("tags" not in fields and bool(_TAGS.fullmatch(line)))
+    """The first line of a result, those of archives behind it, and one of a DOI; a title may be all small letters."""
+    if _DOI.match(line.lstrip()) or _ARCHIVES.fullmatch(line):
+        return True
+    return "tags" not in fields and bool(_TAGS.fullmatch(line))
 
 
 def _raw(arxiv: str, fields: dict[str, str]) -> Raw | None:

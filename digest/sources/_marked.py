@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from digest.patterns import late
-from digest.sources._plain import in_words, without_links
+from digest.sources._plain import goes_on, in_words, without_images, without_links
 
 MARK = "\ue000"  # before the id of the paper, where that is known, and behind it
 _MAX_WORDS = 500  # letters of a title that is a link
@@ -15,8 +15,8 @@ _PAPER = late(r"(?:https?://(?:www\.)?huggingface\.co)?/papers/(\d{4}\.\d{4,5})"
 _SITE = late(r"https?://(?:www\.)?huggingface\.co(?:/\S*)?")
 # Links of a card that say nothing of the paper: votes and comments.
 _COUNTS = late(r"(?:https?://(?:www\.)?huggingface\.co)?/(?:login\b.*|papers/\d{4}\.\d{4,5}#.*)", re.S)
-_HEADING = late(r"^ {0,3}###[ \t]{1,9}([^\s\[].{0,500}(?:\n[ \t]{1,9}\S.{0,500}){0,3})$", re.M)
-_SPACED = late(r"[ \t]*\n[ \t]*(?:\n[ \t]*)*")
+_HEADING = late(r" {0,3}###[ \t]{1,9}(?=[^\s\[])")
+_WIDTH = 76  # at which programs break headings, as they do lines
 
 
 def with_titles_marked(text: str, is_title: Callable[[str], bool]) -> str:
@@ -24,9 +24,7 @@ def with_titles_marked(text: str, is_title: Callable[[str], bool]) -> str:
     text = without_links(text, _Links(is_title))
     if MARK not in text:
         text = _of_addresses(text, is_title)
-    if MARK not in text and len(_HEADING.findall(text)) > 1:
-        text = _HEADING.sub(lambda heading: _marked("", heading[1]), text)
-    return text
+    return text if MARK in text else _of_headings(text)
 
 
 def _marked(arxiv: str, title: str) -> str:
@@ -75,4 +73,22 @@ def _of_addresses(text: str, is_title: Callable[[str], bool]) -> str:
             titles.add(paper[1])
             lines[words] = _marked(paper[1], lines[words])
         words = -1
+    return "\n".join(lines)
+
+
+def _of_headings(text: str) -> str:
+    """The same with each heading of the third level as a title, where there are two; what goes on in the lines below it too."""
+    lines = without_images(text).split("\n")
+    if sum(_HEADING.match(line) is not None for line in lines) < 2:
+        return text
+    for at, line in enumerate(lines):
+        if not (found := _HEADING.match(line)):
+            continue
+        title = line[found.end() :]
+        for more in range(at + 1, min(at + 4, len(lines))):
+            indented = lines[more][:1].isspace() and bool(lines[more].strip())
+            if not indented and not goes_on(lines[more - 1].rstrip(), lines[more], _WIDTH):
+                break
+            title, lines[more] = f"{title} {lines[more]}", ""
+        lines[at] = _marked("", title)
     return "\n".join(lines)

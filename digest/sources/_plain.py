@@ -16,10 +16,12 @@ MAX_WIDTH = 200  # of a text that a program broke into lines
 # What stands in the text in place of a link of these words to this address.
 Say = Callable[[str, str], str]
 
-_IMAGE = late(r"!\[[^\[\]]{0,300}\]\([^()\s]{0,2000}(?:\s{1,5}\"[^\"]{0,300}\")?\)")
+# Programs break addresses behind hyphens, as they do words.
+_ADDRESS_IN = r"(?:[^()\s<>-]|-\n?){0,2000}"
+_IMAGE = late(rf"!\[[^\[\]]{{0,300}}\](?:\({_ADDRESS_IN}(?:\s{{1,5}}\"[^\"]{{0,300}}\")?\)|\[\d{{1,6}}\])")
 _LINK = late(
-    r"(?<!\\)\[((?:\[\d{1,6}\]|\\.|[^\[\]\\]){0,8000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s<>]{0,300}\)[^()\s<>]{0,300})?)>?"
-    r"(?:\s{1,5}\"[^\"]{0,300}\")?\)",
+    r"(?<!\\)\[((?:\[\d{1,6}\]|\\.|[^\[\]\\]){0,8000})\]"
+    rf"\(<?({_ADDRESS_IN}(?:\([^()\s<>]{{0,300}}\)[^()\s<>]{{0,300}})?)>?(?:\s{{1,5}}\"[^\"]{{0,300}}\")?\)",
     re.S,
 )
 _HEADING = late(r"^ {0,3}#{1,6}[ \t]{1,9}", re.M)
@@ -27,11 +29,12 @@ _UNDERLINE = late(r"^(?:-{3,}|={3,})[ \t]*$", re.M)
 _TO_PAPER = late(r"\]\(<?(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
 # "[words][1]", the words with a picture's in brackets before them, and "[1]: address" on a line of its own.
 _REFERRED = late(
-    r"(?<!\\)\[((?:\[[^\[\]\n]{0,100}\]|\\.|[^\[\]\\]){0,8000})\][ ]?\[(\d{1,6})\]",
+    r"(?<!\\)\[((?:\[[^\[\]\n]{0,100}\]|\\.|[^\[\]\\]){0,8000})\]\[(\d{1,6})\]",
     re.S,
 )
-_DEFINED = late(r"^ {0,3}\[(\d{1,6})\]:[ \t]{1,9}<?(\S{1,2000}?)>?[ \t]*$", re.M)
+_DEFINED = late(r"^ {0,3}\[(\d{1,6})\]:[ \t]{1,9}<?(\S{1,2000}?)>?[ \t]*(?:[ \t][\"'(].{0,300})?$", re.M)
 _IS_PAPER = late(r"(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
+_ESCAPED_SIGN = late(r"\\([_*])")
 _BROKEN = late(r"\\{1,2}(?=\s)")
 _OWN = late(r"https?://(?:[\w-]{1,60}\.){0,3}(?:arxiv\.org|huggingface\.co(?!/(?:datasets|spaces)/))/")
 _ESCAPED = late(r"\\([\[\]_*#.!()-])")
@@ -55,6 +58,8 @@ def in_words(words: str, address: str) -> str:
     """The words of a link, and behind them the address, but for those that lead about the site itself."""
     if not address.startswith(("https://", "http://")) or address in words or _OWN.match(address):
         return words
+    if words[:3] == "10." and address.endswith(doi := words.strip(" _\n")):
+        return doi
     return f"{words} {address}"
 
 
@@ -80,10 +85,10 @@ def without_links(text: str, say: Say = in_words) -> str:
         return text
     text = text.replace("\r\n", "\n")
     if "](" in text and _TO_PAPER.search(text):
-        text = _UNDERLINE.sub("", _HEADING.sub("", _IMAGE.sub("", text)))
-        return _LINK.sub(lambda link: say(_shown(link), link[2]), text)
+        text = _ESCAPED_SIGN.sub(r"\1", _UNDERLINE.sub("", _HEADING.sub("", without_images(text))))
+        return _LINK.sub(lambda link: say(_shown(link), link[2].replace("\n", "")), text)
     if "]: " in text and any(map(_IS_PAPER.match, (defined := dict(_DEFINED.findall(text))).values())):
-        text = _UNDERLINE.sub("", _HEADING.sub("", _DEFINED.sub("", text)))
+        text = _UNDERLINE.sub("", _HEADING.sub("", without_images(_DEFINED.sub("", text))))
         return _REFERRED.sub(lambda link: say(_shown(link), defined.get(link[2], "")), text)
     found = list(_LIST.finditer(text))
     addresses = dict(_ADDRESS.findall(text, found[-1].end())) if found else {}
@@ -92,7 +97,11 @@ def without_links(text: str, say: Say = in_words) -> str:
     return _NUMBERED.sub(lambda link: say(link[2], addresses.get(link[1], "")), text[: found[-1].start()])
 
 
+def without_images(text: str) -> str:
+    return _IMAGE.sub("", text) if "![" in text else text
+
+
 def _shown(link: re.Match[str]) -> str:
     """The words of a link, and where these are arXiv's "this https URL", the address. Lines in them end with backslashes."""
     words = _ESCAPED.sub(r"\1", _BROKEN.sub("", link[1]) if "\\" in link[1] else link[1])
-    return link[2] if words.strip().startswith("this http") else words
+    return link[2].replace("\n", "") if words.strip().startswith("this http") else words

@@ -34,13 +34,16 @@ SNIFFED_CHARS = 400_000
 _DUMPED = late(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
 _ALONE = late(r"\[\d{1,6}\]")
 _LABEL = late(
-    r"\s*(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI|Subjects?"
+    r"\s*(?::\s{1,9})?(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI"
+    r"|Subjects?"
     r"|MSC[- ]class(?:es)?|ACM[- ]class(?:es)?)\s?:\s*(?P<value>.*)",
     re.I,
 )
 _HEADING = late(
-    r"\s*(?:New submissions|Cross(?:-lists?| submissions)|Replacement(?:s| submissions))(?:\s+for\s.{1,40}|\s*\(.*|)$"
-    r"|\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4}(?:\s*\(.*|)$|\s*No updates (?:today|for ).*$",
+    r"\s*(?:#{1,6}\s{1,9})?(?:New submissions|Cross(?:-lists?| submissions)|Replacement(?:s| submissions))"
+    r"(?:\s+for\s.{1,40}|\s*\(.*|)$"
+    r"|\s*(?:#{1,6}\s{1,9})?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{1,2} [A-Z][a-z]{2} \d{4}(?:\s*\(.*|)$"
+    r"|\s*No updates (?:today|for ).*$",
     re.I,
 )
 _FURNITURE = late(
@@ -49,6 +52,8 @@ _FURNITURE = late(
     r"|\(?(?:fewer|more|all)\)?|Authors and titles for .*)$",
     re.I,
 )
+_BROKEN_CATEGORY = late(r"(?<=[a-z])- (?=[a-z])")  # of lines that end behind a hyphen: "(astro-", "ph.GA)"
+_REST_OF_CATEGORY = late(r"\s*[a-z][\w.-]{0,20}\)")
 _NOTHING = late(r"\s*No updates today\.?\s*")
 _TOTAL = late(r"total of (\d{1,9}) entries(?:\s*:\s*(\d{1,9})\s*-\s*(\d{1,9}))?", re.I)
 _FINISHED = late(r"(?:[.!?…:;)\]}\"'”’*%$。]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
@@ -242,7 +247,7 @@ def _raw(entry: _Dumped, fields: dict[str, list[str]], rest: str, *, named: bool
         authors_raw=names or None,
         authors_cut=bool(_arxiv.CUT_AUTHORS.search(names)),
         authors_joined=True,
-        categories=_arxiv.CATEGORY.findall(" ".join(fields.get("subjects", []))),
+        categories=_arxiv.CATEGORY.findall(_BROKEN_CATEGORY.sub("-", " ".join(fields.get("subjects", [])))),
         announce=announce,
         links=_arxiv.links(arxiv[0]),
         comment=_arxiv.commented(comment, " ".join(fields.get("journal-ref", []))),
@@ -289,6 +294,7 @@ def _is_open(value: list[str], line: str) -> bool:
         not text
         or text.endswith(";")
         or line.strip().startswith(";")
+        or (text.endswith("-") and _REST_OF_CATEGORY.match(line) is not None)
         or (
             not text.endswith(")")
             and "(" in line[:120]

@@ -17,6 +17,7 @@ from digest.sources import _arxiv, _arxiv_found
 from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._plain import without_links
 
 NAME_OF_KIND = "arxiv-search"
 
@@ -73,8 +74,8 @@ def read(listing: Listing) -> Reading:
 
 
 def _read_text(listing: Listing) -> Reading:
-    """The page as copied text."""
-    text = unicode_text(listing)
+    """The page as copied text, or as programs make text of it, with its links."""
+    text = without_links(unicode_text(listing))
     notes: list[str] = []
     raws = _arxiv_found.results(text, notes)
     if not raws:

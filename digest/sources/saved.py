@@ -37,7 +37,8 @@ _DATE = rf"(?:{_MONTH} \d{{1,2}}(?:,? \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|
 _FURNITURE = late(
     rf"(?:new|Subscribe|Get trending papers in your email inbox.*|(?:by\s*)?(?:AK\s*)?(?:and the research community)|by|AK"
     rf"|(?:Daily|Weekly|Monthly|Trending) Papers|{_DATE}|Week \d{{1,2}}(?:,? \d{{4}})?|{_MONTH} \d{{4}}"
-    r"|Hugging Face.{0,20}|Submitted by|Submitted by .{1,60}|Published on .{1,30}|[·•|–-]|Upvotes?|©.*|System theme"
+    r"|Hugging Face.{0,20}|Submitted by|Submitted by .{1,60}|Published on .{1,30}|[·•*|–-](?:\s*[·•*|–-])*|Upvotes?"
+    r"|©.*|System theme"
     r"|(?:[·*•-]\s*){0,20}[\d.,]+\s*k?\s*(?:authors?|comments?|upvotes?|likes?|replies|reply)?"
     r"|\[-\]\s*[\d.,k-]{1,9}|(?:\[LINK: )?GitHub(?:\s+[\d.,]+k?)?(?:\]\(\S{1,300}\))?"
     r"|(?:arXiv|Hugging Face) Page|Upvoted by .*"
@@ -232,6 +233,9 @@ def _next(lines: list[str], at: int) -> str:
 def _mark_card(kept: list[_Block | None], start: int) -> None:
     """Title and abstract of a card that has both: the abstract is the first of its blocks that is prose, the title stands before
     it. What stands before that is of the page's frame, what is short behind it the name of who published it."""
+    for place in range(start, len(kept)):
+        if (block := kept[place]) and _MENU.fullmatch(block.text):
+            kept[place] = None
     at = [place for place in range(start, len(kept)) if kept[place]]
     blocks = [block for block in kept[start:] if block]
     behind = range(1, len(blocks))
