@@ -56,6 +56,9 @@ KILNS = (
         "doi:10.48550/arXiv.2407.12345",
         "/abs/2407.12345",
         "/papers/2407.12345",
+        "https://web.archive.org/web/20240801120000/https://arxiv.org/abs/2407.12345",
+        "/web/20240801120000/https://huggingface.co/papers/2407.12345",
+        "https://web.archive.org/web/20240801id_/http://arxiv.org/pdf/2407.12345v1",
     ],
 )
 def test_an_arxiv_id_is_read_from_any_spelling(text: str) -> None:
@@ -98,6 +101,7 @@ def test_old_ids_keep_their_slash_and_lose_their_subject_class(text: str, name: 
         "https://example.org/abs/2407.12345",
         "https://arxiv.org/list/cs/2407",
         "https://arxiv.org.example.org/abs/2407.12345",
+        "/web/20240801120000/https://example.org/abs/2407.12345",
         "papers/1234567",
     ],
 )

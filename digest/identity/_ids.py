@@ -41,6 +41,8 @@ _ARXIV_HOST = late(
     r"(?:[\w-]+\.)*(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|xxx\.lanl\.gov|huggingface\.co|hf\.co|hf-mirror\.com|papers\.cool"
     r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
 )
+# What web.archive.org puts before the addresses of its copies; in the pages themselves mostly without the host.
+_ARCHIVED = late(r"(?:(?:https?:)?//web\.archive\.org)?/web/\d{4,14}(?:[a-z]{2}_)?/(?=https?:/)")
 # A DOI made of a SICI holds one pair of angle brackets, `<page:words>`: cut off there, all papers of an issue would be one.
 # What may not stand before it is asked for behind its first signs, so that the search leaps to these.
 _DOI = late(
@@ -63,12 +65,14 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
     """The arXiv id that a text or address is, and its version where one is given: `("2407.21783", 2)`.
 
     Reads bare ids, `arXiv:…v2`, `oai:arXiv.org:…`, the DOIs 10.48550/arXiv.…, and the addresses (also relative ones) of
-    arXiv and its mirrors, alphaXiv and Hugging Face. Old ids keep their slash and lose their subject class
-    (`math.GT/0309136` → `math/0309136`). None for a text that merely mentions an id.
+    arXiv and its mirrors, alphaXiv and Hugging Face, and of copies of these in the Wayback Machine. Old ids keep their
+    slash and lose their subject class (`math.GT/0309136` → `math/0309136`). None for a text that merely mentions an id.
     """
     if plain := _PLAIN_ARXIV.fullmatch(text):
         return plain[1], int(plain[2]) if plain[2] else None
     text = text.strip()
+    if "/web/" in text:
+        text = _ARCHIVED.sub("", text, count=1)
     if text.startswith("10.") and not text.startswith("10.48550/"):  # a DOI that is none of arXiv's
         return None
     found = _ARXIV_TEXT.fullmatch(text) or _ARXIV_DOI_URL.fullmatch(text)

@@ -18,7 +18,7 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
-from digest.sources import _arxiv, _arxiv_quick, _items, _names
+from digest.sources import _arxiv, _arxiv_quick, _items, _math, _names
 from digest.sources._bytes import (
     MAX_SOUP_CHARS,
     MAX_SOUP_TAGS,
@@ -82,6 +82,8 @@ def _read_page(listing: Listing) -> Reading:
         body = unicode_text(listing).encode("utf-8", "replace")
         tree, rows = _parsed(body, listing.location)
     notes: list[str] = []
+    if b"math/tex" in body:
+        _math.unrender(tree)
     page = _entries(tree, rows)
     if page.raws and _breaks_off(body):
         page.raws.pop()

@@ -13,7 +13,7 @@ from digest import identity
 from digest.errors import ListingChanged, ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _arxiv, _arxiv_found
+from digest.sources import _arxiv, _arxiv_found, _math
 from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -45,6 +45,8 @@ def read(listing: Listing) -> Reading:
     guard_html(listing.body, listing.location)
     body = listing.body if is_utf8(listing.body) else unicode_text(listing).encode("utf-8", "replace")
     tree = LexborHTMLParser(body)
+    if b"math/tex" in body:
+        _math.unrender(tree)
     notes: list[str] = []
     nodes = tree.css(".arxiv-result")[: MAX_ENTRIES + 1]
     # The end of the list ends its last result too.
