@@ -15,6 +15,7 @@ def _key(name: str, value: str = "") -> str:
 
 # In this order: a work of OpenAlex names Crossref, a paper of Semantic Scholar its DOI.
 _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("pubmed", (_key("type", '"esummary"'), _key("uids", r"\["))),
     ("doaj", (_key("bibjson", r"\{"),)),
     ("doaj", (_key("pageSize"), _key("query"), _key("results", r"\["))),
     ("openalex", (_key("authorships|abstract_inverted_index", r"[\[{n]"),)),
@@ -60,6 +61,7 @@ ROOTS = {
     "pubmedbookarticle": "pubmed",
     "medlinecitationset": "pubmed",
     "efetchresult": "pubmed",
+    "esummaryresult": "pubmed",
     "dblp": "dblp",
     "dblpperson": "dblp",
 }
@@ -106,7 +108,14 @@ def is_fragment(head: str) -> bool:
 
 
 def is_medline(text: str) -> bool:
-    return "PMID-" in text and bool(_MEDLINE.search(text))
+    """Is this PubMed's text, MEDLINE or Abstract?"""
+    if "PMID-" in text and _MEDLINE.search(text):
+        return True
+    if "\nPMID: " not in text:
+        return False
+    from digest.sources._pubmed_found import is_text
+
+    return is_text(text)
 
 
 def is_proceedings(text: str) -> bool:

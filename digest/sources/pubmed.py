@@ -1,4 +1,5 @@
-"""PubMed: XML (PubmedArticleSet, also one article or a book's chapter) and the text format MEDLINE (also .nbib)."""
+"""PubMed: XML (PubmedArticleSet, also one article or a book's chapter), the text formats MEDLINE (also .nbib) and Abstract, and the
+answers of esummary."""
 
 from __future__ import annotations
 
@@ -8,12 +9,12 @@ from typing import Any
 
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates
+from digest.sources import _dates, _pubmed_found
 from digest.sources import _records_xml as xml
 from digest.sources._bytes import unicode_text
 from digest.sources._names import in_order, inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
-from digest.sources._records import full_date
+from digest.sources._records import full_date, load, mapping, refuse_message
 from digest.sources._sniff import refuse
 
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
@@ -30,7 +31,10 @@ def read(listing: Listing) -> Reading:
     Brackets around a translated title and the full stop at the end of every title go. Empty only for a whole set that holds
     nothing. Raises ParseError.
     """
-    if listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" and b"\0" not in listing.body[:4]:
+    start = listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start == b"{":
+        return _read_summaries(listing)
+    if start != b"<" and b"\0" not in listing.body[:4]:
         return _read_text(listing)
     if xml.is_large(listing):
         # Several thousand articles, up to the 10,000 that efetch gives at once: a tree of these takes more than 1 GB.
@@ -100,6 +104,8 @@ def _read_xml(listing: Listing) -> Reading:
     root = xml.parse(listing, notes, "|".join(_SETS), "|".join(_RECORDS))
     if root.tag in _RECORDS:
         return _reading(listing, [_article(root)], notes)
+    if root.tag == "eSummaryResult" and (found := _pubmed_found.of_xml(root)):
+        return _reading(listing, list(map(_found, found)), notes)
     if root.tag not in _SETS:
         said = next((xml.plain(fault) for fault in root.iter("ERROR", "Error", "error")), "")
         what = (
@@ -220,18 +226,53 @@ def _read_text(listing: Listing) -> Reading:
     notes: list[str] = []
     text = unicode_text(listing)
     records = _records(text)
+    if not records and _pubmed_found.is_text(text):
+        found, cut = _pubmed_found.of_text(text)
+        notes += [_cut_after(len(found))] if cut else []
+        return _reading(listing, list(map(_found, found)), notes)
     if not records:
         refuse(
             listing,
             "no field PMID in this text, so that it is no export of PubMed",
-            "Save it as PubMed or MEDLINE text.",
+            "Save it as PubMed, MEDLINE or Abstract text.",
         )
     if _breaks_off(records, text):
         records.pop()
-        notes.append(
-            f"truncated: the text breaks off; {plural(len(records), 'whole record was', 'whole records were')} read"
-        )
+        notes.append(_cut_after(len(records)))
     return _reading(listing, [_citation(fields) for fields in records], notes)
+
+
+def _cut_after(whole: int) -> str:
+    return f"truncated: the text breaks off; {plural(whole, 'whole record was', 'whole records were')} read"
+
+
+def _read_summaries(listing: Listing) -> Reading:
+    """What esummary answers as JSON. It has no abstracts."""
+    notes: list[str] = []
+    data = load(listing, notes)
+    found = _pubmed_found.of_json(data)
+    if not found and mapping(mapping(data).get("result")).get("uids") != []:
+        refuse_message(data, listing, "PubMed")
+        refuse(listing, "this JSON holds no summaries of PubMed", "Ask esummary with retmode=json.")
+    return _reading(listing, list(map(_found, found)), notes)
+
+
+def _found(article: _pubmed_found.Article) -> Raw:
+    ids = _ids(article["pmid"], article["ids"])
+    return Raw(
+        title=_title(article["title"], article.get("vernacular", "")),
+        abstract=article.get("abstract", ""),
+        ids=ids,
+        authors=article["authors"],
+        published=_written_day(article["issued"]) or _written_day(article["electronic"]),
+        links=_links(ids),
+        source=_origin(ids),
+    )
+
+
+def _written_day(text: str) -> str | None:
+    found = _DATE.fullmatch(text)
+    return full_date([found[1], _month(found[2]), found[3]]) if found else None
 
 
 def _records(text: str) -> list[Fields]:
@@ -303,8 +344,8 @@ def _natural(name: str) -> str:
 
 
 def _text_day(issued: str, electronic: str) -> str | None:
-    if found := _DATE.fullmatch(issued):
-        return full_date([found[1], _month(found[2]), found[3]])
+    if _DATE.fullmatch(issued):
+        return _written_day(issued)
     if found := _ELECTRONIC.fullmatch(electronic):
         return full_date([found[1], found[2], found[3]])
     return None
