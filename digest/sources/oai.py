@@ -1,5 +1,5 @@
-"""OAI-PMH 2.0: records in the formats of arXiv (`arXiv`, `arXivRaw`, `arXivOld`) and in Dublin Core (`oai_dc`), with their envelope
-or bare.
+"""OAI-PMH 2.0: records in the formats of arXiv (`arXiv`, `arXivRaw`, `arXivOld`), in Dublin Core (`oai_dc`), MARC 21 and JATS,
+with their envelope or bare.
 
 https://www.openarchives.org/OAI/openarchivesprotocol.html and https://info.arxiv.org/help/oa/index.html. A record's datestamp is
 the day its metadata were last touched and is never taken for a date of the paper.
@@ -18,7 +18,7 @@ from digest import identity
 from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _arxiv, _dates, _xml
+from digest.sources import _arxiv, _dates, _oai_formats, _xml
 from digest.sources._bytes import unicode_text
 from digest.sources._names import inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
@@ -41,7 +41,8 @@ def read(listing: Listing) -> Reading:
     notes: list[str] = []
     root = _parsed(listing, notes)
     _refuse_error(root, listing)
-    records = list(islice(root.iter("{*}record"), MAX_ENTRIES + 1))
+    # A record of MARC stands within one of the protocol, and has its name.
+    records = list(islice((each for each in root.iter("{*}record") if not _is_marc(each)), MAX_ENTRIES + 1))
     if not records and _local(root) in ("arxiv", "arxivraw", "arxivold"):
         records = [root]
     deleted = sum(_is_deleted(record) for record in records)
@@ -168,6 +169,10 @@ def _next_url(listing: Listing, token: str) -> str:
 # --- the records
 
 
+def _is_marc(record: Any) -> bool:
+    return "MARC21" in str(record.tag)
+
+
 def _is_deleted(record: Any) -> bool:
     header = _first(record, "header")
     return header is not None and header.get("status") == "deleted"
@@ -181,6 +186,9 @@ def _raw(record: Any) -> Raw | None:
     stated = _text(header, "identifier") if header is not None else ""
     metadata = _first(record, "metadata")
     holder = metadata if metadata is not None else record
+    if (inside := next(filter(_is_marc, holder.iterchildren("{*}record")), None)) is not None:
+        raw = _oai_formats.marc(inside, stated)
+        return raw if raw.title.strip() else None
     for name, read_format in _FORMATS:
         element = holder if _local(holder) == name.lower() else _first(holder, name)
         if element is not None:
@@ -290,4 +298,5 @@ _FORMATS = (
     ("arXiv", _arxiv_record),
     ("arXivOld", _arxiv_raw),
     ("dc", _dublin_core),
+    ("article", _oai_formats.jats),
 )
