@@ -145,7 +145,7 @@ def _item(element: Any, base: str, root: Any) -> Item:
     for child in element:
         field = LOCAL.get(child.tag) or _field(child)
         if field == "author":
-            persons.append(_person(child))
+            persons += _persons(child)
         elif field == "creator" and (names := _names(child)):
             item.authors += names
         elif field == "authors" and len(child):
@@ -176,6 +176,25 @@ def _names(creator: Any) -> list[str]:
 def _values(subject: Any) -> list[str]:
     """Those within a subject: `<rdf:Description><rdf:value>`, `<rdf:Bag><rdf:li>`."""
     return [each.text or "" for each in islice(subject.iter("{*}value", "{*}li"), MAX_MARKUP)]
+
+
+def _persons(element: Any) -> list[str]:
+    """J-STAGE: all authors in one element, `<author><en><name>`, in English first; and then in the journal's language again."""
+    first = element[0] if len(element) else None
+    if (
+        first is not None
+        and _field(first) in _LANGUAGES
+        and (names := _named_in(first) or _named_in(element))
+    ):
+        return names
+    return [_person(element)]
+
+
+def _named_in(element: Any) -> list[str]:
+    return [each.text or "" for each in islice(element.iter("{*}name"), MAX_MARKUP)]
+
+
+_LANGUAGES = ("en", "ja")
 
 
 def _person(element: Any) -> str:

@@ -9,6 +9,7 @@ from digest.patterns import late
 MAX_CHARS = 200_000  # 5,000 names
 _AND = late(r",? (?:and|&) ", re.I)  # where white space is collapsed: it may be as long as the page
 _INITIALS = late(r"(?:[A-Z]\w{0,2}\.[ -]?)+(?:,?\s*(?:Jr|Sr|II|III|IV)\.?)?")
+_WITH_SUFFIX = late(r"(.{1,40}?),?\s+((?:Jr|Sr|II|III|IV)\.?)")
 # A family name of one word, with what may stand before it in small letters, and given names.
 _FAMILY_FIRST = late(
     r"((?:[^\W\d_A-Z][\w'’]{0,9} ){0,3}[^\W\d_][\w'’-]*), ([^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3})"
@@ -79,7 +80,8 @@ def _in_turns(parts: list[str]) -> list[str]:
     while at < count:
         part = parts[at]
         if at + 1 < count and _INITIALS.fullmatch(parts[at + 1]) and not _SUFFIX.fullmatch(parts[at + 1]):
-            names.append(f"{parts[at + 1]} {part}")
+            given = _WITH_SUFFIX.fullmatch(parts[at + 1])
+            names.append(f"{given[1]} {part} {given[2]}" if given else f"{parts[at + 1]} {part}")
             at += 2
         elif names and _SUFFIX.fullmatch(part):
             names[-1] += f" {part}"

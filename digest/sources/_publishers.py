@@ -119,7 +119,8 @@ _LABEL = late(
 # Headings whose elements were lost: "BackgroundPonds are deep. MethodsWe dug."
 _GLUED = late(
     r"(?:\A(?:\s|<br\s?/?>|<p>){0,9}|(?<=[.?!)])\s*)(Abstract|Introduction|Background|Context|Objectives?|Aims?|Purpose|Importance|Significance"
-    r"|Motivation|(?:Materials? and [Mm]|M)ethods?|Methodology|Design|Results?|Findings|Discussion|Conclusions?|Interpretation)"
+    r"|Motivation|(?:Materials? and [Mm]|M)ethods?|Methodology|Design|Results?|Findings|Discussion|Conclusions?|Interpretation"
+    r"|Availability(?: and [Ii]mplementation)?|Contact|Supplementary [Ii]nformation)"
     r"(?=[A-Z][a-z]|[A-Z]{2,}\b|A\s)"
 )
 # One of the first four is in each abstract that has such headings, and two of all: found far sooner than the place before them.
