@@ -74,6 +74,7 @@ def test_a_damaged_page_never_raises_anything_but_a_parse_error(name: str) -> No
         attempt(bytes(damaged))
 
 
+DUMP = "Get trending papers in your email inbox!\n\nDaily Papers\n\n"
 HOSTILE = {
     "100,000 open tags": LIST + "<div>" * 100_000,
     "100,000 nested lists": LIST + "<dl>" * 100_000 + "<dt>",
@@ -109,6 +110,13 @@ HOSTILE = {
         f"A: b\nContent-Type: multipart/mixed; boundary =b{i}\n\n--b{i}\n" for i in range(250)
     )
     + "\r" * 3_000_000,
+    "a search result of 290,000 lines": "Showing 1–2 of 2 results for all: a\narXiv:2611.01001 [pdf]\nAuthors: A B\n"
+    + "arXiv:2611.01001\n" * 290_000,
+    "links that open in a dump": DUMP + "[x](/papers/2611.01001)\n" + "[a" * 500_000,
+    "links by number that open in a dump": DUMP
+    + "[[a]" * 300_000
+    + "\n[1]: https://huggingface.co/papers/2611.01001\n",
+    "cards that end in a dump": DUMP + "a b c\n·\nMay 3\n" * 16_000,
     "TeX that never closes": RSS + "<item><title>" + "$\\emph{" * 3000 + "</title></item></channel></rss>",
 }
 

@@ -12,6 +12,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw
 MAX_LINES = 300_000
 SNIFFED_CHARS = 400_000
 _NEAR = 20  # lines: the tags and a title
+_MAX_LINES_EACH = 2_000  # of one result; each is put to the end of a text
 
 _ID = late(
     r"\s{0,9}(?:\d{1,6}\.\s{0,9})?arXiv:(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,3})?\s{0,9}"
@@ -87,7 +88,7 @@ def results(text: str, notes: list[str]) -> list[Raw]:
             if len(entries) > MAX_ENTRIES:
                 break
             entries.append((found["id"], []))
-        elif entries:
+        elif entries and len(entries[-1][1]) < _MAX_LINES_EACH:
             entries[-1][1].append(line)
     read = [(arxiv, _fields(lines)) for arxiv, lines in entries]
     if len(read) > 1 and "submitted" in read[0][1] and "submitted" not in read[-1][1]:

@@ -82,8 +82,6 @@ def _read_page(listing: Listing) -> Reading:
         body = unicode_text(listing).encode("utf-8", "replace")
         tree, rows = _parsed(body, listing.location)
     notes: list[str] = []
-    if b"math/tex" in body:
-        _math.unrender(tree)
     page = _entries(tree, rows)
     if page.raws and _breaks_off(body):
         page.raws.pop()
@@ -119,17 +117,24 @@ def _parsed(body: bytes, location: str) -> tuple[Any, list[_arxiv_quick.Entries]
 
     Raises UnicodeDecodeError for what is not UTF-8.
     """
-    from selectolax.lexbor import LexborHTMLParser
-
     rest, rows = _arxiv_quick.divided(body) if tags_in(body) <= MAX_TAGS else (body, [])
     rest.decode()
     if rows:
         guard_html(rest, location)
-        tree = LexborHTMLParser(rest)
+        tree = _tree(rest)
         if _arxiv_quick.hold(tree, rows):
             return tree, rows
     guard_html(body, location)
-    return LexborHTMLParser(body), []
+    return _tree(body), []
+
+
+def _tree(body: bytes) -> Any:
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(body)
+    if b"math/tex" in body:
+        _math.unrender(tree)
+    return tree
 
 
 def _next_url(listing: Listing, page: _Page, stated: int | None) -> str:
