@@ -70,16 +70,21 @@ def _wait_at_most(child: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def duplicates_per_kill(taken: Sequence[Taken], cuts: Sequence[int]) -> list[int]:
-    """How many mails of each stretch between two kills had come before. The stretch before the first kill counts too."""
-    seen: set[tuple[str, str]] = set()
+    """How many mails that the server had taken before each kill, and after the one before it, came once more; the last number is
+    of those that were taken after the last kill.
+
+    They may come late: the run behind a kill may be killed itself before it has sent all that was in doubt.
+    """
+    taken_in: dict[tuple[str, str], int] = {}
     counts = [0] * (len(cuts) + 1)
     stretch = 0
     for nth, mail in enumerate(taken):
         while stretch < len(cuts) and nth >= cuts[stretch]:
             stretch += 1
         key = (mail.recipient, mail.message_id)
-        counts[stretch] += key in seen
-        seen.add(key)
+        if key in taken_in:
+            counts[taken_in[key]] += 1
+        taken_in[key] = stretch
     return counts
 
 
