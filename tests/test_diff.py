@@ -461,6 +461,15 @@ def test_switching_updates_on_does_not_bring_back_old_ones(store: Store) -> None
     assert store.count_waiting("daily") == 0
 
 
+def test_switching_updates_on_does_not_bring_back_versions_of_a_paper_never_shown(store: Store) -> None:
+    for version in (2, 3):
+        sight(store, arxiv(A, version=version, announce="replace"), listed_on=TODAY)
+    sight(store, arxiv(A, version=3, announce="replace"), listed_on=TODAY, days=1, updates=("daily",))
+    assert store.count_waiting("daily") == 0
+    sight(store, arxiv(A, version=4, announce="replace"), listed_on=TODAY, days=2, updates=("daily",))
+    assert [c.change for c in store.waiting("daily")] == ["updated"]
+
+
 def test_a_dropped_paper_is_not_offered_again(store: Store) -> None:
     sight(store, arxiv(A), arxiv(B, "Dating Kilns"))
     issue(store, keep=lambda candidate: candidate.paper.title == "Tidal Memory")

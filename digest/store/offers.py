@@ -114,10 +114,11 @@ class Offers:
         """The digest was never offered the paper, or only met a new version of it while it lists none."""
         if stream != "updated":
             self._wait(row, digest, stream)
-        elif digest in self._updates_for and (withheld is None or withheld.revision < row.revision):
-            self._wait(row, digest, "updated")
-        elif withheld is None:
-            self.put(row.id, digest, self._made("withheld", "updated", row))
+        elif withheld is None or withheld.revision < row.revision:
+            if digest in self._updates_for:
+                self._wait(row, digest, "updated")
+            else:  # let pass, as in sight
+                self.put(row.id, digest, self._made("withheld", "updated", row))
 
     def _withdraw(self, row: KnownPaper, digest: str, offer: Offer | None) -> None:
         """Readers who were sent it hear of it once, and that is the last they hear. Nobody else is shown it any more."""
