@@ -164,6 +164,8 @@ def test_a_paper_split_off_takes_its_own_words_from_the_next_listing(store: Stor
     found = {c.paper.key: c.paper for c in store.waiting("daily")}
     assert (found[OTHER].title, found[OTHER].abstract) == ("What Pools Remember", KILNS)
     assert found[f"arxiv:{A}"].ids == {"arxiv": A}
+    before = paper("What Pools Remember", ids={"doi": "10.5555/other"}, abstract=TIDES)
+    assert sight(store, before, days=2, updates=("daily",)) == ["seen"], "both were shown with it as one"
 
 
 def test_a_silent_split_offers_nothing(store: Store) -> None:

@@ -140,6 +140,12 @@ def test_a_notice_that_all_papers_of_a_page_have_for_an_abstract_makes_them_not_
     assert store.count_waiting("daily") == 3
 
 
+def test_a_notice_for_an_abstract_makes_papers_of_other_days_and_authors_not_one(store: Store) -> None:
+    sight(store, paper("Tidal Memory", abstract=KILNS, authors=("Ada Mere",)))
+    assert sight(store, paper("Of Rivers", abstract=KILNS, authors=("Bo Lund",)), days=1) == ["new"]
+    assert store.count_waiting("daily") == 2
+
+
 def test_ids_that_differ_keep_two_papers_of_one_title_apart(store: Store) -> None:
     one, other = arxiv(A, abstract=TIDES), arxiv(B, abstract=TIDES)
     assert sight(store, one, other) == ["new", "new"]
@@ -262,7 +268,8 @@ def test_more_votes_are_noted(store: Store) -> None:
 def test_a_cut_abstract_is_completed_and_never_cut_again(store: Store) -> None:
     sight(store, arxiv(A, abstract=TIDES[:120] + "…"))
     assert sight(store, arxiv(A, abstract=TIDES)) == ["seen"]
-    assert sight(store, arxiv(A, abstract=TIDES[:90])) == ["seen"]
+    for cut in (TIDES[:90], TIDES.rstrip(".")):
+        assert sight(store, arxiv(A, abstract=cut)) == ["seen"]
     assert store.waiting("daily")[0].paper.abstract == TIDES
 
 
@@ -504,6 +511,17 @@ def test_a_joined_paper_that_was_issued_is_never_offered_again(store: Store) -> 
         "seen",
         "seen",
     ]
+    assert store.count_waiting("daily") == 0
+
+
+def test_versions_that_came_before_two_papers_were_joined_are_no_update_after_it(store: Store) -> None:
+    sight(store, paper("Tidal Memory", abstract=TIDES), arxiv(A, "What Pools Remember"))
+    assert sight(store, paper("Tidal Memory", abstract=TIDES_2), days=1) == ["updated"]
+    issue(store)
+    both = arxiv(A, "Tidal Memory", abstract=TIDES_2)
+    for days in (2, 3):
+        sight(store, both, days=days, updates=("daily",))
+    assert len(store.find_papers("Tidal Memory")) == 1
     assert store.count_waiting("daily") == 0
 
 

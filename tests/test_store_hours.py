@@ -160,6 +160,17 @@ def test_a_weekly_reader_gets_one_mail_with_every_edition(store: Store) -> None:
     assert found.editions == names(7), "what went out does not go out again"
 
 
+def test_editions_of_two_digests_are_never_joined_to_one_mail(store: Store) -> None:
+    reader(store)
+    issue(store, 0, due=5 * DAY)
+    issue(store, 1, digest="other", due=4 * DAY)
+    found = claim(store, NOW + 9 * DAY)
+    assert sorted((delivery.digest, delivery.editions) for delivery in found) == [
+        ("daily", names(0)),
+        ("other", names(1)),
+    ]
+
+
 def test_what_waits_goes_with_an_edition_that_is_out_at_once(store: Store) -> None:
     weekly(store)
     at = issue(store, 5)
@@ -241,7 +252,7 @@ def test_editions_joined_to_a_late_mail_expire_with_it(store: Store, deferred: b
     _, due = weekly(store)
     if deferred:
         _deferred(store, due)
-    assert store.expire(now=due, older_than=due - DAY) == 0
+    assert store.expire(now=due, older_than=due) == 0
     assert counts(store)["joined"] == 2
     assert store.expire(now=due + 2 * DAY, older_than=due + DAY) == 1
     assert counts(store) == {"expired": 3}
