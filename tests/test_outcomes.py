@@ -330,6 +330,44 @@ def test_a_list_that_is_still_growing_is_not_called_short() -> None:
     assert verdict(facts(parsed=2, new=2), past, HUGGING_FACE, night).outcome == "suspect"
 
 
+def test_a_list_that_does_not_grow_may_be_called_short_as_soon_as_it_is_out() -> None:
+    evening = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)  # half past eight in New York, the day before
+    assert verdict(facts(parsed=5), history(*[100] * 7), ARXIV, evening).outcome == "suspect"
+
+
+@pytest.mark.parametrize(
+    "day", [date(2026, 12, 21), date(2026, 12, 23), date(2027, 1, 5), date(2027, 1, 6)], ids=str
+)
+def test_half_as_many_papers_are_enough_around_the_turn_of_the_year_and_only_then(day: date) -> None:
+    morning = datetime(day.year, day.month, day.day, 6, tzinfo=UTC)
+    found = verdict(facts(parsed=20, listed_on=day), history(*[100] * 7), ARXIV, morning)
+    assert found.outcome == ("new" if date(2026, 12, 22) <= day <= date(2027, 1, 5) else "suspect")
+
+
+def test_a_short_list_that_is_uneven_may_be_shorter_but_not_empty() -> None:
+    past = history(20, 60, 25, 55, 22, 58, 24)
+    assert verdict(facts(parsed=2), past, ARXIV).outcome == "new"
+    assert verdict(nothing(), past, ARXIV).outcome == "suspect"
+
+
+def test_weekends_that_may_be_short_make_no_short_weekday_usual() -> None:
+    days = [FRIDAY - timedelta(n) for n in range(1, 15)]
+    past = [run for day in days for run in history(3 if day.weekday() > 4 else 40, listed_on=day)]
+    night = datetime(2026, 11, 20, 22, tzinfo=UTC)
+    assert verdict(facts(parsed=4), past, HUGGING_FACE, night).outcome == "suspect"
+
+
+def test_a_page_that_once_bore_a_day_to_come_makes_no_later_one_an_old_copy() -> None:
+    past = history(100, listed_on=FRIDAY + timedelta(3))
+    assert verdict(facts(), past, ARXIV).outcome == "new"
+    assert verdict(facts(), history(100, listed_on=FRIDAY), ARXIV).outcome == "new"
+
+
+def test_a_listing_that_failed_alone_is_told_without_others() -> None:
+    failed = facts(failures=(("unreachable", "The server is gone."),), parsed=0)
+    assert verdict(failed).why == "A listing failed: The server is gone."
+
+
 def test_a_weekend_is_not_held_against_weekdays() -> None:
     saturday = datetime(2026, 11, 21, 22, tzinfo=UTC)
     weekend = facts(parsed=2, new=2, listed_on=date(2026, 11, 21))
