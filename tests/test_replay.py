@@ -78,7 +78,7 @@ def test_a_day_whose_pages_of_the_week_before_are_gone_is_done_from_what_was_kno
         put(tmp_path, "a.xml", invented(n * 3, 6))
         run(config, NOW + n * DAY)
     with open_app(config) as app:
-        assert app.store.prune_pages(older_than=NOW + 2.5 * DAY, max_bytes=10**9) > 0
+        assert app.store.prune_pages(older_than=NOW + 3.5 * DAY, max_bytes=10**9) > 0
     found = again(config, (NOW + 4 * DAY).date(), tmp_path)
     assert [item.same for item in found] == [True], found[0].differences
     with pytest.raises(UsageError, match="no longer kept"):
@@ -97,6 +97,17 @@ def test_an_edition_that_was_tampered_with_is_not_the_same(tmp_path: Path) -> No
     found = again(config, NOW.date(), tmp_path)
     assert [item.same for item in found] == [False]
     assert found[0].differences[0].startswith("only in the replay")
+
+
+def test_an_edition_that_only_one_of_the_two_has_is_named_by_its_papers(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    put(tmp_path, "a.xml", invented(0, 2))
+    run(config)
+    (found,) = again(config, NOW.date(), tmp_path)
+    sent, unsent = msgspec.structs.replace(found, again=None), msgspec.structs.replace(found, sent=None)
+    assert not sent.same and not unsent.same
+    assert [said.partition(":")[0] for said in sent.differences] == ["only in the edition that was sent"] * 2
+    assert [said.partition(":")[0] for said in unsent.differences] == ["only in the replay"] * 2
 
 
 def test_a_day_without_a_run_and_a_store_that_keeps_no_pages_say_so(tmp_path: Path) -> None:
