@@ -260,6 +260,7 @@ def test_papers_that_rules_leave_out_are_not_called_none(tmp_path: Path) -> None
     (mail,) = mails(tmp_path)
     text = " ".join(mail.get_body(("plain",)).get_content().split())  # type: ignore[union-attr]
     assert "inbox: new papers, none of which is meant for this digest" in text
+    assert run(config, NOW + HOUR).digests[0].dropped == 0  # they are left out for good, and told of once
 
 
 def test_a_notice_of_a_digest_that_is_gone_keeps_no_other_letter_from_going(tmp_path: Path) -> None:

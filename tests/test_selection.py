@@ -119,6 +119,12 @@ def test_exclude_rules_name_themselves() -> None:
     )
 
 
+def test_the_name_of_a_field_without_a_colon_is_a_word_like_any_other() -> None:
+    for word in ("title", "author", "category", "source"):
+        found = [candidate(1, f"The {word} of a book", authors=("Ada Fenwick",)), candidate(2, "Moths")]
+        assert [item.candidate.paper_id for item in chosen(found, exclude=(word,)).kept] == [2], word
+
+
 def test_include_rules_leave_out_what_none_of_them_matches() -> None:
     papers = [
         candidate(1, "X", authors=("Ada Fenwick",)),

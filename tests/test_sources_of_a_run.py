@@ -177,6 +177,12 @@ def test_a_listing_longer_than_we_follow_says_so(tmp_path: Path) -> None:
     assert any("max_pages" in note for note in report.notes), report.notes
 
 
+def test_a_listing_just_as_long_as_we_follow_is_not_called_longer(tmp_path: Path) -> None:
+    with Site({"/list/cs.DB/new": html(arxiv_page(THURSDAY, new=6))}) as site:
+        report = source_of(run(installation(tmp_path, source=(arxiv(site, max_pages=1),))))
+    assert (report.outcome, report.notes) == ("new", ())
+
+
 # --- waiting
 
 
