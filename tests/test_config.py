@@ -266,6 +266,11 @@ def test_a_sender_whose_name_stands_in_quotes_keeps_all_of_it(tmp_path: Path, na
     assert from_header(mail) == f'From: "{name}" <d@x.example>'
 
 
+def test_an_address_to_leave_by_is_taken(tmp_path: Path) -> None:
+    config = load(tmp_path, SMALL + '[mail]\nunsubscribe = "leave@papers.example.org"\n')
+    assert config.mail.unsubscribe == "leave@papers.example.org"
+
+
 def test_a_choice_that_there_is_not_names_those_there_are_once(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, SMALL + '[mail]\ntransport = "pigeon"\n')
     assert found.endswith("""'pigeon' is not one of folder, smtp.""")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from digest.errors import LeaseHeld, StoreError
+from digest.errors import LeaseHeld, MailError, StoreError
 from digest.journal import Journal, read_journal
 from digest.model import Message, Receipt
 from digest.pipeline import lanes
@@ -123,6 +123,17 @@ def test_a_mail_that_was_taken_is_recorded_though_the_journal_takes_no_more(
     server.settle()
     assert len(server.taken) >= 1
     assert states(store)["accepted"] == len(server.taken)
+
+
+def test_a_fault_that_only_a_change_can_mend_ends_a_run_whatever_was_sent_before() -> None:
+    taken = Receipt(status="accepted", reply_code=250, text="OK")
+    judge, lost = Judge(threading.Event()), Judge(threading.Event())
+    for one in (judge, lost):
+        one.heard(taken, "data")
+    judge.failed(MailError("The certificate is of another host.", permanent=True))
+    lost.failed(MailError("The connection was lost."))
+    assert (judge.closed(), judge.error) == (True, "The certificate is of another host.")
+    assert (lost.closed(), lost.error) == (False, None)
 
 
 def test_a_mail_that_is_begun_with_an_answer_is_taken_back_where_others_have_taken_over(

@@ -70,6 +70,7 @@ def send(
     owner: str = "",
     now: datetime = NOW,
     clock: Callable[[], datetime] | None = None,
+    stop: threading.Event | None = None,
 ) -> tuple[DeliveryReport, datetime | None]:
     return deliver_span(
         store,
@@ -80,6 +81,7 @@ def send(
         owner=owner or this_process(),
         clock=clock or (lambda: now),
         folder=folder,
+        stop=stop,
     )
 
 
@@ -97,6 +99,18 @@ def test_a_span_is_sent_and_no_more_than_it(store: Store, tmp_path: Path) -> Non
         assert send(store, config(server), whole, tmp_path / "r") == (DeliveryReport(), None)
     assert len(set(server.recipients())) == len(server.recipients()) == 30
     assert list((tmp_path / "r").iterdir()) == []
+
+
+def test_a_worker_that_is_told_to_stop_leaves_the_rest_of_its_span_to_others(
+    store: Store, tmp_path: Path
+) -> None:
+    span, stop = queue(store, 3), threading.Event()
+    stop.set()
+    with serving() as server:
+        assert send(store, config(server), span, tmp_path / "r", stop=stop)[0].accepted == 0
+        assert states(store) == {"queued": 3}
+        assert send(store, config(server), span, tmp_path / "r")[0].accepted == 3
+    assert len(server.recipients()) == 3
 
 
 def test_what_is_due_later_waits_for_a_job_of_its_own(store: Store, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def test_days_come_back_oldest_first(store: Store) -> None:
 
 def test_a_day_is_known_once_and_what_is_known_of_it_may_change(store: Store) -> None:
     store.record_day(day(papers=0, fingerprint=""))
-    grown = day(papers=41, fingerprint="f41", changed_at=NOW + timedelta(hours=5))
+    later = NOW + timedelta(hours=5)
+    grown = day(papers=41, fingerprint="f41", asked_at=later, changed_at=later)
     store.record_day(grown)
     assert store.days_of("hf") == [grown]
 
