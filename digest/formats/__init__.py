@@ -16,7 +16,7 @@ from digest.model import Edition, EditionHead, EditionTitles, Entry, Hit, Page, 
 
 if TYPE_CHECKING:
     from digest.formats.citations import Citation
-    from digest.formats.items import Item
+    from digest.formats.entries import Item
     from digest.render import EditionView, PaperView, Renderer
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""An item as the bytes of one entry: RSS 2.0, Atom (RFC 4287) and JSON Feed 1.1.
+"""An item of a feed, and its bytes as one entry: RSS 2.0, Atom (RFC 4287) and JSON Feed 1.1.
 
 Each is what feedgen writes for the same item, byte for byte (a test holds it), in a quarter of the time. Texts of an item are clean
 (render.clean): no control characters, on one line; so what is left to escape in XML are three letters.
@@ -7,14 +7,37 @@ Each is what feedgen writes for the same item, byte for byte (a test holds it), 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from digest.formats.items import Item
+
+class Item(Struct, frozen=True, kw_only=True, dict=True):
+    """A paper, or an edition, in a feed. `summary` is plain text; `content` is HTML of p, a, em and code only.
+
+    `published` is the paper's own date where it has one, else that of its edition. `updated` grows with every edition
+    that shows the paper again: for a new version it is the moment the edition was issued. Neither is later than `issued`, when
+    its edition was: readers hide what lies in the future.
+    """
+
+    id: str
+    title: str
+    url: str
+    summary: str
+    content: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    published: datetime
+    updated: datetime
+    issued: datetime
+
+    @cached_property
+    def written(self) -> Written:
+        """Its bytes, shared by all feeds that have it."""
+        return written(self)
 
 
 class Written(NamedTuple):

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from digest.config import SiteConfig
-from digest.formats import Channel, Publication, Shown, entries
-from digest.formats.entries import xml_text
+from digest.formats import Channel, Publication, Shown
+from digest.formats.entries import Item, xml_text
 from digest.formats.frame import FEEDS
 from digest.model import Edition, EditionHead, EditionTitles, Entry
 from digest.render import PaperView, clean, clean_all, summary_of, view_paper
@@ -24,31 +24,6 @@ EDITIONS = 50
 EDITION_TITLES = 100
 EDITIONS_FILES = ("editions.xml", "editions-atom.xml", "editions.json")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Item(Struct, frozen=True, kw_only=True, dict=True):
-    """A paper, or an edition, in a feed. `summary` is plain text; `content` is HTML of p, a, em and code only.
-
-    `published` is the paper's own date where it has one, else that of its edition. `updated` grows with every edition
-    that shows the paper again: for a new version it is the moment the edition was issued. Neither is later than `issued`, when
-    its edition was: readers hide what lies in the future.
-    """
-
-    id: str
-    title: str
-    url: str
-    summary: str
-    content: str
-    authors: tuple[str, ...]
-    categories: tuple[str, ...]
-    published: datetime
-    updated: datetime
-    issued: datetime
-
-    @cached_property
-    def written(self) -> entries.Written:
-        """Its bytes, shared by all feeds that have it."""
-        return entries.written(self)
 
 
 class Feed(Struct, frozen=True, kw_only=True, dict=True):

@@ -376,7 +376,9 @@ class SmtpTransport:
                     )
                 self._keep(data)
                 pause = self._left_until(until)
-                if not self._lines and time.monotonic() >= until:  # what is there was heard, however late we came to it
+                if (
+                    not self._lines and time.monotonic() >= until
+                ):  # what is there was heard, however late we came to it
                     raise TimeoutError("timed out")
         except OSError as error:
             raise self._session.lost(error, in_doubt=in_doubt) from error
