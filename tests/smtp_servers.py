@@ -16,6 +16,7 @@ DROP = b"(drop)"  # the connection ends without a reply; behind the final dot: a
 LOSE = b"(lose)"  # behind the final dot: the connection ends and the mail was not taken
 HANG = b"(hang)"  # no reply comes until the server closes
 DRIP = b"(drip)"  # a good reply, byte by byte, for two seconds
+LINES = b"(lines)"  # the same line by line
 DIE = b"(die)"  # the server ends, with all of its connections
 
 Answer = Callable[[str, str], bytes | None]
@@ -258,11 +259,13 @@ class _Conversation:
             self.server._closing.wait()
         if reply in (DROP, LOSE, DIE, HANG):
             raise _Over
-        if reply == DRIP:
-            for byte in b"250-slow\r\n250 " + b"." * 30:
-                self.sock.sendall(bytes([byte]))
+        if reply in (DRIP, LINES):
+            slow = b"250-slow\r\n250 " + b"." * 30
+            pieces = [b"250-slow\r\n"] * 40 if reply == LINES else [bytes([byte]) for byte in slow]
+            for piece in pieces:
+                self.sock.sendall(piece)
                 self.server._closing.wait(0.05)
-            reply = b""
+            reply = b"250 ok" if reply == LINES else b""
         self.sock.sendall(reply + b"\r\n" + extra)
         if reply.startswith(b"421"):
             raise _Over

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,19 @@ from digest.errors import MailError
 from digest.mail.envelope import wire_address, without_addresses
 from digest.model import Message, Receipt
 from digest.smtp import FolderTransport, SmtpTransport, eml_name, open_transport
-from smtp_servers import DIE, DRIP, DROP, HANG, LOSE, SmtpServer, certificate, once, server_context, serving
+from smtp_servers import (
+    DIE,
+    DRIP,
+    DROP,
+    HANG,
+    LINES,
+    LOSE,
+    SmtpServer,
+    certificate,
+    once,
+    server_context,
+    serving,
+)
 from webs import wait_for
 
 HEAD = b"From: digest@papers.example.org\r\nMessage-ID: <a1@papers.example.org>\r\n\r\n"
@@ -155,12 +168,21 @@ def test_a_server_that_falls_silent_is_given_up_after_the_timeout() -> None:
     assert "timed out" in str(error)
 
 
+@pytest.mark.parametrize("drip", [DRIP, LINES])
 @pytest.mark.parametrize("verb", ["EHLO", "RCPT", "DOT"])
-def test_a_reply_that_drips_has_no_more_time_than_one_that_does_not_come(verb: str) -> None:
-    with serving(once(verb, DRIP)) as server:
+def test_a_reply_that_drips_has_no_more_time_than_one_that_does_not_come(verb: str, drip: bytes) -> None:
+    with serving(once(verb, drip)) as server:
         error = failing(server, timeout_s=0.1 if verb == "DOT" else 0.3)
     assert "timed out" in str(error) or "no answer within 0.3 s" in str(error)
     assert error.in_doubt == (verb == "DOT")
+
+
+def test_a_server_that_does_not_answer_quit_is_left_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.smtp.session._PATIENCE_FOR_QUIT_S", 0.1)
+    with serving(once("QUIT", HANG)) as server:
+        begun = time.monotonic()
+        assert send(server, timeout_s=20.0).status == "accepted"
+        assert time.monotonic() - begun < 10
 
 
 def test_the_reply_to_the_final_dot_gets_ten_times_the_patience() -> None:

@@ -84,8 +84,9 @@ class Session:
         if smtp is None:
             return
         try:
+            smtp.timeout = min(self.config.timeout_s, _PATIENCE_FOR_QUIT_S)
             if smtp.sock is not None:
-                smtp.sock.settimeout(min(self.config.timeout_s, _PATIENCE_FOR_QUIT_S))
+                smtp.sock.settimeout(smtp.timeout)
             smtp.quit()
         except (smtplib.SMTPException, OSError, ValueError):
             smtp.close()

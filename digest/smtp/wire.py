@@ -345,7 +345,10 @@ class SmtpTransport:
         while len(parts) < MOST_LINES:
             if not self._lines:
                 pause = self._for_verdict if in_doubt else self._for_reply
-                until = until or time.monotonic() + pause.seconds
+                if until:  # a line of it was heard
+                    pause = self._left_until(until)
+                else:
+                    until = time.monotonic() + pause.seconds
                 yield from self._listen(pause, until, in_doubt)
             line = self._lines.popleft()
             code = int(line[:3]) if line[:3].isdigit() and len(line) < _LONGEST_LINE else 0
