@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from conftest import examples
 from digest.formats import heads
-from digest.formats.feeds import documents
 from digest.formats.entries import Item
+from digest.formats.feeds import documents
 from digest.formats.items import Feed, feed_urls
 from digest.render import clean, safe_url
 from editions import SITE, URL
