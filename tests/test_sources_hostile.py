@@ -116,6 +116,9 @@ HOSTILE = {
     "links by number that open in a dump": DUMP
     + "[[a]" * 300_000
     + "\n[1]: https://huggingface.co/papers/2611.01001\n",
+    "brackets in links by number": DUMP
+    + "[a\\]" * 150_000
+    + "\n[1]: https://huggingface.co/papers/2611.01001\n",
     "cards that end in a dump": DUMP + "a b c\n·\nMay 3\n" * 16_000,
     "TeX that never closes": RSS + "<item><title>" + "$\\emph{" * 3000 + "</title></item></channel></rss>",
 }

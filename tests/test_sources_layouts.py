@@ -471,6 +471,39 @@ def test_a_translated_title_with_brackets_in_it_loses_its_own() -> None:
     assert [each.title for each in found] == ["Carps and benzo[a]pyrene in ponds", "[Carps] and [pikes]"]
 
 
+def test_numbers_of_other_databases_in_summaries_are_none_of_pubmed() -> None:
+    named = [("pmid", "38000001"), ("doi", "10.1000/1"), ("pmcid", "PMC11000001")]
+    answer = {
+        "header": {"type": "esummary"},
+        "result": {
+            "uids": ["11000001"],
+            "11000001": {
+                "uid": "11000001",
+                "title": "Of carps",
+                "articleids": [{"idtype": kind, "value": value} for kind, value in named],
+            },
+        },
+    }
+    items = "".join(f'<Item Name="{kind}">{value}</Item>' for kind, value in named)
+    as_xml = (
+        '<eSummaryResult><DocSum><Id>11000001</Id><Item Name="Title">Of carps</Item>'
+        f'<Item Name="ArticleIds">{items}</Item></DocSum></eSummaryResult>'
+    )
+    for page in (json.dumps(answer), as_xml):
+        (paper,) = papers(page)
+        assert paper.ids == {"pmid": "38000001", "doi": "10.1000/1", "pmcid": "PMC11000001"}
+    gene = '{"header":{"type":"esummary"},"result":{"uids":["7"],"7":{"uid":"7","title":"A gene of carps"}}}'
+    with pytest.raises(ParseError, match=r"of no articles\. Ask esummary with db=pubmed"):
+        papers(gene)
+
+
+def test_a_list_of_references_is_no_export_of_pubmed() -> None:
+    text = "1. Okoye A. Of carps. Pond Sci. 2024;1:2.\n\nPMID: 1\n\n2. Lindal B. Of pikes. Pond Sci. 2023;2:3.\n\nPMID: 2\n"
+    for lines in (text, text.replace("\n", "\r\n")):
+        with pytest.raises(ParseError):
+            papers(lines)
+
+
 def test_an_export_of_pubmed_cut_in_its_last_line_says_so() -> None:
     text = "PMID- 1\nTI  - One.\nSO  - J. 2024;1:1.\n\nPMID- 2\nTI  - Two.\nSO  - J. 2024;1:2."
     assert len(papers(text)) == 2

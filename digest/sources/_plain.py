@@ -29,7 +29,7 @@ _UNDERLINE = late(r"^(?:-{3,}|={3,})[ \t]*$", re.M)
 _TO_PAPER = late(r"\]\(<?(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
 # "[words][1]", the words with a picture's in brackets before them, and "[1]: address" on a line of its own.
 _REFERRED = late(
-    r"(?<!\\)\[((?:\[[^\[\]\n]{0,100}\]|\\.|[^\[\]\\]){0,8000})\]\[(\d{1,6})\]",
+    r"(?<!\\)\[((?:\[[^\[\]\n\\]{0,100}\]|\\.|[^\[\]\\]){0,8000})\]\[(\d{1,6})\]",
     re.S,
 )
 _DEFINED = late(r"^ {0,3}\[(\d{1,6})\]:[ \t]{1,9}<?(\S{1,2000}?)>?[ \t]*(?:[ \t][\"'(].{0,300})?$", re.M)

@@ -13,7 +13,8 @@ from digest.sources._paper import MAX_ENTRIES
 from digest.sources._records import Json, mapping, mappings, string
 
 Article = dict[str, Any]
-"""pmid, title, vernacular, authors, abstract, ids (pairs of kind and value), issued, electronic."""
+"""pmid, title, vernacular, authors, abstract, ids (pairs of kind and value), issued, electronic. In summaries the PMID is one of
+the ids: other databases (PMC) number articles in their own way."""
 
 _BLANK = late(r"\n[ \t]*\n")
 _CITATION = late(r"(\d{1,5})\. (?=\S)[^\n]{0,300}(?:\n[^\n]{0,300}){0,4}")
@@ -34,9 +35,11 @@ _OTHER = late(
 
 
 def is_text(text: str) -> bool:
-    """Is this the format Abstract: a numbered citation first, and numbers of PubMed on lines of their own?"""
-    first = _CITATION.match(text.lstrip()[:2_000])
-    return bool(first and _YEAR.search(first[0]) and _PMID.search(text))
+    """Is this the format Abstract: a numbered citation first, then a title, and numbers of PubMed on lines of their own?"""
+    first, number = _CITATION.match(text.lstrip()[:2_000]), _PMID.search(text)
+    if not first or not number or not _YEAR.search(first[0]):
+        return False
+    return len(_BLANK.split(text[: number.start()].strip().replace("\r", ""))) > 1
 
 
 def of_text(text: str) -> tuple[list[Article], bool]:
@@ -105,7 +108,6 @@ def of_json(data: object) -> list[Article]:
 
 def _of_summary(record: Json) -> Article:
     return {
-        "pmid": string(record.get("uid")),
         "title": string(record.get("title")),
         "vernacular": string(record.get("vernaculartitle")),
         "authors": [
@@ -134,7 +136,6 @@ def _of_item(record: Any) -> Article:
         return [(item.get("Name") or "", xml.plain(item)) for item in holder] if holder is not None else []
 
     return {
-        "pmid": xml.plain(record.find("Id")),
         "title": xml.markup(items.get("Title")),
         "authors": [name for _, name in listed("AuthorList")],
         "ids": [*listed("ArticleIds"), ("doi", xml.plain(items.get("DOI")))],
@@ -145,7 +146,6 @@ def _of_item(record: Any) -> Article:
 
 def _of_element(record: Any) -> Article:
     return {
-        "pmid": record.get("uid") or "",
         "title": xml.markup(record.find("Title")),
         "vernacular": xml.markup(record.find("VernacularTitle")),
         "authors": [xml.plain(name) for name in record.iterfind("Authors/Author/Name")],

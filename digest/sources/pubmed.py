@@ -83,7 +83,7 @@ def _ids(pmid: str, named: list[tuple[str, str]]) -> dict[str, str]:
             ids.setdefault("doi", value)
         elif kind in ("pmc", "pmcid") and (found := _PMCID.search(value)):
             ids.setdefault("pmcid", found[0])
-        elif kind == "pubmed" and _PMID.fullmatch(value):
+        elif kind in ("pubmed", "pmid") and _PMID.fullmatch(value):
             ids.setdefault("pmid", value)
     return ids
 
@@ -105,7 +105,7 @@ def _read_xml(listing: Listing) -> Reading:
     if root.tag in _RECORDS:
         return _reading(listing, [_article(root)], notes)
     if root.tag == "eSummaryResult" and (found := _pubmed_found.of_xml(root)):
-        return _reading(listing, list(map(_found, found)), notes)
+        return _summaries(listing, found, notes)
     if root.tag not in _SETS:
         said = next((xml.plain(fault) for fault in root.iter("ERROR", "Error", "error")), "")
         what = (
@@ -254,11 +254,17 @@ def _read_summaries(listing: Listing) -> Reading:
     if not found and mapping(mapping(data).get("result")).get("uids") != []:
         refuse_message(data, listing, "PubMed")
         refuse(listing, "this JSON holds no summaries of PubMed", "Ask esummary with retmode=json.")
+    return _summaries(listing, found, notes)
+
+
+def _summaries(listing: Listing, found: list[_pubmed_found.Article], notes: list[str]) -> Reading:
+    if found and not any(_ids("", article["ids"]) for article in found):
+        refuse(listing, "these summaries of NCBI are of no articles", "Ask esummary with db=pubmed.")
     return _reading(listing, list(map(_found, found)), notes)
 
 
 def _found(article: _pubmed_found.Article) -> Raw:
-    ids = _ids(article["pmid"], article["ids"])
+    ids = _ids(article.get("pmid", ""), article["ids"])
     return Raw(
         title=_title(article["title"], article.get("vernacular", "")),
         abstract=article.get("abstract", ""),
