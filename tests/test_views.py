@@ -364,6 +364,18 @@ def test_a_run_reads_no_old_edition_for_the_page_of_an_author_whose_rows_are_kep
     site.assert_as_rebuilt()
 
 
+def test_an_author_whose_rows_were_all_made_for_a_category_a_moment_before_has_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many papers not all pages are made together: what is kept of the first ones is all that the others need."""
+    monkeypatch.setattr("digest.pipeline.views.PLACES_AT_ONCE", 1)
+    site = Site(tmp_path)
+    for number in range(1, 4):
+        site.run((number, ["Ada Fenwick"], "a"))
+    assert site.text("authors/ada-fenwick/index.html").count("<article") == 3
+    site.assert_as_rebuilt()
+
+
 def test_a_rebuild_believes_no_row_that_is_kept(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.run((1, ["Ada Fenwick"], "a"))

@@ -219,7 +219,7 @@ class Views:
                         channel,
                         shown=tuple(shown[place.id] for place in places[:n]),
                         older=tuple(Kept(place, rows[place.id]) for place in places[n:]),
-                        changed=self._changed(channel, [shown[place.id] for place in places[:1]]),
+                        changed=self._changed(channel, shown[places[0].id] if n else None),
                     )
                     for channel, places, n in entire
                 ),
@@ -284,14 +284,14 @@ class Views:
         )
         return total > 0
 
-    def _changed(self, channel: Channel, newest: Sequence[Shown]) -> datetime | None:
+    def _changed(self, channel: Channel, newest: Shown | None) -> datetime | None:
         """When a channel with feeds last got or lost a paper; `newest` is the first that it shows, if any."""
         if not channel.feeds:
             return None
         if channel.kind != "search":
             return self._store.label_changed(self._digest.name, channel.kind, channel.slug)
         papers, before = self._searched.get(channel.slug, (0, None))
-        known = [before, *(each.edition.issued_at for each in newest)]
+        known = [before, newest.edition.issued_at if newest else None]
         if channel.papers < papers:
             # What it finds no longer, the newest edition took from it, as far as is known.
             known += [edition.issued_at for edition in self._base.latest[:1]]
