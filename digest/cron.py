@@ -70,7 +70,7 @@ def _fields(schedule: str) -> dict[str, str]:
     return {
         "minute": _listed(minute, _MINUTES, 0, 59, "no minute {}; write 0 to 59"),
         "hour": _listed(hour, _HOURS, 0, 23, "no hour {}; write 0 to 23"),
-        "day": "last" if day == "last" else _listed(day, _DAYS, 1, 31, "no day {}; write 1 to 31"),
+        "day": _days(day),
         "month": _listed(month, _MONTHS, 1, 12, "no month {}; write 1 to 12 or jan to dec"),
         "day_of_week": _weekdays(weekday),
     }
@@ -81,6 +81,14 @@ _MINUTES, _HOURS, _DAYS = ("",) * 60, ("",) * 24, ("",) * 32
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PART = late(r"(\*|[a-z]{3}|\d{1,2})(?:-([a-z]{3}|\d{1,2}))?(?:/(\d{1,2}))?")
+
+
+def _days(field: str) -> str:
+    """The days of a month, "last" among them: the last one, which APScheduler knows."""
+    parts = field.casefold().split(",")
+    numbers = [part for part in parts if part != "last"]
+    days = _listed(",".join(numbers), _DAYS, 1, 31, "no day {}; write 1 to 31, or last") if numbers else ""
+    return ",".join(filter(None, (days, "last" if "last" in parts else "")))
 
 
 def _weekdays(field: str) -> str:

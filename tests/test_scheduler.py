@@ -226,6 +226,7 @@ def test_months_may_be_named(tmp_path: Path, field: str, months: set[int]) -> No
         ("0 */7,8 16-17/2 * *", ["07:00", "08:00"]),
         ("00 05/2 * * *", ["07:00"]),
         ("0 8 last * *", []),
+        ("0 7 LAST,16 * *", ["07:00"]),
     ],
 )
 def test_minutes_hours_and_days_may_be_lists_spans_and_steps(
