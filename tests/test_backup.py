@@ -247,6 +247,21 @@ def test_who_left_a_store_that_was_damaged_since_is_no_reader_again(tmp_path: Pa
     assert restored > 0
 
 
+def test_who_cannot_be_read_any_more_is_told_of_when_a_backup_is_put_back(tmp_path: Path) -> None:
+    """A damage may hide rows without a fault: the page of readers says here that it has none."""
+    config = filled(tmp_path, papers=40)
+    file = kept(config, tmp_path / "b.db")
+    store = tmp_path / "digest.db"
+    assert not put_back(config, file, replace=True).damaged
+    with closing(sqlite3.connect(store)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'subscribers'").fetchone()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    sound = store.read_bytes()
+    cells = (root - 1) * 4096 + 3
+    store.write_bytes(sound[:cells] + b"\0\0" + sound[cells + 2 :])
+    assert put_back(config, file, replace=True).damaged
+
+
 def test_a_backup_of_one_store_is_restored_into_any(
     tmp_path: Path, store_url: str, postgres_url: str, empty_sqlite: Path
 ) -> None:

@@ -27,13 +27,15 @@ _TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
 class Restored(Struct, frozen=True, kw_only=True):
     """What a store holds after it was put back, where that which it held before is kept (None: it held nothing), and how many mails
     it believes to be waiting: some may have gone out since the backup was made. `let_go` counts readers of the backup who had left
-    what was there before, or were erased or suppressed: they stay out."""
+    what was there before, or were erased or suppressed: they stay out. `damaged`: there may be more of them, whom it
+    could not tell."""
 
     editions: int
     subscribers: int
     kept: Path | None
     waiting: int
     let_go: int = 0
+    damaged: bool = False
 
 
 def copy_store(config: Config, source: str, target: str, *, now: datetime, done: Done) -> dict[str, int]:
@@ -124,6 +126,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                     "and what is there now is kept in a file"
                 )
             kept = _keeping_place(config, now) if found else None
+            damaged = bool(found and store.check())
             if found:
                 # The journal belongs to what is there now: who puts that back, or finds it still there since this was killed too,
                 # sends none of those mails again.
@@ -139,6 +142,7 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         kept=kept,
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
         let_go=let_go,
+        damaged=damaged,
     )
 
 

@@ -63,6 +63,11 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         console.note(
             f"{counted(found.let_go, 'reader')} of the backup had left since, or may get no mail: they stay out."
         )
+    if found.damaged:
+        console.fault(
+            "What was there before is damaged: not all who had left may be known. Before the next run, look for them in what your "
+            "server and mailbox keep of the time since the backup, and take them out with `digest subscribers remove`."
+        )
     if found.waiting:
         console.note(
             f"{counted(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "
