@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ from digest.app import open_app
 from digest.config import Config, DigestConfig, LookupConfig, SiteConfig, SourceConfig, StoreConfig
 from digest.cron import cron, due_times
 from digest.errors import ConfigError, Stopped
+from digest.model import RunReport
 from digest.scheduler import Service
 
 ROOT = Path(__file__).parent.parent
@@ -108,11 +111,13 @@ def test_after_ten_days_of_sleep_one_run_makes_up(tmp_path: Path) -> None:
     assert service.missed(made.digest[0]) is None
 
 
-def test_a_run_missed_before_midnight_is_of_its_own_date(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made_up", [True, False])
+def test_a_run_missed_before_midnight_is_of_its_own_date(tmp_path: Path, made_up: bool) -> None:
+    """Also where the machine slept and its schedule only comes to it now."""
     now = at("2026-11-21T01:00+01:00")
     made = config(tmp_path, "0 23 * * *")
     service = Service(made, clock=lambda: now)
-    report = service.run(made.digest[0], due=service.missed(made.digest[0]))
+    report = service.run(made.digest[0], due=service.missed(made.digest[0]) if made_up else None)
     assert report is not None
     assert report.date == date(2026, 11, 20)
 
@@ -125,6 +130,22 @@ def test_a_fault_of_one_run_is_logged_and_the_service_lives_on(
     service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
     assert service.run(made.digest[0]) is None
     assert "digest.db" in caplog.text
+
+
+@pytest.mark.parametrize(("hours", "again"), [(0, True), (2.5, True), (2.9, False)])
+def test_a_run_that_failed_is_tried_again_while_its_grace_lasts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, hours: float, again: bool
+) -> None:
+    due = at("2026-11-20T07:00+01:00")
+    now = due + timedelta(hours=hours)
+    made = config(tmp_path, "0 7 * * *", grace_h=3)
+    (tmp_path / "digest.db").write_bytes(b"this is no database, but a text that stands in its place" * 100)
+    service = Service(made, clock=lambda: now)
+    service._scheduler = jobs = BackgroundScheduler(timezone=UTC)
+    assert service.run(made.digest[0]) is None
+    planned = [(job.trigger.run_date, job.args) for job in jobs.get_jobs()]
+    assert planned == [(now + timedelta(minutes=15), (made.digest[0], due))] * again
+    assert ("Tried again in 900 s." in caplog.text) is again
 
 
 def test_a_run_waits_while_another_holds_the_lease(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -180,6 +201,42 @@ def test_a_stopped_service_starts_no_run(tmp_path: Path) -> None:
     service = Service(made, clock=lambda: at("2026-11-20T07:00+01:00"))
     service.stop()
     assert service.run(made.digest[0]) is None
+    with open_app(made) as app:
+        assert app.store.last_runs(1) == []
+
+
+def test_a_run_that_is_told_to_stop_is_no_failure_and_not_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def clock() -> datetime:
+        if service._running:
+            service.stop()  # in the middle of the run, which asks for the time
+        return at("2026-11-20T07:00+01:00")
+
+    made = config(tmp_path, "0 7 * * *")
+    service = Service(made, clock=clock)
+    service._scheduler = jobs = BackgroundScheduler(timezone=UTC)
+    assert service.run(made.digest[0]) is None
+    assert jobs.get_jobs() == []
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+    with open_app(made) as app:
+        assert [row.status for row in app.store.last_runs(1)] == ["failed"]
+
+
+def test_a_service_makes_up_for_what_was_missed_when_it_begins_and_tells_of_it_once(tmp_path: Path) -> None:
+    told: list[RunReport] = []
+
+    def hear(digest: DigestConfig, report: RunReport) -> None:
+        told.append(report)
+        service.stop()
+
+    service = Service(config(tmp_path, "0 7 * * *"), clock=lambda: at("2026-11-20T09:00+01:00"), told=hear)
+    too_late = threading.Timer(60, service.stop)
+    too_late.start()
+    service.serve()
+    too_late.cancel()
+    assert [report.date for report in told] == [date(2026, 11, 20)]
+    assert service.run(service._config.digest[0]) is None
 
 
 @pytest.mark.parametrize(
