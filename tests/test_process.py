@@ -37,12 +37,17 @@ def test_a_process_that_was_killed_is_dead_also_before_its_parent_has_noticed() 
 def test_a_number_that_another_process_has_by_now_is_dead() -> None:
     host, pid, _ = this_process().rsplit("/", 2)
     assert is_dead(f"{host}/{pid}/1")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        began = holder_of(child).rsplit("/", 1)[1]
+        assert is_dead(f"{host}/{pid}/{began}")  # it began before this one
+        child.kill()
 
 
 def test_of_another_machine_nothing_is_known() -> None:
     assert not is_dead("elsewhere.example.org/999999999/1")
-    assert not is_dead("nonsense")
-    assert not is_dead("")
+    host = this_process().rsplit("/", 2)[0]
+    for nonsense in ("", "nonsense", host, f"{host}/1", f"{host}/me/1"):
+        assert not is_dead(nonsense)
 
 
 def test_what_was_left_of_a_file_by_who_is_gone_is_removed_and_nothing_else(tmp_path: Path) -> None:
