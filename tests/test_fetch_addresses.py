@@ -137,6 +137,20 @@ def test_the_refusal_names_the_address_the_reason_and_the_mend() -> None:
     )
 
 
+def test_allow_private_is_advised_only_for_what_the_operator_wrote_and_it_would_open() -> None:
+    """Else the advice would open a private network to whatever a page names."""
+    assert "allow_private" in str(ask("http://127.0.0.1/papers"))
+    assert "allow_private" not in str(ask("http://169.254.169.254/papers"))
+    names = Names(intranet=["10.1.2.3"])
+    fetcher = Fetcher(user_agent="paper-digest/test", resolve=Path, backoff_s=0, lookup=names)
+    source = SourceConfig(name="s", url="http://papers.example/")
+    with watched() as connections:
+        error = fetcher.visit(source, now=NOW).ask("http://intranet.example/papers")
+    assert connections == []
+    assert "allow_private" not in str(error)
+    assert "The page led there, not you" in str(error)
+
+
 def test_a_private_source_is_read_where_it_is_allowed() -> None:
     with Site({"/papers": Reply(b"page")}) as site:
         listing = ask(
