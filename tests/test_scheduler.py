@@ -10,12 +10,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
+from msgspec.structs import replace
 
 from digest.app import open_app
-from digest.config import Config, DigestConfig, LookupConfig, SiteConfig, SourceConfig, StoreConfig
+from digest.config import (
+    Config,
+    DigestConfig,
+    LookupConfig,
+    MailConfig,
+    SiteConfig,
+    SmtpConfig,
+    SourceConfig,
+    StoreConfig,
+)
 from digest.cron import cron, due_times
 from digest.errors import ConfigError, Stopped
-from digest.model import RunReport
+from digest.model import Preferences, RunReport
 from digest.scheduler import Service
 
 ROOT = Path(__file__).parent.parent
@@ -342,3 +352,21 @@ def test_a_service_told_to_stop_leaves_the_sources_that_are_not_read(tmp_path: P
         assert [row.status for row in app.store.last_runs(1)] == ["failed"]
     service = Service(made, clock=lambda: at("2026-11-20T07:05+01:00"))
     assert service.missed(made.digest[0]) == at("2026-11-20T07:00+01:00")
+
+
+def test_letters_that_cannot_go_out_are_told_and_the_service_lives_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = at("2026-11-20T07:00+01:00")
+    smtp = SmtpConfig(host="127.0.0.1", port=1, security="none")  # nobody listens
+    mail = MailConfig(transport="smtp", from_="digest@papers.example.org", smtp=smtp)
+    made = replace(config(tmp_path, "0 7 * * *"), mail=mail)
+    with open_app(made) as app:
+        reader = app.store.add_pending(
+            "ada@example.org", digests=(), preferences=Preferences(), consent="form 2026-11", now=now
+        )
+        app.store.queue_letter(reader.id, "confirm", message_id="<1@papers.example.org>", now=now)
+    service = Service(made, clock=lambda: now)
+    service.send_due_mail()
+    assert "mail: " in caplog.text
+    assert service._running == set()
