@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import logging
 import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -311,6 +312,21 @@ def test_an_operator_who_is_refused_is_not_asked_every_five_minutes(
     assert OPERATOR not in caplog.text
 
 
+def test_a_mail_of_a_clock_that_ran_ahead_keeps_no_later_one_back(site: Installation) -> None:
+    site.run("2026-11-19T07:00:02+01:00")
+    assert len(site.watch("2027-11-19T09:00+01:00")) == 1
+    assert len(site.watch("2026-11-21T09:00+01:00", "2026-11-21T09:05+01:00")) == 1
+
+
+def test_a_run_that_did_well_is_told_also_where_the_next_one_is_missed_again(site: Installation) -> None:
+    """Nobody looked between the two: the silence that was mailed has ended, and another has begun."""
+    site.run("2026-11-19T07:00:02+01:00")
+    assert len(site.watch("2026-11-21T09:00+01:00")) == 1
+    site.run("2026-11-21T10:00+01:00")
+    (mail,) = site.watch("2026-11-23T08:00+01:00", "2026-11-23T08:05+01:00")
+    assert mail["Subject"] == "Runs again: daily"
+
+
 def test_two_processes_do_not_both_mail(site: Installation, tmp_path: Path) -> None:
     site.run("2026-11-19T07:00:02+01:00")
     now = at("2026-11-21T09:00+01:00")
@@ -523,3 +539,14 @@ def test_a_heartbeat_is_not_led_into_another_place_of_this_machine(monitor: Site
     with Site({"/old": Reply(status=302, headers={"Location": "/new"}), "/new": Reply(b"OK")}) as moved:
         assert beat(moved.url("/old"), user_agent="digest")
     assert beaten(monitor) == 0
+
+
+def test_a_heartbeat_is_not_led_into_a_private_network(monitor: Site) -> None:
+    """The port is the web's, so that only the address tells."""
+    with Site() as inner:
+        inner.pages["*"] = Reply(b"ok")
+        monitor.pages["*"] = Reply(status=302, headers={"Location": "http://inner.example/ping"})
+        ports = {"inner.example": inner.port}
+        lookup = lambda host, port: [(socket.AF_INET, ("127.0.0.1", ports.get(host, port)))]  # noqa: E731
+        assert beat(monitor.url("/ping"), user_agent="x", lookup=lookup) is False
+        assert inner.asked == []
