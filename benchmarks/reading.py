@@ -141,7 +141,7 @@ def measure(quick: bool = False) -> Found:
         compile_ours()
     others = python(install=not quick)
     # Many short turns: a machine that others use changes its speed within seconds, for whoever has the turn.
-    turns, rounds = (1, 1) if quick else (5, 2)
+    turns, rounds = (1, 1) if quick else (9, 2)
     found = {
         case.name: contest(case, QUICK if quick else case.papers, turns, rounds, others) for case in CASES
     }
