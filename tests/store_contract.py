@@ -18,18 +18,10 @@ import pytest
 
 from conftest import need
 from digest.store import Store, open_store
+from digest.store.copying import LEFT_OUT, TABLES
 from store_works import NOW, TODAY, edition, envelope, issue, paper, sight, titles
 
 __all__ = ["NOW", "TODAY", "edition", "envelope", "issue", "paper", "sight", "titles"]
-
-_TABLES = (
-    *("labelled", "labels", "shown", "shown_words", "shown_text", "revisions", "touched"),
-    *("source_runs", "readings", "pages", "answers", "days", "hosts", "corrections", "lookups"),
-    *("paper_keys", "abstracts", "sightings", "offers", "entries", "deliveries", "letters"),
-    *("suppressions", "askings"),
-    *("workers", "run_parts", "rates"),
-    *("subscribers", "editions", "papers", "leases", "runs"),
-)
 
 
 @pytest.fixture(scope="session")
@@ -179,8 +171,9 @@ def empty_postgres(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        emptied = (*(f"DELETE FROM {table}" for table in _TABLES), "DELETE FROM meta WHERE key <> 'schema'")
-        connection.execute("; ".join(emptied).encode())
+        # What refers to others is copied behind them, and emptied ahead of them; the last of all is meta.
+        emptied = "; ".join(f"DELETE FROM {table}" for table in (*LEFT_OUT, *reversed(TABLES)))
+        connection.execute(f"{emptied} WHERE key <> 'schema'".encode())
 
 
 @pytest.fixture

@@ -121,7 +121,9 @@ def tables(store: Store) -> set[str]:
 
 def test_every_table_of_the_schema_is_copied_or_left_out_by_name(store_url: str) -> None:
     with open_store(store_url) as store:
-        assert tables(store) == {*TABLES, *LEFT_OUT}
+        assert tables(store) == {*TABLES, *LEFT_OUT}, (
+            "digest/store/copying.py: name each table in TABLES or LEFT_OUT"
+        )
 
 
 @pytest.mark.postgres

@@ -23,6 +23,7 @@ from digest.errors import SchemaTooNew, StoreError
 from digest.model import Edition, Preferences, Receipt
 from digest.searching import parse_query
 from digest.store import Store, database, open_store
+from digest.store.copying import TABLES
 from digest.store.postgres import Postgres
 from digest.store.sqlite import Sqlite
 from store_contract import (  # noqa: F401
@@ -337,13 +338,22 @@ def test_who_had_left_before_the_schema_knew_is_not_forgotten(third_url: str) ->
         assert [(reader.id, reader.status) for reader in store.subscribers()] == [(1, "unsubscribed")]
 
 
+def test_each_migration_is_there_for_both_databases_and_says_its_number() -> None:
+    files = sorted((database.HERE / "migrations").glob("*/*.sql"))
+    for file in files:
+        other = file.parent.parent / ("postgres" if file.parent.name == "sqlite" else "sqlite") / file.name
+        assert other in files, f"{file} has no twin: write {other}, under the same name"
+        last = f"UPDATE meta SET value = '{int(file.name[:4])}' WHERE key = 'schema';"
+        first = f"('schema', '{int(file.name[:4])}')"
+        assert last in file.read_text() or first in file.read_text(), f"{file}: end it with {last}"
+    numbers = [int(file.name[:4]) for file in files if file.parent.name == "sqlite"]
+    assert numbers == list(range(1, database.SCHEMA + 1)), "migrations are numbered without gaps"
+
+
 def test_both_databases_have_the_same_tables(second_url: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
         open_store(f"sqlite:///{tmp_path / 'new.db'}").close()
-        for table in (
-            *("subscribers", "deliveries", "letters", "suppressions", "askings"),
-            *("shown", "labels", "labelled", "shown_words", "revisions", "touched"),
-        ):
+        for table in TABLES:
             names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             with open_store(second_url) as store, store._db.reading():
                 cursor = store._db.execute(f"SELECT * FROM {table}", {})

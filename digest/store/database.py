@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, TypeVar
 from digest.errors import StoreError, StoreUndone
 
 HERE = Path(__file__).parent
-SCHEMA = 8  # the newest file in migrations/
+SCHEMA = max(int(file.name[:4]) for file in HERE.glob("migrations/sqlite/*.sql"))
 BUSY_TIMEOUT_S = 30.0
 TRIES = 5  # of a transaction that the database ended
 
