@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from digest.config import WebConfig
 from digest.formats import sitemaps
 from digest.labels import record_path
+from digest.model import PAPER_FACTS
 from editions import (
     DIGEST,
     EDITIONS,
@@ -173,8 +174,7 @@ def test_the_days_data_is_json_with_every_fact(name: str) -> None:
     )
     papers = data["picks"] + [paper for topic in data["topics"] for paper in topic["papers"]]
     assert [paper["guid"] for paper in papers] == [entry.guid for entry in edition.entries]
-    facts = "key ids version title abstract authors categories announce published updated links upvotes tags organization comment"
-    assert all({*facts.split(), "source_text", "anchor", "gist"} <= set(paper) for paper in papers)
+    assert all({*PAPER_FACTS, "anchor", "gist"} <= set(paper) for paper in papers)
 
 
 def test_papers_stand_in_the_order_of_the_edition_with_their_facts_in_order() -> None:

@@ -12,7 +12,7 @@ import click
 from digest.cli.console import Console
 from digest.config import SourceConfig
 from digest.errors import DigestError, FetchError, UsageError
-from digest.model import Paper, Reading
+from digest.model import PAPER_FACTS, Paper, Reading
 from digest.words import counted
 
 
@@ -64,24 +64,10 @@ def paper_object(paper: Paper) -> dict[str, Any]:
     that; `author_names` in parts, as mail, pages and feeds show them. `ids` has under `source` the id as the source writes it,
     where no other shows it."""
     said = paper.source_text
-    return {
-        "key": paper.key,
+    return {name: getattr(paper, name) for name in PAPER_FACTS} | {
         "ids": paper.ids | ({"source": said["id"]} if "id" in said else {}),
-        "version": paper.version,
-        "title": paper.title,
-        "abstract": paper.abstract,
         "authors": [paper.authors_raw] if paper.authors_joined else _as_written(paper),
         "author_names": list(paper.authors),
-        "categories": list(paper.categories),
-        "announce": paper.announce,
-        "published": paper.published,
-        "updated": paper.updated,
-        "links": paper.links,
-        "upvotes": paper.upvotes,
-        "tags": list(paper.tags),
-        "organization": paper.organization,
-        "comment": paper.comment,
-        "source_text": paper.source_text,
     }
 
 

@@ -20,7 +20,7 @@ from digest.formats import Publication
 from digest.formats.channels import links_of, lists_of
 from digest.formats.frame import archive_page
 from digest.formats.subscribing import Option, frequency_options, topic_options, topics_of
-from digest.model import EditionHead, Entry, Page
+from digest.model import PAPER_FACTS, EditionHead, Entry, Page
 from digest.render import Renderer
 from digest.utf8 import plain_json
 from digest.words import counted, date_words, day_month, month_words, schedule_words
@@ -160,15 +160,8 @@ def data(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         )
 
 
-# The facts of a paper that are public contract (docs/interface.md, 3).
-_FACTS = (
-    "key", "ids", "version", "title", "abstract", "authors", "categories", "announce", "published", "updated",
-    "links", "upvotes", "tags", "organization", "comment", "source_text",
-)  # fmt: skip
-
-
 def _paper(entry: Entry) -> dict[str, Any]:
-    facts = {name: getattr(entry.paper, name) for name in _FACTS}
+    facts = {name: getattr(entry.paper, name) for name in PAPER_FACTS}
     return {**facts, "guid": entry.guid, "anchor": entry.anchor, "gist": entry.gist, "change": entry.change}
 
 

@@ -41,6 +41,7 @@ from digest.model.reports import (
 # Of this room too, though it stands beside.
 __all__ = [
     "FAILED_OUTCOMES",
+    "PAPER_FACTS",
     "Delivery",
     "DeliveryReport",
     "DigestReport",
@@ -133,6 +134,13 @@ class Paper(Struct, frozen=True, kw_only=True):
     organization: str | None = None
     comment: str | None = None
     source_text: dict[str, str] = {}
+
+
+# What `digest parse --json` and papers.json say of a paper, in this order: all but the gist, and how its authors were written.
+PAPER_FACTS = (
+    "key", "ids", "version", "title", "abstract", "authors", "categories", "announce", "published", "updated",
+    "links", "upvotes", "tags", "organization", "comment", "source_text",
+)  # fmt: skip
 
 
 class Reading(Struct, frozen=True, kw_only=True):

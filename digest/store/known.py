@@ -263,6 +263,7 @@ def _merged(first: Paper, second: Paper, *, key: str, version: int | None) -> Pa
     """The facts of the first, completed by the second's. Most votes win, and of two abstracts of which one was cut, the longer.
     Withdrawn by either is withdrawn."""
     withdrawn = "withdrawn" in (first.announce, second.announce)
+    named = second if _more_authors(first, second) else first
     return replace(
         first,
         key=key,
@@ -270,9 +271,10 @@ def _merged(first: Paper, second: Paper, *, key: str, version: int | None) -> Pa
         abstract=_fuller(first.abstract, second.abstract),
         ids={**second.ids, **first.ids},
         links={**second.links, **first.links},
-        authors=second.authors if _more_authors(first, second) else first.authors,
+        authors=named.authors,
         authors_raw=first.authors_raw or second.authors_raw,
-        authors_cut=second.authors_cut if _more_authors(first, second) else first.authors_cut,
+        authors_cut=named.authors_cut,
+        authors_joined=named.authors_joined,
         gist=first.gist or second.gist,
         categories=first.categories or second.categories,
         announce="withdrawn" if withdrawn else first.announce or second.announce,
