@@ -226,11 +226,7 @@ class WebConfig(Struct, frozen=True, kw_only=True):
 
 
 class PublishConfig(Struct, frozen=True, kw_only=True):
-    """A place to which the published files are copied, feeds last. Of the keys each kind has its own:
-
-    folder: `path`. git: `repository` (an address or path that git can push to), `branch`. rsync: `destination`
-    ("user@host:/srv/www/"). s3: `bucket`, `prefix`, `endpoint` ("" for Amazon's), `region`, `access_key`, `secret_key`.
-    """
+    """A place to which the published files are copied, feeds last. Each kind has keys of its own (checks/_publish.py)."""
 
     name: str
     kind: Literal["folder", "git", "rsync", "s3"]

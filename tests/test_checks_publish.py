@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from digest.checks._publish import hub_problems, publish_problems
+from digest.checks._publish import _KEYS, hub_problems, publish_problems
 from digest.config import PublishConfig
+from digest.targets import KINDS
+from documents import read
 
 
 def problem(**keys: object) -> str:
@@ -42,10 +44,23 @@ def test_what_makes_sense_is_no_problem(keys: dict[str, object]) -> None:
     assert problem(**keys) == ""
 
 
-@pytest.mark.parametrize("kind", ["folder", "git", "rsync", "s3"])
+def test_each_kind_has_its_keys_and_each_key_its_kind() -> None:
+    assert set(_KEYS) == set(KINDS), "checks/_publish.py: _KEYS has the keys of each kind"
+    own = {key for keys in _KEYS.values() for key in keys}
+    assert own | {"name", "kind", "enabled", "timeout_s"} == {*PublishConfig.__struct_fields__}, (
+        "checks/_publish.py: _KEYS says of each key of PublishConfig which kind it is of"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_explained(kind: str) -> None:
+    assert f'kind = "{kind}"' in read("docs/publishing.md"), f"docs/publishing.md: an example of {kind}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_needs_to_know_where(kind: str) -> None:
     said = problem(kind=kind)
-    key = {"folder": "path", "git": "repository", "rsync": "destination", "s3": "bucket"}[kind]
+    key = next(iter(_KEYS[kind]))
     assert f'kind "{kind}" and no "{key}"' in said
     assert f'Add {key} = "' in said
     assert said.startswith('[[publish]] "x": ')

@@ -11,8 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from digest.app import open_app
-from digest.config import DigestConfig, SearchConfig, TopicConfig
+from digest.config import DigestConfig, SearchConfig, SiteConfig, TopicConfig
 from digest.model import PublishReport
+from digest.pipeline import looks
 from test_cli import Shell, shell  # noqa: F401
 from test_views import Site
 
@@ -34,6 +35,13 @@ def change(site: Site, table: str, **values: Any) -> None:
         site.config = replace(site.config, digest=(replace(site.config.digest[0], **values),))
     else:
         site.config = replace(site.config, **{table: replace(getattr(site.config, table), **values)})
+
+
+def test_each_setting_of_the_site_is_said_to_be_shown_or_not() -> None:
+    # Where pages stand and what they are made with; a change of templates is seen by their bytes.
+    assert {*looks._SITE, "output", "templates"} == {*SiteConfig.__struct_fields__}, (
+        "pipeline/looks.py: a key that pages show belongs into _SITE (of other tables: look_of); one that none shows, here"
+    )
 
 
 @pytest.mark.parametrize(

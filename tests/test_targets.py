@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
 
 from digest import website
-from digest.config import PublishConfig
+from digest.config import Config, PublishConfig, SiteConfig
+from digest.logs import secrets_of
 from digest.targets import KINDS, publish_to
 from digest.targets.files import steps_of
+from digest.targets.words import said
 from target_sites import SITE, files_below, site
 
 
@@ -20,7 +23,19 @@ def folder(path: Path | str, **more: object) -> PublishConfig:
 
 
 def test_every_kind_that_can_be_configured_is_in_the_table() -> None:
-    assert set(KINDS) == set(get_args(get_type_hints(PublishConfig)["kind"]))
+    assert set(KINDS) == set(get_args(get_type_hints(PublishConfig)["kind"])), (
+        "KINDS of digest/targets/__init__.py and `kind` of PublishConfig in digest/config.py name the same"
+    )
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in PublishConfig.__struct_fields__ if re.search("key|secret|token|password", key)]
+)
+def test_every_key_that_is_named_like_a_secret_is_kept_as_one(key: str) -> None:
+    target = PublishConfig(name="x", kind="folder", **{key: "canary-77"})  # type: ignore[arg-type]
+    assert "canary" not in said("it said canary-77", target), f"targets/words.py: said() hides {key}"
+    config = Config(site=SiteConfig(url="https://papers.example.org/"), publish=(target,))
+    assert "canary-77" in secrets_of(config), f"logs.py: secrets_of() names {key}"
 
 
 def test_pages_go_first_then_feeds_then_home_pages(tmp_path: Path) -> None:
