@@ -1,4 +1,4 @@
-"""The colours of both themes, as their style sheets and mails write them, in both schemes: WCAG 2.2, 1.4.3 and 1.4.11."""
+"""The colours of all themes, as their style sheets and mails write them, in both schemes: WCAG 2.2, 1.4.3 and 1.4.11."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from digest.render import Renderer
-from digest.themes import theme_folders
+from digest.themes import known_themes, theme_folders
 from pages import ROOT
 
 TEMPLATES = ROOT / "templates"
-THEMES = ("plain", "paper")
+THEMES = known_themes(Path("nowhere"), TEMPLATES)
 SCHEMES = ("light", "dark")
 TEXT, BORDER = 4.5, 3.0
 

@@ -298,7 +298,7 @@ def test_the_document_names_every_metric_with_its_labels_and_no_other(tmp_path: 
             for sample in family.samples
             if not sample.name.endswith("_created")
         }
-    assert documented == real
+    assert documented == real, "docs/monitoring.md: a row for each metric, with its labels"
     # And the rules use no other.
     rules = "".join(re.findall(r"(?ms)^```yaml\n(.*?)^```$", text))
     assert set(re.findall(r"digest_\w+", rules)) <= set(real)

@@ -251,7 +251,11 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
     )
     for page in pages:
         expected[f"archive/{page}.html"] = every_page | documented(f"`archive/{page}.html`")
-    assert recorder.given == expected
+    for template in recorder.given | expected:
+        given, told = recorder.given.get(template, set()), expected.get(template, set())
+        assert given == told, (
+            f"docs/templates.md, {template}: a row for each variable; differ: {given ^ told}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -266,7 +270,9 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
 )
 def test_the_documented_fields_are_those_of_the_values(heading: str, shape: Any) -> None:
     properties = {name for name in vars(shape) if isinstance(vars(shape)[name], property)}
-    assert documented(heading) == set(shape.__struct_fields__) | properties
+    assert documented(heading) == set(shape.__struct_fields__) | properties, (
+        f"docs/templates.md, ### {heading}: a row for each field"
+    )
 
 
 def test_the_documented_filters_are_those_there_are() -> None:
@@ -276,7 +282,8 @@ def test_the_documented_filters_are_those_there_are() -> None:
 def test_every_template_is_named_in_the_docs() -> None:
     text = (ROOT / "docs/templates.md").read_text()
     for file in (ROOT / "templates").rglob("*.*"):
-        assert f"`{file.relative_to(ROOT / 'templates')}`" in text
+        name = file.relative_to(ROOT / "templates")
+        assert f"`{name}`" in text, f"docs/templates.md does not name {name}"
 
 
 # ---------------------------------------------------------------- texts

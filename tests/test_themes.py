@@ -29,6 +29,8 @@ from test_look import MAIL, NAMES
 from test_preview import NOW
 
 TEMPLATES = ROOT / "templates"
+# Those that come with the program, beside the look of the templates themselves: whoever adds one has it held here.
+THEMES = [theme for theme in known_themes(Path("nowhere"), TEMPLATES) if theme != "plain"]
 
 
 def themed(theme: str, own: Path = Path("nowhere")) -> Renderer:
@@ -86,8 +88,8 @@ def test_an_unknown_theme_is_a_fault_of_the_configuration_that_names_those_there
     assert known_themes(tmp_path, TEMPLATES) == ["paper", "plain", "sea"]
 
 
-def test_the_themes_that_are_checked_are_all_that_come_with_the_program() -> None:
-    assert known_themes(Path("nowhere"), TEMPLATES) == ["paper", "plain"]
+def test_who_names_no_theme_has_the_plain_one() -> None:
+    assert "paper" in THEMES
     assert SiteConfig(url="https://papers.example.org/").theme == "plain"
 
 
@@ -136,32 +138,34 @@ def test_pages_and_mails_are_marked_as_the_english_that_their_words_are_and_own_
 # ---------------------------------------------------------------- what a theme must keep
 
 
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_paper_theme_changes_the_looks_and_no_word(name: str) -> None:
+def test_a_theme_changes_the_looks_and_no_word(name: str, theme: str) -> None:
     def words(body: bytes) -> str:
         return re.sub(rb"(?s)<style>.*?</style>", b"", body).decode()
 
     publication = publication_of(EDITIONS[name]())
-    plain, paper = (pages_of(publication, renderer) for renderer in (shipped(), themed("paper")))
-    assert list(plain) == list(paper)
+    plain, other = (pages_of(publication, renderer) for renderer in (shipped(), themed(theme)))
+    assert list(plain) == list(other)
     for path in plain:
         if path != "feeds/feed.css":
-            assert words(plain[path]) == words(paper[path]), path
-    assert plain["index.html"] != paper["index.html"]
-    assert plain["feeds/feed.css"] != paper["feeds/feed.css"]
+            assert words(plain[path]) == words(other[path]), path
+    assert plain["index.html"] != other["index.html"]
+    assert plain["feeds/feed.css"] != other["feeds/feed.css"]
 
 
-def test_the_paper_theme_loads_nothing() -> None:
+def test_no_theme_loads_anything() -> None:
     for file in (TEMPLATES / "themes").rglob("*.*"):
         assert not re.search(r"@import|@font-face|url\(|src=", file.read_text()), file
 
 
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("name", [*NAMES, "many"])
-def test_the_mail_of_the_paper_theme_keeps_the_rules_of_mail(name: str) -> None:
+def test_the_mail_of_a_theme_keeps_the_rules_of_mail(name: str, theme: str) -> None:
     edition = EDITIONS[name]()
-    composed = composed_of(edition, themed("paper"))
+    composed = composed_of(edition, themed(theme))
     data = composed.message(delivery_to()).data
-    html = copies_of(edition, themed("paper"))[MAIL].decode()
+    html = copies_of(edition, themed(theme))[MAIL].decode()
     styles = re.findall(r"(?s)<style>(.*?)</style>", html.partition("<body")[0])
     assert sum(len(style.encode()) for style in styles) <= 8 * 1024
     assert "<style" not in html.partition("<body")[2]
