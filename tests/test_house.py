@@ -130,14 +130,18 @@ def test_imports_go_down_only(room: str) -> None:
                 continue
             other = name.split(".")[1]
             lower = FLOOR[other] < FLOOR[room] or other == room or (room, other) in NEIGHBOURS
-            assert lower, f"{path}: {room} (floor {FLOOR[room]}) imports {name} (floor {FLOOR[other]})"
+            assert lower, (
+                f"{path}: {room} (floor {FLOOR[room]}) imports {name} (floor {FLOOR[other]}); take it by argument"
+            )
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if FLOOR.get(room, 9) <= 4])
 def test_pure_floors_do_not_touch_the_wire(room: str) -> None:
     for path in files_of(room):
         found = {name for name in imports(path) if name in WIRE or name.split(".")[0] in WIRE}
-        assert not found, f"{path} imports {found}"
+        assert not found, (
+            f"{path} imports {found}: floors 0 to 4 do no I/O; let an edge on floor 5 do it (docs/architecture.md, 3)"
+        )
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room != "store"])
@@ -146,11 +150,15 @@ def test_sql_stands_only_in_the_store(room: str) -> None:
     for path in files_of(room):
         for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                assert not node.value.lstrip().startswith(words), f"{path}:{node.lineno}"
+                assert not node.value.lstrip().startswith(words), (
+                    f"{path}:{node.lineno}: SQL; name the query in digest/store/queries/"
+                )
 
 
 def test_no_file_is_too_long_to_read() -> None:
-    assert {path: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 500} == {}
+    assert {path: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 500} == {}, (
+        "split these: no file of more than 500 lines"
+    )
 
 
 def test_the_architecture_document_names_every_room() -> None:
