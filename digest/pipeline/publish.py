@@ -61,35 +61,47 @@ def publish(
     index(config, store)
     total = PublishReport()
     for digest in config.digest:
-        changed = store.take_touched(digest.name)
-        heads = store.edition_heads(digest.name)
-        folder = _Folder(website, digest)
-        # Of a site that an older program published, the pages that it did not know are missing.
-        newest = max((head.number for head in heads), default=0)
-        # Before the first edition there were but lists without papers.
-        all_of_it = everything or (newest > 0 and not (folder.has(_MARK) and store.published(digest.name)))
-        recent = recent_editions(digest, store)
-        wanted = (
-            store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads, recent)
-        )
-        made = digest_pages(
-            digest,
-            config,
-            store,
-            renderer,
-            wanted,
-            published=folder,
-            recent=recent,
-            everything=all_of_it,
-            keep=True,
-            done=done,
-        )
-        for pages_of in _with_the_mark_apart(made, folder.path(_MARK)) if all_of_it else (made,):
-            total = _added(total, website.write(pages_of))
-        store.forget_touched(digest.name, changed)
-        _note(store, digest.name, newest, look_of(config, digest, renderer), whole=all_of_it)
+        total = _added(total, _published(digest, config, store, renderer, website, everything, done))
     total = _added(total, website.write([robots(config.digest_url(digest.name) for digest in config.digest)]))
     return replace(total, outdated=outdated(config, store, renderer))
+
+
+def _published(
+    digest: DigestConfig,
+    config: Config,
+    store: Store,
+    renderer: Renderer,
+    website: Website,
+    everything: bool,
+    done: Callable[[], None],
+) -> PublishReport:
+    changed = store.take_touched(digest.name)
+    heads = store.edition_heads(digest.name)
+    folder = _Folder(website, digest)
+    # Of a site that an older program published, the pages that it did not know are missing.
+    newest = max((head.number for head in heads), default=0)
+    # Before the first edition there were but lists without papers.
+    all_of_it = everything or (newest > 0 and not (folder.has(_MARK) and store.published(digest.name)))
+    recent = recent_editions(digest, store)
+    wanted = store.all_editions(digest.name) if all_of_it else _wanted(digest, store, folder, heads, recent)
+    made = digest_pages(
+        digest,
+        config,
+        store,
+        renderer,
+        wanted,
+        published=folder,
+        recent=recent,
+        everything=all_of_it,
+        keep=True,
+        done=done,
+    )
+    total = PublishReport()
+    for pages_of in _with_the_mark_apart(made, folder.path(_MARK)) if all_of_it else (made,):
+        total = _added(total, website.write(pages_of))
+    store.forget_touched(digest.name, changed)
+    _note(store, digest.name, newest, look_of(config, digest, renderer), whole=all_of_it)
+    return total
 
 
 def _added(total: PublishReport, report: PublishReport) -> PublishReport:
