@@ -82,6 +82,45 @@ def test_a_mail_that_arrived_is_no_bounce(action: str, status: str) -> None:
     assert read_report(notification(SYSTEMS[0], end, token=TOKEN, link=LINK), ADDRESS).kind == "other"
 
 
+def status_report(fields: str, encoding: str = "7bit", extra: str = "") -> bytes:
+    """A notification that has nothing but a delivery status, from a system that nobody knows."""
+    return (
+        f"From: robot@example.net\nTo: {TO}\n{extra}MIME-Version: 1.0\nContent-Type: multipart/report; "
+        f'report-type=delivery-status; boundary="b"\n\n--b\nContent-Type: message/delivery-status\n'
+        f"Content-Transfer-Encoding: {encoding}\n\nReporting-MTA: dns; mx.example.net\n\n{fields}\n--b--\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "permanent", "status"),
+    [
+        ("Action: gescheitert\nStatus: 5.1.1\n", "bounce", True, "5.1.1"),
+        ("Status: 5.0.0\n", "bounce", True, "5.0.0"),
+        ("Action: verspätet\nStatus: 4.4.1\n", "bounce", False, "4.4.1"),
+        ("Action: zugestellt\nStatus: 2.0.0\n", "other", False, "2.0.0"),
+        ("Action: relayed\nStatus: 4.0.0\n", "other", False, "4.0.0"),
+        ("Action: delivered\nStatus: 5.0.0\n", "other", False, "5.0.0"),
+    ],
+)
+def test_a_delivery_status_counts_by_its_code_only_where_its_action_is_no_word_of_the_standard(
+    fields: str, kind: str, permanent: bool, status: str
+) -> None:
+    report = read_report(status_report(f"Final-Recipient: rfc822; ann@example.org\n{fields}"), ADDRESS)
+    assert (report.kind, report.permanent, report.status) == (kind, permanent, status)
+
+
+def test_a_delivery_status_is_no_note_of_a_reader_who_is_away() -> None:
+    fields = "Final-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: 5.1.1\n"
+    raw = status_report(fields, extra="Auto-Submitted: auto-replied\n")
+    assert (read_report(raw, ADDRESS).kind, read_report(raw, ADDRESS).status) == ("bounce", "5.1.1")
+
+
+def test_a_delivery_status_in_quoted_printable_is_read() -> None:
+    raw = status_report("Final-Recipient: rfc822; ann=40example.org\nStatus: 5.=\n1.1\n", "quoted-printable")
+    report = read_report(raw, ADDRESS)
+    assert (report.kind, report.status, report.recipients) == ("bounce", "5.1.1", ("ann@example.org",))
+
+
 @pytest.mark.parametrize(
     ("body", "status", "permanent"),
     [
@@ -110,6 +149,11 @@ def test_a_notice_in_a_form_that_nobody_knows_counts_by_its_code(
 )
 def test_numbers_that_are_no_codes_make_no_bounce(body: str) -> None:
     assert read_report(mail(body, Return_Path="<>"), ADDRESS).kind == "other"
+
+
+def test_a_note_in_words_that_a_mail_arrived_is_no_bounce() -> None:
+    report = read_report(mail("Angekommen: 2.1.5 zugestellt\n", Return_Path="<>"), ADDRESS)
+    assert (report.kind, report.token) == ("other", TOKEN)
 
 
 def test_a_person_who_writes_of_a_code_makes_no_bounce() -> None:
@@ -155,6 +199,11 @@ def test_the_feedback_of_outlook_is_a_complaint() -> None:
     assert (report.kind, report.unsubscribe_token) == ("complaint", LINK)
 
 
+def test_a_mail_that_only_has_the_subject_of_such_feedback_is_no_complaint() -> None:
+    raw = mail("Whom do I ask?\n", Subject="Complaint about message from 192.0.2.1", From="ann@example.net")
+    assert read_report(raw, ADDRESS).kind == "other"
+
+
 @pytest.mark.parametrize(
     "subject", ["unsubscribe", "Unsubscribe", "UNSUBSCRIBE me", "please unsubscribe", " [unsubscribe]"]
 )
@@ -173,6 +222,15 @@ def test_a_mail_that_speaks_of_unsubscribing_is_not_obeyed(subject: str) -> None
 def test_an_automatic_answer_unsubscribes_nobody() -> None:
     raw = mail("", Subject="unsubscribe", From="ann@example.net", Auto_Submitted="auto-replied")
     assert read_report(raw, ADDRESS).kind == "auto-reply"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("Auto-Replied", "auto-reply"), ("AUTO-GENERATED", "auto-reply"), ("No", "other")]
+)
+def test_whether_a_machine_wrote_is_heard_in_any_case_of_letters(said: str, kind: str) -> None:
+    assert (
+        read_report(mail("Thank you.\n", From="ann@example.net", Auto_Submitted=said), ADDRESS).kind == kind
+    )
 
 
 # ------------------------------------------------------------------ tokens

@@ -11,7 +11,7 @@ import quopri
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from email.errors import MessageError
+from email.errors import MessageError, MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
@@ -109,7 +109,7 @@ def _plain(part: Message) -> str:
     payload = _payload(part)
     if isinstance(payload, list):
         text = "\n\n".join(
-            "\n".join(f"{name}: {value}" for name, value in one.items()) + "\n\n" + _plain(one)
+            "\n".join(f"{name}: {value}" for name, value in one.items()) + _gap(one) + _plain(one)
             for one in payload[:_BLOCKS]
         )
     else:
@@ -121,6 +121,12 @@ def _plain(part: Message) -> str:
     elif encoding == "quoted-printable":
         data = quopri.decodestring(data)
     return data.decode("utf-8", "replace")
+
+
+def _gap(one: Message) -> str:
+    """What stood between the fields and the rest: no empty line where they were cut at a line that is no field, such as the second
+    half of one in quoted-printable."""
+    return "\n" if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in one.defects) else "\n\n"
 
 
 def _payload(part: Message) -> Any:
