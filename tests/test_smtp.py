@@ -14,6 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from conftest import free_port, need
 from digest.config import MailConfig, SmtpConfig
@@ -471,6 +472,17 @@ def test_a_utf_8_local_part_travels_only_with_smtputf8() -> None:
         assert send(server, "j\u00fcrgen@example.org").status == "accepted"
     assert server.recipients() == ["j\u00fcrgen@example.org"]
     assert server.taken[0].envelope[0].endswith(" SMTPUTF8")
+
+
+def test_a_sender_of_letters_outside_ascii_travels_only_with_smtputf8() -> None:
+    for features, status in ((("8BITMIME",), "rejected"), (("8BITMIME", "SMTPUTF8"), "accepted")):
+        message = replace(MESSAGE, sender="j\u00fcrgen@papers.example.org")
+        with serving(features=features) as server:
+            receipt = send(server, message=message)
+        assert receipt.status == status
+        assert [mail.envelope[0].endswith(" SMTPUTF8") for mail in server.taken] == [True] * (
+            status == "accepted"
+        )
 
 
 UNWRITABLE = [

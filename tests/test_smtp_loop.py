@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from digest.mail.replies import Stage
 from digest.model import Message, Receipt
 from digest.smtp import Mail, SmtpTransport
 from digest.smtp.loop import Loop
-from digest.smtp.mails import Lane
+from digest.smtp.mails import Lane, Pause, Steps
 from smtp_servers import HANG, certificate, server_context, serving
 
 SENDER = "digest@papers.example.org"
@@ -288,3 +289,97 @@ class _Cut:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
+
+
+# ---------------------------------------------------------------- connections that only wait
+
+
+class _Waiting:
+    """A transport that takes one mail and then waits as it is told to."""
+
+    def __init__(self, waits: Callable[[], Steps[None]]) -> None:
+        self._waits = waits
+        self.error: BaseException | None = None
+
+    def send(self, recipient: str, message: Message, *, message_id: str) -> Receipt:
+        raise NotImplementedError
+
+    def steps(self, lane: Lane) -> Steps[None]:
+        mail = lane.next()
+        assert mail is not None
+        try:
+            yield from self._waits()
+        except TimeoutError as error:
+            self.error = error
+        lane.answered(mail, Receipt(status="accepted"), "data")
+
+    def close(self) -> None:
+        """Nobody is there."""
+
+
+def test_each_wait_for_the_same_has_its_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers each mail within its time is not given up because all of them took longer."""
+    here, there = socket.socketpair()
+    there.send(b"!")
+    now = 0.0
+    monkeypatch.setattr("digest.smtp.loop.time", SimpleNamespace(monotonic=lambda: now))
+
+    def waits() -> Steps[None]:
+        nonlocal now
+        pause = Pause(sock=here, seconds=10.0)
+        for _ in range(5):
+            yield pause
+            now += 6.0
+
+    feed, wire = Feed(mails(1)), _Waiting(waits)
+    loop = Loop(lambda: wire, 1, feed)
+    loop.wake()
+    feed.wait_for(0)
+    loop.end()
+    here.close()
+    there.close()
+    assert wire.error is None
+
+
+def test_what_comes_while_a_call_is_made_does_not_go_on_ahead_of_it() -> None:
+    here, there = socket.socketpair()
+    there.send(b"!")
+    went_on, early = threading.Event(), []
+
+    def waits() -> Steps[None]:
+        yield Pause(sock=here, seconds=30.0)
+        yield Pause(call=lambda: early.append(went_on.wait(0.05)))
+        went_on.set()
+
+    feed = Feed(mails(1))
+    loop = Loop(lambda: _Waiting(waits), 1, feed)
+    loop.wake()
+    feed.wait_for(0)
+    loop.end()
+    here.close()
+    there.close()
+    assert early == [False]
+
+
+def test_the_mails_of_a_loop_that_ends_by_a_fault_are_heard_of() -> None:
+    here, there = socket.socketpair()
+
+    def waits() -> Steps[None]:
+        yield Pause(sock=here, seconds=30.0)
+
+    wires = iter([_Waiting(waits)])
+
+    def transport() -> _Waiting:
+        for wire in wires:
+            return wire
+        raise RuntimeError("no second one")
+
+    feed = Feed(mails(2))
+    loop = Loop(transport, 2, feed)
+    loop.wake()
+    feed.wait_for(1)
+    loop.end()
+    here.close()
+    there.close()
+    assert feed.open == {1}
+    assert isinstance(loop.fault(), RuntimeError)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from conftest import examples
 from digest.config import SmtpConfig
-from digest.errors import MailError
+from digest.errors import MailError, StoreError
 from digest.mail.replies import Stage
 from digest.model import Message, Receipt
 from digest.smtp import FolderTransport, Mail, SmtpTransport
@@ -350,3 +352,52 @@ def test_a_lane_without_a_mail_opens_no_connection() -> None:
     with serving() as server:
         assert stream(server, Log([])).said == []
     assert server.connections == 0
+
+
+def test_a_mail_that_cannot_be_noted_ends_its_connection() -> None:
+    """The server waits for its text, and would take whatever comes for that."""
+
+    class Unwritable(Log):
+        def begun(self, mail: Mail) -> None:
+            raise StoreError("the disk is full")
+
+    with serving() as server:
+        wire = SmtpTransport(
+            SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=5.0),
+            sender="digest@papers.example.org",
+        )
+        with pytest.raises(StoreError):
+            wire.stream(Unwritable(mails(1)))
+        assert wire._session.smtp is None
+        server.settle()
+        assert server.taken == []
+
+
+@pytest.mark.parametrize("features", [("PIPELINING",), ONE_BY_ONE])
+def test_replies_that_come_byte_by_byte_are_heard_whole(features: tuple[str, ...]) -> None:
+    class Sips:
+        def __init__(self, sock: socket.socket) -> None:
+            self._sock = sock
+
+        def recv(self, most: int) -> bytes:
+            return self._sock.recv(1)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sock, name)
+
+    lane = Log(mails(3))
+    with serving(to(1, "RCPT", b"550-5.1.1 no\r\n550 5.1.1 such user"), features=features) as server:
+        wire = SmtpTransport(
+            SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=30.0),
+            sender="digest@papers.example.org",
+        )
+        wire.connect()
+        assert wire._session.smtp is not None
+        wire._session.smtp.sock = Sips(wire._session.sock)
+        for pause in wire.steps(lane):
+            assert pause.sock is not None and pause.seconds > 1
+            select.select(*(([], [pause.sock]) if pause.writing else ([pause.sock], [])), [])
+        wire.close()
+    assert lane.statuses() == {0: "accepted", 1: "rejected", 2: "accepted"}
+    assert lane.receipts[1][0].text == "5.1.1 no 5.1.1 such user"
+    assert server.connections == 1
