@@ -8,7 +8,7 @@ import quopri
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from email.header import decode_header
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -188,9 +188,50 @@ def test_failures_come_back_to_an_address_of_the_readers_own() -> None:
     assert parsed(message.data)["List-Unsubscribe"].endswith(f"<mailto:{message.sender}?subject=unsubscribe>")
 
 
+def test_failures_come_back_to_a_foreign_domain_too() -> None:
+    """The address stands in List-Unsubscribe as well, and a header is ASCII."""
+    mail = replace(MAIL, bounces="bounces@bücher.example", mailbox=MailboxConfig(host="imap.example.org"))
+    message = composer(config_of(mail=mail), shipped(), Tokens(KEY), lambda digest, edition: rich())(
+        delivery_to()
+    )
+    assert message is not None and message.sender
+    assert message.sender.endswith("@xn--bcher-kva.example")
+    assert f"<mailto:{message.sender}?subject=unsubscribe>" in parsed(message.data)["List-Unsubscribe"]
+
+
+def test_the_owner_of_the_list_is_whom_the_site_names_for_questions() -> None:
+    mail = parsed(message_of(rich(), site=replace(SITE, contact="ann@example.org")))
+    assert mail["List-Owner"] == "<mailto:ann@example.org>"
+
+
+@pytest.mark.parametrize(
+    "name", ["Papers of the week " * 4, "Papers, the new ones of the week " * 3, "Zeitung für Aufsätze " * 4]
+)
+def test_a_long_name_is_folded_and_comes_whole(name: str) -> None:
+    name = name.strip()
+    message = message_of(
+        rich(),
+        mail=MailConfig(from_=f'"{name}" <digest@papers.example.org>'),
+        digest=replace(DIGEST, title=name),
+    )
+    head = message.partition(b"\r\n\r\n")[0]
+    lines = re.findall(rb"^(?:From|List-Id): .*(?:\r\n .*)*", head, re.MULTILINE)
+    assert len(lines) == 2
+    assert max(len(line) for each in lines for line in each.split(b"\r\n")) <= 78
+    # Not by the parser of headers: it puts a space between two encoded words (seen in 3.11.7).
+    shown = make_header(decode_header(email.message_from_bytes(message)["From"].replace('"', "")))
+    assert str(shown) == f"{name} <digest@papers.example.org>"
+
+
+def test_a_subject_that_looks_encoded_is_shown_as_it_was_written() -> None:
+    edition = edition_of([Paper(key="title:x", title="=?utf-8?q?Free_money?=", abstract="A.")], picks=0)
+    assert parsed(message_of(edition))["Subject"] == "1 paper: =?utf-8?q?Free_money?="
+
+
 @pytest.mark.parametrize(
     "address",
     [
+        f"a@{'sub.' * 62}example",
         "a@x.example, b@y.example",
         "a@x.example\r\nBcc: b@y.example",
         "a\x00@x.example",
@@ -480,6 +521,18 @@ def test_web_copies_lie_in_the_editions_folder() -> None:
 )
 def test_the_subject_names_the_first_papers(name: str, subject: str) -> None:
     assert parsed(message_of(EDITIONS[name]()))["Subject"] == subject
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Harbour: boats and how they sink", "Harbour"),
+        ("Q: what is asked of a model", "Q: what is asked of a model"),
+        (f"{'A name that is long ' * 3}: and a title", "A name that is long A name that is…"),
+    ],
+)
+def test_the_name_of_a_paper_ends_at_its_colon_where_a_name_stands_ahead_of_it(title: str, name: str) -> None:
+    assert short_names(edition_of([Paper(key="title:x", title=title, abstract="A.")], picks=0)) == [name]
 
 
 def test_a_subject_without_titles_says_the_date() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -44,6 +45,14 @@ def test_each_unseen_mail_is_read_once_and_nothing_is_deleted() -> None:
         assert read(config(server)) == []
     assert not {"EXPUNGE", "CLOSE"} & set(server.verbs())
     assert set(server.mails) == set(MAILS)
+
+
+def test_no_exchange_that_ended_is_hung_up_on_later() -> None:
+    """The time of one is not that of all mails: the next may come over the same connection for hours."""
+    with imap(dict(MAILS)) as server, unseen(config(server), timeout_s=20) as mails:
+        assert next(mails) == MAILS[3]
+        running = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+        assert not [each for each in running if not each.finished.is_set()]
 
 
 def test_an_empty_mailbox_is_no_error() -> None:
