@@ -124,6 +124,8 @@ def test_421_means_that_the_server_cannot_be_used_now(verb: str) -> None:
     ) as server:
         error = failing(server)
     assert error.reply_code == 421
+    assert ("does not talk to us" if verb in ("GREETING", "EHLO") else "ended the session") in str(error)
+    assert str(error).endswith(": 421 4.3.2 (address): closing. Run `digest send` later.")
     assert not error.permanent
     assert not error.in_doubt
     assert f"127.0.0.1:{server.port}" in str(error)
@@ -167,6 +169,14 @@ def test_a_server_that_falls_silent_is_given_up_after_the_timeout() -> None:
         error = failing(server, timeout_s=0.1)
     assert not error.in_doubt
     assert "timed out" in str(error)
+    assert "lost in the middle of a mail" in str(error)
+
+
+def test_a_server_that_never_greets_is_said_to_be_out_of_reach() -> None:
+    with serving(once("GREETING", HANG)) as server:
+        error = failing(server, timeout_s=0.1)
+    assert "cannot be reached (no answer within 0.1 s)" in str(error)
+    assert not error.permanent
 
 
 @pytest.mark.parametrize("drip", [DRIP, LINES])

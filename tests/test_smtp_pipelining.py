@@ -21,7 +21,7 @@ from digest.errors import MailError, StoreError
 from digest.mail.replies import Stage
 from digest.model import Message, Receipt
 from digest.smtp import FolderTransport, Mail, SmtpTransport
-from smtp_servers import DROP, LOSE, Answer, SmtpServer, certificate, once, server_context, serving
+from smtp_servers import DRIP, DROP, LOSE, Answer, SmtpServer, certificate, once, server_context, serving
 
 BODY = b"Four papers.\r\n"
 ONE_BY_ONE = ("8BITMIME", "ENHANCEDSTATUSCODES")
@@ -401,3 +401,39 @@ def test_replies_that_come_byte_by_byte_are_heard_whole(features: tuple[str, ...
     assert lane.statuses() == {0: "accepted", 1: "rejected", 2: "accepted"}
     assert lane.receipts[1][0].text == "5.1.1 no 5.1.1 such user"
     assert server.connections == 1
+
+
+def test_a_server_that_ends_every_session_at_the_next_mail_is_called_again_once() -> None:
+    heard = 0
+
+    def closing(verb: str, line: str) -> bytes | None:
+        nonlocal heard
+        heard += verb == "MAIL"
+        return b"421 4.3.2 closing" if verb == "MAIL" and 1 < heard < 5 else None
+
+    with serving(closing) as server:
+        lane = stream(server, Log(mails(2)))
+    assert (lane.statuses(), list(lane.errors)) == ({0: "accepted"}, [1])
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("left", [b"421 closing\r\n250 a\r\n250 b\r\n354 c", DRIP])
+def test_what_one_connection_left_unread_is_no_answer_on_the_next(left: bytes) -> None:
+    """Three replies in advance would let a mail in whose recipient is refused, and the yes to MAIL would stand for its end."""
+    said = once("MAIL", left)
+
+    def answer(verb: str, line: str) -> bytes | None:
+        return b"550 5.1.1 nobody" if verb == "RCPT" and "reader1" in line else said(verb, line)
+
+    with serving(answer) as server:
+        wire = SmtpTransport(
+            SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=0.2),
+            sender="digest@papers.example.org",
+        )
+        first, second = Log(mails(1)), Log(mails(2)[1:])
+        wire.stream(first)
+        wire.stream(second)
+        wire.close()
+    assert list(first.errors) == [0]
+    assert second.statuses() == {1: "rejected"}
+    assert server.taken == []

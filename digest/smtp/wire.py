@@ -33,13 +33,12 @@ _DOT = b".\r\n"
 
 class _Ready(Struct, kw_only=True, gc=False):
     """A mail of `size` bytes that this server can be offered, with its envelope: the lines MAIL, RCPT and DATA. `begun`: the server
-    waits for it, and that is noted. `again`: it had a connection that ended."""
+    waits for it, and that is noted."""
 
     mail: Mail
     size: int
     envelope: bytes
     begun: bool = False
-    again: bool = False
 
 
 class _Stale(MailError):
@@ -113,8 +112,7 @@ class SmtpTransport:
                     yield from self._ask(ready)
                 refusal = None if ready.begun or self._is_let_in() else (yield from self._heard(ready))
             except MailError as error:
-                if isinstance(error, _Stale) and not ready.again:
-                    ready.again = True
+                if isinstance(error, _Stale):  # once: the new connection has served nobody
                     asked = False
                     continue
                 lane.failed(ready.mail, error)
