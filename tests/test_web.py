@@ -246,6 +246,7 @@ def test_data_are_given_out_and_deleted(site: Site) -> None:
     site.post(site.confirm(reader))
     link = site.manage(reader)
     answer = site.post(link.replace("/manage/", "/export/"))
+    assert answer.headers["content-type"] == "application/json"
     assert answer.headers["content-disposition"] == 'attachment; filename="subscription.json"'
     assert json.loads(answer.body)["address"] == "r.eader@mail.example"
     erase = link.replace("/manage/", "/erase/")
@@ -287,7 +288,36 @@ def test_each_state_is_told_to_who_holds_the_link_of_choices(site: Site) -> None
         page = site.get(path)
         assert (page.status, page.title) == (200, "No mail goes to you")
         assert "Undo" not in page.text
-    assert site.post(site.manage(refused), {"most": "10"}).title == "No mail goes to you"
+    # A wrong choice is not complained of to who has none.
+    for changed in ({"most": "10"}, {"most": "ten"}):
+        assert site.post(site.manage(pending), changed).title == "Not confirmed yet"
+        assert site.post(site.manage(left), changed).title == "You are unsubscribed"
+        assert site.post(site.manage(refused), changed).title == "No mail goes to you"
+
+
+def test_who_was_refused_after_leaving_is_told_so_instead_of_taken_back(site: Site) -> None:
+    reader = site.reader()
+    left = site.post(site.unsubscribe(reader), ONE_CLICK)
+    undo = str(left.page.select("main form")[0]["action"])
+    site.app.store.suppress_subscriber(reader.id, "bounced", now=site.clock())
+    for answer in (site.get(undo), site.post(undo)):
+        assert (answer.status, answer.title) == (200, "No mail goes to you")
+    assert site.again(reader).status == "suppressed"
+
+
+def test_no_page_shows_the_whole_address_to_who_holds_a_link(site: Site) -> None:
+    """A mail may be handed on with its links."""
+    reader, pending = site.reader("reader@mail.example"), site.pending("newcomer@mail.example")
+    erase = site.manage(reader).replace("/manage/", "/erase/")
+    pages = [site.get(path) for path in (site.manage(reader), erase, site.unsubscribe(reader))]
+    pages += [site.get(site.confirm(pending)), site.post(site.confirm(pending))]
+    pages += [site.post(site.unsubscribe(reader), ONE_CLICK)]
+    undo = str(pages[-1].page.select("main form")[0]["action"])
+    pages += [site.get(undo), site.post(undo)]
+    for page in pages:
+        assert page.status == 200
+        assert b"****@mail.example" in page.body, page.title
+        assert b"reader@" not in page.body and b"newcomer@" not in page.body, page.title
 
 
 def test_with_several_digests_one_chooses_among_them(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def test_of_several_digests_at_least_one_must_be_ticked() -> None:
     every = replace(READER, digests=())
     assert chosen({}, every, config).digests == ()
     assert chosen({"digest": ["weekly"]}, every, config).digests == ("weekly",)
+    one = replace(READER, digests=("weekly",))
+    assert chosen({}, one, config).digests == ("weekly",)  # saved as it was, no other comes
 
 
 def test_topics_of_several_digests_say_where_they_are() -> None:

@@ -104,3 +104,7 @@ def test_what_is_refused_to_one_network_does_not_use_up_the_hour_of_all() -> Non
 )
 def test_a_form_of_another_site_is_told_by_its_origin(origin: str | None, foreign: bool) -> None:
     assert is_foreign(origin, "127.0.0.1:8000", "https://papers.example.org/") is foreign
+    assert is_foreign(origin, "LOCALHOST:8000", "https://Papers.Example.org/") is (
+        foreign or origin == "http://127.0.0.1:8000"
+    )
+    assert not is_foreign("http://localhost:8000", "LOCALHOST:8000", "https://papers.example.org/")
