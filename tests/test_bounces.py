@@ -151,6 +151,12 @@ def test_numbers_that_are_no_codes_make_no_bounce(body: str) -> None:
     assert read_report(mail(body, Return_Path="<>"), ADDRESS).kind == "other"
 
 
+def test_a_notice_in_words_counts_only_at_a_readers_own_address() -> None:
+    returned_too = f"550 5.1.1 no such user\n\nReturn-Path: <{TO}>\n"
+    report = read_report(mail(returned_too, To="bounces@papers.example.org", Return_Path="<>"), ADDRESS)
+    assert (report.kind, report.token) == ("other", TOKEN)
+
+
 def test_a_note_in_words_that_a_mail_arrived_is_no_bounce() -> None:
     report = read_report(mail("Angekommen: 2.1.5 zugestellt\n", Return_Path="<>"), ADDRESS)
     assert (report.kind, report.token) == ("other", TOKEN)
@@ -189,6 +195,15 @@ def test_a_report_of_a_feedback_loop_is_a_complaint_only_where_it_complains(kind
         assert (report.token, report.unsubscribe_token) == (TOKEN if with_path else "", LINK)
 
 
+def test_a_person_who_hands_on_a_complaint_makes_none() -> None:
+    inner = feedback("abuse", returned(TOKEN, LINK, with_path=True)).decode()
+    raw = (
+        "From: ann@example.net\nSubject: what is this?\nMIME-Version: 1.0\n"
+        f'Content-Type: multipart/mixed; boundary="a"\n\n--a\nContent-Type: message/rfc822\n\n{inner}\n--a--\n'
+    )
+    assert read_report(raw.encode(), ADDRESS).kind == "other"
+
+
 def test_the_feedback_of_outlook_is_a_complaint() -> None:
     raw = (
         "From: staff@hotmail.com\nSubject: complaint about message from 192.0.2.1\nMIME-Version: 1.0\n"
@@ -220,8 +235,9 @@ def test_a_mail_that_speaks_of_unsubscribing_is_not_obeyed(subject: str) -> None
 
 
 def test_an_automatic_answer_unsubscribes_nobody() -> None:
-    raw = mail("", Subject="unsubscribe", From="ann@example.net", Auto_Submitted="auto-replied")
-    assert read_report(raw, ADDRESS).kind == "auto-reply"
+    for said in ("auto-replied", "Auto-Replied (vacation)"):
+        raw = mail("", Subject="unsubscribe", From="ann@example.net", Auto_Submitted=said)
+        assert read_report(raw, ADDRESS).kind == "auto-reply"
 
 
 @pytest.mark.parametrize(
@@ -268,6 +284,11 @@ def test_the_token_is_that_of_the_address_to_which_a_mail_came(name: str, writte
     )
     raw = re.sub(rb"To: .*", b"To: x@example.org", raw, count=1)
     assert read_report(f"{name}: {written}\n".encode() + raw, ADDRESS).token == TOKEN
+
+
+def test_the_token_of_the_address_counts_before_any_that_stands_ahead_of_it() -> None:
+    raw = f"Received: for <bounces+{'z' * 26}@papers.example.org>\n".encode() + mail("")
+    assert read_report(raw, ADDRESS).token == TOKEN
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from conftest import examples
 from digest.addresses import ascii_url
-from digest.config import MailboxConfig, MailConfig, WebConfig
+from digest.config import MailboxConfig, MailConfig, TopicConfig, WebConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
 from digest.mail.compose import composer, short_names
@@ -200,8 +200,29 @@ def test_failures_come_back_to_a_foreign_domain_too() -> None:
 
 
 def test_the_owner_of_the_list_is_whom_the_site_names_for_questions() -> None:
-    mail = parsed(message_of(rich(), site=replace(SITE, contact="ann@example.org")))
-    assert mail["List-Owner"] == "<mailto:ann@example.org>"
+    for contact in ("ann@example.org", "ann@bücher.example"):
+        mail = parsed(message_of(rich(), site=replace(SITE, contact=contact)))
+        assert mail["List-Owner"] == f"<mailto:{contact.replace('bücher', 'xn--bcher-kva')}>"
+
+
+@pytest.mark.parametrize(("title", "shown"), [("Biology", "Biology"), ("", "Paper Digest")])
+def test_a_list_is_called_by_its_digest_or_else_by_the_site(title: str, shown: str) -> None:
+    site = replace(SITE, title="Paper Digest")
+    mail = parsed(message_of(rich(), site=site, digest=replace(DIGEST, title=title)))
+    assert mail["List-Id"] == f"{shown} <daily.papers.example.org>"
+
+
+def test_papers_of_a_topic_with_picks_alone_come_to_who_chose_its_slug() -> None:
+    edition = edition_of([Paper(key="title:x", title="Moss", abstract="A.")], picks=1)
+    edition = replace(edition, picks=tuple(replace(entry, topic="Plants") for entry in edition.picks))
+    topic = TopicConfig(name="Plants", slug="flora", any=("moss",))
+    delivery = delivery_to(edition=edition.id)
+    reader = replace(delivery.subscriber, preferences=Preferences(topics=("flora",)))
+    message = message_to(
+        replace(delivery, subscriber=reader), edition, digest=replace(DIGEST, topics=(topic,))
+    )
+    assert message is not None
+    assert b"Moss" in message.data
 
 
 @pytest.mark.parametrize(
