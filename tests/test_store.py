@@ -305,6 +305,16 @@ def test_a_deferred_delivery_waits_for_its_time(store: Store) -> None:
     assert (again.id, again.attempt, again.message_id, again.date) == (one.id, 2, one.message_id, one.date)
 
 
+def test_of_deferred_deliveries_those_go_first_that_are_due_first(store: Store) -> None:
+    addresses = queued(store, 4)
+    waits = dict(zip(addresses, (3, 1, 2, 1), strict=True))
+    for delivery in claim(store):
+        again = NOW + timedelta(hours=waits[delivery.subscriber.address])
+        store.record_receipts([(delivery, DEFERRED, again)], now=NOW)
+    in_turn = [claim(store, 1, now=NOW + timedelta(days=1))[0].subscriber.address for _ in addresses]
+    assert in_turn == [addresses[n] for n in (1, 3, 2, 0)]
+
+
 def test_who_leaves_gets_nothing_that_was_queued(store: Store) -> None:
     addresses = queued(store, 4)
     (deferred,) = claim(store, 1)

@@ -515,6 +515,65 @@ def test_the_hour_that_a_reader_chooses_is_that_of_the_notice_that_waits(store: 
     assert store.next_notice_of(number) is None
 
 
+def test_the_hour_of_a_reader_moves_no_notice_that_was_tried_is_due_or_is_anothers(store: Store) -> None:
+    tried, due, other = (reader(store, f"r{n}@example.org", preferences=WISH).id for n in range(3))
+    notice(store)
+    for found in notices(store):
+        if found.subscriber.id == tried:
+            store.record_letter(found.id, "queued", retry_at=NOW + 2 * HOUR, now=NOW)
+        else:
+            store.record_letter(found.id, "accepted", now=NOW)
+    notice(store, 1, due=HOUR - DAY)
+    for number in (tried, due):
+        store.reschedule_notices(number, lambda at: at + 9 * HOUR, now=NOW + HOUR)
+    # Of `tried` both stay, of `due` the one whose moment is now, and of `other` nothing was asked.
+    waiting = {number: store.next_notice_of(number) for number in (tried, due, other)}
+    assert waiting == dict.fromkeys((tried, due, other), NOW + HOUR)
+    claimed = notices(store, NOW + 2 * HOUR)
+    assert sorted((one.subscriber.id, one.day - TODAY) for one in claimed) == [
+        (tried, 0 * DAY),
+        (tried, DAY),
+        (due, DAY),
+        (other, DAY),
+    ]
+
+
+def test_a_letter_that_a_reader_asked_for_is_not_moved_to_the_hour_of_their_notices(store: Store) -> None:
+    asked = pending(store)
+    letter(store, asked, now=NOW + HOUR)
+    assert store.next_notice_of(asked.id) is None
+    store.reschedule_notices(asked.id, lambda at: at + DAY, now=NOW)
+    assert store.next_letter() == NOW + HOUR
+
+
+def test_of_several_notices_the_next_is_told_and_the_earliest_goes_first(store: Store) -> None:
+    number = reader(store, preferences=WISH).id
+    for n, digest in enumerate(("daily", "coast", "hills")):
+        notice(store, digest=digest, due=(3 - n) * HOUR)
+    assert store.next_notice_of(number) == NOW + HOUR
+    (first,) = store.claim_notices(
+        now=NOW + DAY, holder="me", limit=1, heard_since=lambda preferences, due: due
+    )
+    assert (first.digest, store.next_notice_of(number)) == ("hills", NOW + 2 * HOUR)
+    assert [one.digest for one in notices(store, NOW + DAY)] == ["coast", "daily"]
+
+
+def test_notices_of_one_moment_go_in_the_order_in_which_they_were_queued(store: Store) -> None:
+    for n in range(3):
+        reader(store, f"r{n}@example.org", preferences=WISH)
+    notice(store)
+    assert [one.subscriber.address[:2] for one in notices(store)] == ["r0", "r1", "r2"]
+
+
+def test_the_letters_of_a_reader_are_told_oldest_first_whatever_became_of_them(store: Store) -> None:
+    who = pending(store)
+    letter(store, who)
+    (found,) = letters(store)
+    letter(store, who, "known", now=NOW - HOUR)  # by a clock that was set back
+    store.record_letter(found.id, "accepted", now=NOW)
+    assert [kind for kind, _, _, _ in store.letters_of(who.id)] == ["confirm", "known"]
+
+
 def test_notices_are_told_to_who_asks_for_their_data_and_are_erased_with_them(store: Store) -> None:
     number = reader(store, preferences=WISH).id
     notice(store)
@@ -529,6 +588,18 @@ def test_the_next_mail_of_a_reader_is_that_which_waits(store: Store) -> None:
     at = issue(store, 0, due=9 * HOUR)
     assert store.next_due_of(number) == at + 9 * HOUR
     assert store.next_due_of(number + 1) is None
+
+
+def test_the_next_mail_of_a_reader_is_the_earliest_that_waits_and_none_that_went_out(store: Store) -> None:
+    number, other = reader(store).id, reader(store, "bob@example.org").id
+    gone = issue(store, 0)
+    for found in claim(store, gone):
+        store.record_receipts([(found, ACCEPTED, None)], now=gone)
+    late = issue(store, 1, due=9 * HOUR, skip=other)
+    early = issue(store, 1, digest="coast", due=3 * HOUR, skip=other)
+    assert (store.next_due_of(number), store.next_due_of(other)) == (early + 3 * HOUR, None)
+    claim(store, early + 3 * HOUR)
+    assert store.next_due_of(number) == late + 9 * HOUR
 
 
 # --- to leave
