@@ -17,6 +17,7 @@ from digest.config import (
     Config,
     DigestConfig,
     LookupConfig,
+    MailboxConfig,
     MailConfig,
     SiteConfig,
     SmtpConfig,
@@ -27,6 +28,8 @@ from digest.cron import cron, due_times
 from digest.errors import ConfigError, Stopped
 from digest.model import Preferences, RunReport
 from digest.scheduler import Service
+from imap_servers import PASSWORD, USER, imap
+from store_inbox import reader
 
 ROOT = Path(__file__).parent.parent
 
@@ -370,3 +373,107 @@ def test_letters_that_cannot_go_out_are_told_and_the_service_lives_on(
     service.send_due_mail()
     assert "mail: " in caplog.text
     assert service._running == set()
+
+
+class Strokes(threading.Event):
+    """Stands for a service's clocks: each strikes once, and when what it struck for is done the service is told to stop."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.struck: set[str] = set()
+        self._open = set(names)
+        self._turn = threading.Lock()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        name = threading.current_thread().name
+        with self._turn:
+            if name not in self.struck:
+                self.struck.add(name)
+                return self.is_set()
+            self._open.discard(name)
+            if not self._open:
+                self.set()
+        if not super().wait(10):
+            self.set()  # one of them never struck
+        return True
+
+
+def test_a_service_sends_what_is_due_watches_and_reads_the_mailbox_again_and_again(tmp_path: Path) -> None:
+    now = at("2026-11-20T06:00+01:00")
+    with imap({3: b"Subject: a question\r\n\r\nWhen do the herons come?\r\n"}) as server:
+        mailbox = MailboxConfig(
+            host="127.0.0.1", port=server.port, security="none", username=USER, password=PASSWORD
+        )
+        mail = MailConfig(from_="digest@papers.example.org", mailbox=mailbox)
+        made = replace(config(tmp_path, "0 7 * * *"), mail=mail)
+        with open_app(made) as app:
+            asked = app.store.add_pending(
+                "ada@example.org", digests=(), preferences=Preferences(), consent="form 2026-11", now=now
+            )
+            app.store.queue_letter(asked.id, "confirm", message_id="<1@papers.example.org>", now=now)
+        service = Service(made, clock=lambda: now)
+        service._stop = strokes = Strokes("MainThread", "send_due_mail", "watch", "read_mailbox")
+        service.serve()
+        assert strokes.struck == {"MainThread", "send_due_mail", "watch", "read_mailbox"}
+        assert server.seen == {3}
+    with open_app(made) as app:
+        assert [letter[2] for letter in app.store.letters_of(asked.id)] == ["accepted"]
+        assert app.store.watch_notes()
+    assert not [thread for thread in threading.enumerate() if thread.name in strokes.struck - {"MainThread"}]
+
+
+def test_a_service_without_a_mailbox_asks_for_none(tmp_path: Path) -> None:
+    service = Service(config(tmp_path, "0 7 * * *"), clock=lambda: at("2026-11-20T06:00+01:00"))
+    service._stop = strokes = Strokes("MainThread", "send_due_mail", "watch")
+    service.serve()
+    assert strokes.struck == {"MainThread", "send_due_mail", "watch"}
+
+
+def test_a_service_looks_again_and_again_whether_its_clock_was_set_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    right, strokes = at("2026-11-20T06:00+01:00"), Strokes("MainThread")
+    ahead = timedelta(days=1)
+    service = Service(
+        config(tmp_path, "0 7 * * *"),
+        clock=lambda: right if "MainThread" in strokes.struck else right + ahead,
+    )
+    service._stop = strokes
+    service.serve()
+    assert f"The clock was set back to {right.isoformat()}" in caplog.text
+
+
+def test_a_service_told_to_stop_ends_after_the_run_at_work(tmp_path: Path) -> None:
+    ended, early = threading.Event(), []
+
+    def hear(digest: DigestConfig, report: RunReport) -> None:
+        service.stop()
+        early.append(ended.wait(0.2))
+
+    service = Service(config(tmp_path, "0 7 * * *"), clock=lambda: at("2026-11-20T09:00+01:00"), told=hear)
+    service.serve()
+    ended.set()
+    assert early == [False]
+
+
+@pytest.mark.parametrize("what", ["an edition", "a notice"])
+def test_a_service_sends_an_edition_and_a_notice_each_at_its_hour(tmp_path: Path, what: str) -> None:
+    made = replace(config(tmp_path, ""), mail=MailConfig(from_="digest@papers.example.org"))
+    now, due = at("2026-11-20T07:00+01:00"), at("2026-11-20T09:00+01:00")
+    with open_app(made, clock=lambda: now) as app:
+        number = reader(app.store, preferences=Preferences(empty=True, hour=9)).id
+        if what == "an edition":
+            app.daily(now)
+        else:
+            app.store.queue_notices(
+                "daily",
+                now.date(),
+                due=lambda _: due,
+                message_id=lambda n: f"<{n}@papers.example.org>",
+                now=now,
+            )
+    for moment, status in ((due - timedelta(seconds=1), "queued"), (due, "accepted")):
+        Service(made, clock=lambda moment=moment: moment).send_due_mail()
+        with open_app(made) as app:
+            told = app.store.letters_of(number) + app.store.deliveries_of(number)
+        assert [row[2] for row in told] == [status]

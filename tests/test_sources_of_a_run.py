@@ -279,6 +279,20 @@ def test_a_broken_page_in_a_watched_folder_is_named_until_it_is_mended(tmp_path:
     assert source_of(run(config, NOW + 2 * DAY)).new == 3
 
 
+@pytest.mark.parametrize("how", ["breaks off", "holds less than it says"])
+def test_a_page_in_a_watched_folder_that_is_not_whole_is_named_until_it_is(tmp_path: Path, how: str) -> None:
+    config = installation(tmp_path, source=(SourceConfig(name="drop", path="drop", watch=True),))
+    drop, whole = tmp_path / "drop", arxiv_page(THURSDAY, new=4)
+    drop.mkdir()
+    part = whole.replace("showing 4 of 4", "showing 9 of 9") if "less" in how else whole[: -len("</html>\n")]
+    (drop / "a.html").write_text(part)
+    for n in range(2):
+        assert source_of(run(config, NOW + n * timedelta(hours=1))).outcome == "suspect"
+    (drop / "a.html").write_text(whole)
+    hours = timedelta(hours=2), timedelta(hours=3)
+    assert [source_of(run(config, NOW + later)).outcome for later in hours] == ["quiet", "not-modified"]
+
+
 # --- the ledger
 
 
@@ -316,6 +330,20 @@ def test_a_second_page_that_cannot_be_had_leaves_the_day_open(tmp_path: Path) ->
         site.pages[f"/catchup/cs.DB/{THURSDAY}"] = html(arxiv_page(THURSDAY, new=9))
         assert source_of(run(config, NOW + DAY)).new == 5
     assert len(titles(config)) == 11
+
+
+def test_a_first_page_that_breaks_off_leaves_the_day_open_though_the_second_is_whole(tmp_path: Path) -> None:
+    whole = arxiv_page(THURSDAY, new=6).replace("Total of 6", "Total of 9")
+    cut = whole[: whole.rindex("<dt>") + 100]
+    second = arxiv_page(THURSDAY, new=3, first=7).replace("Total of 3", "Total of 9")
+    with Site({"/list/cs.DB/new": [html(cut), html(second)]}) as site:
+        config = installation(tmp_path, source=(arxiv(site),))
+        report = source_of(run(config))
+        assert report.outcome == "suspect"
+        site.pages["/list/cs.DB/new"] = html(arxiv_page(THURSDAY + DAY, new=2, first=40))
+        site.pages[f"/catchup/cs.DB/{THURSDAY}"] = html(arxiv_page(THURSDAY, new=9))
+        assert source_of(run(config, NOW + DAY)).new == 9 - report.new + 2
+    assert report.new < 9 and len(titles(config)) == 9 + 2
 
 
 def test_a_page_of_deleted_records_is_not_the_end_of_a_list(tmp_path: Path) -> None:
