@@ -330,7 +330,43 @@ def test_a_dead_server_is_reported_without_the_key_in_its_address(
     with caplog.at_level("DEBUG"):
         report = publish(address, site(tmp_path / "site"))
     assert report.error and "127.0.0.1" in report.error and "Check repository" in report.error
+    assert "git ls-remote failed" in report.error, "nothing else is tried then"
     assert "geheim" not in report.error + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("hint: read the manual\\n\\nfatal: no room\\n", "git ls-remote failed (fatal: no room)"),
+        ("", "git ls-remote failed (exit code 3)"),
+    ],
+)
+def test_of_what_git_says_the_advice_is_left_out_and_saying_nothing_is_told_by_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "git"
+    program.write_text(
+        f"#!/bin/sh\n[ $1 = ls-remote ] || exec {shutil.which('git')} \"$@\"\nprintf '{words}' >&2; exit 3\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    report = publish(tmp_path / "pages.git", site(tmp_path / "site"))
+    assert report.error and told in report.error
+
+
+@pytest.mark.parametrize(
+    ("author", "shown"),
+    [
+        ("Reading Group <group@example.org>", "Reading Group <group@example.org>"),
+        ("", "digest <digest@localhost>"),
+    ],
+)
+def test_a_commit_is_by_who_publishes(tmp_path: Path, author: str, shown: str) -> None:
+    root, there = site(tmp_path / "site"), repository(tmp_path / "pages.git")
+    target = PublishConfig(name="pages", kind="git", repository=str(there))
+    assert publish_to(target, root, base=tmp_path, author=author).error is None
+    assert git(there, "log", "-1", "--format=%an <%ae>/%cn <%ce>", BRANCH) == f"{shown}/{shown}"
 
 
 def test_an_address_that_names_a_program_does_not_run_it(tmp_path: Path) -> None:

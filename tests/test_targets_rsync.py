@@ -164,6 +164,14 @@ def test_a_machine_that_is_not_reached_is_reported(tmp_path: Path, monkeypatch: 
     assert report.written == 0
 
 
+def test_a_program_that_fails_without_a_word_is_told_by_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead_of(tmp_path, monkeypatch, "rsync", "exit 12")
+    report = publish(tmp_path / "www", site(tmp_path / "site"))
+    assert report.error and "rsync failed (exit code 12)" in report.error
+
+
 def test_a_destination_that_takes_no_file_is_reported_and_completed_later(tmp_path: Path) -> None:
     root, around = site(tmp_path / "site"), tmp_path / "mounted"
     report = publish(around / "www", root)

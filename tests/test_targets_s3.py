@@ -128,6 +128,16 @@ def test_more_files_than_one_answer_lists_are_all_known(tmp_path: Path, httpserv
     assert (report.written, report.unchanged, report.error) == (0, len(SITE), None)
 
 
+@pytest.mark.parametrize(("region", "asked"), [("eu-west-3", "eu-west-3"), ("", "us-east-1")])
+def test_an_endpoint_is_asked_in_the_region_that_is_named_or_the_one_that_all_know(
+    tmp_path: Path, httpserver: HTTPServer, region: str, asked: str
+) -> None:
+    httpserver.expect_request("/papers").respond_with_data("<ListBucketResult></ListBucketResult>")
+    publish("papers", httpserver.url_for("").rstrip("/"), site(tmp_path / "site"), region=region)
+    request, _ = httpserver.log[0]
+    assert f"/{asked}/s3/" in request.headers["Authorization"]
+
+
 def test_files_are_served_with_their_types_and_asked_for_again(
     tmp_path: Path, storage: str, bucket: Any
 ) -> None:

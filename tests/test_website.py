@@ -45,11 +45,18 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("path", ["../a", "/etc/a", "a/../../b", "", "a\0b", "..", "a\\..\\b"])
+@pytest.mark.parametrize(
+    "path", ["../a", "/etc/a", "a/../../b", "", "a\0b", "..", "a\\..\\b", "a\\b", "a/", "a//b"]
+)
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(PublishError):
         Website(tmp_path / "out").write([page(path)])
     assert not list(tmp_path.rglob("*"))
+
+
+def test_dots_within_a_name_lead_nowhere(tmp_path: Path) -> None:
+    assert Website(tmp_path).write([page("2611..v2/a...html"), page("..b/c..")]).written == 2
+    assert (tmp_path / "..b" / "c..").read_text() == "x"
 
 
 def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
@@ -141,6 +148,19 @@ def test_new_names_are_on_the_disk_before_a_file_that_stood_is_replaced(
         pytest.skip("this system brings files to the disk one by one")
     new, old = ["2026/11/index.html", "2026/11/z.html"], ["2026/index.html", "rss.xml"]
     assert steps_of_a_write(tmp_path, monkeypatch) == ["sync .", *new, "sync .", *old, "sync ."]
+
+
+@pytest.mark.parametrize("stood", [True, False])
+def test_a_site_is_brought_to_the_disk_also_where_its_folder_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stood: bool
+) -> None:
+    systems: list[int] = []
+    root = tmp_path / "var" / "site"
+    if stood:
+        root.mkdir(parents=True)
+    monkeypatch.setattr(website, "_syncfs", lambda: lambda handle: systems.append(os.fstat(handle).st_dev))
+    Website(root).write([page("2026/index.html"), page("index.html")])
+    assert systems == [root.stat().st_dev] * 2, "the bytes, then the names"
 
 
 def test_files_are_brought_to_the_disk_one_by_one_where_the_system_cannot_do_so_at_once(
