@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -161,6 +162,53 @@ def test_a_site_is_brought_to_the_disk_also_where_its_folder_is_new(
     monkeypatch.setattr(website, "_syncfs", lambda: lambda handle: systems.append(os.fstat(handle).st_dev))
     Website(root).write([page("2026/index.html"), page("index.html")])
     assert systems == [root.stat().st_dev] * 2, "the bytes, then the names"
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "asked"),
+    [
+        ("Linux", "6.1.0-13-amd64", True),
+        ("Linux", "5.8.0", True),
+        ("Linux", "5.7.19", False),
+        ("Linux", "4.18.0", False),
+        ("Darwin", "23.1.0", False),
+    ],
+)
+def test_only_a_system_that_says_whether_all_was_written_is_asked_for_it_at_once(
+    monkeypatch: pytest.MonkeyPatch, system: str, release: str, asked: bool
+) -> None:
+    if website._syncfs() is None:
+        pytest.skip("this system brings files to the disk one by one")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(sysname=system, release=release))
+    assert (website._syncfs.__wrapped__() is not None) is asked
+
+
+def test_what_the_system_could_not_bring_to_the_disk_is_a_fault() -> None:
+    whole = website._syncfs()
+    if whole is None:
+        pytest.skip("this system brings files to the disk one by one")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        whole(-1)
+
+
+def test_files_are_closed_when_they_are_written(tmp_path: Path) -> None:
+    before = len([*Path("/proc/self/fd").iterdir()])
+    Website(tmp_path).write([page("a"), page("b/c")])
+    Website(tmp_path).write([page("a", "new"), page("b/d")])
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_file_keeps_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int, body: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(PublishError, match=r"index\.html: .*No space left"):
+        Website(tmp_path).write([page("index.html")])
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_are_brought_to_the_disk_one_by_one_where_the_system_cannot_do_so_at_once(
