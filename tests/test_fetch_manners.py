@@ -278,6 +278,52 @@ def test_all_hosts_of_arxiv_are_one(site: Site) -> None:
     assert set(turns._free_at) == {"arxiv.org", "notarxiv.org:80"}
 
 
+class Rests(MemoryTurns):
+    """Remembers for how long a host is to be left alone after each request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests: list[float] = []
+
+    def end_turn(self, host: str, *, holder: str, now: datetime, free_at: datetime) -> None:
+        self.rests.append((free_at - now).total_seconds())
+        super().end_turn(host, holder=holder, now=now, free_at=free_at)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "rests"),
+    [
+        ("http://arxiv.org/x", "auto", True),
+        ("http://export.arxiv.org./x", "auto", True),
+        ("http://mirror.example/x", "arxiv", True),
+        ("http://mirror.example/x", "oai", True),
+        ("http://mirror.example/oai", "auto", True),
+        ("http://mirror.example/oai2?verb=Identify", "auto", True),
+        ("http://mirror.example/list/cs.CL/new", "auto", True),
+        ("http://mirror.example/catchup/cs.CL/2026-11-19", "auto", True),
+        ("http://mirror.example/api/query?search_query=x", "auto", True),
+        ("http://mirror.example/oaidata", "auto", False),
+        ("http://notarxiv.org/x", "feed", False),
+    ],
+)
+def test_what_is_of_arxiv_by_its_host_kind_or_path_is_asked_as_arxiv_wishes(
+    site: Site, address: str, kind: str, rests: bool
+) -> None:
+    site.pages["*"] = Reply(b"page")
+    turns = Rests()
+    lookup = lambda host, port: [(socket.AF_INET, ("127.0.0.1", site.port))]  # noqa: E731
+    by = fetcher(turns, lookup=lookup, arxiv_interval_s=0.01)
+    assert isinstance(visit(address, by=by, kind=kind).ask(address), Listing)
+    assert turns.rests == [0.01 if rests else 0.0] * 2, "after robots.txt, and after the page"
+
+
+def test_a_retry_after_of_an_answer_that_is_not_busy_closes_nothing(site: Site) -> None:
+    turns = Rests()
+    site.pages["/x"] = Reply(b"page", headers={"Retry-After": "120"})
+    assert isinstance(visit(site.url("/x"), by=fetcher(turns)).ask(site.url("/x")), Listing)
+    assert turns.rests == [0.0, 0.0]
+
+
 def test_the_longer_interval_of_a_source_is_kept_towards_the_one_before(site: Site) -> None:
     by = fetcher()
     site.pages["/x"] = Reply(b"page")
