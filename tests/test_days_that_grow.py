@@ -179,6 +179,16 @@ def test_a_second_run_asks_with_conditions_and_gets_only_304(tmp_path: Path) -> 
         assert (report.sources[0].outcome, report.sources[0].read) == ("not-modified", 0)
 
 
+def test_a_day_that_stays_the_same_is_asked_for_until_the_fourth_day_after_it(tmp_path: Path) -> None:
+    with serving(Site(daily(8), at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site)
+        for n in range(8):
+            site.now = at(MONDAY + n * DAY, 7)
+            run(config, site)
+        of_monday = [status for path, status in site.asked if f"date={MONDAY}" in path]
+    assert of_monday == [200, 304, 304, 304, 304]
+
+
 def test_a_digest_that_joins_later_hears_of_a_page_that_has_not_changed(tmp_path: Path) -> None:
     days = {MONDAY: [(at(MONDAY, 1), entry(1))]}
     with serving(Site(days, at(MONDAY, 7))) as site:

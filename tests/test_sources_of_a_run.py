@@ -177,6 +177,15 @@ def test_a_listing_longer_than_we_follow_says_so(tmp_path: Path) -> None:
     assert any("max_pages" in note for note in report.notes), report.notes
 
 
+def test_no_more_pages_of_a_listing_are_asked_for_than_the_source_allows(tmp_path: Path) -> None:
+    pages = [
+        arxiv_page(THURSDAY, new=6, first=first).replace("Total of 6", "Total of 900") for first in (1, 7, 13)
+    ]
+    with Site({"/list/cs.DB/new": [html(page) for page in pages]}) as site:
+        report = source_of(run(installation(tmp_path, source=(arxiv(site, max_pages=2),))))
+        assert (len(site.pages_asked), report.read) == (2, 12)
+
+
 def test_a_listing_just_as_long_as_we_follow_is_not_called_longer(tmp_path: Path) -> None:
     with Site({"/list/cs.DB/new": html(arxiv_page(THURSDAY, new=6))}) as site:
         report = source_of(run(installation(tmp_path, source=(arxiv(site, max_pages=1),))))
