@@ -270,6 +270,49 @@ def test_damage_anywhere_is_found_or_refused_with_its_mend(filled: Path) -> None
     assert found, "not every damage stands in the way of opening it"
 
 
+@pytest.mark.parametrize(
+    ("whole", "changed"),
+    [
+        (b"CREATE TABLE papers", b"CREATE \xf9ABLE papers"),  # what SQLite says of it is no text
+        (b'"title":"Paper 3"', b'"title";"Paper 3"'),  # of which SQLite knows nothing
+        (b'"title":"Paper 3"', b'"titlE":"Paper 3"'),
+    ],
+)
+def test_a_letter_that_changed_on_the_disk_is_no_fault_of_the_program(
+    filled: Path, whole: bytes, changed: bytes
+) -> None:
+    body = filled.read_bytes()
+    assert whole in body
+    filled.write_bytes(body.replace(whole, changed))
+    with pytest.raises(StoreError, match=r"(?s)store .*is damaged.*last backup"):
+        use(filled)
+
+
+def test_a_moment_that_changed_on_the_disk_is_no_fault_of_the_program(filled: Path) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as connection:
+        assert connection.execute("UPDATE subscribers SET since = '2O26' || substr(since, 5)").rowcount > 0
+    with open_store(f"sqlite:///{filled}") as store, pytest.raises(StoreError, match=r"damaged.*2O26"):
+        list(store.subscribers())
+
+
+def test_a_hundred_bits_that_turned_are_refused_with_their_mend_or_do_no_harm(filled: Path) -> None:
+    whole = filled.read_bytes()
+    refused = 0
+    for seed in range(40):
+        body, chance = bytearray(whole), random.Random(seed)
+        for _ in range(100):
+            body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
+        for leftover in filled.parent.glob("digest.db-*"):
+            leftover.unlink()
+        filled.write_bytes(body)
+        try:
+            use(filled)
+        except StoreError as error:
+            refused += 1
+            assert re.search(r"damaged.*last backup|`digest doctor` says whether it is damaged", str(error))
+    assert refused > 20
+
+
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "photos.db"
     connection = sqlite3.connect(path)

@@ -13,12 +13,18 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ClassVar, Literal, ParamSpec, TypeVar
 
+import msgspec
+
 from digest.errors import StoreError, StoreUndone
 
 HERE = Path(__file__).parent
 SCHEMA = max(int(file.name[:4]) for file in HERE.glob("migrations/sqlite/*.sql"))
 BUSY_TIMEOUT_S = 30.0
 TRIES = 5  # of a transaction that the database ended
+PUT_BACK = (
+    "Put back your last backup with `digest restore --replace FILE`, which keeps out who has left since, and if that fails, once "
+    "the file is moved away; `digest rebuild` then restores the pages"
+)
 
 Row = tuple[Any, ...]
 P = ParamSpec("P")
@@ -49,11 +55,37 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-moment = datetime.fromisoformat
+def moment(text: str) -> datetime:
+    """What `stamp` wrote. Raises StoreError for anything else."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _damaged(error) from error
 
 
 def day(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise _damaged(error) from error
+
+
+def decoder(kind: type[T]) -> Callable[[str | bytes], T]:
+    """A function that reads what was stored as JSON of this type. Raises StoreError for what nobody stored so: a disk may change
+    letters in the midst of a text, of which the database knows nothing."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(stored: str | bytes) -> T:
+        try:
+            return decode(stored)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise _damaged(error) from error
+
+    return read
+
+
+def _damaged(error: Exception) -> StoreError:
+    return StoreError(f"The store is damaged: what it holds cannot be read ({error}). {PUT_BACK}.")
 
 
 class Turn(threading.local):

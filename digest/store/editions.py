@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from digest.errors import StoreError
 from digest.model import Decision, Edition, EditionHead, EditionTitles, Subscriber, edition_id
-from digest.store.database import Database, Row, moment, stamp
+from digest.store.database import Database, Row, decoder, moment, stamp
 from digest.store.jobs import Jobs, Spans, held_jobs
 from digest.store.known import decode_edition, encode
 from digest.store.numbers import next_id
 from digest.store.subscribers import subscriber_of
 from digest.utf8 import plain
 
-_decode_titles = msgspec.json.Decoder(EditionTitles).decode
+_decode_titles = decoder(EditionTitles)
 WALK = 20  # editions held in memory at once by all_editions
 READERS = 1000  # and readers while their deliveries are queued
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from digest.model import Announce, Paper
 from digest.store import known
-from digest.store.database import Database
+from digest.store.database import Database, decoder
 from digest.store.known import REPLACED, KnownPaper
 from digest.store.offers import STREAMS, lasting
 
 STEP = 1000  # papers asked for at once
 
 # The answer of the query: the key, the row that it leads to, the fingerprint of that, and whether it was shown so before.
-_decode = msgspec.json.Decoder(list[tuple[str, int, int, bool | int]]).decode
+_decode = decoder(list[tuple[str, int, int, bool | int]])
 
 # The row that a paper is, the key that led there, and whether its source has shown it on this listing day in this way before.
 Unchanged = tuple[int, str, bool]

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from digest import identity
 from digest.identity import Known
 from digest.model import Edition, Paper
+from digest.store.database import decoder
 from digest.utf8 import plain, plain_all, plain_json
 
 REPLACED = frozenset({"replace", "replace-cross", "withdrawn"})
 
-decode = msgspec.json.Decoder(Paper).decode
-decode_edition = msgspec.json.Decoder(Edition).decode
+decode = decoder(Paper)
+decode_edition = decoder(Edition)
 _encode = msgspec.json.Encoder().encode
 _pack_into = msgspec.msgpack.Encoder().encode_into
 

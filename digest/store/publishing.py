@@ -7,7 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from digest.store.database import Database
+from digest.store.database import Database, decoder
+
+_decode_look = decoder(dict[str, int])
+_decode_searched = decoder(dict[str, tuple[int, datetime]])
 
 
 class Publishing:
@@ -36,7 +39,7 @@ class Publishing:
         """What the pages of a digest show of the settings, by their names (pipeline/looks.py); empty where nothing was noted."""
         with self._db.reading():
             kept = self._db.value("meta_value", key=f"look:{digest}")
-            return msgspec.json.decode(str(kept), type=dict[str, int]) if kept else {}
+            return _decode_look(kept) if kept else {}
 
     def note_look(self, digest: str, look: Mapping[str, int]) -> None:
         """All pages of it show that, or what of it some do not (looks.mixed)."""
@@ -48,7 +51,7 @@ class Publishing:
         """By slug of a saved search how many papers its feeds were last published with, and when they said that they changed."""
         with self._db.reading():
             kept = self._db.value("meta_value", key=f"searched:{digest}")
-            return msgspec.json.decode(str(kept), type=dict[str, tuple[int, datetime]]) if kept else {}
+            return _decode_searched(kept) if kept else {}
 
     def note_searched(self, digest: str, found: Mapping[str, tuple[int, datetime]]) -> None:
         """The feeds of these saved searches say that; of the others it stays known what they said."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from digest.errors import StoreError
 from digest.identity import text_hash
 from digest.model import Outcome
-from digest.store.database import Database, Row, day, moment, stamp
+from digest.store.database import Database, Row, day, decoder, moment, stamp
 from digest.store.packing import packed
 from digest.utf8 import plain
 
@@ -22,8 +22,8 @@ STEP = 200  # rows held in memory at once by readings_since
 MAX_NUMBER = 2**31 - 1  # what PostgreSQL's INTEGER holds; a page may state anything
 MAX_URL_CHARS = 600  # PostgreSQL refuses an index row above about 2,700 bytes
 
-_decode_counts = msgspec.json.Decoder(dict[str, int]).decode
-_decode_shares = msgspec.json.Decoder(dict[str, float]).decode
+_decode_counts = decoder(dict[str, int])
+_decode_shares = decoder(dict[str, float])
 
 
 class ReadingRow(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from msgspec.json import encode as encode_json
 
 from digest.errors import StoreBusy, StoreError, StoreSlow
-from digest.store.database import BUSY_TIMEOUT_S, Database, Row
+from digest.store.database import BUSY_TIMEOUT_S, PUT_BACK, Database, Row
 
 log = logging.getLogger(__name__)
 # Of the database's virtual machine: after so many, some tenths of a millisecond, it is asked whether time is up.
@@ -71,6 +71,10 @@ class Sqlite(Database):
         except sqlite3.Error as error:
             connection.close()
             raise self.explain(error) from error
+        except UnicodeDecodeError as error:
+            # SQLite quotes what it finds in place of its schema, and Python cannot make a text of that.
+            connection.close()
+            raise StoreError(f"The store {self.path} {_MENDS['SQLITE_CORRUPT']}.") from error
         return connection
 
     @property
@@ -133,7 +137,7 @@ class Sqlite(Database):
         # On a disk without room the tool of the schema may hear of nothing, and miss a table that it could not make.
         return StoreError(
             f"The store {self.path} failed (SQLite: {error}). Nothing was changed. "
-            "Free some space if its disk is full; else please report it."
+            "Free some space if its disk is full; `digest doctor` says whether it is damaged; else please report it."
         )
 
     def faults(self) -> list[str]:
@@ -301,8 +305,7 @@ _MENDS: dict[str, str] = {
     "SQLITE_FULL": "cannot grow: the disk is full. Nothing was changed. Free some space, then run again",
     "SQLITE_READONLY": "may not be written. Nothing was changed. Give this user the right to write the file and its folder",
     "SQLITE_CANTOPEN": "cannot be opened. Check that it is a file, and that this user may read and write it and its folder",
-    "SQLITE_CORRUPT": "is damaged. Put back your last backup with `digest restore --replace FILE`, which keeps out who has left "
-    "since, and if that fails, once the file is moved away; `digest rebuild` then restores the pages",
+    "SQLITE_CORRUPT": f"is damaged. {PUT_BACK}",
     "SQLITE_NOTADB": "is no SQLite database, or is damaged. Move the file away and put back your last backup with "
     "`digest restore`, or point [store] url to another file",
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error, or is full. Free some space or check the disk, "

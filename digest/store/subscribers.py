@@ -12,14 +12,14 @@ import msgspec
 
 from digest.errors import StoreError
 from digest.model import Preferences, Subscriber, Suppression
-from digest.store.database import Database, day, moment, stamp
+from digest.store.database import Database, day, decoder, moment, stamp
 from digest.store.numbers import next_id
 from digest.store.suppressions import asking, fold, hashed, suppression_of
 from digest.utf8 import plain
 
 # Most readers chose the same: what was read once is shared.
-digests_of = lru_cache(4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
-preferences_of = lru_cache(4096)(msgspec.json.Decoder(Preferences).decode)
+digests_of = lru_cache(4096)(decoder(tuple[str, ...]))
+preferences_of = lru_cache(4096)(decoder(Preferences))
 
 ON_THE_LIST = ("confirmed", "paused")
 
