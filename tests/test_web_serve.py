@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import logging
 import os
 import re
@@ -100,6 +101,47 @@ def test_serve_answers_and_sends_letters_until_it_is_told_to_stop(
     assert "Stopped. What is queued stays queued." in text
     assert "reader" not in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("schedule", ["", 'schedule = "0 7 * * *"\ngrace_h = 0.0001\n'])
+def test_with_json_serve_prints_one_object_when_it_answers(folder: Path, schedule: str) -> None:
+    text = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(text.replace('name = "daily"\n', f'name = "daily"\n{schedule}'))
+    command = [sys.executable, "-m", "digest", "serve", "--json"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    printed = folder / "printed"
+    with (
+        printed.open("wb") as out,
+        subprocess.Popen(command, cwd=folder, env=environ, stdout=out) as process,
+    ):
+        try:
+            wait_for(lambda: printed.read_text().endswith("\n}\n"))
+            (address,) = re.findall(r"http://127\.0\.0\.1:(\d+)/", printed.read_text())
+            assert ask(int(address), "GET", "/healthz") == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    found = json.loads(printed.read_text())
+    assert sorted(found) == ["address", "schedules", "schema"]
+    assert found["schema"] == 1
+    assert sorted(found["schedules"]) == (["daily"] if schedule else [])
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT07:00:00Z", due) for due in found["schedules"].values())
+
+
+def test_what_fails_after_the_object_of_json_prints_no_second_one(folder: Path) -> None:
+    broken = (
+        "import digest.web\nfrom digest.cli import main\nfrom digest.errors import DigestError\n"
+        "def serve(*_): raise DigestError('it broke')\n"
+        "digest.web.serve_web = serve\nmain(['serve', '--json', '--no-schedule'])\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", broken], cwd=folder, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert sorted(json.loads(done.stdout)) == ["address", "schedules", "schema"]
+    assert "error: it broke" in done.stderr
 
 
 def test_a_port_in_use_is_said_with_the_mend_and_ends_with_1(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import socket
@@ -204,7 +205,9 @@ def test_a_worker_started_as_a_shell_does_is_seen_and_ends_within_ten_seconds(
         file = installation(tmp_path, new_database(), more=more)
         command = [sys.executable, "-m", "digest", "--config", str(file)]
         with (
-            subprocess.Popen([*command, "worker"], stderr=subprocess.PIPE) as worker,
+            subprocess.Popen(
+                [*command, "worker", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ) as worker,
             open_app(config_of(file)) as app,
         ):
             wait_for(lambda: app.store.engine_there() and bool(app.fleet_state(app.clock()).leader))
@@ -213,7 +216,7 @@ def test_a_worker_started_as_a_shell_does_is_seen_and_ends_within_ten_seconds(
             shown = subprocess.run([*command, "status"], capture_output=True, check=True).stdout.decode()
             began = time.monotonic()
             worker.send_signal(signal.SIGTERM)
-            _, said = worker.communicate(timeout=60)
+            printed, said = worker.communicate(timeout=60)
             assert worker.returncode == 0
             assert time.monotonic() - began < 50, (
                 "ten seconds, on a machine that has time; the source has a minute"
@@ -227,6 +230,7 @@ def test_a_worker_started_as_a_shell_does_is_seen_and_ends_within_ten_seconds(
     assert f"collect {run}/0" in shown
     assert "Leader: " in shown
     assert b"its tables were made" in said
+    assert json.loads(printed) == {"schema": 1, "queues": ["collect", "issue", "deliver", "tidy"], "jobs": 2}
 
 
 def hurried(app: App) -> None:

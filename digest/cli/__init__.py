@@ -216,7 +216,8 @@ def _end(message: str, code: int, *, as_json: bool, traceback: bool) -> int:
 
         tb.print_exc()
     message = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in message)
-    if as_json:
+    console = sys.modules.get("digest.cli.console")
+    if as_json and not (console and console.Console.answered):
         import json
 
         with suppress(OSError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from digest.errors import DigestError
 
@@ -25,6 +25,9 @@ _COLOURS = {"good": "32", "warn": "33", "bad": "31", "mute": "2", "bold": "1"}
 class Console:
     """The global options of one call, and how it talks."""
 
+    # Is the object of --json out? What fails after it is told on stderr alone.
+    answered: ClassVar[bool] = False
+
     def __init__(
         self,
         *,
@@ -39,6 +42,7 @@ class Console:
         self._config, self._store, self._output = config, store, output
         self.json, self.color, self.verbose, self.quiet = as_json, color, verbose, quiet
         self._log: Logger | None = None
+        Console.answered = False
         self._start_logging()
 
     # ------------------------------------------------------------ the App
@@ -98,6 +102,7 @@ class Console:
                 # UTF-8 whatever the terminal takes (RFC 8259, 8.1).
                 sys.stdout.buffer.write(data + b"\n")
                 sys.stdout.flush()
+            Console.answered = True
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table on stdout: text to the left, numbers to the right, as wide as its content."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ from digest.errors import DigestError, UsageError
 from digest.words import counted
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from digest.config import Config, DigestConfig
     from digest.model import RunReport
     from digest.scheduler import Service
@@ -39,9 +42,13 @@ def serve(console: Console, no_schedule: bool, no_web: bool) -> int:
     service = _service(console, config) if scheduled else None
     _look(config)
     _stopped_by_signals(stop, service)
-    with _answering(console, config, stop, service) if web else _no_web() as failed:
+    with _answering(console, config, stop, service) if web else _no_web() as (address, failed):
+        due = {digest.name: service.next_run(digest.name) for digest in scheduled} if service else {}
+        console.answer(
+            {"address": address, "schedules": {name: at and at.astimezone(UTC) for name, at in due.items()}}
+        )
         if service:
-            _announce(console, service, scheduled)
+            _announce(console, due)
             service.serve()
         else:
             stop.wait()
@@ -89,12 +96,9 @@ def _service(console: Console, config: Config) -> Service:
     return Service(config, told=told)
 
 
-def _announce(console: Console, service: Service, scheduled: list[DigestConfig]) -> None:
-    for digest in scheduled:
-        due = service.next_run(digest.name)
-        console.note(
-            f"{digest.name}: next run {due:%A %Y-%m-%d %H:%M %Z}" if due else f"{digest.name}: never due"
-        )
+def _announce(console: Console, due: Mapping[str, datetime | None]) -> None:
+    for name, at in due.items():
+        console.note(f"{name}: next run {at:%A %Y-%m-%d %H:%M %Z}" if at else f"{name}: never due")
 
 
 def _stopped_by_signals(stop: threading.Event, service: Service | None) -> None:
@@ -113,16 +117,16 @@ def _stopped_by_signals(stop: threading.Event, service: Service | None) -> None:
 
 
 @contextmanager
-def _no_web() -> Iterator[list[DigestError]]:
-    yield []
+def _no_web() -> Iterator[tuple[None, list[DigestError]]]:
+    yield None, []
 
 
 @contextmanager
 def _answering(
     console: Console, config: Config, stop: threading.Event, service: Service | None
-) -> Iterator[list[DigestError]]:
-    """The web door is open in this block. The list has the error with which it ended before it was told to, which ends the
-    schedules too."""
+) -> Iterator[tuple[str, list[DigestError]]]:
+    """The web door is open in this block, at this address. The list has the error with which it ended before it was told to, which
+    ends the schedules too."""
     from digest.app import open_app
     from digest.web import listen_at, serve_web
 
@@ -146,11 +150,10 @@ def _answering(
 
         thread = threading.Thread(target=answer, name="web")
         thread.start()
-        console.note(
-            f"web: http://{f'[{host}]' if ':' in host else host}:{port}/ (public: {config.site.url})"
-        )
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        console.note(f"web: {address} (public: {config.site.url})")
         try:
-            yield failed
+            yield address, failed
         finally:
             stop.set()
             thread.join()

@@ -68,6 +68,7 @@ def worker(console: Console, queues: tuple[str, ...], jobs: int, once: bool) -> 
 
     work = Worker(config, queues=queues, at_once=jobs, once=once, told=told)
     work.handle_signals()
+    console.answer({"queues": queues, "jobs": jobs})
     console.note(f"Working on {', '.join(queues)}; {counted(jobs, 'job')} at once.")
     work.work()
     console.note("Stopped. What is not done is left to the other workers.")
