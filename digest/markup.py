@@ -51,7 +51,13 @@ _ROW = late(
 _LEAF = late(r"<[^<>]*>|\s")
 _SCRIPT = late(r"<(script|style|svg)\b", re.I)
 _CLOSING = late(r"</([A-Za-z][\w:-]*)")
-_RAISED = late(r"<(su[bp])>\s*([^<>]{1,12}?)\s*</\1>", re.I)
+# `<sup>2</sup>`, Crossref's `<jats:sup>2</jats:sup>`, with what an XML document declares: `<sup xmlns="…">`; in italics too.
+_RAISED = late(
+    r"<(?P<name>(?:\w{1,20}:)?(?P<sign>su[bp]))(?:\s[^<>]*+)?>\s*+"
+    r"(?:<(?P<face>(?:\w{1,20}:)?(?:i|em|b|italic|bold))>\s*+)?"
+    r"(?P<text>[^<>]{1,12}?)\s*+(?(face)</(?P=face)>\s*+)</(?P=name)>",
+    re.I,
+)
 
 
 def strip_tags(text: str) -> str:
@@ -118,8 +124,8 @@ def _told_once(text: str) -> str:
 
 
 def _raised(found: re.Match[str]) -> str:
-    sign = "^" if found[1].lower() == "sup" else "_"
-    return tex.script(sign, found[2]) or found[2]
+    sign = "^" if found["sign"].lower() == "sup" else "_"
+    return tex.script(sign, found["text"]) or found["text"]
 
 
 def _second(found: re.Match[str]) -> str:

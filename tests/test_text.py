@@ -33,6 +33,7 @@ CLEANED = {
     "a<b and c>d, p < 0.05, if x<y": "a<b and c>d, p < 0.05, if x<y",
     "x <b> y": "x <b> y",
     "H<sub>2</sub>O, 10<sup>-3</sup>, x<sup>new</sup>": "H₂O, 10⁻³, xⁿᵉʷ",
+    "CO<jats:sub>2</jats:sub>, 10<sup xmlns='http://www.w3.org/1999/xhtml'>5</sup>, e<sup><i>n</i></sup>": "CO₂, 10⁵, eⁿ",
     "<jats:p>One.</jats:p><jats:p>Two.</jats:p>": "One. Two.",
     "<script>alert(1)</script>A Title <img src=x onerror='alert(1)'>": "A Title",
     "<!-- hidden --> shown <style>p{}</style>": "shown",
