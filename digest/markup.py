@@ -48,6 +48,12 @@ _ROW = late(
     r"<(?P<p>(?:\w{1,20}:)?)mrow\b[^<>]*>((?:\s*<(?P=p)(?:mi|mn|mo|mtext)\b[^<>]*>[^<>]{1,12}</(?P=p)(?:mi|mn|mo|mtext)>){1,6})"
     r"\s*</(?P=p)mrow>\s*</(?P=p)(msu[bp])>"
 )
+# A fraction of two such parts; without a line between them they are no fraction.
+_SIGN = r"<(?P=p)(?:mi|mn|mo|mtext)\b[^<>]*>\s*[^<>\s]{1,12}\s*</(?P=p)(?:mi|mn|mo|mtext)>"
+_PART = rf"({_SIGN}|<(?P=p)mrow\b[^<>]*>(?:\s*{_SIGN}){{1,6}}\s*</(?P=p)mrow>)"
+_FRACTION = late(
+    rf"<(?P<p>(?:\w{{1,20}}:)?)mfrac\b(?![^<>]*linethickness)[^<>]*>\s*{_PART}\s*{_PART}\s*</(?P=p)mfrac>"
+)
 _LEAF = late(r"<[^<>]*>|\s")
 _SCRIPT = late(r"<(script|style|svg)\b", re.I)
 _CLOSING = late(r"</([A-Za-z][\w:-]*)")
@@ -73,6 +79,8 @@ def strip_tags(text: str) -> str:
         text = _RAISED.sub(_raised, text)
         if "msu" in text:
             text = _SECOND.sub(_second, _ROW.sub(_second, text))
+        if "mfrac" in text:
+            text = _FRACTION.sub(lambda found: f"{_in_brackets(found[2])}/{_in_brackets(found[3])}", text)
     closed = {name.lower() for name in _CLOSING.findall(text)}
 
     def shown(found: re.Match[str]) -> str:
@@ -126,6 +134,12 @@ def _told_once(text: str) -> str:
 def _raised(found: re.Match[str]) -> str:
     sign = "^" if found["sign"].lower() == "sup" else "_"
     return tex.script(sign, found["text"]) or found["text"]
+
+
+def _in_brackets(part: str) -> str:
+    """The signs of a part of MathML, in brackets where they are several."""
+    signs = _LEAF.sub("", part)
+    return f"({signs})" if part.count("</") > 2 else signs
 
 
 def _second(found: re.Match[str]) -> str:

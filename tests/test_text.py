@@ -56,6 +56,7 @@ CLEANED = {
     'A <a href="x" title="&quot;y&quot;">carp</a>, &lt;img alt=&quot;a &amp;quot;b&amp;quot;&quot;/&gt;': "A carp,",
     "<mml:msup><mml:mi>x</mml:mi><mml:mn>2</mml:mn></mml:msup><msub><mi>H</mi><mn>2</mn></msub>": "x²H₂",
     "<msup><mi>x</mi><mrow><mo>−</mo><mn>1</mn></mrow></msup> <msup><mi>y</mi><mo>Q</mo></msup>": "x⁻¹ yQ",
+    "<mfrac><mn>1</mn><mi>n</mi></mfrac>, <mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac>": "1/n, (a+b)/2",
     "<mmultiscripts><mi>He</mi><mprescripts/><none/><mn>6</mn></mmultiscripts> and <mtd>a</mtd><mtd>b</mtd>": "He6 and a b",
     "<sec><st>Objective</st><p>To count.</p></sec><scp>l</scp>-proline": "Objective To count. l-proline",
     "<Emphasis Type='Italic'>Rana</Emphasis> lives": "Rana lives",

@@ -167,7 +167,11 @@ def xml_root(head: str) -> str:
     return name
 
 
-_ARXIV_API = late(r"<id>\s*https?://(?:export\.)?arxiv\.org/api/|<title[^<>]*>\s*arXiv Query:", re.I)
+_ARXIV_API = late(
+    r"<(?:\w{1,20}:)?(?:id\b[^<>]*>\s*(?:<!\[CDATA\[\s*)?https?://(?:export\.)?arxiv\.org/api/"
+    r"|title\b[^<>]*>\s*(?:<!\[CDATA\[\s*)?arXiv Query:)",
+    re.I,
+)
 
 
 def _xml_kind(listing: Listing, root: str, head: str) -> str:
@@ -191,7 +195,8 @@ _HTML = late(
     re.I | re.S,
 )
 _SEARCH = late(
-    r"class\s*=\s*[\"']?[^\"'<>]{0,200}\barxiv-result\b|<title>\s*Search \| arXiv e-print repository", re.I
+    r"class\s*=\s*[\"']?[^\"'<>]{0,200}\barxiv-result\b|<title\b[^<>]{0,200}>\s*Search \| arXiv e-print repository",
+    re.I,
 )
 _MARKUP = late(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
 _DAILY = late(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)

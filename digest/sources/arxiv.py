@@ -132,8 +132,7 @@ def _tree(body: bytes) -> Any:
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(body)
-    if b"math/tex" in body:
-        _math.unrender(tree)
+    _math.unrender(tree, body)
     return tree
 
 

@@ -45,8 +45,7 @@ def read(listing: Listing) -> Reading:
     guard_html(listing.body, listing.location)
     body = listing.body if is_utf8(listing.body) else unicode_text(listing).encode("utf-8", "replace")
     tree = LexborHTMLParser(body)
-    if b"math/tex" in body:
-        _math.unrender(tree)
+    _math.unrender(tree, body)
     notes: list[str] = []
     nodes = tree.css(".arxiv-result")[: MAX_ENTRIES + 1]
     # The end of the list ends its last result too.
