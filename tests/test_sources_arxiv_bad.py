@@ -81,7 +81,10 @@ TEXTS = [name for name in WHOLE if name.startswith(("arxiv-mail", "arxiv-dump"))
 WAYS = [(name, how) for name in TEXTS for how in ("crlf", "cr", "utf-16", "utf-8-sig", "trailing blanks")]
 
 
-@pytest.mark.parametrize(("name", "how"), [*WAYS, ("arxiv-mail/daily-2026.txt", "quoted")])
+BROKEN = [("arxiv-dump/broken-addresses.md", how) for how in ("cr", "trailing blanks")]
+
+
+@pytest.mark.parametrize(("name", "how"), [*WAYS, *BROKEN, ("arxiv-mail/daily-2026.txt", "quoted")])
 def test_line_ends_and_encodings_change_nothing(name: str, how: str) -> None:
     text = (PAGES / name).read_bytes().decode().replace("\r\n", "\n")
     body = {

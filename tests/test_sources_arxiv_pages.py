@@ -93,6 +93,15 @@ def test_the_next_page_begins_behind_the_last_entry_of_this_one(url: str, wanted
     assert read(body, url).next_url == wanted
 
 
+@pytest.mark.parametrize(
+    "words", ["Total of&nbsp;101 entries", "Total of <b>101</b> entries : <span>1-25</span>"]
+)
+def test_the_total_is_known_whatever_stands_within_its_words(words: str) -> None:
+    body = page(section("Thu, 19 Nov 2026 (showing 25 of 60 entries )", 26, 25), total=101)
+    found = read(body.decode().replace("Total of 101 entries", words), LIST)
+    assert (found.stated, found.next_url) == (101, f"{LIST}?skip=50")
+
+
 def test_the_last_page_names_no_next_one() -> None:
     assert (
         read(page(section("Thu, 19 Nov 2026 (showing 5 of 5 entries )", 97, 5), total=101), LIST).next_url

@@ -87,6 +87,30 @@ def test_an_encoding_is_what_browsers_take_for_its_name(declared: str, written: 
     assert titles(feed(title, encoding=declared).encode(written)) == [title]
 
 
+PAGES = Path(__file__).parent / "listings"
+# But XML, which says what it is in, and mails, whose letters are of ASCII.
+OTHERS = [
+    path
+    for form in ("html", "json", "jsonl", "md", "txt")
+    for path in sorted(PAGES.glob(f"[!n]*/*.{form}"))
+    if not path.name.endswith(".papers.json")
+]
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_a_page_that_a_console_saved_in_utf_16_is_the_page(page: Path) -> None:
+    def outcome(body: bytes) -> Reading | str:
+        try:
+            return sources.read(Listing(location="page", body=body))
+        except ParseError as error:
+            return str(error)
+
+    text = page.read_bytes().decode("utf-8-sig")
+    told = outcome(text.encode())
+    assert outcome(text.encode("utf-16")) == told
+    assert outcome(text.encode("utf-16-le")) == told
+
+
 SAID = {
     "euc_jp": "池の深さについて：カエルの観察。池は冬に凍ることがある",
     "cp932": "池の深さについて：カエルの観察。池は冬に凍ることがある",

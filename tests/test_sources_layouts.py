@@ -506,7 +506,7 @@ def test_a_list_of_references_is_no_export_of_pubmed() -> None:
 
 def test_an_export_of_pubmed_cut_in_its_last_line_says_so() -> None:
     text = "PMID- 1\nTI  - One.\nSO  - J. 2024;1:1.\n\nPMID- 2\nTI  - Two.\nSO  - J. 2024;1:2."
-    assert len(papers(text)) == 2
+    assert len(papers(text)) == len(papers(f"{text}\n  ")) == 2
     cut = sources.read(Listing(location="page", body=text[:-6].encode()))
     assert [each.title for each in cut.papers] == ["One"]
     assert any(note.startswith("truncated") for note in cut.notes)

@@ -84,6 +84,10 @@ def is_utf8(body: bytes) -> bool:
     return True
 
 
+def is_utf16(body: bytes) -> bool:
+    return body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or bool(_utf16_without_mark(body))
+
+
 def _utf16_without_mark(body: bytes) -> str:
     """UTF-16 tells itself by the zero bytes beside ASCII: `<\\0?\\0`."""
     head = body[:200]

@@ -34,6 +34,7 @@ _REFERRED = late(
 )
 _DEFINED = late(r"^ {0,3}\[(\d{1,6})\]:[ \t]{1,9}<?(\S{1,2000}?)>?[ \t]*(?:[ \t][\"'(].{0,300})?$", re.M)
 _IS_PAPER = late(r"(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
+_TRAILING = late(r"(?<![ \t])[ \t]++\n")
 _ESCAPED_SIGN = late(r"\\([_*])")
 _BROKEN = late(r"\\{1,2}(?=\s)")
 _OWN = late(r"https?://(?:[\w-]{1,60}\.){0,3}(?:arxiv\.org|huggingface\.co(?!/(?:datasets|spaces)/))/")
@@ -83,8 +84,9 @@ def without_links(text: str, say: Say = in_words) -> str:
     """The text with the words of its links for them, or what is to be said of these; as it is where it has none to papers."""
     if len(text) > MAX_CHARS:
         return text
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "](" in text and _TO_PAPER.search(text):
+        text = _TRAILING.sub("\n", text)
         text = _ESCAPED_SIGN.sub(r"\1", _UNDERLINE.sub("", _HEADING.sub("", without_images(text))))
         return _LINK.sub(lambda link: say(_shown(link), link[2].replace("\n", "")), text)
     if "]: " in text and any(map(_IS_PAPER.match, (defined := dict(_DEFINED.findall(text))).values())):

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from digest.model import Listing
 from digest.patterns import late
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import is_utf16, unicode_text
 
 HEAD_BYTES = 4_000
 MAX_PARTS = 1_000
@@ -37,7 +37,10 @@ _VIEWED = late(r"</div>\s*<div (?:class=\"(?:header|pretty-print)\"|id=\"tree\")
 
 
 def unwrapped(listing: Listing) -> Listing:
-    """The listing within what is round it, with the address it was saved from where no other is known; any other as it is."""
+    """The listing within what is round it, with the address it was saved from where no other is known; any other as it is. What is
+    in UTF-16, as Windows' consoles save it, in UTF-8; but for XML, which says itself what it is in."""
+    if is_utf16(listing.body) and not (text := unicode_text(listing)).lstrip().startswith("<?xml"):
+        listing = structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
     head = listing.body[:HEAD_BYTES]
     if b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head:
         text = _shown(unicode_text(listing))

@@ -35,6 +35,7 @@ NAME_OF_KIND = "arxiv"
 MAX_FRAME_CHARS = 200_000  # of a page without papers
 
 _TOTAL = late(rb"otal of (\d{1,9}) entries")
+_TOTAL_SHOWN = late(r"otal of ([0-9]{1,9}) entries")
 _NUMBER = late(r"\s*\[(\d{1,9})\]")
 _EMPTY = late(r"No updates (?:today\b|for this time period\b|for [A-Z][a-z]{2}, \d\d? [A-Z])")
 _BEYOND = late(r"No further updates for [A-Z]")
@@ -92,7 +93,7 @@ def _read_page(listing: Listing) -> Reading:
         b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower() and not is_saved_whole(body)
     ):
         notes.append("truncated: the page has no end; entries may be missing")
-    stated = int(found[1]) if (found := _TOTAL.search(body)) else None
+    stated = _stated(body, tree)
     listed_on = max(page.days, default=listing.listed_on)
     if not page.raws:
         return _without_papers(listing, stated, listed_on, tree, notes)
@@ -110,6 +111,14 @@ def _read_page(listing: Listing) -> Reading:
         next_url=_next_url(listing, page, stated),
         notes=tuple(notes),
     )
+
+
+def _stated(body: bytes, tree: Any) -> int | None:
+    """The total of the listing, also where the page has markup or no-break spaces within these words."""
+    found: Any = _TOTAL.search(body)
+    if not found and (frame := tree.css_first(".paging")) is not None:
+        found = _TOTAL_SHOWN.search(" ".join(frame.text().split()))
+    return int(found[1]) if found else None
 
 
 def _parsed(body: bytes, location: str) -> tuple[Any, list[_arxiv_quick.Entries]]:

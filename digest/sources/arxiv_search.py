@@ -50,7 +50,7 @@ def read(listing: Listing) -> Reading:
     nodes = tree.css(".arxiv-result")[: MAX_ENTRIES + 1]
     # The end of the list ends its last result too.
     ends = (f"</{nodes[-1].tag}".encode(), b"</ol") if nodes else ()
-    if nodes and max(map(body.rfind, ends)) < body.rfind(b"arxiv-result"):
+    if nodes and max(map(body.lower().rfind, ends)) < body.rfind(b"arxiv-result"):
         nodes.pop()
         notes.append(f"truncated: the page breaks off inside a result; {len(nodes)} whole ones were read")
     elif (

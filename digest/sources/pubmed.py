@@ -312,6 +312,7 @@ def _records(text: str) -> list[Fields]:
 
 def _breaks_off(records: list[Fields], text: str) -> bool:
     """Every record of PubMed ends with its source (SO). Others write none: then a line end, or after one record a blank line."""
+    text = text.rstrip(" \t")
     if "SO" in records[-1]:
         return not text.endswith(("\n", "\r", "."))
     if len(records) == 1 or any("SO" in record for record in records):
