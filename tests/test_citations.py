@@ -70,6 +70,7 @@ def cited(**changes: object) -> Citation:
         ("The Tidal Collaboration", Name(literal="The Tidal Collaboration")),
         ("Tidal Collaboration", Name(literal="Tidal Collaboration")),
         ("D & E", Name(literal="D & E")),
+        ("Metin And", Name(given="Metin", family="And")),
         ("Sow and Sons, Ltd.", Name(literal="Sow and Sons, Ltd.")),
         ("Ida Sandersand", Name(given="Ida", family="Sandersand")),
         ("one, two, three, four", Name(literal="one, two, three, four")),
@@ -194,9 +195,14 @@ def test_authors_whom_the_source_left_out_are_others() -> None:
 
 
 def test_names_that_would_be_two_stay_one() -> None:
-    names = ("Tom and Jerry Smith", "AND", "Sow and Sons")
+    names = ("Tom and Jerry Smith", "AND", "Sow and Sons", "Metin And")
     (entry,) = read_bibtex(bibtex([cited(authors=names)]))
-    assert names_of(entry.fields["author"]) == ["{Tom and Jerry Smith}", "{AND}", "{Sow and Sons}"]
+    assert names_of(entry.fields["author"]) == [
+        "{Tom and Jerry Smith}",
+        "{AND}",
+        "{Sow and Sons}",
+        "{And}, Metin",
+    ]
 
 
 def test_ris_has_a_line_for_each_fact() -> None:

@@ -95,6 +95,12 @@ def item(inside: str) -> Paper:
         ("<dc:creator>Ada Okoye, Pond9</dc:creator>", ["Ada Okoye, Pond9"]),
         ("<author>Ada Okoye, MD, PhD; Bo Lindal, MSc</author>", ["Ada Okoye", "Bo Lindal"]),
         ("<author><name>The <i>Pond</i> Staff</name></author>", ["The Pond Staff"]),
+        ("<dc:creator>Ada Okoye, M.D., M.B., Ch.B., Bo Lindal, Jr., Ph.D., for the POND-1 Investigators</dc:creator>",
+         ["Ada Okoye", "Bo Lindal, Jr.", "POND-1 Investigators"]),
+        ("<dc:creator>Ada Okoye</dc:creator><dc:creator>for the POND-1 Investigators</dc:creator>",
+         ["Ada Okoye", "POND-1 Investigators"]),
+        ("<dc:creator>Okoye, BA, van Lindal, MS</dc:creator>", ["BA Okoye", "MS van Lindal"]),
+        ("<dc:creator>Okoye, M.D., Lindal, Ph.</dc:creator>", ["M.D. Okoye", "Ph. Lindal"]),
     ],
 )  # fmt: skip
 def test_authors_of_a_feed_are_named_however_they_are_written(inside: str, names: list[str]) -> None:
@@ -123,6 +129,9 @@ def test_a_name_alone_is_one_where_the_feed_writes_each_by_himself() -> None:
     ("inside", "names"),
     [
         ("<author>x@j.example (Ada Okoye et al)</author>", ["Ada Okoye"]),
+        ("<dc:creator>Ada Okoye and others</dc:creator>", ["Ada Okoye"]),
+        ("<dc:creator>Ada Okoye, Bo Lindal, and 12 others</dc:creator>", ["Ada Okoye", "Bo Lindal"]),
+        ("<dc:creator>Ada Okoye</dc:creator><dc:creator>and others</dc:creator>", ["Ada Okoye"]),
         ("<dc:creator>Okoye, A., Lindal, B., et al.</dc:creator>", ["A. Okoye", "B. Lindal"]),
         ("<dc:creator>Ada Okoye, Bo Lindal and et al.</dc:creator>", ["Ada Okoye", "Bo Lindal"]),
         ("<dc:creator>Ada Okoye</dc:creator><dc:creator>et al.</dc:creator>", ["Ada Okoye"]),

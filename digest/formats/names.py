@@ -23,8 +23,8 @@ _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV|VI{0,3}")
 # Letters of names whose parts have no space between them, or stand in another order.
 _FIRST_WHOLE = "\u3040"
 _WHOLE = late("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
-# Two names, or one of a firm: nobody can say where it is to be divided.
-_SEVERAL = re.compile(r"(?<!\S)(?:and|&)(?!\S)", re.I)
+# Two names, or one of a firm: nobody can say where it is to be divided. At an end it is a name: "Metin And".
+_SEVERAL = re.compile(r"(?<=\S )(?:and|&)(?= \S)", re.I)
 _GROUP = re.compile(r"(?:Collaboration|Consortium|Team|Group|Project|Initiative|Committee)", re.I)
 
 

@@ -25,7 +25,10 @@ _GROUP = late(rf"\S (?:.{{0,100}} )?(?:{_GROUPS}|(?:Initiative|Network|Project|S
 _BEHALF = late(rf"(?:^|,? )(?:on behalf of|for)(?: the)? (?=(?:[^\s,()]+ ){{0,8}}?{_GROUPS})", re.I)
 WIDE = "\u2e80"  # from here on names have no blanks
 _MARKS = " *†‡§¶"  # of notes: who answers letters, who did as much
-ET_AL = late(r"(?:\s*[,;]\s*|\s+|^)(?:and\s+)?et\.?\s+al\b\.?\s*$", re.I)
+# "Ada Okoye et al.", and as BibTeX has it, "Ada Okoye and others"
+ET_AL = late(
+    r"(?:\s*[,;]\s*|\s+|^)(?:(?:and\s+)?et\.?\s+al\b\.?|(?:and|&)\s+(?:\d{1,4}\s+)?others\.?)\s*$", re.I
+)
 
 
 def split(text: str) -> list[str]:
@@ -46,8 +49,15 @@ def split(text: str) -> list[str]:
         )
         if part
     ]
+    parts = _without_degrees(parts)
     if in_turns := _in_turns(parts):
         return in_turns
+    if (
+        len(parts) > 2
+        and all(map(_CAPITALS.fullmatch, parts[1::2]))
+        and all(map(_ALONE.fullmatch, parts[::2]))
+    ):
+        return [f"{given} {family}" for family, given in zip(parts[::2], parts[1::2], strict=True)]
     names: list[str] = []
     for part in parts:
         if names and _SUFFIX.fullmatch(part):
@@ -57,13 +67,30 @@ def split(text: str) -> list[str]:
     return names
 
 
+# "Okoye, BA, van Lindal, MS": a family name of one word, with what stands before it in small letters, and initials, for a degree
+# stands behind a whole name.
+_ALONE = late(r"(?:[^\W\d_A-Z][\w'’]{0,9} ){0,3}[^\W\d_][\w'’-]*")
+_CAPITALS = late(r"(?!(?:II|III|IV)$)[A-Z]{1,3}")
 # Marks of notes and workplaces behind a name: "Ada Okoye¹,²", "Bo Lindal$^{1,*}$"; in plain figures where several have them.
 _NOTE = late(
     r"(?<=\w)\s?(?:\$?(?<!\\)\^\{?[\d,*†‡§a-z]{1,12}\}?\$?|[¹²³⁰⁴-⁹*†‡§¶]{1,9}(?:[, ]{1,2}[¹²³⁰⁴-⁹*†‡§¶]{1,9}){0,9})"
     r"(?=\s*(?:[,;&]|$|and\b))"
 )
 _NUMBERED = late(r"(?<=[a-zß-öø-ÿ])\d{1,2}(?:,\s?(?:\d{1,2}|[*†‡§¶#]))*(?=\s*(?:[,;&]|$|and\b))")
-_DEGREE = late(r"(?:Ph\.?\s?D|M\.?D|D\.?Phil|M\.?Sc|B\.?Sc|MPH|MBBS|MBA|MS|BA|MA|RN|PharmD|FRCP)\.?")
+_DEGREE = late(r"(?:Ph\.?\s?D|M\.?D|D\.?Phil|M\.?Sc|B\.?Sc|MPH|MBBS|MBA|MS|BA|MA|RN|Pharm\.?D|FRCP)\.?")
+# What are no initials: where one stands in a list of whole names, the others with full stops are degrees too.
+_DOCTOR = late(r"Ph\. ?D\.?|D\. ?Phil\.?|Pharm\. ?D\.?|Sc\.D\.|M\.P\.H\.|M\.Sc\.|M\.B\.A\.")
+
+
+def _without_degrees(parts: list[str]) -> list[str]:
+    """`Ada Okoye, M.D., Bo Lindal, Ph.D.` → Ada Okoye and Bo Lindal: in turns they would be `M.D. Ada Okoye`."""
+    if not parts or " " not in parts[0] or parts[0][0].islower() or not any(map(_DOCTOR.fullmatch, parts)):
+        return parts
+    return [
+        each
+        for each in parts
+        if _SUFFIX.fullmatch(each) or not (_INITIALS.fullmatch(each) or _DEGREE.fullmatch(each))
+    ]
 
 
 def _without_notes(text: str) -> str:
@@ -152,6 +179,12 @@ def bare(name: str) -> str:
     if name.endswith(")"):
         name = name.rpartition("(")[0].rstrip() or name
     return name.strip(_MARKS) or name
+
+
+def called(name: str) -> str:
+    """A group as it is called: `for the Pond Investigators` → `Pond Investigators`; any other name as it is."""
+    is_for = name[:4].lower() in ("for ", "on b") and _BEHALF.match(name)
+    return name[is_for.end() :] if is_for else name
 
 
 def natural(name: str) -> str:
