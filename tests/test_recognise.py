@@ -44,6 +44,8 @@ UNKNOWN = {
     "  \n": "empty",
     "<html><title>Sign in</title></html>": "login",
     "<!doctype html><title>News</title>": '"News"',
+    "<!doctype html><title>Ponds Conference</title><ul class=papers>": 'by CSS selectors (kind = "selectors"',
+    '<html><link rel="alternate" type="application/rss+xml" href="/a.xml">': "a feed: https://j.example/a.xml. Give that address",
     '<?xml version="1.0"?><something/>': "<something>",
     '{"error": "rate limited"}': "rate limited",
     '{"name": "carps/counter", "authors": [{"name": "Ada Okoye"}]}': "this is JSON",
@@ -59,7 +61,7 @@ def test_the_kind_follows_from_the_content(page: str) -> None:
 @pytest.mark.parametrize("page", UNKNOWN)
 def test_what_is_no_listing_is_named_with_its_mend(page: str) -> None:
     with pytest.raises(ParseError) as caught:
-        recognise(Listing(location="page.x", body=page.encode()))
+        recognise(Listing(location="page.x", body=page.encode(), base_url="https://j.example/volume/9/"))
     message = str(caught.value)
     assert UNKNOWN[page] in message
     assert message.startswith("page.x: ")

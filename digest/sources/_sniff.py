@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from typing import NoReturn
+from urllib.parse import urljoin
 
 from msgspec import structs
 
@@ -36,6 +37,9 @@ _KNOWN = (
     "Known are: daily papers of Hugging Face (page, API, text dump), listings, feeds, search results and mails of "
     "arXiv, OAI-PMH, any RSS, Atom or JSON Feed, answers of Crossref, OpenAlex, Semantic Scholar, DataCite, "
     "DOAJ, DBLP and PubMed, Proceedings of Science, JSON of a venue."
+)
+_BY_SELECTORS = (
+    'Any page that lists papers in HTML can be read by CSS selectors (kind = "selectors", docs/sources.md).'
 )
 
 
@@ -251,7 +255,8 @@ def _html_kind(listing: Listing, text: str) -> str:
     if found := _ALTERNATE.search(text[:200_000]):
         address = re.search(r"href\s*=\s*[\"']?([^\"'\s<>]+)", found[0], re.I)
         mend = (
-            f"It names a feed: {html.unescape(address[1][:_TITLE_CHARS])}. Give that address."
+            f"It names a feed: {_joined(listing.base_url, html.unescape(address[1][:_TITLE_CHARS]))}. Give that address, or CSS "
+            'selectors (kind = "selectors", docs/sources.md).'
             if address
             else "It names a feed: give its address."
         )
@@ -262,7 +267,14 @@ def _html_kind(listing: Listing, text: str) -> str:
             f"this looks like a login, captcha or error page{named}",
             "Open the address in a browser and save the listing from there.",
         )
-    refuse(listing, f"this is an HTML page{named} that is no listing known here", _KNOWN)
+    refuse(listing, f"this is an HTML page{named} that is no listing known here", f"{_KNOWN} {_BY_SELECTORS}")
+
+
+def _joined(base: str, address: str) -> str:
+    try:
+        return urljoin(base, address)
+    except ValueError:
+        return address
 
 
 # --- text
