@@ -150,6 +150,21 @@ def test_a_name_that_ends_like_et_al_is_one() -> None:
     assert (found.authors, found.authors_cut) == (("Piet Al",), False)
 
 
+@pytest.mark.parametrize("markup", ["", "<![CDATA[]]>"])
+def test_what_a_vocabulary_says_that_nobody_knows_counts_behind_what_is_known(markup: str) -> None:
+    strange = "<x:title>Votes</x:title><x:link>https://x.example/</x:link><x:creator>A Bot</x:creator><x:date>2020-01-01</x:date>"
+    page = (
+        '<rss version="2.0" xmlns:x="https://x.example/ns" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>J</title>'
+        f"<link>https://j.example/</link>{markup}<item>{strange}<dc:date>2026-11-19</dc:date><dc:creator>Ada Okoye</dc:creator>"
+        "<title>Ponds</title><link>https://j.example/1</link></item><item><x:title>Kilns</x:title>"
+        "<link>https://j.example/2</link></item></channel></rss>"
+    )
+    one, two = papers(page)
+    assert (one.title, one.links["abstract"], one.published) == ("Ponds", "https://j.example/1", "2026-11-19")
+    assert one.authors[0] == "Ada Okoye"
+    assert two.title == "Kilns"
+
+
 def test_a_text_in_base64_is_read() -> None:
     entry = "<title mode='base64'>Q2FycHMgY291bnQ=</title><summary mode='base64'>No base64!</summary><link href='https://j.example/1'/>"
     found = paper(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urljoin
 
@@ -91,6 +92,13 @@ NAME_PARTS = ("given_name", "middle_name", "last_name")
 
 _OTHER_VOCABULARIES = ("media", "itunes", "search.yahoo", "wellformedweb")
 
+# What these say, and the vocabulary of the item itself, counts before what any other does that has a name of its own for it.
+_VOCABULARIES = ("purl.org/", "prismstandard.org/", "w3.org/", "arxiv.org/")
+# Of which the first counts, or which stand in an order.
+ORDERED = frozenset(
+    [*TEXTS, "link", "guid", "id", "author", "creator", "published", "pubdate", "date", "issued", "created"]
+)
+
 # By the tag as it is written; asked first, since a feed has few.
 LOCAL: dict[str, str] = {}
 
@@ -107,6 +115,13 @@ def local(tag: str) -> str:
         if len(LOCAL) < 1000:
             LOCAL[tag] = name
     return name
+
+
+@lru_cache(maxsize=4096)
+def is_strange(tag: object, own: str) -> bool:
+    """Is `{namespace}name` of a vocabulary that is neither known nor that of the item: `<ext:title>`?"""
+    namespace = tag.rpartition("}")[0] if isinstance(tag, str) else ""
+    return namespace not in ("", own) and not any(known in namespace for known in _VOCABULARIES)
 
 
 def feed_of(heads: Mapping[str, str], items: list[Item]) -> Feed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -21,6 +22,7 @@ from digest.sources._item import (
     Item,
     Links,
     feed_of,
+    is_strange,
     is_web,
     join,
     local,
@@ -142,7 +144,7 @@ def _item(element: Any, base: str, root: Any) -> Item:
     item = Item(authors=[], categories=[], identifiers=[])
     links: Links = []
     persons: list[str] = []
-    for child in element:
+    for child in _own_first(element):
         field = LOCAL.get(child.tag) or _field(child)
         if field == "author":
             persons += _persons(child)
@@ -160,6 +162,19 @@ def _item(element: Any, base: str, root: Any) -> Item:
             base = join(base, own)
     place_links(item, links, element.get(_ABOUT) or "", base)
     return item
+
+
+def _own_first(element: Any) -> Iterator[Any]:
+    """The parts of an item, those of strange vocabularies behind all others."""
+    own = element.tag.rpartition("}")[0]
+    strange = False
+    for child in element:
+        if is_strange(child.tag, own):
+            strange = True
+        else:
+            yield child
+    if strange:
+        yield from (child for child in element if is_strange(child.tag, own))
 
 
 def _field(child: Any) -> str:

@@ -3,7 +3,8 @@
 A document without comments, CDATA and instructions is divided at each `<`, which begins a tag. That it is well-formed (XML 1.0 and
 its namespaces) is seen on the way: each tag ends in its turn, each reference stands for a character, each prefix for one namespace.
 What lxml may refuse or see otherwise is left to it: anything but XML 1.0 in UTF-8, a document type, markup in a text, an item in an
-unusual place, a prefix that means two things, a name that is not of ASCII, no address to count from.
+unusual place, a prefix that means two things, a name that is not of ASCII, a vocabulary that nobody
+knows, no address to count from.
 """
 
 from __future__ import annotations
@@ -323,7 +324,10 @@ class _Reader:
 
     def _name(self, name: str) -> tuple[str, str]:
         prefix, _, exact = name.rpartition(":")
-        self.names[name] = _item.local(f"{self.namespaces.get(prefix, '')}}}{exact}"), exact
+        tag = f"{self.namespaces.get(prefix, '')}}}{exact}"
+        self.names[name] = _item.local(tag), exact
+        if self.names[name][0] in _item.ORDERED and _item.is_strange(tag, self.namespaces.get("", "")):
+            raise _OtherError
         return self.names[name]
 
     # --- addresses
