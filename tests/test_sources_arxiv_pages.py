@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
+
 import pytest
 
 from digest import sources
@@ -100,6 +103,23 @@ def test_the_total_is_known_whatever_stands_within_its_words(words: str) -> None
     body = page(section("Thu, 19 Nov 2026 (showing 25 of 60 entries )", 26, 25), total=101)
     found = read(body.decode().replace("Total of 101 entries", words), LIST)
     assert (found.stated, found.next_url) == (101, f"{LIST}?skip=50")
+
+
+@pytest.mark.parametrize("mark", ["(replaced)", "<span class='mark'>(replaced)</span>"])
+def test_what_is_replaced_is_not_new_where_the_lists_are_gone(mark: str) -> None:
+    old = page(section("New submissions", 1, 2), section("Replacement submissions", 3, 2, mark)).decode()
+    found = read(re.sub(r"<(/?)d[dlt]\b", r"<\1div", old))
+    assert any("tolerant" in note for note in found.notes)
+    assert [paper.announce for paper in found.papers] == ["new", "new", "replace", "replace"]
+
+
+@pytest.mark.parametrize("level", ["h2", "h4"])
+def test_headings_of_the_levels_beside_say_the_same(level: str) -> None:
+    head = "<h3>Showing new listings for Thursday, 19 November 2026</h3>"
+    body = page(section("New submissions (showing 2 of 2 entries)", 1, 2), head=head)
+    other = read(body.decode().replace("h3>", f"{level}>"))
+    assert other == read(body)
+    assert (other.section_stated, other.listed_on) == ({"new": 2}, date(2026, 11, 19))
 
 
 def test_the_last_page_names_no_next_one() -> None:

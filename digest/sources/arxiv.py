@@ -33,6 +33,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 NAME_OF_KIND = "arxiv"
 MAX_FRAME_CHARS = 200_000  # of a page without papers
+MAX_BEFORE_TITLE = 60  # elements and texts between the link to an abstract and the title
 
 _TOTAL = late(rb"otal of (\d{1,9}) entries")
 _TOTAL_SHOWN = late(r"otal of ([0-9]{1,9}) entries")
@@ -197,7 +198,7 @@ def _without_papers(
 
 # All that is read, so that one search of the page finds it: headings, and of each entry the dt, its links, the dd, its parts.
 _PARTS = (
-    "h1, h3, dt, dt a[title='Abstract'], dt a[href*='/html/'], dd, dd .list-title, dd .list-authors,"
+    "h1, h2, h3, h4, dt, dt a[title='Abstract'], dt a[href*='/html/'], dd, dd .list-title, dd .list-authors,"
     " dd .list-comments, dd .list-journal-ref, dd .list-subjects, dd .list-doi, dd p"
 )
 
@@ -227,7 +228,7 @@ def _in_page_order(tree: Any, rows: list[_arxiv_quick.Entries]) -> Iterator[Any]
     left = iter(rows)
     for node in tree.css(_PARTS):
         tag = node.tag
-        if tag in ("dt", "dd", "h1", "h3"):
+        if tag in ("dt", "dd", "h1", "h2", "h3", "h4"):
             if entry is not None and entry.dd is not None:
                 yield _shown(entry)
                 entry = None
@@ -258,10 +259,13 @@ def _part_names(tag: str, classes: str | None) -> tuple[str, ...]:
 
 
 def _heading(node: Any, page: _Page) -> None:
-    """An `h3` opens a section and may name a day, newest of all that of the page; so does the `h1` of a catchup page."""
+    """An `h3` opens a section and may name a day, newest of all that of the page; so does the `h1` of a catchup page. Headings of
+    the levels beside do where they say what an `h3` says."""
     text = node.text()
-    if node.tag == "h3":
-        page.sections.append(_arxiv.section(text))
+    if node.tag != "h1":
+        section = _arxiv.section(text)
+        if node.tag == "h3" or section.announce or section.stated is not None:
+            page.sections.append(section)
     elif not text.strip().startswith("Catchup"):
         return
     if day := _arxiv.day(text):
@@ -385,12 +389,12 @@ def _authors(node: Any) -> tuple[list[str], str]:
     return [link.text() for link in node.css("a")], text
 
 
+def _marked(mark: str) -> Announce | None:
+    return "replace" if "(replaced)" in mark else "cross" if "(cross-list" in mark else None
+
+
 def _announce(shown: _arxiv.Shown, section: Announce | None) -> Announce | None:
-    kind: Announce = section or "new"
-    if "(replaced)" in shown.mark:
-        kind = "replace"
-    elif "(cross-list" in shown.mark:
-        kind = "cross"
+    kind = _marked(shown.mark) or section or "new"
     if kind == "replace" and "withdrawn" in f"{shown.comment} {shown.abstract}".lower():
         return "withdrawn" if _arxiv.is_withdrawn(shown.comment, shown.abstract) else kind
     return kind
@@ -402,8 +406,16 @@ def _breaks_off(body: bytes) -> bool:
     return last > body.rfind(b"</dd") and b"</dl" not in body[last:]
 
 
+def _strings_between(link: Any, title: Any) -> Iterator[str]:
+    for each in islice(link.next_elements, MAX_BEFORE_TITLE):
+        if each is title:
+            return
+        if isinstance(each, str):
+            yield each
+
+
 def _tolerant_entries(html: str) -> Iterator[Raw]:
-    """Titles by their class, wherever they stand, with the abstract link before them."""
+    """Titles by their class, wherever they stand, with the abstract link before them and the mark behind that: `(replaced)`."""
     from bs4 import BeautifulSoup, Tag
 
     if html.count("<") > MAX_SOUP_TAGS:
@@ -416,7 +428,7 @@ def _tolerant_entries(html: str) -> Iterator[Raw]:
             link = title
             continue
         arxiv = identity.arxiv_id(str(link["href"])) if link else None
-        if not arxiv:
+        if not link or not arxiv:
             continue
         if label := title.find(class_="descriptor", recursive=False):
             label.extract()
@@ -427,5 +439,5 @@ def _tolerant_entries(html: str) -> Iterator[Raw]:
             ids={"arxiv": arxiv[0]},
             authors=[name.get_text() for name in names.select("a")] if isinstance(names, Tag) else [],
             links=_arxiv.links(arxiv[0]),
-            announce="new",
+            announce=_marked(" ".join(_strings_between(link, title))) or "new",
         )
