@@ -40,7 +40,8 @@ settings.load_profile(PROFILE)
 SHARED = Path(
     os.environ.get("DIGEST_SHARED_LISTINGS") or Path(__file__).parent.parent.parent / "shared" / "listings"
 )
-if not os.environ.get("DIGEST_SHARED_LISTINGS") and not (SHARED / "MANIFEST.toml").is_file():
+HAS_SHARED = bool(os.environ.get("DIGEST_SHARED_LISTINGS")) or (SHARED / "MANIFEST.toml").is_file()
+if not HAS_SHARED:
     collect_ignore = ["test_sources_shared_pages.py", "test_days_shared.py"]
 
 # Where there is room in memory, the files of the tests are there (but for a TMPDIR that says otherwise): a disk makes each run that

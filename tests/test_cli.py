@@ -298,6 +298,12 @@ def test_a_reader_of_the_output_who_leaves_does_not_end_the_run(shell: Shell) ->
 
 def test_an_address_that_is_none_is_wrong_use(shell: Shell) -> None:
     assert "not an address" in shell("parse", "http://[x", code=2).stderr
+    assert "only http:// and https://" in shell("parse", "ftp://example.org/new.html", code=2).stderr
+    assert "only http:// and https://" in shell("run", "file:///srv/new.html", code=2).stderr
+
+
+def test_a_kind_of_listings_that_are_not_named_is_wrong_use(shell: Shell) -> None:
+    assert "none is" in shell("run", "--kind", "arxiv", code=2).stderr
 
 
 # ---------------------------------------------------------------- reading and looking

@@ -51,6 +51,10 @@ def adhoc_source(place: str, *, kind: str, cwd: Path) -> SourceConfig:
         raise UsageError(f"{place}: not an address ({error}). Mend it, or give the path of a file.") from None
     if scheme in ("http", "https"):
         return SourceConfig(name=place, kind=kind, url=place, allow_private=True)
+    if scheme and "://" in place:
+        raise UsageError(
+            f"{place}: only http:// and https:// addresses are read. Save the page, and give the path of the file."
+        )
     try:
         path = cwd / Path(place).expanduser()
     except RuntimeError as error:

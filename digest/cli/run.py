@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from digest.cli.console import Console, as_long_as_somebody_reads, outdated_words, shown
 from digest.config import Config
+from digest.errors import UsageError
 from digest.model import (
     FAILED_OUTCOMES,
     DeliveryReport,
@@ -81,7 +82,10 @@ def run(
     from digest.sources import check_kind
 
     check_kind(kind)
-
+    if kind != "auto" and not places:
+        raise UsageError(
+            f"--kind {kind} is of the listings named here, and none is. Name one, or set `kind` of a [[source]] in config.toml."
+        )
     adhoc = [adhoc_source(place, kind=kind, cwd=Path.cwd()) for place in places]
     with console.app() as app:
         with console.bar("Sending") as bar:
