@@ -225,7 +225,9 @@ _MAX_GROUP_CHARS = 300
 
 def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None, bool]:
     """Names; of one string that holds several, the names in it and the string itself; and whether there are more ("et al.")."""
-    authors = [_names.called(name) for name in authors if name and not name.isspace()]
+    authors = [
+        _names.called(name) if name[0] in "fFoO" else name for name in authors if name and not name.isspace()
+    ]
     end = authors[-1][-20:] if authors else ""
     cut = ("al" in end.lower() or "others" in end) and _names.ET_AL.search(end) is not None
     if len(authors) != 1:
