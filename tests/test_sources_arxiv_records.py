@@ -50,6 +50,14 @@ def test_the_datestamp_of_a_record_is_no_date_of_the_paper() -> None:
         assert not stamps & {"2026-11-18", "2015-06-26", "2008-02-03"}
 
 
+def test_a_group_whose_members_stand_within_its_name_is_one_author() -> None:
+    body = page("oai/jats.xml")
+    member = '<contrib contrib-type="author"><name><surname>Kiln</surname><given-names>Cy</given-names></name></contrib>'
+    assert "Pond Group</collab>" in body
+    within = body.replace("Pond Group<", f"Pond Group<contrib-group>{member}</contrib-group><")
+    assert read(within).papers == read(body).papers
+
+
 @pytest.mark.parametrize("verb", ["ListIdentifiers", "ListSets", "Identify", "ListMetadataFormats"])
 def test_an_answer_to_another_verb_is_named(verb: str) -> None:
     with pytest.raises(ParseError, match=verb):

@@ -112,6 +112,8 @@ HOSTILE = {
     + "\r" * 3_000_000,
     "a search result of 290,000 lines": "Showing 1–2 of 2 results for all: a\narXiv:2611.01001 [pdf]\nAuthors: A B\n"
     + "arXiv:2611.01001\n" * 290_000,
+    "names of archives without spaces": "arXiv:2611.01001 [pdf]\n" + "cs.cscscs " * 9 + "!\nAuthors: A B\n",
+    "small letters where archives stand": "arXiv:2611.01001 [pdf]\n" + "a" * 40 + "1\nAuthors: A B\n",
     "links that open in a dump": DUMP + "[x](/papers/2611.01001)\n" + "[a" * 500_000,
     "links by number that open in a dump": DUMP
     + "[[a]" * 300_000

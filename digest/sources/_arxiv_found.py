@@ -32,9 +32,9 @@ _LABEL = late(
 )
 _ARCHIVES = late(
     r"\s*(?:(?:astro-ph|cond-mat|cs|econ|eess|gr-qc|hep-(?:ex|lat|ph|th)|math(?:-ph)?|nlin|nucl-(?:ex|th)|physics|q-bio|q-fin"
-    r"|quant-ph|stat)(?:\.[A-Za-z-]{2,20})?\s*)+"
+    r"|quant-ph|stat)(?:\.[A-Za-z-]{2,20})?(?:\s+|$))+"
 )
-_TAGS = late(r"\s*(?:(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?)\s*)+(?:doi\s+10\.\S{1,300}\s*)?")
+_TAGS = late(r"\s*(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?:\s+|$))+(?:doi\s+10\.\S{1,300}\s*)?")
 _DOI = late(r"(?:^|\s)doi\s+(10\.\S{1,300})")
 _CATEGORY = late(r"(?<![\w.-])[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?![\w.-])")
 _MORE = late(r"\s*(?:\.\.\.)?\s*[△▽]\s*(?:More|Less)\b\s*")

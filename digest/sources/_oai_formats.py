@@ -126,8 +126,14 @@ def _abstract(meta: Any) -> str:
 def _contributors(meta: Any) -> tuple[list[str], list[str]]:
     written: list[str] = []
     groups: list[str] = []
-    for contributor in meta.iter("{*}contrib"):
+    for contributor in meta.iterfind("{*}contrib-group/{*}contrib"):
         if contributor.get("contrib-type", "author") != "author" or len(written) > _MAX_AUTHORS:
+            continue
+        group = next(contributor.iter("{*}collab"), None)
+        if group is not None:
+            for members in list(group.iterchildren("{*}contrib-group")):
+                group.remove(members)
+            groups.append(xml.markup(group))
             continue
         name = next(contributor.iter("{*}name", "{*}string-name"), None)
         if name is not None:
@@ -135,8 +141,6 @@ def _contributors(meta: Any) -> tuple[list[str], list[str]]:
                 xml.plain(name.find("{*}" + part)) for part in ("surname", "given-names", "suffix")
             )
             written.append(", ".join(filter(None, (family, given, suffix))) or xml.plain(name))
-        elif group := _of(contributor, "collab"):
-            groups.append(group)
     return written, groups
 
 
