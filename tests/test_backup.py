@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +259,8 @@ def test_who_cannot_be_read_any_more_is_told_of_when_a_backup_is_put_back(tmp_pa
     sound = store.read_bytes()
     cells = (root - 1) * 4096 + 3
     store.write_bytes(sound[:cells] + b"\0\0" + sound[cells + 2 :])
-    assert put_back(config, file, replace=True).damaged
+    (tmp_path / "config.toml").write_text(TOML)
+    assert Shell(tmp_path).json("restore", str(file), "--replace")["damaged"]
 
 
 def test_a_backup_of_one_store_is_restored_into_any(
@@ -361,6 +362,28 @@ def test_who_leaves_while_a_backup_is_put_back_is_no_reader_again(
     with open_store(store_url) as store:
         (reader,) = store.subscribers()
         assert reader.status == "unsubscribed"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_a_run_did_while_a_large_backup_was_put_back_is_not_replaced(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """The lease lasts a quarter of an hour. An edition that was issued behind it would be forgotten, and its papers come twice."""
+    config = filled(tmp_path, store_url)
+    file = kept(config, tmp_path / "b.db")
+    put = Store.restore
+
+    def restored(store: Store, file: Path, **how: Any) -> None:
+        with open_store(store_url) as run:
+            later = NOW + timedelta(minutes=16)
+            run.acquire_lease("run", "another", now=later, ttl_s=900.0, is_dead=lambda holder: False)
+            if ended:
+                run.release_lease("run", "another")
+        put(store, file, **how)
+
+    monkeypatch.setattr(Store, "restore", restored)
+    with pytest.raises(StoreError, match="A run began"):
+        put_back(config, file, replace=True)
 
 
 def test_a_store_that_others_keep_locked_is_not_waited_for_forever(
@@ -645,7 +668,7 @@ def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
     assert told["path"] == str(tmp_path / "b.db") and told["bytes"] == (tmp_path / "b.db").stat().st_size
     assert "--replace" in shell("restore", "b.db", code=2).stderr
     told = shell.json("restore", "--replace", "b.db")
-    assert (told["editions"], told["subscribers"], told["waiting"]) == (1, 1, 0)
+    assert (told["editions"], told["subscribers"], told["waiting"], told["damaged"]) == (1, 1, 0, False)
     assert Path(told["kept"]).is_file()
     assert "digest rebuild" in shell("restore", "b.db", "--store", "sqlite:///new.db").stderr
     assert "there is no folder" in shell("backup", "nowhere/b.db", code=2).stderr

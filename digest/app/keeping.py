@@ -158,6 +158,12 @@ def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: d
     gone = store.gone()
 
     def look() -> None:
+        # The lease ends some time, and a large store takes longer; `now` is when this began.
+        if beside.lease_holder(LEASE, now=now) != this_process():
+            raise StoreBusy(
+                "A run began while the backup was put back. Nothing was changed. Stop the service, then run again."
+            )
+        _check_workers(beside)
         if beside.gone() != gone:
             raise StoreBusy(
                 "A reader left while the backup was put back. Nothing was changed. Stop the service, then run again."

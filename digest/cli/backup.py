@@ -52,6 +52,7 @@ def restore(console: Console, file: Path, replace: bool) -> None:
             "waiting": found.waiting,
             "kept": kept,
             "let_go": found.let_go,
+            "damaged": found.damaged,
         }
     )
     console.result(
