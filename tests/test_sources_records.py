@@ -484,3 +484,12 @@ def test_half_a_doi_with_a_blank_is_not_the_doi_of_the_whole_book() -> None:
     result = attempt(page)
     assert isinstance(result, Reading)
     assert result.papers[0].ids == {"dblp": "a/b/c"}
+
+
+def test_exports_of_pubmed_one_behind_another_are_read_whole() -> None:
+    """Each counts its articles from 1."""
+    text = (PAGES / "pubmed/abstract.txt").read_text(encoding="utf-8")
+    other = text.replace("PMID: 3", "PMID: 4").replace("10.1000/", "10.2000/").replace("PMC1", "PMC2")
+    found = sources.read(Listing(location="page", body=f"{text}\n\n{other}".encode())).papers
+    once = sources.read(Listing(location="page", body=text.encode())).papers
+    assert [paper.title for paper in found] == [paper.title for paper in once] * 2

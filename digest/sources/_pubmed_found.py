@@ -17,7 +17,7 @@ Article = dict[str, Any]
 the ids: other databases (PMC) number articles in their own way."""
 
 _BLANK = late(r"\n[ \t]*\n")
-_CITATION = late(r"(\d{1,5})\. (?=\S)[^\n]{0,300}(?:\n[^\n]{0,300}){0,4}")
+_CITATION = late(r"\d{1,5}\. (?=\S)[^\n]{0,300}(?:\n[^\n]{0,300}){0,4}")
 _YEAR = late(r"\b(?:1[89]|20)\d\d\b")
 _PMID = late(r"^PMID: {0,2}([0-9]{1,12})\b", re.M)
 _NUMBERS = late(r"^(DOI|PMCID): {0,2}(\S{1,300})", re.M)
@@ -46,20 +46,19 @@ def of_text(text: str) -> tuple[list[Article], bool]:
     """The articles, and whether the text breaks off in a last one, which is left out."""
     articles: list[Article] = []
     held: list[str] = []
-    number = 0  # of the open article; 0 where its PMID has ended it
-    last = 0
+    is_open = False  # its PMID ends an article
     for paragraph in map(str.strip, _BLANK.split(text.replace("\r\n", "\n").replace("\r", "\n"))):
-        begins = None if number else _CITATION.match(paragraph)
-        if begins and (not last or int(begins[1]) == last + 1) and _YEAR.search(begins[0]):
-            held, number = [paragraph], int(begins[1])
-        elif number and paragraph:
+        begins = None if is_open else _CITATION.match(paragraph)
+        if begins and _YEAR.search(begins[0]):  # of one export behind another the numbers begin again
+            held, is_open = [paragraph], True
+        elif is_open and paragraph:
             held.append(paragraph)
             if _PMID.search(paragraph):
                 articles.append(_of_paragraphs(held))
-                last, number = number, 0
+                is_open = False
         if len(articles) > MAX_ENTRIES:
             break
-    return articles, bool(number)
+    return articles, is_open
 
 
 def _of_paragraphs(held: list[str]) -> Article:
