@@ -37,24 +37,29 @@ from smtp_servers import serving
 from test_authentication import lookup_in
 
 
-@pytest.mark.postgres
-def test_doctor_does_not_show_the_password_of_the_store(
-    tmp_path: Path, new_database: Callable[[], str]
-) -> None:
-    own = new_database()  # nobody else is at it
-    url = f"{own}{'&' if '?' in own else '?'}password=hunter2"
-    (tmp_path / "config.toml").write_text(
-        f'[site]\nurl = "https://digest.example.org/"\n[store]\nurl = "{url}"\n[[digest]]\nname = "daily"\n'
+def examined(folder: Path, store: str) -> subprocess.CompletedProcess[str]:
+    """`digest doctor --json` of an installation with this store."""
+    (folder / "config.toml").write_text(
+        f'[site]\nurl = "https://digest.example.org/"\n[store]\nurl = "{store}"\n[[digest]]\nname = "daily"\n'
     )
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "digest", "doctor", "--json"],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.postgres
+def test_doctor_does_not_show_the_password_of_the_store(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    own = new_database()  # nobody else is at it
+    url = f"{own}{'&' if '?' in own else '?'}password=hunter2"
+    done = examined(tmp_path, url)
     said = json.loads(done.stdout)
     assert "findings" in said, (said, done.stderr)
     findings = said["findings"]
@@ -64,18 +69,7 @@ def test_doctor_does_not_show_the_password_of_the_store(
 
 def test_a_store_that_fails_is_one_fault_and_who_needs_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "digest.db").write_text("no database, but long enough to be looked at")
-    (tmp_path / "config.toml").write_text(
-        '[site]\nurl = "https://digest.example.org/"\n[store]\nurl = "sqlite:///digest.db"\n[[digest]]\nname = "daily"\n'
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "digest", "doctor", "--json"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = examined(tmp_path, "sqlite:///digest.db")
     findings = json.loads(done.stdout)["findings"]
     assert done.returncode == 1
     assert [f["check"] for f in findings if "no SQLite database" in f["text"]] == ["store"]
