@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from digest.app.keeping import Restored, back_up, restore
 from digest.config import Config
 from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
 from digest.journal import Journal
-from digest.model import Preferences, Receipt
+from digest.model import Preferences, Receipt, Subscriber
 from digest.pipeline.trying import place_of
 from digest.store import Store, open_store
 from digest.store.database import SCHEMA
@@ -333,6 +333,58 @@ def test_who_left_since_the_backup_is_no_reader_again(tmp_path: Path, store_url:
     assert sorted(path.name for path in tmp_path.glob("*.part*")) == []
 
 
+def test_what_readers_chose_since_the_backup_stands(tmp_path: Path, store_url: str) -> None:
+    """Who left one of two digests, or paused, gets no mail of it because a disk broke."""
+    config = filled(tmp_path, store_url)
+    addresses = [f"{name}@example.org" for name in ("fewer", "paused", "resumed")]
+    with open_store(store_url) as store:
+        readers = [
+            store.add_subscriber(address, digests=("daily", "weekly"), now=NOW)[0] for address in addresses
+        ]
+        choose(store, readers[2], paused_until=date(2026, 12, 24))
+    file = kept(config, tmp_path / "b.db")
+    with open_store(store_url) as store:
+        choose(store, readers[0], digests=("weekly",), preferences=Preferences(mute=("title:quantum",)))
+        choose(store, readers[1], paused_until=date(2026, 12, 31))
+        choose(store, readers[2])
+        store.add_subscriber("new@example.org", digests=(), now=NOW)
+        chosen = store.subscribers()
+    assert put_back(config, file, replace=True).let_go == 0
+    with open_store(store_url) as store:
+        found = {reader.address: reader for reader in store.subscribers()}
+    assert [replace(found[one.address], changed_at=None) for one in chosen[:4]] == [
+        replace(one, changed_at=None) for one in chosen[:4]
+    ]
+    assert "new@example.org" not in found  # nobody knows any more that they asked
+
+
+def test_a_choice_that_is_damaged_is_that_of_the_backup(tmp_path: Path) -> None:
+    config = filled(tmp_path)
+    file = kept(config, tmp_path / "b.db")
+    with closing(sqlite3.connect(tmp_path / "digest.db")) as db, db:
+        db.execute("UPDATE subscribers SET preferences = '{\"hour\": ?}'")
+    put_back(config, file, replace=True)
+    with open_store(config.store.url) as store:
+        assert [reader.preferences for reader in store.subscribers()] == [Preferences()]
+
+
+def choose(
+    store: Store,
+    reader: Subscriber,
+    *,
+    digests: tuple[str, ...] = ("daily", "weekly"),
+    preferences: Preferences | None = None,
+    paused_until: date | None = None,
+) -> None:
+    assert store.set_choices(
+        reader.id,
+        digests=digests,
+        preferences=preferences or Preferences(),
+        paused_until=paused_until,
+        now=NOW,
+    )
+
+
 def test_a_backup_removes_what_one_that_was_killed_left(tmp_path: Path, store_url: str) -> None:
     """It holds addresses, and no erasure reaches it. In a container the process has the same number again."""
     config = filled(tmp_path, store_url)
@@ -341,27 +393,32 @@ def test_a_backup_removes_what_one_that_was_killed_left(tmp_path: Path, store_ur
     assert list(tmp_path.glob(".b.db.*")) == []
 
 
-def test_who_leaves_while_a_backup_is_put_back_is_no_reader_again(
-    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["leaves", "pauses"])
+def test_who_leaves_or_chooses_while_a_backup_is_put_back_is_heard(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """By the web door, say, which was not stopped: when it was looked who is gone, and before all is in its place."""
+    """By the web door, say, which was not stopped: when it was looked what readers wish, and before all is in its place."""
     config = filled(tmp_path, store_url)
     file = kept(config, tmp_path / "b.db")
     put = Store.restore
 
-    def restored(store: Store, file: Path, **how: Any) -> None:
+    def restored(store: Store, file: Path, **given: Any) -> None:
         with open_store(store_url) as door:
-            assert door.remove_subscriber("reader@example.org", now=NOW)
-        put(store, file, **how)
+            if how == "leaves":
+                assert door.remove_subscriber("reader@example.org", now=NOW)
+            else:
+                (reader,) = door.subscribers()
+                choose(door, reader, paused_until=date(2026, 12, 31))
+        put(store, file, **given)
 
     monkeypatch.setattr(Store, "restore", restored)
     with pytest.raises(StoreError, match="A reader left"):
         put_back(config, file, replace=True)
     monkeypatch.undo()
-    assert put_back(config, file, replace=True).let_go == 1
+    assert put_back(config, file, replace=True).let_go == (how == "leaves")
     with open_store(store_url) as store:
         (reader,) = store.subscribers()
-        assert reader.status == "unsubscribed"
+        assert reader.status == {"leaves": "unsubscribed", "pauses": "paused"}[how]
 
 
 @pytest.mark.parametrize("ended", [False, True])

@@ -26,9 +26,9 @@ _TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
 
 class Restored(Struct, frozen=True, kw_only=True):
     """What a store holds after it was put back, where that which it held before is kept (None: it held nothing), and how many mails
-    it believes to be waiting: some may have gone out since the backup was made. `let_go` counts readers of the backup who had left
-    what was there before, or were erased or suppressed: they stay out. `damaged`: there may be more of them, whom it
-    could not tell."""
+    it believes to be waiting: some may have gone out since the backup was made. Readers keep what they chose since; `let_go`
+    counts those of the backup who had left what was there before, or were erased or suppressed: they stay out. `damaged`: there
+    may be more of them, whom it could not tell."""
 
     editions: int
     subscribers: int
@@ -126,13 +126,12 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                     "and what is there now is kept in a file"
                 )
             kept = _keeping_place(config, now) if found else None
-            damaged = bool(found and store.check())
             if found:
                 # The journal belongs to what is there now: who puts that back, or finds it still there since this was killed too,
                 # sends none of those mails again.
                 settle_receipts(store, config, now)
             with set_aside(receipts_of(config), _ending(now)):
-                let_go = _put_back(store, beside, file, kept, now, done)
+                let_go, damaged = _put_back(store, beside, file, kept, now, done)
                 finished()
     with open_store(url, base=base) as store:
         counts, held = store.delivery_counts(), store.holds()
@@ -146,16 +145,20 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
     )
 
 
-def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: datetime, done: Done) -> int:
-    """How many readers of the backup were left out. `beside` is the same store by a connection of its own."""
-    from digest.store.backups import without
+def _put_back(
+    store: Store, beside: Store, file: Path, kept: Path | None, now: datetime, done: Done
+) -> tuple[int, bool]:
+    """How many readers of the backup were left out, and whether what was there was damaged. `beside` is the same store by a
+    connection of its own."""
+    from digest.store.backups import with_wishes
 
     if kept is None:
         store.restore(file, done=done)
-        return 0
+        return 0, False
     store.back_up(kept, done=done, whole=False)  # a store that is damaged is what backups are put back for
-    # Nobody who has left since is mailed again because a disk broke.
-    gone = store.gone()
+    # Nobody who has left since, or wants less, is mailed again because a disk broke.
+    damaged = bool(store.check())
+    wishes = store.wishes(damaged=damaged)
 
     def look() -> None:
         # The lease ends some time, and a large store takes longer; `now` is when this began.
@@ -164,14 +167,15 @@ def _put_back(store: Store, beside: Store, file: Path, kept: Path | None, now: d
                 "A run began while the backup was put back. Nothing was changed. Stop the service, then run again."
             )
         _check_workers(beside)
-        if beside.gone() != gone:
+        if beside.wishes(damaged=damaged) != wishes:
             raise StoreBusy(
-                "A reader left while the backup was put back. Nothing was changed. Stop the service, then run again."
+                "A reader left, or chose anew, while the backup was put back. Nothing was changed. Stop the service, then run "
+                "again."
             )
 
-    with without(file, kept.with_name(f"{kept.name}.part"), gone, now) as (clean, let_go):
+    with with_wishes(file, kept.with_name(f"{kept.name}.part"), wishes, now) as (clean, let_go):
         store.restore(clean, done=done, look=look)
-    return let_go
+    return let_go, damaged
 
 
 @contextmanager

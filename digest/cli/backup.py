@@ -33,8 +33,8 @@ def backup(console: Console, file: Path) -> None:
 def restore(console: Console, file: Path, replace: bool) -> None:
     """Put what FILE holds in place of the store's content.
 
-    What happened since the backup is forgotten, and mails that waited then wait again. But who left since then stays out, as far as
-    the store that is replaced can tell.
+    What happened since the backup is forgotten, and mails that waited then wait again. But who left since then stays out, and what
+    readers chose since then stands, as far as the store that is replaced can tell.
     """
     from digest.app import utc_now
     from digest.app.keeping import restore as put_back
@@ -66,8 +66,8 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         )
     if found.damaged:
         console.fault(
-            "What was there before is damaged: not all who had left may be known. Before the next run, look for them in what your "
-            "server and mailbox keep of the time since the backup, and take them out with `digest subscribers remove`."
+            "What was there before is damaged: not all who had left, or chosen anew, may be known. Before the next run, look for "
+            "them in what your server and mailbox keep of the time since the backup, and take them out with `digest subscribers remove`."
         )
     if found.waiting:
         console.note(

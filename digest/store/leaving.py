@@ -6,21 +6,33 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from digest.store.database import Database, stamp, whole
+from digest.errors import StoreError
+from digest.store.database import Database, day, stamp, whole
 from digest.store.numbers import retire_ids
-from digest.store.subscribers import ON_THE_LIST, by_address, by_number
+from digest.store.subscribers import ON_THE_LIST, by_address, by_number, digests_of, preferences_of
 from digest.store.suppressions import asking, fold, hashed, hashed_with, own_secret, secret_of
 
 
-class Gone(Struct, frozen=True, kw_only=True):
+class Wishes(Struct, frozen=True, kw_only=True):
     """Who gets no mail: folded addresses that left or are suppressed, and the keyed hashes of those that may be known by nothing
-    else, with reason and time; they were made with this `secret`."""
+    else, with reason and time; they were made with this `secret`. And what all others on the list chose."""
 
     left: frozenset[str]
     suppressed: frozenset[str]
     hashes: dict[str, tuple[str, str]]
     secret: bytes
+    choices: dict[str, Choices]
+
+
+class Choices(Struct, frozen=True):
+    """What a reader on the list chose, as the store keeps it."""
+
+    status: str
+    digests: str
+    preferences: str
+    paused_until: str
 
 
 class Leaving:
@@ -135,8 +147,9 @@ class Leaving:
             self._delete([known.id])
             return message_ids
 
-    def gone(self) -> Gone:
-        """Everybody who left, was erased, or is suppressed. Who left and is asked again, by whomever, has left."""
+    def wishes(self, *, damaged: bool = False) -> Wishes:
+        """Who left, was erased, or is suppressed, and what the others chose. Who left and is asked again, by whomever, has left.
+        Where the store is `damaged` choices that cannot be read are left out."""
         secret = own_secret(self._db)
         with self._db.reading():
             left, suppressed = (
@@ -146,16 +159,35 @@ class Leaving:
             asked = self._db.rows("folded_by_status", status="pending")
             left |= {folded for number, folded in asked if self.had_left(number)}
             hashes = {row[0]: (row[1], row[2]) for row in self._db.rows("all_suppressions")}
-        return Gone(left=frozenset(left), suppressed=frozenset(suppressed), hashes=hashes, secret=secret)
+        return Wishes(
+            left=frozenset(left),
+            suppressed=frozenset(suppressed),
+            hashes=hashes,
+            secret=secret,
+            choices=self._choices(damaged),
+        )
+
+    def _choices(self, damaged: bool) -> dict[str, Choices]:
+        try:
+            with self._db.reading():
+                rows = self._db.rows("all_choices")
+        except StoreError:
+            if not damaged:
+                raise
+            return {}
+        found = {row[0]: Choices(*row[1:]) for row in rows if row[1] in ON_THE_LIST}
+        return {folded: chosen for folded, chosen in found.items() if _is_sound(chosen)}
 
     @whole
-    def keep_out(self, gone: Gone, *, now: datetime) -> int:
+    def respect(self, wishes: Wishes, *, now: datetime) -> int:
         """How many subscribers are let go, since they are gone elsewhere: unsubscribed, suppressed or erased as there. Of those who
         are not known here a hash is kept, so that no list brings them in: they may ask again themselves unless they were
-        suppressed."""
+        suppressed. Who is on both lists gets what they chose there."""
         with self._db.writing():
-            if gone.secret == secret_of(self._db):
-                rows = [{"hash": h, "reason": reason, "since": at} for h, (reason, at) in gone.hashes.items()]
+            if wishes.secret == secret_of(self._db):
+                rows = [
+                    {"hash": h, "reason": reason, "since": at} for h, (reason, at) in wishes.hashes.items()
+                ]
                 self._db.many("suppress_once", rows)
             everybody = [
                 row
@@ -164,23 +196,29 @@ class Leaving:
             ]
             known = {folded for _, folded in everybody}
             known.update(row[1] for row in self._db.rows("folded_by_status", status="suppressed"))
-            for reason, folded in (("erased", gone.left - known), ("bounced", gone.suppressed - known)):
+            for reason, folded in (("erased", wishes.left - known), ("bounced", wishes.suppressed - known)):
                 rows = [
                     {"hash": hashed(self._db, each), "reason": reason, "since": stamp(now)}
                     for each in sorted(folded)
                 ]
                 self._db.many("suppress_once", rows)
-            return sum(self._let_go(number, folded, gone, now) for number, folded in everybody)
+            let_go = sum(self._let_go(number, folded, wishes, now) for number, folded in everybody)
+            rows = [
+                {"folded": folded, "now": stamp(now), **asdict(chosen)}
+                for folded, chosen in wishes.choices.items()
+            ]
+            self._db.many("choose", rows)
+            return let_go
 
-    def _let_go(self, number: int, folded: str, gone: Gone, now: datetime) -> bool:
-        reason, _ = gone.hashes.get(hashed_with(gone.secret, folded), ("", ""))
+    def _let_go(self, number: int, folded: str, wishes: Wishes, now: datetime) -> bool:
+        reason, _ = wishes.hashes.get(hashed_with(wishes.secret, folded), ("", ""))
         if reason == "erased":
             return self.erase_subscriber(folded, now=now) is not None
-        if reason or folded in gone.suppressed:
+        if reason or folded in wishes.suppressed:
             return self.suppress_subscriber(
                 number, "complained" if reason == "complained" else "bounced", now=now
             )
-        return folded in gone.left and self.leave(number, now=now)
+        return folded in wishes.left and self.leave(number, now=now)
 
     def _suppress_deliveries(self, number: int, now: datetime) -> None:
         self._db.run("suppress_joined_of", subscriber_id=number, now=stamp(now))
@@ -194,3 +232,12 @@ class Leaving:
         for query in ("delete_letters_of", "delete_deliveries_of", "delete_subscriber"):
             self._db.many(query, ids)
         self._db.wipe_afterwards()
+
+
+def _is_sound(chosen: Choices) -> bool:
+    """A disk may change letters in the midst of a text, of which the database knows nothing."""
+    try:
+        digests_of(chosen.digests), preferences_of(chosen.preferences), day(chosen.paused_until)
+    except StoreError:
+        return False
+    return True

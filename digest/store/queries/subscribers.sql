@@ -46,6 +46,17 @@ UPDATE subscribers SET
     changed_at = CASE WHEN status = :status THEN changed_at ELSE :now END, status = :status
 WHERE id = :id AND status IN ('confirmed', 'paused');
 
+-- name: all_choices()
+-- Of everybody, since an index may name rows that a damaged table has lost.
+SELECT folded, status, digests, preferences, paused_until FROM subscribers;
+
+-- name: choose(folded, digests, preferences, status, paused_until, now)*!
+-- As set_choices, of many.
+UPDATE subscribers SET
+    digests = :digests, preferences = :preferences, paused_until = :paused_until,
+    changed_at = CASE WHEN status = :status THEN changed_at ELSE :now END, status = :status
+WHERE folded = :folded AND status IN ('confirmed', 'paused');
+
 -- name: resume_paused(today, now)!
 UPDATE subscribers SET status = 'confirmed', paused_until = '', changed_at = :now
 WHERE status = 'paused' AND paused_until <= :today;
