@@ -11,7 +11,7 @@ import stat
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,14 +67,14 @@ def load_config(
 
     data = _read_toml(path)
     problems: list[str] = []
-    _apply_environment(data, environ, problems)
+    given = _apply_environment(data, environ, problems)
     for table, values in (overrides or {}).items():
         if isinstance(data.setdefault(table, {}), dict):  # else told below
             data[table].update(values)
     tables = _tables_of(data, str(path), problems)
     problems += problems_of(tables, str(path))
     if problems:
-        raise ConfigError(problems, path=str(path))
+        raise ConfigError(problems + _set_elsewhere(given, problems), path=str(path))
     return _with_defaults(Config(**tables))
 
 
@@ -123,7 +123,11 @@ def _has_an_end(path: Path) -> bool:
 _FILES = frozenset(["key_file"])
 
 
-def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> None:
+def _apply_environment(
+    data: dict[str, Any], environ: Mapping[str, str], problems: list[str]
+) -> dict[str, str]:
+    """The variables whose values are in `data` now, each with its key."""
+    given: dict[str, str] = {}
     for name in sorted(environ):
         if not name.startswith(PREFIX):
             continue
@@ -145,6 +149,15 @@ def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problem
         problem = _set(data, steps, value)
         if problem:
             problems.append(f"environment, {name}: {problem}")
+        else:
+            given[name] = steps[-1]
+    return given
+
+
+def _set_elsewhere(given: Mapping[str, str], problems: Sequence[str]) -> list[str]:
+    """Who looks for what is wrong in the file would not find it there."""
+    names = [name for name, key in given.items() if any(f'"{key}"' in problem for problem in problems)]
+    return [f"environment: {', '.join(names)} win over the file. Look there too."] if names else []
 
 
 def _set(data: Any, steps: list[str], value: str) -> str | None:

@@ -187,7 +187,8 @@ class Model:
         return copy.deepcopy(self)
 
     def put_back(self, before: Model) -> None:
-        """A store of before takes the place of this one. Who has gone since stays so; the mails that came, came."""
+        """A store of before takes the place of this one. Who has gone since stays so, as does what readers chose; the mails that
+        came, came."""
         now = self.readers
         self.owed, self.told, self.editions = before.owed, before.told, before.editions
         self.corrected, self.readers = before.corrected | self.corrected, before.readers
@@ -197,6 +198,10 @@ class Model:
             reader.links = here.links
             reader.failures = max(here.failures, reader.failures)
             was = reader.state
+            if was == here.state == "reader":
+                reader.digests, reader.paused_until = here.digests, here.paused_until
+                self.forgive(address, () if here.paused_until else here.digests or ("daily", "print"))
+                self.choose(address, here.chosen)
             if not here.is_gone:
                 continue
             self.forgive(address)

@@ -413,6 +413,14 @@ def test_a_wrong_name_in_the_environment_is_a_fault_too(tmp_path: Path) -> None:
     text = "\n".join(found)
     for word in ("transportt", '"nope"', "whole number", "cannot be read"):
         assert word in text
+    assert found[-1] == (
+        "environment: DIGEST__MAIL__SMTP__PORT, DIGEST__MAIL__TRANSPORTT win over the file. Look there too."
+    )
+
+
+def test_variables_that_are_right_are_not_blamed_for_a_fault_of_the_file(tmp_path: Path) -> None:
+    found = problems(tmp_path, SMALL.replace("https://", "gopher://"), DIGEST__MAIL__SMTP__PORT="25")
+    assert not [each for each in found if each.startswith("environment")]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def restore(console: Console, file: Path, replace: bool) -> None:
     if found.damaged:
         console.fault(
             "What was there before is damaged: not all who had left, or chosen anew, may be known. Before the next run, look for "
-            "them in what your server and mailbox keep of the time since the backup, and take them out with `digest subscribers remove`."
+            "them in what your server and mailbox keep of the time since the backup, "
+            "and take them out with `digest subscribers remove`."
         )
     if found.waiting:
         console.note(
