@@ -422,12 +422,13 @@ def test_who_leaves_or_chooses_while_a_backup_is_put_back_is_heard(
 
 
 @pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("empty", [False, True])
 def test_what_a_run_did_while_a_large_backup_was_put_back_is_not_replaced(
-    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch, ended: bool
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch, ended: bool, empty: bool
 ) -> None:
     """The lease lasts a quarter of an hour. An edition that was issued behind it would be forgotten, and its papers come twice."""
-    config = filled(tmp_path, store_url)
-    file = kept(config, tmp_path / "b.db")
+    config = installation(tmp_path, store=store_url) if empty else filled(tmp_path, store_url)
+    file = kept(filled(tmp_path / "other"), tmp_path / "b.db")
     put = Store.restore
 
     def restored(store: Store, file: Path, **how: Any) -> None:

@@ -153,7 +153,7 @@ def _put_back(
     from digest.store.backups import with_wishes
 
     if kept is None:
-        store.restore(file, done=done)
+        store.restore(file, done=done, look=lambda: _check_ours(beside, now))
         return 0, False
     store.back_up(kept, done=done, whole=False)  # a store that is damaged is what backups are put back for
     # Nobody who has left since, or wants less, is mailed again because a disk broke.
@@ -161,12 +161,7 @@ def _put_back(
     wishes = store.wishes(damaged=damaged)
 
     def look() -> None:
-        # The lease ends some time, and a large store takes longer; `now` is when this began.
-        if beside.lease_holder(LEASE, now=now) != this_process():
-            raise StoreBusy(
-                "A run began while the backup was put back. Nothing was changed. Stop the service, then run again."
-            )
-        _check_workers(beside)
+        _check_ours(beside, now)
         if beside.wishes(damaged=damaged) != wishes:
             raise StoreBusy(
                 "A reader left, or chose anew, while the backup was put back. Nothing was changed. Stop the service, then run "
@@ -200,6 +195,15 @@ def _leased(store: Store, now: datetime) -> Iterator[None]:
         yield
     finally:
         store.release_lease(LEASE, holder)
+
+
+def _check_ours(store: Store, began: datetime) -> None:
+    """The lease ends some time, and a large store takes longer."""
+    if store.lease_holder(LEASE, now=began) != this_process():
+        raise StoreBusy(
+            "A run began while the backup was put back. Nothing was changed. Stop the service, then run again."
+        )
+    _check_workers(store)
 
 
 def _check_workers(store: Store) -> None:
