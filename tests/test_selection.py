@@ -52,6 +52,11 @@ def test_the_primary_category_decides_before_words_and_other_categories_after() 
         candidate(3, "An LLM", categories=("math.CO", "cs.RO")),
     ])  # fmt: skip
     assert dict(topics(found)) == {1: "Language models", 2: "Robotics", 3: "Language models"}
+    assert [d.reason for d in found.decisions] == [
+        'topic "Language models": category cs.CL',
+        'topic "Robotics": category cs.RO',
+        'topic "Language models": "LLM"',
+    ]
 
 
 def test_case_counts_neither_in_the_field_of_a_rule_nor_in_its_value() -> None:
@@ -96,13 +101,25 @@ def test_a_category_is_meant_as_it_stands_and_with_a_star_all_that_begin_so(
     assert sorted(number for number, topic in topics(sorted_in) if topic) == kept
 
 
-@pytest.mark.parametrize("wanted", ["q-fin.EC", "econ.GN", "q-fin.*"])
-def test_a_category_of_arxiv_with_two_names_is_one(wanted: str) -> None:
-    found = [candidate(1, "Taxes", categories=("econ.GN",)), candidate(2, "Votes", categories=("econ.TH",))]
-    assert topics(chosen(found, topics=(TopicConfig(name="Money", categories=(wanted,)),))) == [
-        (1, "Money"),
-        (2, ""),
-    ]
+@pytest.mark.parametrize(
+    ("alias", "shown"),
+    [
+        ("cs.NA", "math.NA"),
+        ("cs.SY", "eess.SY"),
+        ("math.IT", "cs.IT"),
+        ("math.MP", "math-ph"),
+        ("q-fin.EC", "econ.GN"),
+        ("stat.TH", "math.ST"),
+    ],
+)
+def test_a_category_of_arxiv_with_two_names_is_one(alias: str, shown: str) -> None:
+    """https://arxiv.org/category_taxonomy; its pages show the second only."""
+    for on_page in (alias, shown):
+        found = [candidate(1, categories=(on_page,)), candidate(2, categories=("hep-th",))]
+        for wanted in (alias, shown, f"{alias.partition('.')[0]}.*"):
+            topic = TopicConfig(name="Wanted", categories=(wanted,))
+            assert topics(chosen(found, topics=(topic,))) == [(1, "Wanted"), (2, "")], wanted
+            assert topics(chosen(found, include=(f"category:{wanted}",))) == [(1, "")], wanted
 
 
 def test_words_are_looked_for_in_the_abstract_too() -> None:
