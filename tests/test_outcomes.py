@@ -84,7 +84,7 @@ TABLE: list[tuple[str, Facts, list[Past], Calendar | None, datetime, Outcome, st
         ArxivCalendar(24),
         datetime(2026, 11, 22, 12, tzinfo=UTC),
         "holiday",
-        "(Sunday)",
+        "The page is empty: no listing is made for Sunday 2026-11-22 (Sunday).",
     ),
     (
         "an empty weekend at Hugging Face",
