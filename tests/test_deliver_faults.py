@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,53 @@ def test_a_mail_that_came_back_unsent_is_asked_of_the_store_again(
         report = run(store, config(server), journal=tmp_path / "receipts")
     assert next_one[0] not in server.recipients()
     assert (report.accepted, report.deferred, report.suppressed) == (58, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "features"),
+    [
+        ("GREETING", ("PIPELINING",)),
+        ("MAIL", ("PIPELINING",)),
+        ("DATA", ("PIPELINING",)),
+        ("DOT", ("PIPELINING",)),
+        ("GREETING", ()),
+        ("MAIL", ()),
+        ("DATA", ()),
+    ],
+)
+def test_who_leaves_while_a_server_takes_its_time_with_their_envelope_gets_none(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    features: tuple[str, ...],
+) -> None:
+    """A filter that takes half a minute for each mail, say: the next one is with the connection already."""
+    monkeypatch.setattr(lanes, "STALE_S", 0.1)
+    readers = queue(store, 60)
+    left: list[str] = []
+    asked = threading.Event()
+
+    def unwanted(numbers: Sequence[int]) -> frozenset[int]:
+        found = Store.unwanted(store, numbers)
+        if left and found:
+            asked.set()
+        return found
+
+    def takes_its_time(said: str, line: str) -> None:
+        nth = len(server.taken)
+        if said == verb and not left and (nth == 30 or verb == "GREETING"):
+            with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as other:
+                for address in readers[nth + 1 :] if verb == "DOT" else readers[nth:]:
+                    left.append(address)
+                    other.remove_subscriber(address, now=NOW)
+            asked.wait(3)
+
+    monkeypatch.setattr(store, "unwanted", unwanted)
+    with serving(takes_its_time, features=features) as server:
+        report = run(store, config(server), journal=tmp_path / "receipts")
+    assert left and sorted(server.recipients()) == sorted(set(readers) - set(left))
+    assert (report.accepted, report.suppressed, report.error) == (60 - len(left), len(left), None)
 
 
 def test_a_fault_of_ours_in_one_connection_ends_the_run_and_the_others_still_hear_their_answers(

@@ -52,6 +52,9 @@ class Log:
     def next(self) -> Mail | None:
         return self.waiting.pop(0) if self.waiting else None
 
+    def is_wanted(self, mail: Mail) -> bool:
+        return True
+
     def begun(self, mail: Mail) -> None:
         self.said.append(("begun", mail.number))
 

@@ -150,6 +150,7 @@ class Sending:
                     self._give_back()
                     self._exchange()
                     self._keep_lease()
+                    self._ask_who_left()
                     self._launch()
                     self._rest()
                     self._land()
@@ -174,6 +175,7 @@ class Sending:
             self.waiting.extend(self.lanes.recall())
             while self.lanes.flying:
                 self._keep_lease()
+                self._ask_who_left()
                 self.lanes.wait(_HEARTBEAT_S, enough=len(self.lanes.flying))
                 self._land()
             if not isinstance(self.judge.fatal, LeaseHeld):
@@ -389,6 +391,12 @@ class Sending:
         except DigestError as error:
             self.judge.broken(error)  # no more is claimed; what is in flight is still finished and recorded
         self.renewed_at = now
+
+    def _ask_who_left(self) -> None:
+        try:
+            self.lanes.ask(self.store.unwanted)
+        except StoreError as error:
+            self.judge.broken(error)
 
     def report(self, before: Mapping[str, int], after: Mapping[str, int]) -> DeliveryReport:
         """The counts of this run, from those of all deliveries `before` and `after` it; without its error."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -59,6 +59,8 @@ class Lanes:
         self.queue: deque[tuple[float, Mail]] = deque()  # since when it waits
         self.enough = 1  # so many results are worth waking the calling thread
         self.awake = threading.Event()
+        self.unwanted: frozenset[int] = frozenset()  # what is not to go any more, of those that fly
+        self._asked_at = time.monotonic()
         self._loop: Loop | None = None
 
     def put(self, delivery: Delivery, message: Message) -> None:
@@ -99,6 +101,13 @@ class Lanes:
     def _look_after_loop(self) -> None:
         if self._loop is not None and (error := self._loop.fault()) is not None:
             self.judge.broken(error)
+
+    def ask(self, unwanted: Callable[[Sequence[int]], frozenset[int]]) -> None:
+        """Asks, from time to time, which of the mails in flight are not to go any more. A server may take minutes to want the
+        message of one whose envelope it has."""
+        if self.flying and time.monotonic() - self._asked_at >= STALE_S:
+            self.unwanted = unwanted(list(self.flying))
+            self._asked_at = time.monotonic()
 
     def recall(self) -> list[Delivery]:
         """What no connection has taken yet; it does not fly any more."""
@@ -162,6 +171,9 @@ class _Lane:
                 return mail
             self.returned(mail)
         return None
+
+    def is_wanted(self, mail: Mail) -> bool:
+        return mail.number not in self._lanes.unwanted
 
     def begun(self, mail: Mail) -> None:
         self._journal.begun(mail.number)

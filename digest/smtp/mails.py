@@ -73,6 +73,9 @@ class Lane(Protocol):
         """The mail that goes next, at once; None where there is none now. Two may be under way: while the end of one is
         being sent, the envelope of the next goes with it."""
 
+    def is_wanted(self, mail: Mail) -> bool:
+        """Is it still to go? Asked when the server waits for the message, however long that took."""
+
     def begun(self, mail: Mail) -> None:
         """From here on the server may have the whole of it. At most one mail of a lane is begun and not answered."""
 
@@ -115,6 +118,9 @@ class Single:
     def next(self) -> Mail | None:
         mail, self._mail = self._mail, None
         return mail
+
+    def is_wanted(self, mail: Mail) -> bool:
+        return True
 
     def begun(self, mail: Mail) -> None:
         """Nobody else needs to know."""

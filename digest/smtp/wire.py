@@ -260,9 +260,14 @@ class SmtpTransport:
     def _content(self, lane: Lane, ready: _Ready, following: _Ready | None) -> Steps[bool]:
         """The message and its final dot. From here on a lost reply leaves the message in doubt (RFC 1047).
 
-        The envelope of the following one goes along. False when the connection has failed, and the lane knows of both.
+        The envelope of the following one goes along. False when the connection is over, and the lane knows of both.
         """
         mail = ready.mail
+        if not (ready.begun or lane.is_wanted(mail)):
+            self._session.drop()  # the server waits for a mail that will not come
+            for each in filter(None, (ready, following)):
+                lane.returned(each.mail)
+            return False
         try:
             if not ready.begun:
                 lane.begun(mail)
@@ -283,7 +288,7 @@ class SmtpTransport:
                 lane.returned(following.mail)
             return False
         receipt = _receipt(code, one_line(text))
-        if following is None or not self._is_let_in():
+        if following is None or not lane.is_wanted(following.mail) or not self._is_let_in():
             lane.answered(mail, receipt, "data")
             return True
         following.begun = True

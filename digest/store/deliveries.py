@@ -132,6 +132,14 @@ class Deliveries:
         return [_delivery_of(row, joined.get(row[0], ())) for row in rows]
 
     @whole
+    def unwanted(self, numbers: Sequence[int]) -> frozenset[int]:
+        """Those of these deliveries that are not to be sent any more, whoever has claimed them: their readers have left, were
+        erased, or want this digest no more."""
+        with self._db.reading():
+            rows = self._db.rows("deliveries_by_id", ids=self._db.array(list(numbers)))
+        return frozenset(numbers) - {row[0] for row in rows if _may_be_sent(row)}
+
+    @whole
     def record_receipts(
         self,
         receipts: Sequence[tuple[Delivery, Receipt, datetime | None]],
