@@ -371,6 +371,21 @@ def test_a_server_that_loses_every_answer_gets_few_mails(store: Store) -> None:
     assert report.queued >= 36
 
 
+def test_a_server_that_loses_every_answer_gets_few_copies_of_each_mail(store: Store, tmp_path: Path) -> None:
+    """One that takes a mail and hangs up, for as long as the mail is tried."""
+    readers, now = queue(store, 5), NOW
+    with serving(lambda verb, line: DROP if verb == "DOT" else None) as server:
+        mail = config(server)
+        while now < NOW + timedelta(hours=mail.expire_after_h):
+            run(store, mail, now=now, journal=tmp_path / "receipts")
+            due = store.next_due()
+            assert due is not None
+            now = max(due, now + timedelta(minutes=1))  # so often the service looks
+        server.settle()
+    assert Counter(server.recipients()) == dict.fromkeys(readers, 5)
+    assert len({taken.message_id for taken in server.taken}) == 5
+
+
 def test_one_connection_lost_before_the_message_does_not_stop_the_others(store: Store) -> None:
     readers = queue(store, 8)
     with serving(once("RCPT", DROP, at=4)) as server:

@@ -25,7 +25,7 @@ from digest.model import Delivery, DeliveryReport, Message, Receipt, Span
 from digest.pipeline.judging import Judge, is_policy_refusal
 from digest.pipeline.lanes import Landed, Lanes
 from digest.pipeline.pace import AHEAD_S, Window, own_pace
-from digest.pipeline.trying import in_words, pause, place_of, recover, retry_at
+from digest.pipeline.trying import DOUBT_LAST, DOUBT_TIMES, in_words, pause, place_of, recover, retry_at
 from digest.scores import HALF_LIFE, LIMIT
 
 if TYPE_CHECKING:
@@ -336,8 +336,10 @@ class Sending:
         if not error.in_doubt:
             self.setbacks.append((delivery, str(error)))
         elif self.mail.in_doubt == "resend":
-            # Not at once: a server that loses its answer to this mail would get it over and over.
-            self._defer(delivery, Receipt(status="deferred", text="in doubt: no answer to the whole message"))
+            # Not at once, nor often: a server that loses its answer to this mail would get it over and over.
+            again = retry_at(self.clock(), delivery.attempt, times=DOUBT_TIMES, last=DOUBT_LAST)
+            receipt = Receipt(status="deferred", text="in doubt: no answer to the whole message")
+            self.answers.append((delivery, receipt, again))
 
     def _defer(self, delivery: Delivery, receipt: Receipt) -> None:
         self.answers.append((delivery, receipt, retry_at(self.clock(), delivery.attempt)))

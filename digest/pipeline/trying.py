@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # RFC 5321, 4.5.4.1: at least 30 minutes to the second try; we give up long before its 4-5 days (mail.expire_after_h).
 RETRY_FIRST = timedelta(minutes=30)
 RETRY_LAST = timedelta(hours=4)
+# Each further try of a mail of which nobody knows whether it was taken may be one copy more: 30 minutes, 2 hours, 8, then every
+# 16. The last try of a day and a half is more than a day after the first, should the server have had none of them.
+DOUBT_TIMES, DOUBT_LAST = 4, timedelta(hours=16)
 # A server that ends our session (421) is left alone for so long, twice as long the next time (the figures of Postfix).
 BACK_OFF_FIRST_S = 300.0
 BACK_OFF_LAST_S = 4000.0
@@ -31,16 +34,21 @@ def place_of(store: Store) -> str:
 
 
 def retry_at(
-    now: datetime, attempt: int, *, first: timedelta = RETRY_FIRST, last: timedelta = RETRY_LAST
+    now: datetime,
+    attempt: int,
+    *,
+    first: timedelta = RETRY_FIRST,
+    times: int = 2,
+    last: timedelta = RETRY_LAST,
 ) -> datetime:
-    """When to try again after this many attempts: after `first`, then twice as long each time, and `last` at most. Of an edition's
-    mail 30 minutes, 1 hour, 2 hours, then every 4.
+    """When to try again after this many attempts: after `first`, then so many `times` as long each time, and `last` at most. Of an
+    edition's mail 30 minutes, 1 hour, 2 hours, then every 4.
 
     >>> from datetime import UTC
     >>> retry_at(datetime(2026, 11, 19, 6, tzinfo=UTC), 2).isoformat()
     '2026-11-19T07:00:00+00:00'
     """
-    return now + min(first * (1 << min(max(attempt - 1, 0), 10)), last)
+    return now + min(first * int(times ** min(max(attempt - 1, 0), 10)), last)
 
 
 def recover(store: Store, mail: MailConfig, left: Left, mark: str, now: datetime) -> None:
