@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
@@ -177,6 +178,19 @@ def topic_slugs(digests: Sequence[DigestConfig]) -> tuple[str, ...]:
     """The slugs that can be chosen: of every topic of these digests, each once, in order, and "other"."""
     found = [slug for digest in digests for slug in slugs_of(digest.topics).values()]
     return tuple(dict.fromkeys((*found, OTHER_SLUG)))
+
+
+def gone_choices(
+    readers: Iterable[Subscriber], digests: Sequence[DigestConfig]
+) -> tuple[Counter[str], Counter[str]]:
+    """Names of digests and slugs of topics that readers chose and that are not there any more, each with the number of readers."""
+    names, slugs = {digest.name for digest in digests}, set(topic_slugs(digests))
+    of_digests: Counter[str] = Counter()
+    of_topics: Counter[str] = Counter()
+    for reader in readers:
+        of_digests.update(set(reader.digests) - names)
+        of_topics.update(set(reader.preferences.topics or ()) - slugs)
+    return of_digests, of_topics
 
 
 def parse_rules(text: str) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from digest.config import (
 )
 from digest.errors import MailError
 from digest.mail.dmarc import Finding
+from digest.model import Preferences
 from imap_servers import PASSWORD, USER, imap
 from pages import ROOT
 from smtp_servers import serving
@@ -74,7 +75,7 @@ def test_a_store_that_fails_is_one_fault_and_who_needs_it_says_so(tmp_path: Path
     assert done.returncode == 1
     assert [f["check"] for f in findings if "no SQLite database" in f["text"]] == ["store"]
     unseen = {f["check"] for f in findings if f["level"] == "warning" and "the store fails" in f["text"]}
-    assert unseen == {"clock", "templates", "output", "mail", "monitor"}
+    assert unseen == {"clock", "templates", "output", "mail", "readers", "monitor"}
 
 
 # ---------------------------------------------------------------- mail and the web door, one look at a time
@@ -204,6 +205,22 @@ def test_a_door_where_nobody_answers_is_told(make: Callable[..., App]) -> None:
     ((level, text),) = told(doctor_mail.door_online(make(web=web), NOW), "web")
     assert (level, "Start `digest serve`" in text) == ("warning", True)
     assert list(doctor_mail.door_online(make(web=WebConfig(enabled=False)), NOW)) == []
+
+
+def test_choices_of_what_is_not_there_any_more_are_told(make: Callable[..., App]) -> None:
+    """A digest, or a topic, was renamed: who chose it gets nothing of it, and does not ask for it anew."""
+    app = make()
+    assert list(doctor_mail.readers(app, NOW)) == []
+    for name in ("ada", "ben", "cleo"):
+        app.store.add_subscriber(f"{name}@example.net", digests=("weekly", "daily"), now=NOW)
+    app.store.add_subscriber(
+        "all@example.net", digests=(), preferences=Preferences(topics=("vision",)), now=NOW
+    )
+    app.store.remove_subscriber("cleo@example.net", now=NOW)
+    (one, text), (other, more) = told(doctor_mail.readers(app, NOW), "readers")
+    assert (one, other) == ("warning", "warning")
+    assert '2 readers chose the digest "weekly"' in text and '"name" back' in text
+    assert '1 reader chose the topic "vision"' in more and 'slug = "vision"' in more
 
 
 def test_reports_that_nobody_reads_are_told(make: Callable[..., App]) -> None:

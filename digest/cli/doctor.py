@@ -236,6 +236,7 @@ _OFFLINE: tuple[tuple[str, Check], ...] = (
     ("sources", _sources),
     ("web", doctor_mail.door),
     ("mail", doctor_mail.mail),
+    ("readers", doctor_mail.readers),
     ("dkim", doctor_mail.signature),
     ("monitor", check_monitor),
 )

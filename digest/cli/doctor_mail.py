@@ -47,6 +47,28 @@ def mail(app: App, now: datetime) -> Iterator[Finding]:
     yield from _reports(app)
 
 
+def readers(app: App, now: datetime) -> Iterator[Finding]:
+    """Did readers choose what is there? Who chose nothing else gets no mail, and nobody else is told."""
+    from digest.choices import gone_choices
+
+    people = (*app.store.subscribers("confirmed"), *app.store.subscribers("paused"))
+    digests, topics = gone_choices(people, app.config.digest)
+    for name, count in sorted(digests.items()):
+        yield (
+            "warning",
+            "readers",
+            f'{counted(count, "reader")} chose the digest "{name}", which is not there any more: they get no mail of it. Was it '
+            'renamed? Give it its "name" back, since readers and editions belong to that; what people see is its "title".',
+        )
+    for slug, count in sorted(topics.items()):
+        yield (
+            "warning",
+            "readers",
+            f'{counted(count, "reader")} chose the topic "{slug}", which no digest has any more: they get none of its papers. Was '
+            f'it renamed? Write slug = "{slug}" beside its new name.',
+        )
+
+
 def _reports(app: App) -> Iterator[Finding]:
     """Do reports of failed mail come back to us?"""
     config = app.config.mail
