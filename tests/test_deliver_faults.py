@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 from digest.errors import LeaseHeld, MailError, StoreError
 from digest.journal import Journal, read_journal
 from digest.model import Message, Receipt
-from digest.pipeline import lanes
+from digest.pipeline import deliver, lanes
+from digest.pipeline.deliver import Sending
 from digest.pipeline.judging import Judge
 from digest.smtp import Mail, SmtpTransport
 from digest.store import Store, open_store
@@ -126,6 +128,64 @@ def test_who_leaves_while_a_server_takes_its_time_with_their_envelope_gets_none(
         report = run(store, config(server), journal=tmp_path / "receipts")
     assert left and sorted(server.recipients()) == sorted(set(readers) - set(left))
     assert (report.accepted, report.suppressed, report.error) == (60 - len(left), len(left), None)
+
+
+def test_a_run_that_stood_still_leaves_its_mails_to_the_one_that_took_over(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one has in hand what this one claimed, when that comes back from its connections."""
+    monkeypatch.setattr(lanes, "STALE_S", 0.2)
+    readers = queue(store, 60)
+    others: list[int] = []
+
+    def stands_still(verb: str, line: str) -> None:
+        if verb == "DOT" and not others and len(server.taken) == 30:
+            others.extend(_take_over(tmp_path))
+            _wait(0.3)
+
+    with serving(stands_still, keep_data=False) as server:
+        run(store, config(server), journal=tmp_path / "receipts")
+    taken = {readers.index(address) + 1 for address in server.recipients()}
+    assert len(others) >= 29
+    assert taken in (set(range(1, 32)), set(range(1, 33)))  # and the one whose envelope was on the wire
+    assert store.claimed_under("there/2") == sorted(set(others) - taken)
+
+
+def test_a_run_that_stood_still_sends_no_more_before_it_knows_that_it_has_the_lease(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine slept for longer than a lease lasts; its connections are there before the thread that asks the store."""
+    readers, now, others = queue(store, 60), [0.0], list[int]()
+    monkeypatch.setattr(deliver, "ticks", lambda: now[0])
+    monkeypatch.setattr(Sending, "renew_every", timedelta())
+    ended = threading.Event()
+
+    def sleeps(verb: str, line: str) -> None:
+        if verb == "DOT" and not others and len(server.taken) == 30:
+            others.extend(_take_over(tmp_path))
+            now[0] += deliver.LOST_S
+
+    def renew() -> None:
+        if others:
+            ended.wait(0.3)
+            raise LeaseHeld("another run has taken over", holder="there/2")
+
+    with serving(sleeps, keep_data=False) as server, pytest.raises(LeaseHeld):
+        run(store, config(server), journal=tmp_path / "receipts", renew=renew)
+    assert server.recipients() == readers[:31]
+
+
+def _take_over(folder: Path) -> list[int]:
+    """What another run takes for left behind is in its hand: the ids."""
+    with open_store(f"sqlite:///{folder / 'digest.db'}") as other:
+        other.recover_in_doubt(holder="there/2", now=NOW, resend=True)
+        return [delivery.id for delivery in other.claim(now=NOW, holder="there/2", limit=60)]
+
+
+def _wait(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(0.005)
 
 
 def test_a_fault_of_ours_in_one_connection_ends_the_run_and_the_others_still_hear_their_answers(

@@ -277,7 +277,7 @@ def test_a_worker_that_was_given_up_holds_nothing_any_more(store: Store, tmp_pat
 
 def test_a_lease_ends_here_before_it_ends_elsewhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [100.0]
-    monkeypatch.setattr(spans, "_ticks", lambda: seconds[0])
+    monkeypatch.setattr(spans, "ticks", lambda: seconds[0])
     lease = spans.Lease(store, this_process(), lambda: NOW)
     seconds[0] += spans.LEASE_S - spans.MARGIN_S - 0.1
     lease.check()

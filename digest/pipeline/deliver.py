@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RENEW_EVERY = timedelta(minutes=1)
+# Without that for so long it may be another's soon: it lasts for a quarter of an hour (App).
+LOST_S = 10 * 60.0
 _HEARTBEAT_S = 0.2
 
 
@@ -87,6 +90,11 @@ def deliver(
     return replace(report, error=_with_remainder(sending.judge.error, report.queued))
 
 
+def ticks() -> float:
+    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def _with_remainder(error: str | None, queued: int) -> str | None:
     return f"{error} Mails that wait: {queued}." if error and queued else error
 
@@ -101,6 +109,7 @@ class Sending:
     progress: Callable[[int, int], None] | None = None
     renew: Callable[[], None] | None = None
     renew_every = RENEW_EVERY
+    lost_s = LOST_S
     check: Callable[[], None] | None = None
     span: Span | None = None
     settled = False
@@ -133,6 +142,7 @@ class Sending:
         self.unbuilt: set[str] = set()  # why messages could not be built: each reason is logged once
         self.dry = False
         self.renewed_at = clock()
+        self._held_at = ticks()
 
     def run(self, open_transport: Callable[[], Transport], wait: Wait | None) -> None:
         now = self.clock()
@@ -144,12 +154,12 @@ class Sending:
         most = self.mail.smtp.connections if self.mail.transport == "smtp" else 1
         self.window = Window(most, ahead=self.ahead)
         try:
-            lanes = Lanes(open_transport, most, self.judge, self.journal, self.check)
+            lanes = Lanes(open_transport, most, self.judge, self.journal, self.check, self._holds_lease)
             with lanes as self.lanes, self._drained():
                 while self._goes_on():
+                    self._keep_lease()  # first: whoever stood still may have lost what is claimed to another run
                     self._give_back()
                     self._exchange()
-                    self._keep_lease()
                     self._ask_who_left()
                     self._launch()
                     self._rest()
@@ -222,7 +232,7 @@ class Sending:
             self.unsent, self.dry = [], False
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:
-        self.store.release(deliveries, now=self.clock(), holder=self.mark if self.span else "")
+        self.store.release(deliveries, now=self.clock(), holder=self.mark)
 
     def _room(self) -> int:
         if self.dry or self.judge.closed():
@@ -385,14 +395,21 @@ class Sending:
             self.store.suppress_subscriber(delivery.subscriber.id, "bounced", now=now)
 
     def _keep_lease(self) -> None:
-        now = self.clock()
-        if self.renew is None or self.judge.fatal is not None or now - self.renewed_at < self.renew_every:
+        if self.renew is None or self.judge.fatal is not None:
+            return
+        now, began, every = self.clock(), ticks(), self.renew_every
+        if now - self.renewed_at < every and began - self._held_at < every.total_seconds():
             return
         try:
             self.renew()
+            self._held_at = began
         except DigestError as error:
             self.judge.broken(error)  # no more is claimed; what is in flight is still finished and recorded
         self.renewed_at = now
+
+    def _holds_lease(self) -> bool:
+        """Asked before each mail, in any thread: a process that stood still, and a machine that slept, find that out here."""
+        return self.renew is None or ticks() - self._held_at < self.lost_s
 
     def _ask_who_left(self) -> None:
         try:

@@ -41,7 +41,7 @@ class Lanes:
     """Up to `most` connections, opened as mails come. One thread, the one that made it, puts mails in and takes out what landed.
 
     `flying` are the deliveries that were put and have not landed. `check` is asked before each mail, and raises where none may
-    be sent any more.
+    be sent any more. So is `may_send`: while it says no, mails come back.
     """
 
     def __init__(
@@ -51,8 +51,10 @@ class Lanes:
         judge: Judge,
         journal: Journal,
         check: Callable[[], None] | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self.most, self.judge, self.journal, self.check = most, judge, journal, check
+        self.may_send = may_send
         self.open_transport = open_transport
         self.flying: dict[int, Delivery] = {}
         self.landed: deque[Landed] = deque()
@@ -173,7 +175,7 @@ class _Lane:
         return None
 
     def is_wanted(self, mail: Mail) -> bool:
-        return mail.number not in self._lanes.unwanted
+        return mail.number not in self._lanes.unwanted and self._lanes.may_send()
 
     def begun(self, mail: Mail) -> None:
         self._journal.begun(mail.number)

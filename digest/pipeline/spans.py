@@ -22,7 +22,7 @@ from digest.config import MailConfig
 from digest.errors import LeaseHeld
 from digest.journal import Journal, Left, Wait, journals_in, left_behind, read_journal
 from digest.model import Delivery, DeliveryReport, Message, Span
-from digest.pipeline.deliver import Sending
+from digest.pipeline.deliver import Sending, ticks
 from digest.pipeline.pace import RATE, shared_pace
 from digest.pipeline.trying import in_words, known_from, pause, pause_of, place_of, tell_doubtful
 from digest.process import is_dead
@@ -91,19 +91,19 @@ class Lease:
     def __init__(self, store: Store, owner: str, clock: Callable[[], datetime]) -> None:
         self._store, self._owner, self._clock = store, owner, clock
         self.mark = f"{owner} {clock().isoformat()} {secrets.token_hex(4)}"
-        self._renewed = _ticks()
+        self._renewed = ticks()
         store.begin_mark(self.mark, owner, now=clock(), ttl_s=LEASE_S)
 
     def keep(self) -> None:
         """Renews it in time. Raises LeaseHeld when it was given to another."""
-        began = _ticks()
+        began = ticks()
         if began - self._renewed >= RENEW_S:
             self._store.renew_mark(self.mark, self._owner, now=self._clock(), ttl_s=LEASE_S)
             self._renewed = began
 
     def check(self) -> None:
         """Raises LeaseHeld when it may be another's by now. Called before each mail, in any thread."""
-        if _ticks() - self._renewed >= LEASE_S - MARGIN_S:
+        if ticks() - self._renewed >= LEASE_S - MARGIN_S:
             raise LeaseHeld(
                 "This worker was silent for too long to go on: its deliveries may have been given to another.",
                 holder="",
@@ -111,10 +111,6 @@ class Lease:
 
     def end(self) -> None:
         self._store.end_mark(self.mark, now=self._clock())
-
-
-def _ticks() -> float:
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class _Sender(Sending):
