@@ -373,6 +373,37 @@ def test_a_rate_holds_for_all_together(store: Store, tmp_path: Path) -> None:
     assert max(arrived) - started >= 59 / 60 - 0.1
 
 
+def test_a_span_with_a_rate_is_sent_to_its_end_though_mails_of_it_are_due_again_meanwhile(
+    store: Store, tmp_path: Path
+) -> None:
+    """As with a slow rate and a server that wants mails twice: there is more to send than was counted at the start."""
+    span, started, stop = queue(store, 8), time.monotonic(), threading.Event()
+    refused: set[str] = set()
+
+    def greylisting(verb: str, line: str) -> bytes | None:
+        if verb != "RCPT" or line in refused or len(refused) == 4:
+            return None
+        refused.add(line)
+        return b"451 4.7.1 greylisted"
+
+    endless = threading.Timer(60, stop.set)
+    endless.start()
+    with serving() as server:
+        server.answer = greylisting
+        report, again = send(
+            store,
+            config(server, per_second=20.0),
+            span,
+            tmp_path / "r",
+            clock=lambda: NOW + timedelta(hours=4 * (time.monotonic() - started)),
+            stop=stop,
+        )
+    endless.cancel()
+    assert not stop.is_set(), "it neither went on nor ended"
+    assert (report.accepted, report.deferred, report.queued, again) == (8, 4, 0, None)
+    assert states(store) == {"accepted": 8}
+
+
 def test_one_that_is_asked_to_wait_makes_all_wait(store: Store, tmp_path: Path) -> None:
     queue(store, 40)
     first = Span(edition_id=1, due_at=NOW, first=1, last=20)

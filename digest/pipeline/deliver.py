@@ -238,7 +238,10 @@ class Sending:
         if self.dry or self.judge.closed():
             return 0
         room = self.window.size - len(self.lanes.flying) - len(self.waiting)
-        self.pace.wanted = self.total - sum(self.tally.values()) - len(self.lanes.flying)
+        counted = self.total - sum(self.tally.values()) - len(self.lanes.flying)
+        # There may be more than was counted, deferred mails that are due again, say: that there is none only a claim tells.
+        least = 0 if self.lanes.flying and not self.waiting else 1
+        self.pace.wanted = max(counted, least)
         return min(room, self.pace.slots() - len(self.waiting)) if self.pace.gap_s else room
 
     def _count_failures(self, now: datetime) -> None:
