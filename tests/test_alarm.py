@@ -266,6 +266,38 @@ def test_a_run_that_never_began_and_one_that_failed_are_said(site: Installation)
     assert "failed: The store is full ((address))." in text_of(failed)
 
 
+def test_a_run_that_hangs_is_said(site: Installation) -> None:
+    """It has no report yet."""
+    site.run("2026-11-19T07:00:02+01:00")
+    began = at("2026-11-20T07:00:02+01:00")
+    site.app.store.start_run("daily", site.app.today(began), now=began)
+    (mail,) = site.watch("2026-11-21T09:00+01:00")
+    assert "last run: 20 November 2026, 07:00 CET, running" in text_of(mail)
+
+
+def test_a_digest_is_judged_by_the_sources_that_it_reads(tmp_path: Path, server: SmtpServer) -> None:
+    """A run may be one of several digests."""
+    made = config_of(tmp_path, server.port)
+    tides = replace(made.digest[0], name="tides", path="tides", sources=("tides",))
+    sources = (*made.source, SourceConfig(name="tides", path=str(tmp_path)))
+    with open_app(replace(made, source=sources, digest=(*made.digest, tides))) as app:
+        site, began = Installation(app, server), at("2026-11-20T07:00:02+01:00")
+        assert site.watch("2026-11-18T12:00+01:00") == []
+        read_both = (
+            SourceReport(name="sample", kind="arxiv", outcome="new"),
+            SourceReport(name="tides", kind="arxiv", outcome="unreachable", error="no answer"),
+        )
+        report = RunReport(date=app.today(began), seconds=1, sources=read_both)
+        for name in ("daily", "tides"):
+            number = app.store.start_run(name, app.today(began), now=began)
+            app.store.finish_run(number, now=began, status="degraded", report=msgspec.json.encode(report))
+        (mail,) = site.watch("2026-11-21T09:30+01:00")
+    assert mail["Subject"] == "No successful run for 26 hours: tides"
+    text = text_of(mail)
+    assert "tides: unreachable: no answer" in text
+    assert "sample" not in text
+
+
 def test_a_digest_that_never_ran_is_silent_from_its_first_time_on(tmp_path: Path, server: SmtpServer) -> None:
     with open_app(config_of(tmp_path, server.port)) as app:
         fresh = Installation(app, server)

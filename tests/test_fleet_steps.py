@@ -224,6 +224,24 @@ def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, engi
         assert app.begin_due_run(daily, cron(daily, config), now=clock[0]) is not None
 
 
+def test_who_never_confirmed_is_forgotten_after_a_shared_run(file: Path) -> None:
+    with opened(file) as app:
+        for name, days in (("ann", 8), ("bob", 6)):
+            app.store.add_pending(
+                f"{name}@example.org",
+                digests=(),
+                preferences=Preferences(),
+                consent="form",
+                now=NOW - timedelta(days=days),
+            )
+        run = begun(app)
+        for place in range(SOURCES):
+            app.collect_part(run, place)
+        app.finish_shared_run(run)
+        app.tidy_run(run)
+        assert [reader.address for reader in app.store.subscribers()] == ["bob@example.org"]
+
+
 def test_a_run_that_waits_behind_an_earlier_one_is_not_taken_for_lost(file: Path, engine_url: str) -> None:
     """All that it needs is read, and its jobs have ended: the earlier run leaves it the next one."""
     import psycopg
@@ -280,6 +298,18 @@ def test_a_run_by_hand_leaves_its_mails_to_workers(file: Path) -> None:
         assert app.store.delivery_counts()["queued"] == 1
         assert app.send().queued == 1
         assert waiting(app.store, "deliver") == 1, "a job carries it already"
+
+
+def test_mails_whose_job_is_lost_get_another_by_a_send_by_hand(file: Path, engine_url: str) -> None:
+    import psycopg
+
+    with opened(file) as app:
+        app.store.add_subscriber("reader@example.org", digests=("daily",), now=NOW)
+        app.daily(NOW)
+        with psycopg.connect(engine_url, autocommit=True) as connection:
+            connection.execute(b"DELETE FROM procrastinate_jobs")
+        assert app.send().queued == 1
+        assert app.store.due_jobs(["deliver"], until=NOW) == 1
 
 
 def test_mails_that_a_dead_run_held_back_go_as_soon_as_the_pages_are_there(file: Path) -> None:

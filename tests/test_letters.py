@@ -154,6 +154,17 @@ def test_a_server_that_never_says_that_it_took_a_letter_gets_it_three_times(stor
     assert [(report.deferred, report.rejected) for report in reports] == [(1, 0), (1, 0), (0, 1)]
 
 
+def test_a_server_that_is_down_for_hours_costs_no_letter(store: Store) -> None:
+    """No copy of it may be on its way: it is tried for as long as its link holds."""
+    ask(store, "ann@example.org")
+    with serving() as server:
+        pass
+    down = [send(store, server, NOW + n * timedelta(minutes=5)) for n in range(36)]
+    assert {(report.deferred, report.rejected) for report in down if report.error} == {(1, 0)}
+    with serving() as server:
+        assert send(store, server, NOW + timedelta(hours=5)) == LettersReport(accepted=1)
+
+
 def test_an_address_that_is_none_keeps_no_other_letter_from_going(store: Store) -> None:
     for name in ("ann", "x" * 65, "bo"):
         ask(store, f"{name}@example.org")

@@ -97,6 +97,14 @@ def test_a_run_by_hand_in_the_night_does_not_stand_for_the_one_due_in_the_mornin
     assert service.run(made.digest[0]) is None
 
 
+def test_a_digest_without_grace_runs_at_its_hour(tmp_path: Path) -> None:
+    """A timer goes off a moment after it: the run is that of this very date."""
+    made = config(tmp_path, "0 7 * * *", grace_h=0)
+    report = Service(made, clock=lambda: at("2026-11-20T07:00:00.2+01:00")).run(made.digest[0])
+    assert report is not None
+    assert report.date == date(2026, 11, 20)
+
+
 def test_each_hour_of_a_schedule_runs(tmp_path: Path) -> None:
     now = at("2026-11-20T07:00+01:00")
     made = config(tmp_path, "0 7,19 * * *")

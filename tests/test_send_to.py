@@ -83,6 +83,22 @@ def test_it_prints_the_receipt_and_not_the_address(
     assert "mail.example" not in out + err
 
 
+@pytest.mark.parametrize("status", ["unsubscribed", "suppressed"])
+def test_who_wants_no_mail_gets_none_and_the_way_back_is_said(
+    send: Callable[..., tuple[int, str, str]], server: SmtpServer, status: str
+) -> None:
+    with open_app(load_config(Path("config.toml"), {})) as app:
+        app.store.add_subscriber("ann@mail.example", digests=(), now=NOW)
+        if status == "suppressed":
+            app.store.suppress_subscriber(1, "complained", now=NOW)
+        else:
+            app.store.remove_subscriber("ann@mail.example", now=NOW)
+    code, _, err = send("ann@mail.example")
+    assert (code, server.connections) == (2, 0)
+    assert f"is {status}" in err
+    assert ("subscribers allow" in err) == (status == "suppressed")
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -467,6 +467,31 @@ def test_a_storm_of_refusals_met_by_one_stops_the_others(store: Store, tmp_path:
     assert store.subscriber("reader0003@example.org").status == "confirmed"  # type: ignore[union-attr]
 
 
+@on_postgres
+def test_who_hears_of_a_pause_in_the_midst_of_its_work_goes_on_behind_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever was asked for it has said so to the operator."""
+    monkeypatch.setattr(spans, "_LISTEN_S", 0.01)
+    store.put_wait("mail", NOW - MINUTE, 300.0, "421 4.7.0 it is over.")
+    span, until, slow = queue(store, 200), NOW + 20 * MINUTE, threading.Event()
+    found: list[tuple[DeliveryReport, datetime | None]] = []
+    with serving(
+        lambda verb, line: b"250 2.0.0 queued" if verb == "DOT" and slow.wait(0.05) else None
+    ) as server:
+        mail = config(server)
+        other = threading.Thread(target=lambda: found.append(send(store, mail, span, tmp_path / "r")))
+        other.start()
+        assert server.wait_for(3)
+        store.put_wait("mail", until, 1200.0, "421 4.7.0 too busy.")
+        other.join(60)
+    ((report, again),) = found
+    assert again == until
+    assert report.queued == 200 - report.accepted > 0
+    assert "421 4.7.0 too busy." in (report.error or "")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_server_that_is_away_is_tried_again_soon(store: Store, tmp_path: Path) -> None:
     span = queue(store, 3)
     with serving() as server:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ import pytest
 
 from digest.app import App, open_app
 from digest.app.post import workers_alive
-from digest.config import SourceConfig
+from digest.config import MonitorConfig, SourceConfig
 from digest.errors import PublishError, StoreError, UsageError
+from digest.model import Preferences
 from digest.store.jobs import Job
 from digest.worker import Worker
 from digest.worker.duties import Duties, row_of
@@ -132,6 +134,91 @@ def test_jobs_of_workers_that_nobody_knows_are_given_back_too(app: App, engine_u
     )
     duties(app).rescue()
     assert app.store.job_counts()["tidy"] == {"todo": 1}
+
+
+def test_who_is_heard_keeps_its_jobs_though_the_engine_does_not_hear_of_it(app: App, engine_url: str) -> None:
+    _, engine = taken_by_another(app, engine_url)
+    app.store.put_worker(row_of("other.example.org/7/7", "1", ("tidy",), app.store.server_time(), engine))
+    asked(
+        engine_url,
+        "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes' RETURNING id",
+    )
+    duties(app).rescue()
+    assert app.store.job_counts()["tidy"] == {"doing": 1}
+
+
+def test_a_job_that_is_being_done_by_nobody_is_given_back(app: App, engine_url: str) -> None:
+    taken_by_another(app, engine_url)
+    asked(engine_url, "DELETE FROM procrastinate_workers RETURNING id")
+    duties(app).rescue()
+    assert app.store.job_counts()["tidy"] == {"todo": 1}
+
+
+def test_who_leaves_gives_its_jobs_back_and_is_not_seen_again(app: App, engine_url: str) -> None:
+    _, engine = taken_by_another(app, engine_url)
+    mine = duties(app)
+    mine.registered(engine)
+    mine.leave()
+    mine.beat()  # one that was under way
+    assert app.store.job_counts()["tidy"] == {"todo": 1}
+    assert app.store.workers() == []
+
+
+def test_that_the_store_is_gone_is_said_once_and_that_it_is_back(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = duties(app)
+    beat = mine._safely(mine.beat)
+    with caplog.at_level(logging.INFO, logger="digest.worker"):
+        beat()
+        with monkeypatch.context() as patch:
+            patch.setattr(app.store, "server_time", lambda: _raise(StoreError("The database is away.")))
+            beat()
+            beat()
+        beat()
+        beat()
+    assert [record.getMessage() for record in caplog.records] == [
+        "The database is away.",
+        "the store answers again",
+    ]
+
+
+def _raise(error: Exception) -> datetime:
+    raise error
+
+
+def test_the_leader_sends_letters_and_mails_the_operator_of_a_silent_digest(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again and again, beside any job."""
+    for name in ("_LEAD_S", "_LETTERS_S", "_WATCH_S"):
+        monkeypatch.setattr(f"digest.worker.duties.{name}", 0.05)
+    config, now, before = app.config, [NOW], set(threading.enumerate())
+    daily = msgspec.structs.replace(config.digest[0], schedule="0 7 * * *")
+    monitor = MonitorConfig(mail_to="operator@example.org")
+    config = msgspec.structs.replace(config, digest=(daily,), monitor=monitor)
+
+    def got(address: str) -> bool:
+        mails = Path(config.file).parent.glob("outbox/*.eml")
+        return any(f"To: {address}" in mail.read_text() for mail in mails)
+
+    with open_app(config, clock=lambda: now[0]) as made:
+        made.watch(NOW)  # since then the schedule is known
+        ann = made.store.add_pending(
+            "ann@example.org", digests=(), preferences=Preferences(), consent="form", now=NOW
+        )
+        leader = duties(made)
+        leader.start()
+        try:
+            made.store.queue_letter(ann.id, "confirm", message_id="<1@papers.example.org>", now=NOW)
+            wait_for(lambda: got("ann@example.org"))
+            assert not got("operator@example.org")
+            now[0] += timedelta(days=3)
+            wait_for(lambda: got("operator@example.org"))
+        finally:
+            leader.stop()
+            for duty in set(threading.enumerate()) - before:
+                duty.join(60)
 
 
 def test_a_new_session_takes_up_what_the_last_one_left(app: App, engine_url: str) -> None:
