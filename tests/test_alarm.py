@@ -384,13 +384,14 @@ def test_a_new_schedule_counts_from_when_it_is_written(tmp_path: Path, server: S
 
 
 def test_without_an_address_nobody_is_mailed_and_the_silence_is_known(
-    tmp_path: Path, server: SmtpServer
+    tmp_path: Path, server: SmtpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_app(config_of(tmp_path, server.port, mail_to="")) as app:
         quiet = Installation(app, server)
         assert quiet.watch("2026-11-18T12:00+01:00") == []
         quiet.run("2026-11-19T07:00:02+01:00")
         assert quiet.watch("2026-11-22T09:00+01:00") == []
+        assert not caplog.records
         (pulse,) = app.pulses(at("2026-11-22T09:00+01:00"))
         assert pulse.silent(at("2026-11-22T09:00+01:00"), 26)
         assert pulse.missed == at("2026-11-20T07:00+01:00")

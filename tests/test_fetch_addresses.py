@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from digest.config import SourceConfig
-from digest.errors import FetchError, FetchRefused
+from digest.errors import FetchError, FetchRefused, FetchTimeout
 from digest.fetch import Fetcher
 from digest.fetch.addresses import SocketAddress, forbidden
 from digest.model import Listing, NotModified
@@ -349,6 +351,30 @@ def test_a_certificate_that_does_not_hold_is_an_error(
         assert isinstance(error, FetchError)
         assert "certificate" in str(error)
         assert site.asked == []
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-"]
+)
+def test_a_server_that_drips_behind_tls_is_left_at_the_deadline(
+    certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates["good"]))
+    with Site(tls=server_context(certificates["good"])) as site:
+
+        def drip(connection: socket.socket) -> None:
+            connection.sendall(head)
+            while not site.stopped.wait(0.02):
+                connection.sendall(b"x")
+
+        site.pages["/x"] = drip
+        names, started = Names(site.port, papers=["127.0.0.1"]), time.monotonic()
+        endless = threading.Timer(20, site.stopped.set)
+        endless.start()
+        found = ask("https://papers.example/x", names=names, allow_private=True, timeout_s=0.5)
+        endless.cancel()
+        assert isinstance(found, FetchTimeout), found
+        assert time.monotonic() - started < 20  # a slow machine; without a deadline: minutes
 
 
 def test_a_redirect_out_of_tls_is_not_followed(

@@ -18,7 +18,7 @@ from digest.app import App, open_app
 from digest.config import Config, SmtpConfig, SourceConfig
 from digest.cron import cron
 from digest.errors import LeaseHeld, PublishError, Stopped
-from digest.model import Preferences
+from digest.model import LookupReport, Preferences
 from digest.pipeline.notices import queue_notices
 from digest.pipeline.pace import RATE
 from digest.pipeline.replay import replay
@@ -224,7 +224,7 @@ def test_a_run_for_which_no_job_is_left_fails_and_is_begun_anew(file: Path, engi
         assert app.begin_due_run(daily, cron(daily, config), now=clock[0]) is not None
 
 
-def test_who_never_confirmed_is_forgotten_after_a_shared_run(file: Path) -> None:
+def test_who_never_confirmed_is_forgotten_after_a_shared_run_and_its_parts_after_that(file: Path) -> None:
     with opened(file) as app:
         for name, days in (("ann", 8), ("bob", 6)):
             app.store.add_pending(
@@ -237,9 +237,32 @@ def test_who_never_confirmed_is_forgotten_after_a_shared_run(file: Path) -> None
         run = begun(app)
         for place in range(SOURCES):
             app.collect_part(run, place)
+        app.store.forget_ended(older_than=NOW + timedelta(days=1))
         app.finish_shared_run(run)
         app.tidy_run(run)
         assert [reader.address for reader in app.store.subscribers()] == ["bob@example.org"]
+        assert len(app.store.run_parts(run)) == SOURCES
+        app.store.forget_ended(older_than=NOW + timedelta(days=1))
+        assert app.store.run_parts(run) == []
+
+
+def test_what_is_looked_up_after_a_shared_run_is_published(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.app.sharing.look_up", lambda app, now: LookupReport(looked_up=1, hits=1))
+    with opened(file) as app:
+        run = begun(app)
+        app.tidy_run(run)
+        assert not (file.parent / "feeds").exists(), "it has not ended"
+        for place in range(SOURCES):
+            app.collect_part(run, place)
+        app.finish_shared_run(run)
+        page = file.parent / "feeds" / "index.html"
+        page.unlink()
+        app.tidy_run(run)
+        report = msgspec.json.decode(app.store.last_runs(1)[0].report)
+    assert page.exists()
+    assert report["lookups"]["hits"] == 1
 
 
 def test_a_run_that_waits_behind_an_earlier_one_is_not_taken_for_lost(file: Path, engine_url: str) -> None:
@@ -376,6 +399,22 @@ def test_a_batch_that_does_not_come_ends_the_waiting_at_its_hour(tmp_path: Path,
     assert "waited until 11:00" in report.sources[0].why
 
 
+def test_a_batch_that_is_not_out_is_not_waited_for_where_nobody_said_so(
+    tmp_path: Path, engine_url: str
+) -> None:
+    site = Site({}, FRIDAY)
+    with serving(site):
+        config = waiting_config(tmp_path, engine_url, site)
+        plain = replace(config.source[0], wait_until="")
+        with open_app(replace(config, source=(plain,)), clock=lambda: FRIDAY) as app:
+            run = app.begin_shared_run(config.digest, day=FRIDAY.date(), now=FRIDAY)
+            assert run is not None
+            app.collect_part(run, 0)
+            report = app.finish_shared_run(run)
+    assert report is not None
+    assert [source.outcome for source in report.sources] == ["not-yet"]
+
+
 @contextmanager
 def waiting_run(tmp_path: Path, url: str, site: Site, clock: list[datetime]) -> Iterator[tuple[App, int]]:
     """A run of that Friday, begun, of a source that waits for its batch and one that does not; its number."""
@@ -449,7 +488,10 @@ def test_runs_of_several_digests_are_read_side_by_side_and_put_on_record_one_aft
             other.collect_part(second, place)
             app.collect_part(first, 2 * place)
             app.collect_part(first, 2 * place + 1)
-        assert (states(app.store, first), states(app.store, second)) == ("rrrrrr", "ttt")
+        other.collect_part(second, 0)
+        assert (states(app.store, first), states(app.store, second)) == ("rrrrrr", "ttt"), (
+            "the first is not issued"
+        )
         assert other.finish_shared_run(second) is None
         jobs = waiting(app.store, "collect")
         with other.alone("issue"), pytest.raises(LeaseHeld):

@@ -186,6 +186,11 @@ def test_while_a_later_run_of_the_day_is_to_come_nobody_is_told(tmp_path: Path) 
     assert told == [0, 0, 1]
 
 
+def test_a_run_of_tomorrow_is_none_that_is_to_come(tmp_path: Path) -> None:
+    config = site(tmp_path, digest=(DigestConfig(name="daily", schedule="0 7 * * *"),))
+    assert run(config).digests[0].notices == 1
+
+
 @pytest.mark.parametrize("what", ["leave", "erase", "pause", "wish", "digest"])
 def test_who_changes_their_mind_before_it_is_due_hears_nothing(tmp_path: Path, what: str) -> None:
     config = site(tmp_path, digest=(DigestConfig(name="daily"), DigestConfig(name="coast", path="coast")))

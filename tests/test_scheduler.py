@@ -12,6 +12,7 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from msgspec.structs import replace
 
+from bounce_reports import ADDRESS, ENDS, SYSTEMS, notification
 from digest.app import open_app
 from digest.config import (
     Config,
@@ -412,9 +413,12 @@ def test_a_service_sends_what_is_due_watches_and_reads_the_mailbox_again_and_aga
         mailbox = MailboxConfig(
             host="127.0.0.1", port=server.port, security="none", username=USER, password=PASSWORD
         )
-        mail = MailConfig(from_="digest@papers.example.org", mailbox=mailbox)
+        mail = MailConfig(from_="digest@papers.example.org", bounces=ADDRESS, mailbox=mailbox)
         made = replace(config(tmp_path, "0 7 * * *"), mail=mail)
         with open_app(made) as app:
+            gone, _ = app.store.add_subscriber("gone@example.net", digests=(), now=now)
+            token, link = (app.tokens.make(kind, gone) for kind in ("bounce", "unsubscribe"))
+            server.mails[4] = notification(SYSTEMS[0], ENDS[0], token=token, link=link)  # no such user
             asked = app.store.add_pending(
                 "ada@example.org", digests=(), preferences=Preferences(), consent="form 2026-11", now=now
             )
@@ -423,8 +427,9 @@ def test_a_service_sends_what_is_due_watches_and_reads_the_mailbox_again_and_aga
         service._stop = strokes = Strokes("MainThread", "send_due_mail", "watch", "read_mailbox")
         service.serve()
         assert strokes.struck == {"MainThread", "send_due_mail", "watch", "read_mailbox"}
-        assert server.seen == {3}
+        assert server.seen == {3, 4}
     with open_app(made) as app:
+        assert app.store.subscriber("gone@example.net").status == "suppressed"  # type: ignore[union-attr]
         assert [letter[2] for letter in app.store.letters_of(asked.id)] == ["accepted"]
         assert app.store.watch_notes()
     assert not [thread for thread in threading.enumerate() if thread.name in strokes.struck - {"MainThread"}]

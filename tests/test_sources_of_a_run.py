@@ -275,6 +275,19 @@ def test_a_page_in_a_watched_folder_is_read_once_under_whatever_name(tmp_path: P
     assert (report.outcome, report.read, report.new) == ("new", 2, 2)
 
 
+def test_a_small_page_beside_old_ones_in_a_watched_folder_is_no_listing_that_shrank(tmp_path: Path) -> None:
+    """What was read before is of the folder too."""
+    config = installation(tmp_path, source=(SourceConfig(name="drop", path="drop", watch=True),))
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    for n in range(5):
+        (drop / f"{n}.xml").write_bytes(rss(invented(40 * n, 40)))
+        assert source_of(run(config, NOW + n * DAY)).new == 40
+    (drop / "few.xml").write_bytes(rss(invented(900, 1)))
+    report = source_of(run(config, NOW + 5 * DAY))
+    assert (report.outcome, report.new) == ("new", 1)
+
+
 def test_a_broken_page_in_a_watched_folder_is_named_until_it_is_mended(tmp_path: Path) -> None:
     config = installation(tmp_path, source=(SourceConfig(name="drop", path="drop", watch=True),))
     drop = tmp_path / "drop"

@@ -22,14 +22,16 @@ import pytest
 
 from digest.app import App, open_app
 from digest.app.post import workers_alive
-from digest.config import MonitorConfig, SourceConfig
-from digest.errors import PublishError, StoreError, UsageError
+from digest.config import MailboxConfig, MonitorConfig, SourceConfig
+from digest.errors import PublishError, Stopped, StoreError, UsageError
 from digest.model import Preferences
 from digest.store.jobs import Job
 from digest.worker import Worker
 from digest.worker.duties import Duties, row_of
 from digest.worker.engine import pause_after
+from digest.worker.tasks import Again, Apps
 from fleets import NOW, begin, config_of, installation, status_of, wait_for, workers, write_pages
+from imap_servers import PASSWORD, USER, ImapServer, imap
 from test_a_polite_run import ARCHIVES
 from test_a_polite_run import serving as fake_arxiv
 
@@ -187,16 +189,26 @@ def _raise(error: Exception) -> datetime:
     raise error
 
 
-def test_the_leader_sends_letters_and_mails_the_operator_of_a_silent_digest(
-    app: App, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def reports() -> Iterator[ImapServer]:
+    with imap({3: b"Subject: a question\r\n\r\nWhen do the herons come?\r\n"}) as server:
+        yield server
+
+
+def test_the_leader_sends_letters_reads_the_mailbox_and_mails_the_operator_of_a_silent_digest(
+    app: App, reports: ImapServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Again and again, beside any job."""
-    for name in ("_LEAD_S", "_LETTERS_S", "_WATCH_S"):
+    mailbox = MailboxConfig(
+        host="127.0.0.1", port=reports.port, security="none", username=USER, password=PASSWORD
+    )
+    for name in ("_LEAD_S", "_LETTERS_S", "_WATCH_S", "_MAILBOX_S"):
         monkeypatch.setattr(f"digest.worker.duties.{name}", 0.05)
     config, now, before = app.config, [NOW], set(threading.enumerate())
     daily = msgspec.structs.replace(config.digest[0], schedule="0 7 * * *")
     monitor = MonitorConfig(mail_to="operator@example.org")
-    config = msgspec.structs.replace(config, digest=(daily,), monitor=monitor)
+    mail = msgspec.structs.replace(config.mail, mailbox=mailbox)
+    config = msgspec.structs.replace(config, digest=(daily,), monitor=monitor, mail=mail)
 
     def got(address: str) -> bool:
         mails = Path(config.file).parent.glob("outbox/*.eml")
@@ -212,6 +224,7 @@ def test_the_leader_sends_letters_and_mails_the_operator_of_a_silent_digest(
         try:
             made.store.queue_letter(ann.id, "confirm", message_id="<1@papers.example.org>", now=NOW)
             wait_for(lambda: got("ann@example.org"))
+            wait_for(lambda: reports.seen == {3})
             assert not got("operator@example.org")
             now[0] += timedelta(days=3)
             wait_for(lambda: got("operator@example.org"))
@@ -366,6 +379,58 @@ def test_a_worker_that_works_once_begins_what_is_due_and_ends(
         assert app.store.delivery_counts()["accepted"] == 1
         assert app.store.workers() == []
         assert app.fleet_state(app.clock()).leader == ""
+
+
+def test_a_worker_with_nothing_to_do_ends_when_it_is_told_to(app: App) -> None:
+    worker = Worker(app.config)
+    thread = threading.Thread(target=worker.work, daemon=True)
+    thread.start()
+    wait_for(lambda: any(row.engine_id is not None for row in app.store.workers()))
+    worker.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert app.store.workers() == []
+
+
+def test_work_that_is_told_to_stop_is_somebodys_job_again(app: App) -> None:
+    apps, begun, ended = Apps(lambda: open_app(app.config)), threading.Event(), list[str]()
+
+    def long(mine: App) -> None:
+        begun.set()
+        mine.stop.wait(60)
+        ended.append(apps.doing)
+        raise Stopped("told to stop")
+
+    def done() -> None:
+        with pytest.raises(Again):
+            apps.work("deliver 1-500", long)
+        with pytest.raises(Again):
+            apps.work("deliver 501-900", lambda mine: ended.append("begun all the same"))
+
+    worker = threading.Thread(target=done, daemon=True)
+    worker.start()
+    assert begun.wait(60)
+    apps.stop()
+    worker.join(30)
+    apps.close()
+    assert (ended, apps.doing) == (["deliver 1-500"], "")
+
+
+def test_work_whose_store_failed_is_tried_again_with_a_store_opened_anew(app: App) -> None:
+    apps, seen = Apps(lambda: open_app(app.config)), list[App]()
+
+    def lost(mine: App) -> None:
+        seen.append(mine)
+        raise StoreError("The connection is gone.")
+
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            apps.work("tidy 1", lost)
+    apps.work("tidy 1", seen.append)
+    apps.work("tidy 2", seen.append)
+    apps.close()
+    assert len({id(each) for each in seen}) == 3
+    assert seen[2] is seen[3]
 
 
 def test_a_worker_whose_clock_is_off_does_not_start(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
