@@ -25,7 +25,7 @@ from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
 from digest.journal import Journal
 from digest.model import Preferences, Receipt, Subscriber
 from digest.pipeline.trying import place_of
-from digest.store import Store, open_store
+from digest.store import Store, WorkerRow, open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
 from store_contract import empty_postgres, issue, paper, sight
@@ -442,6 +442,36 @@ def test_what_a_run_did_while_a_large_backup_was_put_back_is_not_replaced(
     monkeypatch.setattr(Store, "restore", restored)
     with pytest.raises(StoreError, match="A run began"):
         put_back(config, file, replace=True)
+
+
+def test_what_a_worker_that_came_meanwhile_has_in_hand_is_not_replaced(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have begun behind the lease, and sends: with the backup its mails would be queued again."""
+    config = filled(tmp_path, store_url)
+    file = kept(config, tmp_path / "b.db")
+    put = Store.restore
+
+    def restored(store: Store, file: Path, **how: Any) -> None:
+        with open_store(store_url) as other:
+            seen_at = other.server_time()
+            worker = WorkerRow(
+                id="elsewhere.example.org/7/7",
+                engine_id=None,
+                version="1",
+                queues=(),
+                doing="",
+                started_at=seen_at,
+                seen_at=seen_at,
+            )
+            other.put_worker(worker)
+        put(store, file, **how)
+
+    monkeypatch.setattr(Store, "restore", restored)
+    with pytest.raises(UsageError, match="worker"):
+        put_back(config, file, replace=True)
+    with open_store(store_url) as store:
+        assert store.workers(), "the store is as it was"
 
 
 def test_a_store_that_others_keep_locked_is_not_waited_for_forever(

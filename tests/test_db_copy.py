@@ -235,6 +235,9 @@ def test_mails_in_flight_are_settled_first(tmp_path: Path) -> None:
         claimed = store.claim(now=NOW, holder="killed", limit=1)
         with pytest.raises(UsageError, match="digest send"):
             copy(config, f"sqlite:///{tmp_path}/two.db")
+        # Those that are held are sent by nobody, there or here.
+        holding = replace(config, mail=replace(config.mail, in_doubt="hold"))
+        assert copy(holding, f"sqlite:///{tmp_path}/held.db")["deliveries"] == 1
         store.record_receipts([(claimed[0], Receipt(status="accepted"), None)], now=NOW)
     assert copy(config, f"sqlite:///{tmp_path}/two.db")["deliveries"] == 1
 

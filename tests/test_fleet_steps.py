@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from commands import called
 from digest.app import App, open_app
-from digest.config import Config, SmtpConfig, SourceConfig
+from digest.config import Config, EngineConfig, SmtpConfig, SourceConfig
 from digest.cron import cron
 from digest.errors import LeaseHeld, PublishError, Stopped
 from digest.model import LookupReport, Preferences
@@ -321,6 +321,15 @@ def test_a_run_by_hand_leaves_its_mails_to_workers(file: Path) -> None:
         assert app.store.delivery_counts()["queued"] == 1
         assert app.send().queued == 1
         assert waiting(app.store, "deliver") == 1, "a job carries it already"
+
+
+def test_a_run_of_one_process_leaves_no_jobs_where_workers_once_were(file: Path) -> None:
+    config = replace(config_of(file), engine=EngineConfig())
+    with open_app(config, clock=lambda: NOW) as app:
+        app.store.add_subscriber("reader@example.org", digests=("daily",), now=NOW)
+        assert app.store.engine_there()
+        assert app.daily(NOW).deliveries.accepted == 1
+        assert app.store.job_counts() == {}
 
 
 def test_mails_whose_job_is_lost_get_another_by_a_send_by_hand(file: Path, engine_url: str) -> None:
