@@ -11,26 +11,36 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import anyio
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+
 from digest.app import App
+from digest.app.search import refresh
 from digest.errors import DigestError, RenderError
+from digest.formats.frame import FEEDS
+from digest.web.door import Door
+from digest.web.files import Files
+from digest.web.forms import BadForm, Fields, read_body, read_fields
+from digest.web.health import HealthDoor
+from digest.web.origin import is_foreign
+from digest.web.pages import PRIVATE
+from digest.web.published import Published
+from digest.web.search import AT_ONCE, WAITING, SearchDoor
+from digest.web.server import make_server
+from digest.web.worker import LetterWorker, spoken
 
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import BaseRoute
-
-    from digest.web.door import Door
-    from digest.web.files import Files
-    from digest.web.forms import BadForm, Fields
-    from digest.web.health import HealthDoor
-
-    Look = Callable[[Request], Response]
-    Act = Callable[[Request, Fields], Response]
-    Endpoint = Callable[[Request], Awaitable[Response]]
+Look = Callable[[Request], Response]
+Act = Callable[[Request, Fields], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 log = logging.getLogger("digest.web")
 
@@ -44,15 +54,6 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
 
     Raises StoreError where the store cannot be opened.
     """
-    from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
-    from starlette.requests import ClientDisconnect
-
-    from digest.web.door import Door
-    from digest.web.files import Files
-    from digest.web.health import HealthDoor
-    from digest.web.worker import LetterWorker
-
     letters = LetterWorker(app)
     files = Files(app.config.resolve(app.config.site.output))
     door = Door(app, clock, letters)
@@ -77,11 +78,6 @@ def make_web(app: App, *, clock: Callable[[], datetime]) -> Starlette:
 
 
 def _routes(app: App, door: Door, files: Files, searching: App, health: HealthDoor) -> list[BaseRoute]:
-    from starlette.responses import RedirectResponse
-    from starlette.routing import Mount, Route, Router
-
-    from digest.web.published import Published
-
     root = unquote(urlsplit(app.config.site.url).path)
     site_url = app.config.site.url
     doors: dict[str, tuple[Look | None, Act | None]] = {
@@ -119,11 +115,6 @@ def _routes(app: App, door: Door, files: Files, searching: App, health: HealthDo
 
 def _searches(app: App, door: Door, searching: App) -> list[BaseRoute]:
     """The search of each digest and its feeds, below the digest's root."""
-    from starlette.routing import Route
-
-    from digest.formats.frame import FEEDS
-    from digest.web.search import SearchDoor
-
     endpoint = _in_turn(door)
 
     routes: list[BaseRoute] = []
@@ -138,12 +129,6 @@ def _searches(app: App, door: Door, searching: App) -> list[BaseRoute]:
 
 def _in_turn(door: Door) -> Callable[[Look], Endpoint]:
     """Endpoints of which a few answer at a time and a few wait: all others are told to come back, and no other door notices."""
-    from functools import partial
-
-    import anyio
-
-    from digest.web.search import AT_ONCE, WAITING
-
     turns: list[anyio.CapacityLimiter] = []
 
     def endpoint(look: Look) -> Endpoint:
@@ -164,11 +149,6 @@ def _in_turn(door: Door) -> Callable[[Look], Endpoint]:
 
 
 def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> Endpoint:
-    from starlette.concurrency import run_in_threadpool
-
-    from digest.web.forms import BadForm, read_body, read_fields
-    from digest.web.origin import is_foreign
-
     async def answer(request: Request) -> Response:
         if request.method != "POST":
             assert look is not None
@@ -193,9 +173,6 @@ def _endpoint(door: Door, look: Look | None, act: Act | None, site_url: str) -> 
 def _one_click(door: Door) -> Endpoint:
     """The List-Unsubscribe address. Nothing in the body decides anything, so whatever it is (urlencoded, multipart), it is
     read and not looked at; nor does it matter which page it was sent from."""
-    from starlette.concurrency import run_in_threadpool
-
-    from digest.web.forms import BadForm, read_body
 
     async def answer(request: Request) -> Response:
         if request.method != "POST":
@@ -214,10 +191,6 @@ def _unreadable(door: Door, error: BadForm) -> Response:
 
 
 def _refusal(door: Door, status: int, title: str, text: str) -> Response:
-    from starlette.responses import PlainTextResponse
-
-    from digest.web.pages import PRIVATE
-
     try:
         return door.pages.problem(status, title, text)
     except RenderError as error:
@@ -255,14 +228,10 @@ class _Answers:
 
     def left(self, request: Request, error: Any) -> Response:
         """Who sent a part of a form and went, or was hung up on: nobody reads this, and nobody need hear of it."""
-        from starlette.responses import Response
-
         return Response(status_code=400)
 
     def failed(self, request: Request, error: Any) -> Response:
         """A store that is full or locked, a template that is broken: for the operator to mend."""
-        from digest.web.worker import spoken
-
         log.error("web: %s", spoken(error))
         return _refusal(
             self._door,
@@ -316,9 +285,6 @@ def serve_web(app: App, listener: socket.socket, stop: threading.Event) -> None:
 
     Letters are sent by a thread beside, from the start on.
     """
-    from digest.app.search import refresh
-    from digest.web.server import make_server
-
     web = make_web(app, clock=app.clock)
     # Of a store that comes from an older version nothing could be found before the next run.
     refresh(app)

@@ -9,10 +9,12 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 
 from digest.app import App
 from digest.config import DigestConfig
@@ -20,18 +22,13 @@ from digest.errors import UsageError
 from digest.formats.subscribing import Flow, frequency_options, ticked, topic_options, topics_of
 from digest.model import Subscriber
 from digest.render import clean
+from digest.subscriptions import Link
 from digest.web import forms
 from digest.web.forms import Fields, first
 from digest.web.limits import Limits, client_address, networks
 from digest.web.pages import PRIVATE, Pages, masked
 from digest.web.worker import LetterWorker
 from digest.words import counted, date_words, day_words, schedule_words
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from digest.subscriptions import Link
 
 log = logging.getLogger(__name__)
 
@@ -341,14 +338,12 @@ class Door:
 
     def export(self, request: Request, fields: Fields) -> Response:
         """All that is stored of a subscriber, as a file."""
-        from starlette.responses import Response as Plain
-
         data: dict[str, Any] | None = self._subscriptions.export(_token(request), now=self._clock())
         if data is None:
             return self._unknown()
         headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="subscription.json"'}
         body = msgspec.json.format(msgspec.json.encode(data), indent=1)
-        return Plain(body + b"\n", media_type="application/json", headers=headers)
+        return Response(body + b"\n", media_type="application/json", headers=headers)
 
     def ask_to_erase(self, request: Request) -> Response:
         """One button that deletes everything."""

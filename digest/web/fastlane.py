@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import resource
 import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
 from digest.web.conditions import Asked, read_asked
 from digest.web.files import Answer, Files, Representation
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 # Stricter than the standard: one whole head in one piece, no odd character. Who sends another is answered too, only not here.
 _PLAIN = re.compile(rb"(GET|HEAD) (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n)*)\r\n")
@@ -112,8 +113,6 @@ class Lane:
 
 def most_connections() -> int:
     """Half of the files that this process may have open. The others are for the run beside: the store, the pages, the mail."""
-    import resource
-
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft // 2
 

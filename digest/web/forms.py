@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import date, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 from urllib.parse import parse_qsl
 from zoneinfo import available_timezones
 
 from msgspec import Struct
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from digest.choices import MOST as MOST_PAPERS
 from digest.choices import parse_rules, preferences_problems, topic_slugs
@@ -20,9 +22,6 @@ from digest.formats.subscribing import Option, Topic, ticked, topics_of
 from digest.model import Frequency, Preferences, Subscriber
 from digest.render import clean
 from digest.words import WEEKDAYS
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 BODY_BYTES = 64 * 1024
 BODY_S = 20.0
@@ -92,8 +91,6 @@ def urlencoded(body: bytes) -> Fields:
 
 
 async def _multipart(request: Request, body: bytes) -> Fields:
-    from starlette.formparsers import MultiPartException, MultiPartParser
-
     async def whole() -> AsyncGenerator[bytes, None]:
         yield body
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from digest.app import App
 from digest.errors import DigestError, StoreError
@@ -21,9 +23,6 @@ from digest.web.limits import client_address, networks
 from digest.web.worker import spoken
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from digest.web.metrics import Metrics
 
 log = logging.getLogger("digest.web")
@@ -67,13 +66,11 @@ class HealthDoor:
     async def healthz(self, request: Request) -> Response:
         """200 while the store answers within a second and no digest is silent for longer than [monitor] silent_after_h; else 503
         with what is wrong and since when."""
-        from starlette.responses import Response as Plain
-
         now = self._app.clock()
         health = await self._look(now)
         body = msgspec.json.format(msgspec.json.encode(health), indent=1) + b"\n"
         status = 200 if health.status == "ok" else 503
-        return Plain(body, status, media_type="application/json", headers=_FRESH)
+        return Response(body, status, media_type="application/json", headers=_FRESH)
 
     async def _look(self, now: datetime) -> Health:
         """How things are. Who asks while another look is under way gets what that one finds."""
@@ -122,9 +119,6 @@ class HealthDoor:
 
     async def metrics(self, request: Request) -> Response:
         """The metrics, for [monitor] metrics_from; 403 for others, 503 where the store fails. One scrape at a time."""
-        from starlette.responses import PlainTextResponse
-        from starlette.responses import Response as Plain
-
         if not self._allowed(request):
             return PlainTextResponse(
                 "Not for you: [monitor] metrics_from says who may read this.\n", 403, headers=_FRESH
@@ -137,7 +131,7 @@ class HealthDoor:
             except DigestError as error:
                 log.error("metrics: %s", spoken(error))
                 return PlainTextResponse("The store fails; the log says why.\n", 503, headers=_FRESH)
-        return Plain(body, media_type=kind, headers=_FRESH)
+        return Response(body, media_type=kind, headers=_FRESH)
 
     def _scrape(self, accept: str) -> tuple[bytes, str]:
         if self._metrics is None:

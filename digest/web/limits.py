@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from ipaddress import (
     IPv4Address,
@@ -12,6 +13,10 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+
+from limits import RateLimitItemPerHour
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
 from digest.config import WebConfig
 
@@ -70,10 +75,6 @@ class Limits:
     """Counts what was asked for in the last hour. It lives as long as the process: a restart begins anew."""
 
     def __init__(self, web: WebConfig) -> None:
-        from limits import RateLimitItemPerHour
-        from limits.storage import MemoryStorage
-        from limits.strategies import MovingWindowRateLimiter
-
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._of_network = RateLimitItemPerHour(web.per_network_per_hour)
         self._overall = RateLimitItemPerHour(web.per_hour)
@@ -85,8 +86,6 @@ class Limits:
         Nothing is counted of what is refused, so that one network cannot use up the hour of all, and the memory that this
         takes is bounded by the limit of all.
         """
-        import time
-
         network = network_of(address)
         with self._turn:
             for item, names in ((self._overall, ("all",)), (self._of_network, ("network", network))):

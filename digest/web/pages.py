@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import HTMLResponse, Response
+
+from digest.app import App
 from digest.formats.frame import feeds_of
 from digest.model import Subscriber
 from digest.render import clean, sender_of
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from digest.app import App
 
 # No script, nothing from elsewhere, in nobody's frame; a form posts to this site only.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -45,8 +43,6 @@ class Pages:
         **variables: Any,
     ) -> Response:
         """The page of templates/web/NAME.html. Raises RenderError."""
-        from starlette.responses import HTMLResponse
-
         site, home_url = self._app.config.site, self._app.config.home_url
         home = urlsplit(home_url).path
         text = self._app.renderer.render(

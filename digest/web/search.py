@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.app import App
 from digest.app.search import Found, search, shown
@@ -21,10 +22,6 @@ from digest.render import clean
 from digest.searching import Query
 from digest.web.conditions import names_tag
 from digest.web.pages import ALWAYS, FILE_POLICY, POLICY
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 # A search that takes longer is ended. Strangers may ask for anything.
 LIMIT_S = 1.0
@@ -99,8 +96,6 @@ class SearchDoor:
     def _page(
         self, *, status: int = 200, query: str = "", error: str = "", found: SearchView | None = None
     ) -> Response:
-        from starlette.responses import HTMLResponse
-
         variables = page_variables(self._publication, query=query, error=error, found=found)
         text = self._app.renderer.render(
             "archive/search.html",
@@ -116,9 +111,6 @@ class SearchDoor:
 
     def feed(self, request: Request) -> Response:
         """The newest 50 papers of a search as RSS, Atom or JSON Feed, by the last part of the address; 304 for who has them."""
-        from starlette.responses import PlainTextResponse
-        from starlette.responses import Response as Plain
-
         file = request.url.path.rpartition("/")[2]
         try:
             text = str(request.query_params.get("q", ""))
@@ -133,10 +125,10 @@ class SearchDoor:
         # A feed brings its style sheet, as published files do.
         headers = {**_HEADERS, "ETag": tag, "Content-Security-Policy": FILE_POLICY}
         if names_tag(request.headers.get("if-none-match", "").strip(), tag, weakly=True):
-            return Plain(status_code=304, headers=headers)
+            return Response(status_code=304, headers=headers)
         # Browsers apply the style sheet of a feed only to this type.
         kind = "application/xml" if file.endswith(".xml") else _TYPES[file]
-        return Plain(body, media_type=kind, headers=headers)
+        return Response(body, media_type=kind, headers=headers)
 
     def _documents(self, found: Found) -> dict[str, bytes]:
         said = quote(found.query.text)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import uvicorn
+from starlette.applications import Starlette
 
 from digest.web.fastlane import LaneProtocol, make_protocol
 from digest.web.files import Files
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
 
 # How long answers that are being made may still take when the process is told to end; then who hangs is hung up on. What
 # answers them has the rest of the time to notice: uvicorn cancels what does not, and logs a traceback of each.
