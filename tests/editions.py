@@ -363,23 +363,22 @@ def composed_of(edition: Edition, renderer: Renderer, **changes: Any) -> Compose
     return composed
 
 
-def message_to(delivery: Delivery, *editions: Edition, sign: Any = None, **changes: Any) -> Message | None:
+def message_to(delivery: Delivery, *editions: Edition, **changes: Any) -> Message | None:
     """What a reader gets, as a run makes it."""
     known = {edition.id: edition for edition in editions}
-    make = composer(
-        config_of(**changes), shipped(), Tokens(KEY), lambda digest, edition_id: known[edition_id], sign=sign
-    )
-    return make(delivery)
+    return composer(
+        config_of(**changes), shipped(), Tokens(KEY), lambda digest, edition_id: known[edition_id]
+    )(delivery)
 
 
-def letter_of(kind: Any, *, renderer: Renderer | None = None, sign: Any = None, **changes: Any) -> Message:
+def letter_of(kind: Any, *, renderer: Renderer | None = None, **changes: Any) -> Message:
     """A letter to the reader of `delivery_to`."""
     delivery = delivery_to()
     asked = Letter(
         id=1, kind=kind, subscriber=delivery.subscriber, message_id="<20261119.letter.1@papers.example.org>",
         date=delivery.date, attempt=1,
     )  # fmt: skip
-    return letter(asked, config_of(**changes), renderer or shipped(), Tokens(KEY), sign=sign)
+    return letter(asked, config_of(**changes), renderer or shipped(), Tokens(KEY))
 
 
 def nothing_of(renderer: Renderer, *said: Said) -> Composed:

@@ -21,7 +21,7 @@ from digest.addresses import ascii_address
 from digest.config import DkimConfig, MailboxConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
-from digest.mail.dkim import signer
+from digest.mail.dkim import signer, signing
 from digest.mail.dkim_record import record_of
 from digest.model import Delivery, Edition, Paper, Preferences
 from digest.text import display_width
@@ -317,7 +317,7 @@ def test_any_signed_message_verifies_and_one_with_an_altered_header_does_not(see
     )
     changes["mail"] = replace(changes["mail"], dkim=DkimConfig(selector="s1", key_file="dkim.pem"))
     sign = signer(config_of(**changes), key)
-    message = message_to(delivery, *editions, sign=sign, **changes)
+    message = signing(lambda delivery: message_to(delivery, *editions, **changes), sign)(delivery)
     assert message is not None
     data = message.data
     asked = []

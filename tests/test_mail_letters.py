@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from digest.config import DkimConfig
 from digest.errors import ConfigError, MailError, TokenExpired
 from digest.mail.compose import composer
-from digest.mail.dkim import signer
+from digest.mail.dkim import signer, signing
 from digest.mail.letters import letter
 from digest.model import Letter, Message, Subscriber
 from digest.tokens import Tokens
@@ -122,10 +122,8 @@ def record_of(key: Path) -> bytes:
 def signed(key: Path, edition: object = None) -> bytes:
     mail = replace(MAIL, dkim=DkimConfig(selector="digest", key_file=str(key)))
     config, shown = config_of(mail=mail), odd() if edition == "odd" else rich()
-    made = composer(
-        config, shipped(), Tokens(KEY), lambda digest, name: shown, sign=signer(config, key.read_bytes())
-    )
-    message = made(delivery_to())
+    made = composer(config, shipped(), Tokens(KEY), lambda digest, name: shown)
+    message = signing(made, signer(config, key.read_bytes()))(delivery_to())
     assert message is not None
     return message.data
 

@@ -221,11 +221,13 @@ class Watch:
     def _mail(self, kind: Literal["silent", "again"], pulses: Sequence[Pulse], now: datetime) -> bool:
         """Is there nothing more to do for this mail? False where it is to be tried again by the next call."""
         from digest.mail.alarm import alarm
+        from digest.mail.dkim import signed
 
         silences = [self._silence(pulse, now) for pulse in pulses]
         names = ", ".join(pulse.digest for pulse in pulses)
         try:
-            message, message_id = alarm(kind, silences, self.config, now=now, sign=self._alarm_signer())
+            message, message_id = alarm(kind, silences, self.config, now=now)
+            message = signed(message, self._alarm_signer())
             transport = self._open_transport()()
             try:
                 receipt = transport.send(self.config.monitor.mail_to, message, message_id=message_id)

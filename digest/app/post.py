@@ -237,8 +237,9 @@ class Post:
 
     def _composer(self) -> Composer:
         from digest.mail.compose import composer
+        from digest.mail.dkim import signing
 
-        return composer(self.config, self.renderer, self.tokens, self._edition_of, sign=self._signer())
+        return signing(composer(self.config, self.renderer, self.tokens, self._edition_of), self._signer())
 
     def _signer(self) -> Callable[[bytes], bytes] | None:
         dkim = self.config.mail.dkim
@@ -397,25 +398,24 @@ class Post:
         )
 
     def _letter_composer(self) -> Callable[[Letter], Message]:
+        from digest.mail.dkim import signing
         from digest.mail.letters import letter as compose_letter
         from digest.mail.notices import notices
         from digest.pipeline.notices import said_by_sources
 
-        sign = self._signer()
         notice = notices(
             self.config,
             self.renderer,
             self.tokens,
             lambda digest, day, days: said_by_sources(self.store, self.config, digest, day, days=days),
-            sign=sign,
         )
 
         def compose(letter: Letter) -> Message:
             if letter.kind == "notice":
                 return notice(letter)
-            return compose_letter(letter, self.config, self.renderer, self.tokens, sign=sign)
+            return compose_letter(letter, self.config, self.renderer, self.tokens)
 
-        return compose
+        return signing(compose, self._signer())
 
     # ------------------------------------------------------------ reports
 

@@ -5,7 +5,7 @@ Written here and not by a template: what is broken may be the templates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from hashlib import sha256
@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from digest.addresses import ascii_address
 from digest.config import Config, SiteConfig
-from digest.mail.dkim import signed
 from digest.mail.envelope import without_addresses
 from digest.mail.headers import from_header, mailable, subject_header
 from digest.mail.parts import TEXT_TYPE, flow, quoted_printable
@@ -53,9 +52,8 @@ def alarm(
     config: Config,
     *,
     now: datetime,
-    sign: Callable[[bytes], bytes] | None = None,
 ) -> tuple[Message, str]:
-    """The mail as plain text, with the null sender, and its Message-ID. `sign` as for letters.
+    """The mail as plain text, with the null sender, and its Message-ID.
 
     Raises MailError, permanent, where [monitor] mail_to is no address that a header can carry.
     """
@@ -68,7 +66,7 @@ def alarm(
         _head(_subject(kind, silences, config), message_id, config, now) + TEXT_TYPE,
         b"".join(quoted_printable(flow(line)) for line in lines),
     )
-    return signed(Message(pieces=pieces, sender=""), sign), message_id
+    return Message(pieces=pieces, sender=""), message_id
 
 
 def _head(subject: str, message_id: str, config: Config, now: datetime) -> bytes:

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from digest.choices import Positions, choose
 from digest.config import Config, DigestConfig, SiteConfig, slugs_of
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
-from digest.mail.dkim import signed
 from digest.mail.headers import Postmark, list_head
 from digest.mail.parts import (
     HTML_TYPE,
@@ -32,7 +31,7 @@ from digest.mail.parts import (
     mark,
     quoted_printable,
 )
-from digest.model import Delivery, Edition, Entry, Message, Page, Preferences, Said, Section
+from digest.model import Delivery, Edition, Entry, Letter, Message, Page, Preferences, Said, Section
 from digest.patterns import late
 from digest.render import (
     EditionView,
@@ -76,17 +75,17 @@ class Composed(Struct, frozen=True, kw_only=True):
     dropped: int = 0
     without_gist: int = 0
 
-    def message(self, delivery: Delivery) -> Message:
-        """The complete message (RFC 5322) of one delivery, with CRLF line ends and no line above 998 octets.
+    def message(self, copy: Delivery | Letter) -> Message:
+        """The complete message (RFC 5322) of one copy, with CRLF line ends and no line above 998 octets.
 
         Raises MailError, permanent, for an address that no header can carry.
         """
-        sender = self.postmark.sender(delivery.subscriber)
-        return Message(pieces=self._pieces(delivery, sender), sender=sender)
+        sender = self.postmark.sender(copy.subscriber)
+        return Message(pieces=self._pieces(copy, sender), sender=sender)
 
-    def _pieces(self, delivery: Delivery, sender: str | None) -> tuple[bytes, ...]:
-        facts = self.postmark.facts(delivery.subscriber, self.digest)
-        head = self.postmark.head(delivery, facts, sender) + self.head
+    def _pieces(self, copy: Delivery | Letter, sender: str | None) -> tuple[bytes, ...]:
+        facts = self.postmark.facts(copy.subscriber, self.digest)
+        head = self.postmark.head(copy, facts, sender) + self.head
         if self.html is None:
             return (head + TEXT_TYPE, *self.text.fill(facts))
         edge = f"--{self.boundary}".encode()
@@ -104,18 +103,16 @@ def composer(
     renderer: Renderer,
     tokens: Tokens,
     edition_of: Callable[[str, str], Edition],
-    *,
-    sign: Callable[[bytes], bytes] | None = None,
 ) -> Callable[[Delivery], Message | None]:
     """What makes the message of a delivery; None where its reader chose nothing of it. For one run, and one thread at a time.
 
-    `edition_of` gives an edition by its digest and id. `sign` gives the header that signs a whole message (RFC 6376).
+    `edition_of` gives an edition by its digest and id.
     """
     run = Composer(config, renderer, tokens, edition_of)
 
     def message(delivery: Delivery) -> Message | None:
         composed = run.composed(delivery)
-        return None if composed is None else signed(composed.message(delivery), sign)
+        return None if composed is None else composed.message(delivery)
 
     return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -10,6 +11,9 @@ from digest.addresses import ascii_address
 from digest.config import Config
 from digest.errors import ConfigError
 from digest.model import Message
+
+T = TypeVar("T")
+M = TypeVar("M", Message, Message | None)
 
 # dkimpy's own choice lacks List-Unsubscribe-Post, which RFC 8058, 4 wants signed beside List-Unsubscribe. From is named twice
 # ("oversigned"): a second one that is put in on the way breaks the signature.
@@ -61,6 +65,16 @@ def signer(config: Config, key_pem: bytes) -> Callable[[bytes], bytes]:
 def signed(message: Message, sign: Callable[[bytes], bytes] | None) -> Message:
     """The message with the header that `sign` gives before it, where there is one that signs."""
     return replace(message, pieces=(sign(message.data), *message.pieces)) if sign else message
+
+
+def signing(compose: Callable[[T], M], sign: Callable[[bytes], bytes] | None) -> Callable[[T], M]:
+    """The same, with every message signed."""
+
+    def made(copy: T) -> M:
+        message = compose(copy)
+        return message and signed(message, sign)
+
+    return made if sign else compose
 
 
 def _has(message: bytes, name: bytes) -> bool:

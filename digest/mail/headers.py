@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from digest.addresses import ascii_address, ascii_url
 from digest.config import Config, DigestConfig, MailConfig
 from digest.errors import MailError
-from digest.model import Delivery, Preferences, Subscriber
+from digest.model import Delivery, Letter, Preferences, Subscriber
 from digest.render import clean
 from digest.tokens import Tokens
 from digest.words import WEEKDAYS, counted, day_words, schedule_words
@@ -74,11 +74,11 @@ class Postmark:
         local, domain = self._bounces
         return f"{local}+{self._tokens.make('bounce', subscriber)}@{domain}"
 
-    def head(self, delivery: Delivery, facts: dict[str, str], sender: str | None) -> bytes:
+    def head(self, copy: Delivery | Letter, facts: dict[str, str], sender: str | None) -> bytes:
         """The headers of one copy, each ending in CRLF. The link comes first in List-Unsubscribe (RFC 2369, 3.2) and each
         address whole on a line of its own; RFC 8058 wants both headers, and a link of https."""
-        message_id = delivery.message_id.strip("<>")
-        lines = [f"Date: {_date(delivery.date)}", f"Message-ID: <{message_id}>", f"To: {facts['address']}"]
+        message_id = copy.message_id.strip("<>")
+        lines = [f"Date: {_date(copy.date)}", f"Message-ID: <{message_id}>", f"To: {facts['address']}"]
         if self._by_link:
             mailto = f"mailto:{sender}?subject=unsubscribe" if sender and self._answered else self._mailto
             # Folded between the two addresses only: some programs find no address on a line that begins with its name alone.

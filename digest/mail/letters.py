@@ -5,7 +5,6 @@ Nothing stands in them that the person who filled in the form could have written
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -13,7 +12,6 @@ from typing import Any
 
 from digest.addresses import ascii_url
 from digest.config import Config
-from digest.mail.dkim import signed
 from digest.mail.headers import from_header, mailable, subject_header
 from digest.mail.parts import HTML_TYPE, TEXT_TYPE, flow, quoted_printable
 from digest.model import Letter, Message
@@ -29,11 +27,9 @@ def letter(
     config: Config,
     renderer: Renderer,
     tokens: Tokens,
-    *,
-    sign: Callable[[bytes], bytes] | None = None,
 ) -> Message:
     """A letter as a mail with the null sender, since nobody is to answer it (RFC 3834, 3.3). Its link ends 48 hours after it was
-    asked for, whenever it goes out. `sign` gives the header that signs a whole message (RFC 6376).
+    asked for, whenever it goes out.
 
     Raises MailError, permanent, for an address that no header can carry.
     """
@@ -64,7 +60,7 @@ def letter(
         quoted_printable(html),
         f"--{boundary}--\r\n".encode(),
     )
-    return signed(Message(pieces=pieces, sender=""), sign)
+    return Message(pieces=pieces, sender="")
 
 
 def _link(letter: Letter, config: Config, tokens: Tokens) -> str:

@@ -9,8 +9,7 @@ from functools import lru_cache
 from digest.config import Config
 from digest.errors import MailError
 from digest.mail.compose import KEPT_EDITIONS, Composed, Composer
-from digest.mail.dkim import signed
-from digest.model import Delivery, Edition, Letter, Message, Said
+from digest.model import Edition, Letter, Message, Said
 from digest.render import Renderer
 from digest.tokens import Tokens
 
@@ -20,8 +19,6 @@ def notices(
     renderer: Renderer,
     tokens: Tokens,
     said: Callable[[str, date, int], Sequence[Said]],
-    *,
-    sign: Callable[[bytes], bytes] | None = None,
 ) -> Callable[[Letter], Message]:
     """What makes the message of a letter of kind "notice"; it raises MailError, permanent, for one of a digest that is gone.
 
@@ -40,22 +37,9 @@ def notices(
             raise MailError(f'there is no [[digest]] "{letter.digest}" any more', permanent=True)
         chosen = letter.subscriber.preferences
         made = composed(letter.digest, letter.day, chosen.frequency == "weekly", chosen.text_only)
-        return signed(made.message(_as_delivery(letter)), sign)
+        return made.message(letter)
 
     return message
-
-
-def _as_delivery(letter: Letter) -> Delivery:
-    return Delivery(
-        id=letter.id,
-        edition_id=0,
-        digest=letter.digest,
-        edition="",
-        subscriber=letter.subscriber,
-        message_id=letter.message_id,
-        date=letter.date,
-        attempt=letter.attempt,
-    )
 
 
 def _no_edition(digest: str, edition_id: str) -> Edition:
