@@ -23,7 +23,7 @@ from digest.pipeline.replay import Setup
 from digest.utf8 import plain
 
 if TYPE_CHECKING:
-    from digest.app import App
+    from digest.app.fleet import Fleet
     from digest.app.post import Progress
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def setup_of(order: Order) -> Setup:
 class DayRun:
     """One run of the day on the edges of an App."""
 
-    def __init__(self, app: App, order: Order) -> None:
+    def __init__(self, app: Fleet, order: Order) -> None:
         self._app, self._order = app, order
         self._taken: dict[str, list[Taken]] = {}
 
@@ -238,7 +238,7 @@ class DayRun:
 # --- afterwards
 
 
-def look_up(app: App, now: datetime) -> LookupReport:
+def look_up(app: Fleet, now: datetime) -> LookupReport:
     """Looks up papers that are known by their title alone. What is found shows in the archive when it is published again."""
     from digest.pipeline.lookup import look_up
 
@@ -255,7 +255,7 @@ def look_up(app: App, now: datetime) -> LookupReport:
     )
 
 
-def tidy(app: App, now: datetime) -> None:
+def tidy(app: Fleet, now: datetime) -> None:
     """Forgets pages that are old, and who never confirmed in a week."""
     config = app.config.store
     app.store.prune_pages(
@@ -265,7 +265,9 @@ def tidy(app: App, now: datetime) -> None:
     app.store.expire_pending(older_than=now - PENDING)
 
 
-def with_notices(app: App, report: RunReport, digests: Sequence[DigestConfig], *, now: datetime) -> RunReport:
+def with_notices(
+    app: Fleet, report: RunReport, digests: Sequence[DigestConfig], *, now: datetime
+) -> RunReport:
     """The report of a run with the number of readers that are told of a digest that it has no edition. To be called in the
     transaction that ends the run: its report says why there is none."""
     without = {each.name for each in report.digests if each.edition is None}

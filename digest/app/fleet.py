@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from digest.app.post import SILENT
-from digest.config import Config, DigestConfig, SourceConfig
+from digest.app.post import SILENT, Post
+from digest.config import DigestConfig
 from digest.cron import newest_due
 from digest.model import DeliveryReport, DigestReport, RunReport
 from digest.process import is_dead
 
 if TYPE_CHECKING:
-    from digest.app import App
     from digest.pipeline.issue import Issued
-    from digest.store import FailedJob, Store, WorkerRow
+    from digest.store import FailedJob, WorkerRow
 
 # The lease of the worker that begins runs.
 LEADER = "leader"
@@ -37,27 +35,8 @@ class FleetState(Struct, frozen=True, kw_only=True):
     failed: Sequence[FailedJob] = ()
 
 
-class Fleet:
-    """What App does beside other processes. App gives the edges."""
-
-    config: Config
-    clock: Callable[[], datetime]
-
-    if TYPE_CHECKING:
-
-        @property
-        def store(self) -> Store: ...
-        def alone(self, part: str = "") -> AbstractContextManager[None]: ...
-        def wake(self) -> None: ...
-        def publish(self) -> object: ...
-        def _sources(
-            self, digests: Sequence[DigestConfig], adhoc: Sequence[SourceConfig]
-        ) -> list[tuple[SourceConfig, Sequence[DigestConfig]]]: ...
-
-    @property
-    def is_shared(self) -> bool:
-        """Is the work done by `digest worker` processes?"""
-        return self.config.engine.kind == "procrastinate"
+class Fleet(Post):
+    """What App does beside other processes."""
 
     @property
     def batch(self) -> int:
@@ -106,7 +85,7 @@ class Fleet:
         from digest.app.sharing import begin
 
         sources = self._sources(digests, ())
-        return begin(cast("App", self), digests, sources, day=day, now=now, since=since, again=again)
+        return begin(self, digests, sources, day=day, now=now, since=since, again=again)
 
     def collect_part(self, run: int, place: int) -> None:
         """Fetches and reads one source of a shared run, and puts on record, in the order of the sources, all that is read by now.
@@ -116,7 +95,7 @@ class Fleet:
         """
         from digest.app.sharing import at_work, record_next
 
-        app = cast("App", self)
+        app = self
         shared = at_work(app, run)
         if shared is None:
             return  # it is over
@@ -136,7 +115,7 @@ class Fleet:
         from digest.app.sharing import at_work
 
         with self.alone("issue"):
-            shared = at_work(cast("App", self), run)
+            shared = at_work(self, run)
             return shared.finish() if shared else None
 
     def tidy_run(self, run: int) -> None:
@@ -147,14 +126,14 @@ class Fleet:
         from digest.app.sharing import tidy_run
 
         with self.alone("tidy"):
-            tidy_run(cast("App", self), run)
+            tidy_run(self, run)
 
     def end_lost_runs(self) -> list[str]:
         """Ends the shared runs for which no job is left, since one failed for good; what was lost, in words. The schedule begins
         them anew."""
         from digest.app.sharing import end_lost
 
-        found = [end_lost(cast("App", self), run) for run in self.store.open_shared_runs()]
+        found = [end_lost(self, run) for run in self.store.open_shared_runs()]
         return [words for words in found if words]
 
     # ------------------------------------------------------------ mails that others send

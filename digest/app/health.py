@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from digest.config import Config, DigestConfig
+from digest.app.post import Post
+from digest.config import DigestConfig
 from digest.cron import cron, due_times
 from digest.errors import ConfigError, LeaseHeld, MailError
 from digest.model import FAILED_OUTCOMES, RunReport
@@ -25,8 +26,6 @@ from digest.process import is_dead
 
 if TYPE_CHECKING:
     from digest.mail.alarm import LastRun, Silence
-    from digest.smtp import Transport
-    from digest.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -94,21 +93,8 @@ def well(outcomes: Sequence[str]) -> bool:
     return not outcomes or any(outcome not in FAILED_OUTCOMES for outcome in outcomes)
 
 
-class Watch:
-    """What App does to be watched. App gives the edges."""
-
-    config: Config
-    clock: Callable[[], datetime]
-    _holder: str
-
-    if TYPE_CHECKING:
-
-        @property
-        def store(self) -> Store: ...
-        @property
-        def user_agent(self) -> str: ...
-        def _open_transport(self) -> Callable[[], Transport]: ...
-        def _signer(self) -> Callable[[bytes], bytes] | None: ...
+class Watch(Post):
+    """What App does to be watched."""
 
     # ------------------------------------------------------------ how the digests are
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from digest.app import LEASE, LEASE_TTL_S
+from digest.app.edges import LEASE, LEASE_TTL_S
 from digest.app.post import receipts_of, settle_receipts, workers_alive
 from digest.config import Config
 from digest.errors import StoreBusy, StoreError, UsageError

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from digest.app.pages import Pages
 from digest.config import Config
 from digest.errors import ConfigError, LeaseHeld, PublishError, RenderError, UsageError
 from digest.model import (
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest.pipeline.letters import LettersReport
-    from digest.render import Renderer
     from digest.smtp import Transport
     from digest.store import Store
     from digest.subscriptions import Subscriptions
@@ -55,28 +55,8 @@ Progress = Callable[[str, int, int], None]
 Composer = Callable[[Delivery], Message | None]
 
 
-class Post:
-    """What App does with mail. App gives the edges."""
-
-    config: Config
-    clock: Callable[[], datetime]
-    stop: threading.Event
-    _holder: str
-
-    if TYPE_CHECKING:
-
-        @property
-        def store(self) -> Store: ...
-        @property
-        def renderer(self) -> Renderer: ...
-        def alone(self, part: str = "") -> AbstractContextManager[None]: ...
-        def renew(self) -> None: ...
-        def renew_in_time(self) -> None: ...
-        def publish(self) -> object: ...
-        def newest_edition(self, day: date | None = None) -> Edition: ...
-        @property
-        def is_shared(self) -> bool: ...
-        def hand_over(self) -> DeliveryReport: ...
+class Post(Pages):
+    """What App does with mail."""
 
     # ------------------------------------------------------------ who gets it
 
@@ -111,25 +91,6 @@ class Post:
         return found, left
 
     # ------------------------------------------------------------ editions
-
-    def send(
-        self,
-        *,
-        notices_s: float | None = None,
-        progress: Progress = lambda what, done, total: None,
-    ) -> DeliveryReport:
-        """Delivers what is queued or due again, after publishing the pages that it links to: a run may have died between the two;
-        then notices, for `notices_s` seconds at most. The report's `error` is what stopped either. Where workers deliver, it is
-        left to them. Raises LeaseHeld when another run is at work, and PublishError, after which nothing is sent."""
-        if self.is_shared:
-            return self.hand_over()
-        with self.alone():
-            self.wake()
-            if self.mail_is_due():
-                self.publish()
-            report = self.deliver(lambda done, total: progress("deliver", done, total))
-            fault = self.send_notices(for_s=notices_s, done=self.renew_in_time)
-        return report if report.error or not fault else replace(report, error=fault)
 
     def wake(self) -> None:
         """Whose pause is over is a reader again."""

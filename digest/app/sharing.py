@@ -41,7 +41,7 @@ from digest.pipeline.tally import promise_days
 from digest.store.jobs import Job
 
 if TYPE_CHECKING:
-    from digest.app import App
+    from digest.app.fleet import Fleet
     from digest.pipeline.collect import Reader
     from digest.store import PartRow, RunRow
 
@@ -59,7 +59,7 @@ Sources = Sequence[tuple[SourceConfig, Sequence[DigestConfig]]]
 
 
 def begin(
-    app: App,
+    app: Fleet,
     digests: Sequence[DigestConfig],
     sources: Sources,
     *,
@@ -84,7 +84,7 @@ def begin(
     return runs[0]
 
 
-def is_begun(app: App, digests: Iterable[DigestConfig], day: date, since: datetime) -> bool:
+def is_begun(app: Fleet, digests: Iterable[DigestConfig], day: date, since: datetime) -> bool:
     """Is the day's run of one of these digests done, at work, or failed a short while ago?"""
     tried_since = app.clock() - AGAIN
     return any(
@@ -112,7 +112,7 @@ def _order(
     )
 
 
-def at_work(app: App, run: int) -> SharedRun | None:
+def at_work(app: Fleet, run: int) -> SharedRun | None:
     """A shared run; None for one that has ended, or never was: its jobs have nothing to do."""
     rows = app.store.shared_run(run)
     return SharedRun(app, rows) if rows and rows[0].status == "running" else None
@@ -121,7 +121,7 @@ def at_work(app: App, run: int) -> SharedRun | None:
 class SharedRun:
     """A run that is at work in parts, on the edges of an App. `rows` are its rows of the ledger, one for each digest."""
 
-    def __init__(self, app: App, rows: Sequence[RunRow]) -> None:
+    def __init__(self, app: Fleet, rows: Sequence[RunRow]) -> None:
         self._app, self._rows = app, rows
         self.id, self._began, self.day = rows[0].id, rows[0].started_at, rows[0].date
         self.numbers = [row.id for row in rows]
@@ -256,7 +256,7 @@ class SharedRun:
             self._app.store.finish_run(number, now=self._app.clock(), status=status, report=report)
 
 
-def record_next(app: App, run: int) -> bool:
+def record_next(app: Fleet, run: int) -> bool:
     """Puts the next part of a run on record, if it is there and no other run is in front; False where nothing was done."""
     with app.store.together():
         shared = at_work(app, run)
@@ -267,7 +267,7 @@ def record_next(app: App, run: int) -> bool:
     return True
 
 
-def _is_behind(app: App, run: int) -> bool:
+def _is_behind(app: Fleet, run: int) -> bool:
     """Is a run that began earlier still to be put on record and issued? One that waits for a batch lets others by."""
     for other in app.store.open_shared_runs():
         if other == run:
@@ -277,7 +277,7 @@ def _is_behind(app: App, run: int) -> bool:
     return False
 
 
-def _go_on_behind(app: App, run: int) -> None:
+def _go_on_behind(app: Fleet, run: int) -> None:
     """Leaves a job for the run that is next behind this one, if what it waits for is there: its own jobs have ended."""
     runs = app.store.open_shared_runs()
     for other in runs[runs.index(run) + 1 :] if run in runs else runs:
@@ -304,7 +304,7 @@ def _next(parts: Sequence[PartRow]) -> PartRow | None:
     return next((part for part in parts if part.state == "taken"), None)
 
 
-def tidy_run(app: App, run: int) -> None:
+def tidy_run(app: Fleet, run: int) -> None:
     """What comes after a shared run (App.tidy_run). To be called as the only one that tidies."""
     rows = app.store.shared_run(run)
     if not rows or not rows[0].report:
@@ -322,7 +322,7 @@ def tidy_run(app: App, run: int) -> None:
             app.stop.wait(_BUSY_S)
 
 
-def end_lost(app: App, run: int) -> str:
+def end_lost(app: Fleet, run: int) -> str:
     """Ends a shared run for which no job is left, since one failed for good; what was lost, in words, "" for nothing."""
     with app.store.together():
         shared = at_work(app, run)

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from digest import __version__
-from digest.app import LEASE, App, open_app, utc_now
+from digest.app import App, open_app, utc_now
+from digest.app.edges import LEASE
 from digest.config import Config
 from digest.errors import StoreError, UsageError
 from digest.model import RunReport
