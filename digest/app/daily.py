@@ -40,16 +40,16 @@ class Order(Struct, frozen=True, kw_only=True):
 
     now: datetime
     day: date
-    given_day: date | None
-    since: date | None
+    given_day: date | None = None
+    since: date | None = None
     digests: Sequence[DigestConfig]
     sources: Sequence[tuple[SourceConfig, Sequence[DigestConfig]]]
-    adhoc: bool
-    again: bool
-    dry_run: bool
-    wait: bool
-    source_done: Callable[[SourceReport], None]
-    progress: Progress
+    adhoc: bool = False
+    again: bool = False
+    dry_run: bool = False
+    wait: bool = False
+    source_done: Callable[[SourceReport], None] = lambda report: None
+    progress: Progress = lambda what, done, total: None
 
 
 def setup_of(order: Order) -> Setup:
@@ -91,22 +91,12 @@ class DayRun:
             with app.store.together():
                 digests = [] if order.adhoc or order.given_day else order.digests
                 report = with_notices(app, report, digests, now=order.now)
-                self._finish(runs, "degraded" if report.degraded else "done", msgspec.json.encode(report))
+                end_well(app, runs, report)
         except BaseException as error:
-            reason = (
-                (str(error) or _ENDS.get(type(error), type(error).__name__))
-                .encode("utf-8", "replace")
-                .decode()
-            )
-            self._finish(
-                runs, "failed", msgspec.json.encode({"schema": 1, "date": order.day, "error": reason})
-            )
+            reason = str(error) or _ENDS.get(type(error), type(error).__name__)
+            end_failed(app, runs, order.day, plain(reason))
             raise
         return report
-
-    def _finish(self, runs: Sequence[int], status: str, report: bytes) -> None:
-        for run in runs:
-            self._app.store.finish_run(run, now=self._app.clock(), status=status, report=report)
 
     # --- the steps
 
@@ -236,6 +226,21 @@ class DayRun:
 
 
 # --- afterwards
+
+
+def end_well(app: Fleet, runs: Iterable[int], report: RunReport) -> None:
+    """Closes a run in the ledger, which has a row for each digest."""
+    _end(app, runs, "degraded" if report.degraded else "done", msgspec.json.encode(report))
+
+
+def end_failed(app: Fleet, runs: Iterable[int], day: date, reason: str) -> None:
+    """The same where there is no report."""
+    _end(app, runs, "failed", msgspec.json.encode({"schema": 1, "date": day, "error": reason}))
+
+
+def _end(app: Fleet, runs: Iterable[int], status: str, report: bytes) -> None:
+    for run in runs:
+        app.store.finish_run(run, now=app.clock(), status=status, report=report)
 
 
 def look_up(app: Fleet, now: datetime) -> LookupReport:

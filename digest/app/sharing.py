@@ -23,6 +23,8 @@ from digest.app.daily import (
     DayRun,
     Order,
     added,
+    end_failed,
+    end_well,
     look_up,
     pause_until,
     setup_of,
@@ -75,7 +77,7 @@ def begin(
         if since is not None and is_begun(app, digests, day, since):
             return None
         now = app.store.free_moment(now)
-        order = _order(now, day, digests, sources, again=again)
+        order = Order(now=now, day=day, digests=digests, sources=sources, again=again)
         setup = msgspec.json.encode(setup_of(order))
         runs = [app.store.start_run(digest.name, day, now=now, setup=setup) for digest in digests]
         app.store.share_run(runs, [source.name for source, _ in sources])
@@ -90,25 +92,6 @@ def is_begun(app: Fleet, digests: Iterable[DigestConfig], day: date, since: date
     return any(
         app.store.run_begun(digest.name, day.isoformat(), since=since, tried_since=tried_since)
         for digest in digests
-    )
-
-
-def _order(
-    now: datetime, day: date, digests: Sequence[DigestConfig], sources: Sources, *, again: bool
-) -> Order:
-    return Order(
-        now=now,
-        day=day,
-        given_day=None,
-        since=None,
-        digests=digests,
-        sources=sources,
-        adhoc=False,
-        again=again,
-        dry_run=False,
-        wait=False,
-        source_done=lambda report: None,
-        progress=lambda what, done, total: None,
     )
 
 
@@ -139,7 +122,10 @@ class SharedRun:
             for source in setup.sources
         ]
         self._digests, self._again = setup.digests, setup.again
-        self._day_run = DayRun(app, _order(self._began, self.day, setup.digests, sources, again=setup.again))
+        self._day_run = DayRun(
+            app,
+            Order(now=self._began, day=self.day, digests=setup.digests, sources=sources, again=setup.again),
+        )
 
     def parts(self) -> list[PartRow]:
         """Its sources in their order, as they are at this moment."""
@@ -225,7 +211,7 @@ class SharedRun:
             if at_work(app, self.id) is None:
                 return None
             report = with_notices(app, report, self._digests, now=self._began)
-            self.close("degraded" if report.degraded else "done", msgspec.json.encode(report))
+            end_well(app, self.numbers, report)
             app.store.enqueue([Job(task="tidy", args={"run": self.id})])
         return report
 
@@ -249,11 +235,6 @@ class SharedRun:
             app.store.note_run(self.numbers, msgspec.json.encode(report))
             _go_on_behind(app, self.id)
         return report
-
-    def close(self, status: str, report: bytes) -> None:
-        """Ends the run in the ledger."""
-        for number in self.numbers:
-            self._app.store.finish_run(number, now=self._app.clock(), status=status, report=report)
 
 
 def record_next(app: Fleet, run: int) -> bool:
@@ -332,6 +313,6 @@ def end_lost(app: Fleet, run: int) -> str:
             return ""  # its jobs have ended well; the run in front leaves it the next one
         open_parts = ", ".join(part.source for part in shared.parts() if part.state != "recorded")
         reason = f"a job of it failed by a fault of the program ({open_parts or 'issue'}); the log of its worker says where"
-        shared.close("failed", msgspec.json.encode({"schema": 1, "date": shared.day, "error": reason}))
+        end_failed(app, shared.numbers, shared.day, reason)
         _go_on_behind(app, run)
         return f"run {run} of {shared.day} failed: {reason}"
