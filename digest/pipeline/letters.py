@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -77,103 +78,131 @@ def send_letters(
     letter whose third try ended without an answer. One that cannot be composed, since its address is none or its digest gone, is
     rejected, and keeps no other from going.
     """
-    stop, pace = stop or threading.Event(), pace or Pace(0.0)
-    batch = most = min(BATCH, 1 + int(1 / pace.gap_s)) if pace.gap_s else BATCH
+    claim: Callable[..., list[Letter]] = store.claim_letters
+    if heard_since is not None:
+        claim = partial(store.claim_notices, heard_since=heard_since)
     end = clock() + timedelta(seconds=for_s) if for_s is not None else None
-    counts = {"accepted": 0, "deferred": 0, "rejected": 0}
-    claimed: list[Letter] = []
-    transport, error = None, None
+    sending = _Sending(
+        store, open_transport, compose, holder, clock, stop or threading.Event(), pace or Pace(0.0), done
+    )
+    error = None
     try:
-        while not stop.is_set() and (end is None or clock() < end):
-            claimed = _claim(store, clock(), holder, batch, heard_since)
-            if not claimed:
-                break
-            transport, at, delay = transport or open_transport(), clock(), 0.0
-            pace.wanted = len(claimed)
-            while claimed and clock() - at < FRESH:
-                delay = pace.delay()
-                if delay > FRESH.total_seconds() or stop.wait(delay):
-                    break
-                pace.take()
-                pace.wanted -= 1
-                with _kept(store, claimed, holder, clock):
-                    counts[_send(store, transport, compose, claimed[0], clock)] += 1
-                del claimed[0]
-                done()
-            batch = min(most, 2 * batch) if clock() - at < FRESH else 1
-            store.put_back_letters(claimed, now=clock())
-            claimed = []
-            if delay > FRESH.total_seconds():
-                if end is not None and clock() + timedelta(seconds=delay) >= end:
-                    break
-                stop.wait(delay)
+        sending.run(claim, end)
     except MailError as fault:
         error = str(fault)
-        if fault.in_doubt and claimed[0].attempt >= TRIES_IN_DOUBT:
-            log.warning("letter %d: whether it was taken was never said; it is given up", claimed[0].id)
-            store.record_letter(claimed[0].id, "rejected", now=clock())
-            counts["rejected"] += 1
-            del claimed[0]
-        counts["deferred"] += len(claimed)
+        sending.stopped_by(fault)
     finally:
-        for letter in claimed:
-            again = letter_retry_at(clock(), letter.attempt)
-            store.record_letter(letter.id, "queued", retry_at=again, now=clock())
-        if transport is not None:
-            transport.close()
-    return LettersReport(**counts, error=error)
+        sending.close()
+    return LettersReport(**sending.counts, error=error)
 
 
-def _claim(
-    store: Store, now: datetime, holder: str, limit: int, heard_since: HeardSince | None
-) -> list[Letter]:
-    if heard_since is None:
-        return store.claim_letters(now=now, holder=holder, limit=limit)
-    return store.claim_notices(now=now, holder=holder, limit=limit, heard_since=heard_since)
+class _Sending:
+    """The state of one call: the letters that are claimed and not sent yet, and what became of the others."""
 
+    def __init__(
+        self,
+        store: Store,
+        open_transport: Callable[[], Transport],
+        compose: Callable[[Letter], Message],
+        holder: str,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        pace: Pace,
+        done: Callable[[], None],
+    ) -> None:
+        self._store, self._open_transport, self._compose = store, open_transport, compose
+        self._holder, self._clock, self._stop, self._pace, self._done = holder, clock, stop, pace, done
+        self._transport: Transport | None = None
+        self._claimed: list[Letter] = []
+        self.counts = {"accepted": 0, "deferred": 0, "rejected": 0}
 
-@contextmanager
-def _kept(
-    store: Store, letters: Sequence[Letter], holder: str, clock: Callable[[], datetime]
-) -> Iterator[None]:
-    """What is claimed stays ours for as long as this block lasts; with this process that ends."""
-    over, mine = threading.Event(), tuple(letters)
+    def run(self, claim: Callable[..., list[Letter]], end: datetime | None) -> None:
+        gap_s = self._pace.gap_s
+        batch = most = min(BATCH, 1 + int(1 / gap_s)) if gap_s else BATCH
+        while not self._stop.is_set() and (end is None or self._clock() < end):
+            self._claimed = claim(now=self._clock(), holder=self._holder, limit=batch)
+            if not self._claimed:
+                return
+            self._transport = self._transport or self._open_transport()
+            at = self._clock()
+            delay = self._send_fresh(self._transport, at)
+            batch = min(most, 2 * batch) if self._clock() - at < FRESH else 1
+            self._store.put_back_letters(self._claimed, now=self._clock())
+            self._claimed = []
+            if delay > FRESH.total_seconds():
+                if end is not None and self._clock() + timedelta(seconds=delay) >= end:
+                    return
+                self._stop.wait(delay)
 
-    def keep() -> None:
-        while not over.wait(KEEP_EVERY_S):
-            try:
-                store.keep_letters(mine, holder, now=clock())
-            except StoreError as error:
-                log.warning("%s Another process may send a letter that is on its way.", error)
+    def _send_fresh(self, transport: Transport, at: datetime) -> float:
+        """Sends what was claimed at that moment, for as long as that is fresh; the seconds that the next has to wait."""
+        delay, self._pace.wanted = 0.0, len(self._claimed)
+        while self._claimed and self._clock() - at < FRESH:
+            delay = self._pace.delay()
+            if delay > FRESH.total_seconds() or self._stop.wait(delay):
+                break
+            self._pace.take()
+            self._pace.wanted -= 1
+            with self._kept():
+                self.counts[self._send(transport, self._claimed[0])] += 1
+            del self._claimed[0]
+            self._done()
+        return delay
 
-    thread = threading.Thread(target=keep, name="letters", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """What is claimed stays ours for as long as this block lasts; with this process that ends."""
+        over, mine = threading.Event(), tuple(self._claimed)
 
+        def keep() -> None:
+            while not over.wait(KEEP_EVERY_S):
+                try:
+                    self._store.keep_letters(mine, self._holder, now=self._clock())
+                except StoreError as error:
+                    log.warning("%s Another process may send a letter that is on its way.", error)
 
-def _send(
-    store: Store,
-    transport: Transport,
-    compose: Callable[[Letter], Message],
-    letter: Letter,
-    clock: Callable[[], datetime],
-) -> str:
-    try:
-        message = compose(letter)
-    except MailError:
-        log.warning("letter %d: its address is none, or its digest is gone; it is given up", letter.id)
-        store.record_letter(letter.id, "rejected", now=clock())
-        return "rejected"
-    receipt = transport.send(letter.subscriber.address, message, message_id=letter.message_id)
-    log.debug("letter %d: %s %s", letter.id, receipt.status, receipt.reply_code)
-    now = clock()
-    if receipt.status == "deferred":
-        store.record_letter(letter.id, "queued", retry_at=letter_retry_at(now, letter.attempt), now=now)
-        return "deferred"
-    done: Literal["accepted", "rejected"] = "accepted" if receipt.status == "accepted" else "rejected"
-    store.record_letter(letter.id, done, now=now)
-    return done
+        thread = threading.Thread(target=keep, name="letters", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _send(self, transport: Transport, letter: Letter) -> Literal["accepted", "deferred", "rejected"]:
+        try:
+            message = self._compose(letter)
+        except MailError:
+            log.warning("letter %d: its address is none, or its digest is gone; it is given up", letter.id)
+            self._store.record_letter(letter.id, "rejected", now=self._clock())
+            return "rejected"
+        receipt = transport.send(letter.subscriber.address, message, message_id=letter.message_id)
+        log.debug("letter %d: %s %s", letter.id, receipt.status, receipt.reply_code)
+        if receipt.status == "deferred":
+            self._try_again(letter)
+            return "deferred"
+        done: Literal["accepted", "rejected"] = "accepted" if receipt.status == "accepted" else "rejected"
+        self._store.record_letter(letter.id, done, now=self._clock())
+        return done
+
+    def _try_again(self, letter: Letter) -> None:
+        now = self._clock()
+        again = letter_retry_at(now, letter.attempt)
+        self._store.record_letter(letter.id, "queued", retry_at=again, now=now)
+
+    def stopped_by(self, fault: MailError) -> None:
+        """A letter of which nobody knows whether it was taken is given up after some tries; all others wait."""
+        if fault.in_doubt and self._claimed[0].attempt >= TRIES_IN_DOUBT:
+            letter = self._claimed[0]
+            log.warning("letter %d: whether it was taken was never said; it is given up", letter.id)
+            self._store.record_letter(letter.id, "rejected", now=self._clock())
+            self.counts["rejected"] += 1
+            del self._claimed[0]
+        self.counts["deferred"] += len(self._claimed)
+
+    def close(self) -> None:
+        """What is claimed is queued again."""
+        for letter in self._claimed:
+            self._try_again(letter)
+        if self._transport is not None:
+            self._transport.close()
