@@ -389,8 +389,7 @@ def nothing_of(renderer: Renderer, *said: Said) -> Composed:
 
 def copies_of(edition: Edition, renderer: Renderer, **changes: Any) -> dict[str, bytes]:
     """The web copies of the mail by path."""
-    facts: dict[str, Any] = {"site": SITE, "digest": DIGEST, "url": URL, "renderer": renderer}
-    return {page.path: page.body for page in web_copies(edition, **(facts | changes))}
+    return {page.path: page.body for page in web_copies(edition, config_of(**changes), renderer)}
 
 
 @cache

@@ -17,7 +17,6 @@ from msgspec import structs
 from digest.errors import RenderError
 from digest.formats.archive import DayView, MonthView
 from digest.formats.items import moment
-from digest.mail.compose import web_copies
 from digest.model import Entry, Paper
 from digest.render import (
     EditionView,
@@ -33,12 +32,12 @@ from digest.render import (
 from digest.render.filters import filters
 from digest.words import schedule_words
 from editions import (
-    DIGEST,
     EDITIONS,
     SITE,
     URL,
     bare,
     composed_of,
+    copies_of,
     edition_of,
     letter_of,
     nothing_of,
@@ -211,14 +210,8 @@ def test_the_documented_variables_are_those_that_templates_are_given() -> None:
     recorder = Recorder()
     for edition in (rich(), bare()):
         pages_of(publication_of(edition), recorder)
-        facts: dict[str, Any] = {
-            "site": SITE,
-            "digest": DIGEST,
-            "url": URL,
-            "renderer": recorder,
-        }
         composed_of(edition, recorder)
-        web_copies(edition, **facts)
+        copies_of(edition, recorder)
     for kind in ("confirm", "known"):
         letter_of(kind, renderer=recorder)
     nothing_of(recorder)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from digest.choices import Positions, choose
-from digest.config import Config, DigestConfig, SiteConfig, slugs_of
+from digest.config import Config, slugs_of
 from digest.mail.budget import LIMIT, WARN, Plan, fit_plan
 from digest.mail.headers import Postmark, list_head
 from digest.mail.parts import (
@@ -281,8 +281,7 @@ class Composer:
         return truncate(f"{subject}: {clean(title)}", SUBJECT_CHARS) if several else subject
 
     def _nothing_facts(self, name: str) -> dict[str, Any]:
-        facts = _site_facts(self._config.site, self._config.digest_named(name), self._config.digest_url(name))
-        return facts | {"editions": [], "said": [], "weekly": False}
+        return _site_facts(self._config, name) | {"editions": [], "said": [], "weekly": False}
 
     def _facts(
         self, name: str, edition: Edition, editions: Sequence[Edition], prepared: Sequence[_Prepared]
@@ -292,10 +291,7 @@ class Composer:
         views = {key: view for each in prepared for key, view in each.views.items()}
         view = view_edition(edition, site=self._config.site, url=url, paper=lambda entry: views[id(entry)])
         earlier = [{"date": e.date, "part": e.part, "url": f"{url}{e.path}"} for e in editions[:-1]]
-        digest = self._config.digest_named(name)
-        return _variables(edition, view, self._config.site, digest, url, self._renderer) | {
-            "earlier": earlier
-        }
+        return _variables(edition, view, self._config, self._renderer) | {"earlier": earlier}
 
     def _marks(self) -> dict[str, str]:
         marks = {fact: mark(fact) for fact in PERSONAL}
@@ -345,18 +341,12 @@ def _shown(edition: Edition) -> list[tuple[Entry, Section | None]]:
     ]
 
 
-def web_copies(
-    edition: Edition,
-    *,
-    site: SiteConfig,
-    digest: DigestConfig,
-    url: str,
-    renderer: Renderer,
-) -> list[Page]:
+def web_copies(edition: Edition, config: Config, renderer: Renderer) -> list[Page]:
     """`email.html` and `email.txt` of an edition: the mail without anything personal."""
+    digest, url = config.digest_named(edition.digest), config.digest_url(edition.digest)
     page = f"{url}{edition.path}"
-    view = view_edition(edition, site=site, url=url, paper=lambda entry: view_paper(entry, page))
-    variables = _variables(edition, view, site, digest, url, renderer) | {"earlier": []}
+    view = view_edition(edition, site=config.site, url=url, paper=lambda entry: view_paper(entry, page))
+    variables = _variables(edition, view, config, renderer) | {"earlier": []}
     variables["sections"] = _planned(edition, view, variables, renderer).sections
     impersonal = dict.fromkeys(PERSONAL, "")
     folder = f"{digest.path}/{edition.path}" if digest.path else edition.path
@@ -395,29 +385,23 @@ def _frame_bytes(view: EditionView, variables: dict[str, Any], renderer: Rendere
     )
 
 
-def _variables(
-    edition: Edition,
-    view: EditionView,
-    site: SiteConfig,
-    digest: DigestConfig,
-    url: str,
-    renderer: Renderer,
-) -> dict[str, Any]:
+def _variables(edition: Edition, view: EditionView, config: Config, renderer: Renderer) -> dict[str, Any]:
     subject = make_subject(edition, renderer)
     return {
         "edition": view,
         "subject": subject,
         "preheader": view.teaser if view.teaser != subject else f"{view.teaser} {view.title}",
-        **_site_facts(site, digest, url),
+        **_site_facts(config, edition.digest),
     }
 
 
-def _site_facts(site: SiteConfig, digest: DigestConfig, url: str) -> dict[str, Any]:
+def _site_facts(config: Config, digest: str) -> dict[str, Any]:
+    url = config.digest_url(digest)
     return {
-        "site_title": clean(digest.title or site.title),
+        "site_title": clean(config.digest_named(digest).title or config.site.title),
         "home_url": url,
         "feeds_url": f"{url}feeds/",
-        "sender": sender_of(site),
+        "sender": sender_of(config.site),
     }
 
 

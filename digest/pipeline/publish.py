@@ -183,13 +183,12 @@ def digest_pages(
     channels; then months, home and feeds. `recent` are the recent_editions, where they are read already; with `keep` the store
     keeps what runs to come need not make again."""
     recent = recent_editions(digest, store) if recent is None else recent
-    url = config.digest_url(digest.name)
     base = Publication(
         site=config.site,
         digest=digest,
         mail=config.mail,
         web=config.web,
-        url=url,
+        url=config.digest_url(digest.name),
         authority=store.feed_authority(),
         heads=tuple(store.edition_heads(digest.name)),
         latest=with_found(recent, store),
@@ -199,7 +198,7 @@ def digest_pages(
     views = Views(digest, store, base, published, maker=renderer.fingerprint)
     for part in views.parts(editions, everything=everything):
         for edition in part.issued:  # the mail's copies show what was sent
-            yield from web_copies(edition, site=config.site, digest=digest, url=url, renderer=renderer)
+            yield from web_copies(edition, config, renderer)
         yield from parts_of(part, renderer)
         if keep:
             views.keep(part)
