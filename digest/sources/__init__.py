@@ -125,10 +125,10 @@ def _read(listing: Listing, kind: str, selectors: Mapping[str, str]) -> Reading:
 
         reading = plugins.read(listing, kind)
     if not reading.papers and not reading.empty:
-        raise ParseError(
-            f"{listing.location}: read as {kind}, and no paper found on a page that does not say it is empty. "
+        raise _bytes.refused(
+            listing,
+            f"read as {kind}, and no paper found on a page that does not say it is empty",
             "Open it in a browser: is this the listing?",
-            url=listing.location,
         )
     return reading
 
@@ -147,10 +147,10 @@ def _whatever_it_is(listing: Listing, who: str) -> Iterator[None]:
         yield
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         log.debug("%s", listing.location, exc_info=True)
-        raise ParseError(
-            f"{listing.location}: {who} failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
-            "program: report it with the page.",
-            url=listing.location,
+        raise _bytes.refused(
+            listing,
+            f"{who} failed ({type(error).__name__}: {str(error)[:200]})",
+            "This is a fault of the program: report it with the page.",
         ) from error
 
 

@@ -48,6 +48,13 @@ _ONE_BYTE = frozenset(
 )
 
 
+def refused(
+    listing: Listing, what: str, mend: str = "", *, kind: type[ParseError] = ParseError
+) -> ParseError:
+    """The error that says what is wrong with a page, and what to do."""
+    return kind(f"{listing.location}: {what}.{f' {mend}' if mend else ''}", url=listing.location)
+
+
 def unicode_text(listing: Listing) -> str:
     """The page as text, without its byte order mark: by mark, by declaration, as UTF-8, and else as what is likeliest.
 

@@ -7,11 +7,10 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from digest.errors import ParseError
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _dates, _items_quick, _xml
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._item import (
     HEADS,
     LOCAL,
@@ -62,19 +61,13 @@ def read_items(listing: Listing, notes: list[str]) -> Feed:
         return _read_tolerantly(mended, listing, notes)
     name = local(root.tag)
     if name not in ROOTS:
-        raise ParseError(
-            f"{listing.location}: XML with the root element <{name}>, neither RSS nor Atom.",
-            url=listing.location,
-        )
+        raise refused(listing, f"XML with the root element <{name}>, neither RSS nor Atom")
     base = listing.base_url or feed_base(root)
     elements = islice(root.iter("{*}item", "{*}entry"), MAX_ENTRIES + 1)
     heads = _head(root, name, listing)
     feed = feed_of(heads, [_item(element, base, root) for element in elements])
     if not feed.items and not heads:
-        raise ParseError(
-            f"{listing.location}: a feed with neither items nor a title. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "a feed with neither items nor a title", "Fetch it again.")
     feed.sound = not notes
     return feed
 
@@ -121,10 +114,7 @@ def _head(root: Any, name: str, listing: Listing) -> dict[str, str]:
     channel = root if name == "feed" else next(root.iterchildren("{*}channel"), None)
     if channel is None:
         if next(root.iter("{*}item", "{*}entry"), None) is None:
-            raise ParseError(
-                f"{listing.location}: RSS without a channel and without items. Fetch it again.",
-                url=listing.location,
-            )
+            raise refused(listing, "RSS without a channel and without items", "Fetch it again.")
         return {}
     children = ((_field(child), child) for child in channel)
     return {field: _text(child) for field, child in children if field in HEADS}
@@ -231,15 +221,11 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
 
     tags = text.count("<")
     if len(text) > MAX_TOLERANT_CHARS or tags > MAX_TOLERANT_TAGS:
-        raise ParseError(
-            f"{listing.location}: {len(text)} characters of XML with {tags} tags, not well-formed. Fetch it again.",
-            url=listing.location,
+        raise refused(
+            listing, f"{len(text)} characters of XML with {tags} tags, not well-formed", "Fetch it again."
         )
     if tags - 2 * text.count("</") - text.count("/>") > 5_000:
-        raise ParseError(
-            f"{listing.location}: XML with thousands of tags that are never closed; no feed is like that.",
-            url=listing.location,
-        )
+        raise refused(listing, "XML with thousands of tags that are never closed; no feed is like that")
     try:
         parsed = feedparser.parse(
             BytesIO(_LONG_WORD.sub(r"\1", text).encode("utf-8", "replace")),
@@ -248,13 +234,9 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
         )
     # What its old SGML parser is known to raise on broken declarations, addresses and dates.
     except (AssertionError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise ParseError(
-            f"{listing.location}: broken XML ({error}). Fetch it again.", url=listing.location
-        ) from None
+        raise refused(listing, f"broken XML ({error})", "Fetch it again.") from None
     if not parsed.version and not parsed.entries:
-        raise ParseError(
-            f"{listing.location}: broken XML, neither RSS nor Atom. Fetch it again.", url=listing.location
-        )
+        raise refused(listing, "broken XML, neither RSS nor Atom", "Fetch it again.")
     notes.append("not well-formed XML: read with the tolerant reader")
     base = listing.base_url or _said(parsed.feed, "link")
     items = [_tolerant_item(entry, base) for entry in parsed.entries]

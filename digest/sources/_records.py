@@ -17,9 +17,8 @@ import msgspec
 
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
-from digest.sources._sniff import refuse
 
 Json = dict[str, Any]
 
@@ -48,7 +47,9 @@ def load(listing: Listing, notes: list[str], *names: str) -> object:
     try:
         return json.loads(text)  # takes lone surrogates, which msgspec refuses
     except RecursionError:
-        refuse(listing, "the JSON is nested too deep to be a list of papers", "Fetch it again.")
+        raise refused(
+            listing, "the JSON is nested too deep to be a list of papers", "Fetch it again."
+        ) from None
     except ValueError as error:
         fault = str(error)
     lines = _lines(text, notes)
@@ -57,7 +58,7 @@ def load(listing: Listing, notes: list[str], *names: str) -> object:
     opening = re.match(r"\[", text) or (names and re.search(rf'"(?:{"|".join(names)})"\s*:\s*\[', text))
     entries = list(islice(_whole(text, opening.end()), MAX_ENTRIES + 1)) if opening else []
     if not entries:
-        refuse(listing, f"broken JSON ({fault})", "Fetch it again.")
+        raise refused(listing, f"broken JSON ({fault})", "Fetch it again.")
     notes.append(
         f"truncated: the JSON breaks off after {plural(len(entries), 'whole entry', 'whole entries')}"
     )
@@ -110,7 +111,7 @@ def refuse_message(data: object, listing: Listing, service: str) -> None:
         return
     for name in ("error", "errors", "message", "detail"):
         if said := _message(data.get(name)):
-            refuse(
+            raise refused(
                 listing,
                 f"{service} answers with an error: {said[:300]}",
                 "Check the address, or ask again later.",
@@ -120,7 +121,7 @@ def refuse_message(data: object, listing: Listing, service: str) -> None:
 def refuse_other(data: object, listing: Listing, service: str, mend: str) -> NoReturn:
     """Raises ParseError for JSON that is no answer of a service: with the error message in it, if it holds one."""
     refuse_message(data, listing, service)
-    refuse(listing, f"this JSON is no answer of {service}", mend)
+    raise refused(listing, f"this JSON is no answer of {service}", mend)
 
 
 def _message(value: object) -> str:
@@ -231,7 +232,9 @@ def read_records(
             if total and not values
             else "holds no paper that can be read"
         )
-        refuse(listing, f"this answer {held}", "Fetch it again; is it a page beyond the end of the list?")
+        raise refused(
+            listing, f"this answer {held}", "Fetch it again; is it a page beyond the end of the list?"
+        )
     return Reading(
         kind=kind,
         papers=papers,

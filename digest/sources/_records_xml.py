@@ -10,9 +10,8 @@ from typing import Any
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _xml
-from digest.sources._bytes import codec, declared_in, unicode_text
+from digest.sources._bytes import codec, declared_in, refused, unicode_text
 from digest.sources._paper import MAX_MARKUP, plural
-from digest.sources._sniff import refuse
 
 _PART = 1 << 16
 _STOP = late(r"(?<![.\s])\.$")
@@ -29,12 +28,12 @@ def parse(listing: Listing, notes: list[str], root: str, record: str) -> Any:
     if tree is not None:
         return tree
     if len(text) > 4 * _xml.MAX_MENDED_CHARS or text.count("&") > _xml.MAX_REFERENCES:
-        refuse(listing, f"a large document that is not well-formed XML ({error})", "Fetch it again.")
+        raise refused(listing, f"a large document that is not well-formed XML ({error})", "Fetch it again.")
     cut, whole = _cut(text, root, record)
     text = _xml._REFERENCE.sub(_xml._reference, _xml._NOT_XML.sub("", cut))
     tree, fault = _xml._strict(text.encode("utf-8", "replace"), listing)
     if tree is None:
-        refuse(listing, f"broken XML ({fault or error})", "Fetch it again.")
+        raise refused(listing, f"broken XML ({fault or error})", "Fetch it again.")
     if whole is not None:
         notes.append(_breaks_off(whole))
     return tree
@@ -82,7 +81,9 @@ def each_record(
             if tags > _xml.MAX_TAGS or attributes > _xml.MAX_ATTRIBUTES:
                 _xml.refuse_size(listing)
     except etree.XMLSyntaxError as error:
-        refuse(listing, f"a large document that is not well-formed XML ({error})", "Fetch it again.")
+        raise refused(
+            listing, f"a large document that is not well-formed XML ({error})", "Fetch it again."
+        ) from None
     try:
         parser.close()
     except etree.XMLSyntaxError:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from typing import NoReturn
 from urllib.parse import urljoin
 
 from msgspec import structs
 
-from digest.errors import ParseError
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources import _sniff_records as records
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._plain import begins_with_link, without_links
 
 HEAD_CHARS = 20_000
@@ -47,13 +45,13 @@ def refuse_binary(listing: Listing) -> None:
     """Raises ParseError for an empty file and for bytes that are no text: archives, images, PDF."""
     body = listing.body
     if not body[:1000].strip(_BLANKS) and not body.strip(_BLANKS):
-        refuse(listing, "the page is empty", "Fetch or save it again.")
+        raise refused(listing, "the page is empty", "Fetch or save it again.")
     for magic, name, mend in _MAGIC:
         if body.startswith(magic):
-            refuse(listing, f"this is {name}", mend)
+            raise refused(listing, f"this is {name}", mend)
     head = body[:1000]
     if len(head.translate(None, _CONTROLS)) < 0.95 * len(head) and not 0.2 < head.count(0) / len(head) < 0.8:
-        refuse(listing, "this is binary data, no text", "Give a listing page.")
+        raise refused(listing, "this is binary data, no text", "Give a listing page.")
 
 
 def kind_of(listing: Listing) -> str:
@@ -64,7 +62,7 @@ def kind_of(listing: Listing) -> str:
         return _xml_kind(listing, root, head)
     text = _text(listing)
     if not text:
-        refuse(listing, "the page is empty", "Fetch or save it again.")
+        raise refused(listing, "the page is empty", "Fetch or save it again.")
     head = text[:HEAD_CHARS]
     if head[:1] in "[{" and not begins_with_link(head):
         return _json_kind(listing, text)
@@ -95,11 +93,6 @@ def _beginning(listing: Listing) -> Listing:
     return structs.replace(listing, body=body[:end])
 
 
-def refuse(listing: Listing, what: str, mend: str) -> NoReturn:
-    """Raises ParseError: what a page looks like, and what to do."""
-    raise ParseError(f"{listing.location}: {what}. {mend}", url=listing.location)
-
-
 # --- JSON
 
 
@@ -109,7 +102,7 @@ def _json_kind(listing: Listing, text: str) -> str:
             return "huggingface"
         if kind := records.json_kind(text) or records.is_of_hugging_face(text) or records.is_venue(text):
             return kind
-        refuse(listing, "this is a JSON list, and not the answer of /api/daily_papers", _KNOWN)
+        raise refused(listing, "this is a JSON list, and not the answer of /api/daily_papers", _KNOWN)
     head = text[:HEAD_CHARS]
     if "jsonfeed.org/version" in head.replace("\\/", "/"):
         return "feed"
@@ -118,14 +111,16 @@ def _json_kind(listing: Listing, text: str) -> str:
     if re.search(r'"items"\s*:\s*\[', text):
         return "feed"
     if found := re.search(r'"(?:error|message|detail)"\s*:\s*"([^"]{1,200})', head):
-        refuse(
+        raise refused(
             listing, f"the answer is an error message: {found[1]}", "Ask again later, or check the address."
         )
     if re.search(r'"dailyPapers"\s*:', text):
         return "huggingface"
     if kind := records.is_venue(text):
         return kind
-    refuse(listing, "this is JSON, and neither a JSON Feed nor the answer of /api/daily_papers", _KNOWN)
+    raise refused(
+        listing, "this is JSON, and neither a JSON Feed nor the answer of /api/daily_papers", _KNOWN
+    )
 
 
 # --- XML
@@ -189,7 +184,7 @@ def _xml_kind(listing: Listing, root: str, head: str) -> str:
     if kind := records.xml_kind(root, head):
         return kind
     what = _OTHER_XML.get(root, f"XML with the root element <{root}>")
-    refuse(listing, f"this is {what}, and no feed", _KNOWN)
+    raise refused(listing, f"this is {what}, and no feed", _KNOWN)
 
 
 # --- HTML
@@ -247,7 +242,7 @@ def _html_kind(listing: Listing, text: str) -> str:
     if _ARXIV.search(text):
         return "arxiv"
     if title.lower().startswith("paper page -") or "PaperPage" in text[:60_000]:
-        refuse(
+        raise refused(
             listing,
             f"this is the page of one paper{named}, no listing",
             "Give https://huggingface.co/papers.",
@@ -260,14 +255,16 @@ def _html_kind(listing: Listing, text: str) -> str:
             if address
             else "It names a feed: give its address."
         )
-        refuse(listing, f"this is an HTML page{named} that is no listing known here", mend)
+        raise refused(listing, f"this is an HTML page{named} that is no listing known here", mend)
     if _WALLS.search(title) or (len(text) < HEAD_CHARS and _WALLS.search(text)):
-        refuse(
+        raise refused(
             listing,
             f"this looks like a login, captcha or error page{named}",
             "Open the address in a browser and save the listing from there.",
         )
-    refuse(listing, f"this is an HTML page{named} that is no listing known here", f"{_KNOWN} {_BY_SELECTORS}")
+    raise refused(
+        listing, f"this is an HTML page{named} that is no listing known here", f"{_KNOWN} {_BY_SELECTORS}"
+    )
 
 
 def _joined(base: str, address: str) -> str:
@@ -295,4 +292,6 @@ def _text_kind(listing: Listing, text: str) -> str:
         return "arxiv-search"
     if looks_like_dump(text):
         return "saved"
-    refuse(listing, "this is text without the marks of a listing (title, abstract, title, abstract)", _KNOWN)
+    raise refused(
+        listing, "this is text without the marks of a listing (title, abstract, title, abstract)", _KNOWN
+    )

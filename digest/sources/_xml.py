@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, NoReturn, cast
 
-from digest.errors import ParseError
 from digest.model import Listing
 from digest.patterns import late
-from digest.sources._bytes import codec, declared_in, unicode_text
+from digest.sources._bytes import codec, declared_in, refused, unicode_text
 
 MAX_PREFIXES = 50
 # 120 bytes in memory for an element, twice that for an attribute. An answer of PubMed has the most: 250,000 for 1,000 articles.
@@ -69,10 +68,7 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
             notes.append("the page is not in the encoding it declares; the likeliest one was used")
         return root, text
     if len(text) > MAX_MENDED_CHARS or text.count("&") > MAX_REFERENCES:
-        raise ParseError(
-            f"{listing.location}: a large document that is not well-formed XML ({second}). Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, f"a large document that is not well-formed XML ({second})", "Fetch it again.")
     text = _whole_items(text, listing, notes)
     mended = _declared_prefixes(_REFERENCE.sub(_reference, _NOT_XML.sub("", text)))
     root, _ = _strict(mended.encode("utf-8", "replace"), listing)
@@ -117,10 +113,9 @@ def is_beyond_measure(body: bytes) -> bool:
 
 
 def refuse_size(listing: Listing) -> NoReturn:
-    raise ParseError(
-        f"{listing.location}: XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is "
-        "like that.",
-        url=listing.location,
+    raise refused(
+        listing,
+        f"XML beyond all measure (more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes); no feed is like that",
     )
 
 
@@ -135,10 +130,7 @@ def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
     except etree.XMLSyntaxError as error:
         message = str(error)
         if any(word in message for word in _FATAL):
-            raise ParseError(
-                f"{listing.location}: XML beyond all measure ({message}); no feed is like that.",
-                url=listing.location,
-            ) from None
+            raise refused(listing, f"XML beyond all measure ({message}); no feed is like that") from None
         return None, message
     except ValueError as error:
         return None, str(error)
@@ -164,10 +156,7 @@ def _whole_items(text: str, listing: Listing, notes: list[str]) -> str:
         return text
     ends = list(_ITEM_END.finditer(text))
     if not ends:
-        raise ParseError(
-            f"{listing.location}: the feed breaks off before its first whole item. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "the feed breaks off before its first whole item", "Fetch it again.")
     notes.append(
         f"truncated: the feed breaks off; {len(ends)} whole {'item was' if len(ends) == 1 else 'items were'} read"
     )

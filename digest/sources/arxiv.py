@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from digest import identity
-from digest.errors import ListingChanged, ParseError
+from digest.errors import ListingChanged
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_quick, _items, _math, _names
@@ -25,6 +25,7 @@ from digest.sources._bytes import (
     MAX_TAGS,
     guard_html,
     is_saved_whole,
+    refused,
     tags_in,
     unicode_text,
 )
@@ -162,20 +163,18 @@ def _without_papers(
 ) -> Reading:
     """An empty day says so and states no total, or 0; beyond the end of a list the page says "No updates" and a total."""
     if any("truncated" in note for note in notes):
-        raise ParseError(
-            f"{listing.location}: the page breaks off before its first whole entry. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "the page breaks off before its first whole entry", "Fetch it again.")
     frame = tree.css_first("#dlpage") or tree.body
     words = " ".join(frame.text()[:MAX_FRAME_CHARS].split()) if frame is not None else ""
     empty = bool(_EMPTY.search(words)) or (stated == 0 and "No updates" in words)
     if empty and not stated:
         return Reading(kind=NAME_OF_KIND, papers=(), stated=stated, listed_on=listed_on, empty=True)
     if empty or _BEYOND.search(words):
-        raise ListingChanged(
-            f"{listing.location}: the page says no updates and yet a total of {stated} entries: it lies beyond the end "
-            "of the list. Leave skip=… or page=… out of the address.",
-            url=listing.location,
+        raise refused(
+            listing,
+            f"the page says no updates and yet a total of {stated} entries: it lies beyond the end of the list",
+            "Leave skip=… or page=… out of the address.",
+            kind=ListingChanged,
         )
     raws = list(_tolerant_entries(tree.html or "")) if len(listing.body) <= MAX_SOUP_CHARS else []
     if raws:
@@ -189,10 +188,11 @@ def _without_papers(
             listed_on=listed_on,
             notes=tuple(notes),
         )
-    raise ListingChanged(
-        f"{listing.location}: a page of arXiv without its list (dl with dt, dd and list-title) and without the words of an empty "
-        "day. The layout changed, or this is no listing: give an address such as https://arxiv.org/list/cs.CL/new.",
-        url=listing.location,
+    raise refused(
+        listing,
+        "a page of arXiv without its list (dl with dt, dd and list-title) and without the words of an empty day",
+        "The layout changed, or this is no listing: give an address such as https://arxiv.org/list/cs.CL/new.",
+        kind=ListingChanged,
     )
 
 

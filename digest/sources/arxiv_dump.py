@@ -12,11 +12,10 @@ from datetime import date
 from msgspec import Struct
 
 from digest import identity
-from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._plain import goes_on, in_words, width_of, without_links
 
@@ -86,9 +85,10 @@ def read(listing: Listing) -> Reading:
     """
     text = without_links(unicode_text(listing), _said)
     if text.count("\n") + text.count("\r") > MAX_LINES:
-        raise ParseError(
-            f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
-            url=listing.location,
+        raise refused(
+            listing,
+            f"more than {MAX_LINES:,} lines; no dump of a listing is that long",
+            "Save the page itself as HTML.",
         )
     return _read_dump(listing, _lines(text))
 
@@ -146,9 +146,8 @@ def _read_dump(listing: Listing, lines: list[str]) -> Reading:
         raw for entry, found in zip(entries, fields, strict=True) if (raw := _raw(entry, *found, named=named))
     ]
     if not raws:
-        raise ParseError(
-            f"{listing.location}: no entry with an arXiv id and a title in this text. Save the page itself as HTML.",
-            url=listing.location,
+        raise refused(
+            listing, "no entry with an arXiv id and a title in this text", "Save the page itself as HTML."
         )
     total = next((found for line in lines if (found := _TOTAL.search(line[:300]))), None)
     shown = int(total[3]) - int(total[2]) + 1 if total and total[2] else len(raws)

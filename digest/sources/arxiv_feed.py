@@ -11,10 +11,10 @@ from collections import Counter
 from datetime import UTC, date, datetime
 
 from digest import identity
-from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _items
+from digest.sources._bytes import refused
 from digest.sources._item import Feed, Item
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import Raw, finish
@@ -52,10 +52,9 @@ def _is_api(feed: Feed) -> bool:
 
 def _read_feed(feed: Feed, listing: Listing, notes: list[str]) -> Reading:
     if feed.title.strip().lower().startswith("feed error for query"):
-        raise ParseError(
-            f"{listing.location}: arXiv answers with an error: {' '.join(feed.description.split())[:300]} "
-            "Check the name of the archive in the address.",
-            url=listing.location,
+        said = " ".join(feed.description.split())[:300].rstrip(".")
+        raise refused(
+            listing, f"arXiv answers with an error: {said}", "Check the name of the archive in the address."
         )
     listed_on = _day(feed) or listing.listed_on
     _refuse_cut_without_items(feed, listing, notes)
@@ -72,10 +71,7 @@ def _read_feed(feed: Feed, listing: Listing, notes: list[str]) -> Reading:
 
 def _refuse_cut_without_items(feed: Feed, listing: Listing, notes: list[str]) -> None:
     if not feed.items and any("truncated" in note for note in notes):
-        raise ParseError(
-            f"{listing.location}: the feed breaks off before its first whole item. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "the feed breaks off before its first whole item", "Fetch it again.")
 
 
 def _day(feed: Feed) -> date | None:
@@ -162,10 +158,10 @@ def _refuse_error(feed: Feed, listing: Listing) -> None:
     """What is wrong stands in the summary of an entry titled Error (API manual, 3.4)."""
     for item in feed.items[:1]:
         if "/api/errors" in item.guid or (item.title.strip() == "Error" and not identity.arxiv_id(item.guid)):
-            raise ParseError(
-                f"{listing.location}: arXiv answers with an error: {clean(item.summary)[:300].rstrip('.')}. "
+            raise refused(
+                listing,
+                f"arXiv answers with an error: {clean(item.summary)[:300].rstrip('.')}",
                 "Check search_query, id_list, start and max_results in the address.",
-                url=listing.location,
             )
 
 
@@ -178,7 +174,7 @@ def _refuse_missing_entries(feed: Feed, listing: Listing) -> None:
         why = f"{feed.stated} results and start={feed.start}: it lies beyond their end. Take a smaller start"
     else:
         why = f"{feed.stated} results and no entry, a known fault of that service. Ask again later"
-    raise ParseError(f"{listing.location}: this answer of arXiv's API states {why}.", url=listing.location)
+    raise refused(listing, f"this answer of arXiv's API states {why}")
 
 
 _CATEGORY = late(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")

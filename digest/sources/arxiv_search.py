@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from digest import identity
-from digest.errors import ListingChanged, ParseError
+from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_found, _math
-from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, unicode_text
+from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, refused, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._plain import without_links
@@ -102,16 +102,15 @@ def _stated(words: str, read: int, notes: list[str]) -> tuple[int, int | None]:
 
 def _without_papers(listing: Listing, words: str, nodes: list[Any], notes: list[str]) -> Reading:
     if notes and any(note.startswith("truncated") for note in notes):
-        raise ParseError(
-            f"{listing.location}: the page breaks off before its first whole result. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "the page breaks off before its first whole result", "Fetch it again.")
     if not nodes and _NONE_FOUND.search(words):
         return Reading(kind=NAME_OF_KIND, papers=(), stated=0, listed_on=listing.listed_on, empty=True)
-    raise ListingChanged(
-        f"{listing.location}: a search page of arXiv without results that have an id and a title. The layout changed, or nothing "
-        "was searched for: give the address of the results, such as https://arxiv.org/search/?query=…&searchtype=all.",
-        url=listing.location,
+    raise refused(
+        listing,
+        "a search page of arXiv without results that have an id and a title",
+        "The layout changed, or nothing was searched for: give the address of the results, such as "
+        "https://arxiv.org/search/?query=…&searchtype=all.",
+        kind=ListingChanged,
     )
 
 

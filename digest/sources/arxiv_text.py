@@ -15,11 +15,10 @@ from typing import Literal
 from msgspec import Struct
 
 from digest import identity
-from digest.errors import ParseError
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _dates
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 NAME_OF_KIND = "arxiv-mail"
@@ -49,9 +48,10 @@ def read(listing: Listing) -> Reading:
     """
     text = unicode_text(listing)
     if text.count("\n") > MAX_LINES:
-        raise ParseError(
-            f"{listing.location}: more than {MAX_LINES:,} lines; no listing is that long. Give the mail of one day.",
-            url=listing.location,
+        raise refused(
+            listing,
+            f"more than {MAX_LINES:,} lines; no listing is that long",
+            "Give the mail of one day.",
         )
     return _read_mail(listing, text, _lines(_body(text)))
 
@@ -224,10 +224,7 @@ def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
 def _refuse_nothing(listing: Listing, raws: list[Raw], sections: set[str], notes: list[str]) -> None:
     """A whole mail without entries is an empty one: it has its end, and sections with nothing in them."""
     if not raws and ("end" not in sections or notes):
-        raise ParseError(
-            f"{listing.location}: {_NO_LONGER} before its first whole entry. Save or fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, f"{_NO_LONGER} before its first whole entry", "Save or fetch it again.")
 
 
 def _sections(lines: list[str]) -> set[str]:

@@ -7,6 +7,7 @@ import re
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
+from digest.sources._bytes import refused
 from digest.sources._names import in_order
 from digest.sources._paging import query, with_query
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw
@@ -23,7 +24,6 @@ from digest.sources._records import (
     string,
     strings,
 )
-from digest.sources._sniff import refuse
 
 _TITLE = late(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
 _TEX = late(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
@@ -41,7 +41,9 @@ def read(listing: Listing) -> Reading:
     if isinstance(data, dict):
         _refuse_failure(data, listing)
         if (kind := string(data.get("message-type")) or "work") not in ("work", "work-list"):
-            refuse(listing, f"this answer of Crossref is a {kind}, no list of works", "Ask for /works.")
+            raise refused(
+                listing, f"this answer of Crossref is a {kind}, no list of works", "Ask for /works."
+            )
         message = mapping(data.get("message")) or data
         if "items" in message:
             items = message["items"] if isinstance(message["items"], list) else []
@@ -63,7 +65,7 @@ def _refuse_failure(data: Json, listing: Listing) -> None:
     if string(data.get("status")) in ("failed", "error"):
         said = [string(fault.get("message")) for fault in mappings(data.get("message"))]
         why = "; ".join(text for text in said if text) or string(data.get("message")) or "no reason given"
-        refuse(listing, f"Crossref answers with an error: {why[:300]}", "Check the address.")
+        raise refused(listing, f"Crossref answers with an error: {why[:300]}", "Check the address.")
 
 
 def _is_work(record: Json) -> bool:

@@ -12,7 +12,7 @@ from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _records_xml as xml
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._paging import query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
@@ -25,7 +25,6 @@ from digest.sources._records import (
     refuse_message,
     string,
 )
-from digest.sources._sniff import refuse
 
 SITE = "https://dblp.org"
 RECORDS = (
@@ -62,7 +61,7 @@ def read(listing: Listing) -> Reading:
     if root.tag == "dblp":
         return read_records("dblp", listing, map(_record, root), _raw, notes)
     if root.tag not in RECORDS:
-        refuse(
+        raise refused(
             listing,
             f"XML with the root element <{str(root.tag)[:40]}>, no answer of DBLP",
             "Check the address.",
@@ -154,7 +153,7 @@ def _key_of(url: str) -> str:
 def _read_hits(listing: Listing, root: Any, notes: list[str]) -> Reading:
     status, hits = root.find("status"), root.find("hits")
     if (status is not None and status.get("code", "200") != "200") or hits is None:
-        refuse(
+        raise refused(
             listing, f"DBLP answers with an error: {xml.plain(status)[:300] or 'no hits'}", "Ask again later."
         )
     values = [_record(info) for info in islice(hits.iterfind("hit/info"), MAX_ENTRIES + 1)]
@@ -170,7 +169,7 @@ def _read_json(listing: Listing) -> Reading:
     status = mapping(result.get("status"))
     if string(status.get("@code")) not in ("", "200") or not isinstance(result.get("hits"), dict):
         refuse_message(data, listing, "DBLP")
-        refuse(
+        raise refused(
             listing,
             f"DBLP answers with an error: {string(status.get('text'))[:300] or 'no hits'}",
             "Ask again later.",

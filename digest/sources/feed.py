@@ -13,10 +13,9 @@ from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _items, _names, _publishers
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
-from digest.sources._sniff import refuse
 from digest.text import clean
 
 MAX_ID_CHARS = 400
@@ -46,7 +45,7 @@ def read(listing: Listing) -> Reading:
     papers = finish(map(partial(_raw, alone=alone), drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
-        refuse(listing, f"no item could be read from this feed ({why})", "Fetch it again.")
+        raise refused(listing, f"no item could be read from this feed ({why})", "Fetch it again.")
     return Reading(
         kind="feed",
         papers=papers,
@@ -61,7 +60,9 @@ def _refuse_errors(feed: Feed, listing: Listing) -> None:
     """arXiv's API says what is wrong in an entry titled Error."""
     for item in feed.items[:1]:
         if "arxiv.org/api/errors" in item.guid:
-            refuse(listing, f"arXiv answers with an error: {clean(item.summary)[:300]}", "Check the address.")
+            raise refused(
+                listing, f"arXiv answers with an error: {clean(item.summary)[:300]}", "Check the address."
+            )
 
 
 def _stand_alone(item: Item) -> bool:
@@ -277,7 +278,7 @@ def _json_feed(listing: Listing) -> Feed:
         data = _json(text, listing)
     items = data.get("items") if isinstance(data, dict) else None
     if not isinstance(items, list):
-        refuse(listing, "JSON without a list of items, so no JSON Feed", "Is this the right address?")
+        raise refused(listing, "JSON without a list of items, so no JSON Feed", "Is this the right address?")
     base = listing.base_url or _string(data, "home_page_url")
     return Feed(
         title=_string(data, "title"),
@@ -290,7 +291,7 @@ def _json(text: str, listing: Listing) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        refuse(listing, f"broken JSON ({error})", "Fetch it again.")
+        raise refused(listing, f"broken JSON ({error})", "Fetch it again.") from None
 
 
 def _json_item(item: dict[str, Any], base: str) -> Item:

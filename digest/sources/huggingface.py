@@ -27,6 +27,7 @@ from digest.sources._bytes import (
     MAX_TAGS,
     QUOTED_MARK,
     guard_html,
+    refused,
     tags_in,
     unicode_text,
 )
@@ -61,10 +62,7 @@ def _read_api(listing: Listing) -> Reading:
     data = _records.load(listing, notes, "dailyPapers")
     entries = data if isinstance(data, list) else _listed(data)
     if entries is None:
-        raise ParseError(
-            f"{listing.location}: this JSON is not the list that /api/daily_papers answers.",
-            url=listing.location,
-        )
+        raise refused(listing, "this JSON is not the list that /api/daily_papers answers")
     if not data and not notes:
         return Reading(kind="huggingface", papers=(), empty=True, stated=0, listed_on=listing.listed_on)
     stated = data if isinstance(data, dict) else {}
@@ -114,16 +112,18 @@ def _read_page(listing: Listing) -> Reading:
             day = listing.listed_on or _day(props.get("date") or props.get("dateString"))
             return Reading(kind="huggingface", papers=(), empty=True, stated=0, listed_on=day)
     if not is_daily_papers(text):
-        raise ParseError(
-            f"{listing.location}: no daily papers page of Hugging Face (a page of one paper?). Give https://huggingface.co/papers.",
-            url=listing.location,
+        raise refused(
+            listing,
+            "no daily papers page of Hugging Face (a page of one paper?)",
+            "Give https://huggingface.co/papers.",
         )
     raws = list(islice(_cards(tree, rows), MAX_ENTRIES + 1)) or list(_tolerant_cards(text))
     if not raws:
-        raise ListingChanged(
-            f"{listing.location}: a daily papers page of Hugging Face without its JSON (data-target=DailyPapers) and without "
-            "paper cards. The layout changed or the page was not saved whole: try https://huggingface.co/api/daily_papers.",
-            url=listing.location,
+        raise refused(
+            listing,
+            "a daily papers page of Hugging Face without its JSON (data-target=DailyPapers) and without paper cards",
+            "The layout changed or the page was not saved whole: try https://huggingface.co/api/daily_papers.",
+            kind=ListingChanged,
         )
     notes.append("read from the cards: no abstracts and no authors there")
     return Reading(
@@ -291,9 +291,10 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
         if "/api/" in listing.base_url:
             next_url = with_query(listing.base_url, p=str(number_in_query(listing.base_url, "p") + 1))
     if not raws:
-        raise ParseError(
-            f"{listing.location}: none of the {len(entries)} entries of the list has a title or an id. Try https://huggingface.co/api/daily_papers.",
-            url=listing.location,
+        raise refused(
+            listing,
+            f"none of the {len(entries)} entries of the list has a title or an id",
+            "Try https://huggingface.co/api/daily_papers.",
         )
     listed_on = listing.listed_on or day or (days.most_common(1)[0][0] if days else None)
     return Reading(

@@ -15,11 +15,10 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import structs
 
 from digest import identity
-from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _dates, _oai_formats, _xml
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._names import inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -53,10 +52,7 @@ def read(listing: Listing) -> Reading:
         notes.append(f"{broken} records could not be read: no title")
     nothing = _says_nothing(root) or (bool(records) and deleted == len(records))
     if not found and (not nothing or any(note.startswith("truncated") for note in notes)):
-        raise ParseError(
-            f"{listing.location}: {_without_records(root)}. Ask with verb=ListRecords&metadataPrefix=arXiv.",
-            url=listing.location,
-        )
+        raise refused(listing, _without_records(root), "Ask with verb=ListRecords&metadataPrefix=arXiv.")
     token, size = _token(root)
     return Reading(
         kind=NAME_OF_KIND,
@@ -84,10 +80,7 @@ def _parsed(listing: Listing, notes: list[str]) -> Any:
         structs.replace(listing, body=text.encode("utf-8", "replace"), content_type=""), notes
     )
     if root is None:
-        raise ParseError(
-            f"{listing.location}: an OAI-PMH answer that is no well-formed XML. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "an OAI-PMH answer that is no well-formed XML", "Fetch it again.")
     return root
 
 
@@ -104,10 +97,7 @@ def _bare(text: str, notes: list[str]) -> str:
 def _closed(text: str, envelope: str, listing: Listing, notes: list[str]) -> str:
     ends = [found.end() for found in _RECORD_END.finditer(text)]
     if not ends:
-        raise ParseError(
-            f"{listing.location}: the answer breaks off before its first whole record. Fetch it again.",
-            url=listing.location,
-        )
+        raise refused(listing, "the answer breaks off before its first whole record", "Fetch it again.")
     notes.append(f"truncated: the answer breaks off; {_counted(len(ends))} read")
     verb = _VERB.search(text)
     inside = verb and f"</{verb[1]}" not in text[: ends[-1]]
@@ -131,10 +121,10 @@ def _refuse_error(root: Any, listing: Listing) -> None:
     for element in root.iterchildren("{*}error"):
         code = element.get("code") or "error"
         if code != "noRecordsMatch":
-            raise ParseError(
-                f"{listing.location}: the archive answers with an error: {code}: {' '.join((element.text or '').split())[:300]}. "
+            raise refused(
+                listing,
+                f"the archive answers with an error: {code}: {' '.join((element.text or '').split())[:300]}",
                 "Check verb, metadataPrefix, set and dates in the address; a resumption token lives for a day.",
-                url=listing.location,
             )
 
 

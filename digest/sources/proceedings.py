@@ -10,10 +10,9 @@ from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _names
-from digest.sources._bytes import guard_html, is_saved_whole, unicode_text
+from digest.sources._bytes import guard_html, is_saved_whole, refused, unicode_text
 from digest.sources._item import join
 from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
-from digest.sources._sniff import refuse
 
 MAX_LINKS = 100  # of one contribution
 SITE = "https://pos.sissa.it/cgi-bin/reader/"
@@ -45,9 +44,11 @@ def read(listing: Listing) -> Reading:
             raws.append(_raw(element, _row(element, shared), session, base))
     papers = finish(raws, notes, trusted_ids=False)
     if not papers:
-        raise ListingChanged(
-            f"{listing.location}: a page of Proceedings of Science without contributions. Is it the contents of a conference?",
-            url=listing.location,
+        raise refused(
+            listing,
+            "a page of Proceedings of Science without contributions",
+            "Is it the contents of a conference?",
+            kind=ListingChanged,
         )
     return Reading(kind="proceedings", papers=papers, listed_on=listing.listed_on, notes=tuple(notes))
 
@@ -58,7 +59,7 @@ def _whole_rows(text: str, listing: Listing, notes: list[str]) -> str:
         0,
     )
     if not end:
-        refuse(listing, "the page breaks off before its first whole contribution", "Fetch it again.")
+        raise refused(listing, "the page breaks off before its first whole contribution", "Fetch it again.")
     count = text[:end].count("contrib_title")
     notes.append(
         f"truncated: the page breaks off; {plural(count, 'whole contribution was', 'whole contributions were')} read"

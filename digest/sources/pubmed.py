@@ -11,11 +11,10 @@ from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _pubmed_found
 from digest.sources import _records_xml as xml
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._names import in_order, inverted, natural
 from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 from digest.sources._records import full_date, load, mapping, refuse_message
-from digest.sources._sniff import refuse
 
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
@@ -48,7 +47,7 @@ def read(listing: Listing) -> Reading:
 def _reading(listing: Listing, raws: list[Raw] | Iterator[Raw], notes: list[str]) -> Reading:
     papers = finish(raws, notes, trusted_ids=False)
     if not papers and (raws or notes):
-        refuse(listing, "no article could be read from this answer of PubMed", "Fetch it again.")
+        raise refused(listing, "no article could be read from this answer of PubMed", "Fetch it again.")
     return Reading(
         kind="pubmed", papers=papers, listed_on=listing.listed_on, empty=not papers, notes=tuple(notes)
     )
@@ -113,7 +112,7 @@ def _read_xml(listing: Listing) -> Reading:
             if said
             else f"XML with the root element <{str(root.tag)[:40]}>, no articles of PubMed"
         )
-        refuse(listing, what, "Ask efetch with retmode=xml.")
+        raise refused(listing, what, "Ask efetch with retmode=xml.")
     return _reading(
         listing, [_article(child) for child in list(root)[: MAX_ENTRIES + 1] if child.tag in _RECORDS], notes
     )
@@ -231,7 +230,7 @@ def _read_text(listing: Listing) -> Reading:
         notes += [_cut_after(len(found))] if cut else []
         return _reading(listing, list(map(_found, found)), notes)
     if not records:
-        refuse(
+        raise refused(
             listing,
             "no field PMID in this text, so that it is no export of PubMed",
             "Save it as PubMed, MEDLINE or Abstract text.",
@@ -253,13 +252,13 @@ def _read_summaries(listing: Listing) -> Reading:
     found = _pubmed_found.of_json(data)
     if not found and mapping(mapping(data).get("result")).get("uids") != []:
         refuse_message(data, listing, "PubMed")
-        refuse(listing, "this JSON holds no summaries of PubMed", "Ask esummary with retmode=json.")
+        raise refused(listing, "this JSON holds no summaries of PubMed", "Ask esummary with retmode=json.")
     return _summaries(listing, found, notes)
 
 
 def _summaries(listing: Listing, found: list[_pubmed_found.Article], notes: list[str]) -> Reading:
     if found and not any(_ids("", article["ids"]) for article in found):
-        refuse(listing, "these summaries of NCBI are of no articles", "Ask esummary with db=pubmed.")
+        raise refused(listing, "these summaries of NCBI are of no articles", "Ask esummary with db=pubmed.")
     return _reading(listing, list(map(_found, found)), notes)
 
 

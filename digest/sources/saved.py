@@ -10,11 +10,10 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from digest.errors import ParseError
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv
-from digest.sources._bytes import unicode_text
+from digest.sources._bytes import refused, unicode_text
 from digest.sources._marked import MARK, with_titles_marked
 from digest.sources._paper import Raw, finish
 from digest.sources._plain import goes_on, width_of
@@ -90,9 +89,10 @@ def read(listing: Listing) -> Reading:
     """
     text = with_titles_marked(unicode_text(listing), _is_title)
     if text.count("\n") + text.count("\r") > MAX_LINES:
-        raise ParseError(
-            f"{listing.location}: more than {MAX_LINES:,} lines; no dump of a listing is that long. Save the page itself as HTML.",
-            url=listing.location,
+        raise refused(
+            listing,
+            f"more than {MAX_LINES:,} lines; no dump of a listing is that long",
+            "Save the page itself as HTML.",
         )
     blocks = _blocks(text)
     notes: list[str] = []
@@ -104,10 +104,11 @@ def read(listing: Listing) -> Reading:
         or (not with_abstract and not marked)
         or (with_abstract * 2 < len(raws) and marked * 2 < len(raws))
     ):
-        raise ParseError(
-            f"{listing.location}: this text has the look of a listing's dump, but no titles with abstracts in it "
-            f"({len(blocks)} blocks of text, {with_abstract} of them abstracts). Save the page itself as HTML, or read https://huggingface.co/papers.",
-            url=listing.location,
+        raise refused(
+            listing,
+            f"this text has the look of a listing's dump, but no titles with abstracts in it ({len(blocks)} blocks "
+            f"of text, {with_abstract} of them abstracts)",
+            "Save the page itself as HTML, or read https://huggingface.co/papers.",
         )
     last = raws[-1].abstract
     if last and not notes and not _WHOLE_END.search(last[-200:]):

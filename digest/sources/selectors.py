@@ -21,7 +21,7 @@ from digest.errors import ListingChanged, ParseError
 from digest.identity import is_web_address
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources._bytes import guard_html, unicode_text
+from digest.sources._bytes import guard_html, refused, unicode_text
 from digest.sources._elements import (
     LABELS,
     authors_in,
@@ -264,10 +264,11 @@ class _Page:
 def _usable(selectors: Mapping[str, str], listing: Listing) -> dict[str, Selector]:
     lacking = [name for name in ("item", "title") if not selectors.get(name)]
     if lacking:
-        raise ParseError(
-            f'{listing.location}: no selector for {" and ".join(lacking)}. The kind "selectors" is read with '
-            'selectors = { item = "…", title = "…" } of a [[source]], by `digest sources test NAME` and `digest run`.',
-            url=listing.location,
+        raise refused(
+            listing,
+            f"no selector for {' and '.join(lacking)}",
+            'The kind "selectors" is read with selectors = { item = "…", title = "…" } of a [[source]], by `digest '
+            "sources test NAME` and `digest run`.",
         )
     usable = {name: selector_of(selectors[name]) for name in SELECTORS if selectors.get(name)}
     for name, selector in usable.items():
@@ -293,10 +294,10 @@ def _soup(text: str, listing: Listing) -> BeautifulSoup:
 
     guard_html(listing.body if listing.body.isascii() else text.encode("utf-8", "replace"), listing.location)
     if (tags := text.count("<")) > MAX_TAGS:
-        raise ParseError(
-            f"{listing.location}: {tags} tags, and pages of more than {MAX_TAGS} are not read by selectors. "
+        raise refused(
+            listing,
+            f"{tags} tags, and pages of more than {MAX_TAGS} are not read by selectors",
             "Ask the site for fewer entries on a page.",
-            url=listing.location,
         )
     with (
         warnings.catch_warnings()
@@ -304,10 +305,10 @@ def _soup(text: str, listing: Listing) -> BeautifulSoup:
         warnings.simplefilter("ignore")
         soup = BeautifulSoup(text, "lxml")
     if _is_deep(soup):
-        raise ParseError(
-            f"{listing.location}: tags nested deeper than {MAX_DEPTH} levels; no listing is like that. "
+        raise refused(
+            listing,
+            f"tags nested deeper than {MAX_DEPTH} levels; no listing is like that",
             "Open it in a browser: is this the right page?",
-            url=listing.location,
         )
     return soup
 

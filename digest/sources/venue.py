@@ -12,6 +12,7 @@ from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _names, _publishers
+from digest.sources._bytes import refused
 from digest.sources._paper import MAX_ENTRIES, Raw
 from digest.sources._records import (
     Json,
@@ -23,7 +24,6 @@ from digest.sources._records import (
     string,
     strings,
 )
-from digest.sources._sniff import refuse
 
 _TITLE = ("title", "papertitle", "name")
 _AUTHORS = ("authors", "author", "authorlist", "authornames", "authorstring", "paperauthors", "creators")
@@ -117,10 +117,10 @@ def read(listing: Listing) -> Reading:
             said = data if values is None else {name: data.get(name) for name in ("error", "errors")}
             refuse_message(said, listing, "the site")
         if values is None:
-            refuse(listing, "this JSON holds no list of papers", "Is this the right file?")
+            raise refused(listing, "this JSON holds no list of papers", "Is this the right file?")
         data = values
     if not isinstance(data, list):
-        refuse(listing, "this JSON is no list of papers", "Is this the right file?")
+        raise refused(listing, "this JSON is no list of papers", "Is this the right file?")
     return read_records("venue", listing, data, _raw, notes, total=total)
 
 
