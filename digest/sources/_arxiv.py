@@ -41,6 +41,11 @@ def is_withdrawn(*texts: str) -> bool:
     return any("thdrawn" in text.lower() and _WITHDRAWN.search(text) for text in texts)
 
 
+def fate(comment: str, abstract: str) -> Announce | None:
+    """What a record that is no announcement says of its paper: that it was withdrawn, or nothing."""
+    return "withdrawn" if is_withdrawn(comment, abstract[:200]) else None
+
+
 def names(text: str) -> list[str]:
     """Authors of one string: without "et al. (5 additional authors not shown)", and a collaboration before a colon on its own."""
     text = _COLLABORATION.sub(

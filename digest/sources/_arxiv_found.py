@@ -150,7 +150,7 @@ def _raw(arxiv: str, fields: dict[str, str]) -> Raw | None:
         authors_cut=bool(_arxiv.CUT_AUTHORS.search(names)),
         authors_joined=True,
         categories=_CATEGORY.findall(_DOI.sub("", tags)),
-        announce="withdrawn" if _arxiv.is_withdrawn(comment, abstract[:200]) else None,
+        announce=_arxiv.fate(comment, abstract),
         published=days[0] if days else None,
         updated=days[1] if len(days) > 1 else None,
         links=_arxiv.links(found[0]),

@@ -276,6 +276,13 @@ def is_saved_whole(body: bytes) -> bool:
     return b"saved with singlefile" in body[:4000].lower() and body.rstrip().endswith(b">")
 
 
+def lacks_end(body: bytes) -> bool:
+    """Does a whole page of HTML begin here, and not end?"""
+    return (
+        b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower() and not is_saved_whole(body)
+    )
+
+
 def guard_json(listing: Listing) -> None:
     """Raises ParseError for JSON with more objects and lists than any answer has."""
     body = listing.body

@@ -199,7 +199,7 @@ def _entry(item: Item) -> Raw:
         links=(_arxiv.links(arxiv[0]) | {"pdf": item.pdf})
         if arxiv
         else {"abstract": item.link, "pdf": item.pdf},
-        announce="withdrawn" if _arxiv.is_withdrawn(item.comment, item.summary[:200]) else None,
+        announce=_arxiv.fate(item.comment, item.summary),
         comment=_arxiv.commented(item.comment, item.journal),
     )
 

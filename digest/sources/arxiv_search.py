@@ -14,7 +14,7 @@ from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_found, _math
-from digest.sources._bytes import guard_html, is_saved_whole, is_utf8, refused, unicode_text
+from digest.sources._bytes import guard_html, is_utf8, lacks_end, refused, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._plain import without_links
@@ -53,9 +53,7 @@ def read(listing: Listing) -> Reading:
     if nodes and max(map(body.lower().rfind, ends)) < body.rfind(b"arxiv-result"):
         nodes.pop()
         notes.append(f"truncated: the page breaks off inside a result; {len(nodes)} whole ones were read")
-    elif (
-        b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower() and not is_saved_whole(body)
-    ):
+    elif lacks_end(body):
         notes.append("truncated: the page has no end; results may be missing")
     raws = [raw for node in nodes if (raw := _result(node))]
     if broken := len(nodes) - len(raws):
@@ -173,7 +171,7 @@ def _result(node: Any) -> Raw | None:
         authors_raw=authors_text or None,
         authors_cut=bool(_arxiv.CUT_AUTHORS.search(authors_text)),
         categories=_categories(node),
-        announce="withdrawn" if _arxiv.is_withdrawn(comment, abstract[:200]) else None,
+        announce=_arxiv.fate(comment, abstract),
         published=published,
         updated=updated,
         links=_arxiv.links(arxiv[0]),

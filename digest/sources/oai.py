@@ -233,7 +233,7 @@ def _shared(element: Any, stated: str) -> Raw:
         ids=({"arxiv": arxiv[0]} if arxiv else {}) | ({"doi": doi} if doi else {}),
         version=arxiv[1] if arxiv else None,
         categories=_text(element, "categories").split()[:50],
-        announce="withdrawn" if _arxiv.is_withdrawn(comment, abstract[:200]) else None,
+        announce=_arxiv.fate(comment, abstract),
         links=_arxiv.links(arxiv[0]) if arxiv else {},
         comment=_arxiv.commented(comment, _text(element, "journal-ref")),
     )
@@ -275,7 +275,7 @@ def _dublin_core(element: Any, stated: str) -> Raw:
         authors=[natural(name) for name in written],
         source=inverted(written),
         categories=said.get("subject", [])[:50],
-        announce="withdrawn" if _arxiv.is_withdrawn(comment, abstract[:200]) else None,
+        announce=_arxiv.fate(comment, abstract),
         published=dates[0] if dates else None,
         updated=dates[-1] if len(dates) > 1 else None,
         links=_arxiv.links(arxiv[0]) if arxiv else {"abstract": page},
