@@ -141,9 +141,7 @@ def next_mail(reader: Subscriber, config: Config, now: datetime) -> datetime | N
         return at
 
     found = [
-        due(cron(digest, config))
-        for digest in config.digest
-        if digest.schedule and digest.name in (reader.digests or (digest.name,))
+        due(cron(digest, config)) for digest in config.digest if digest.schedule and reader.reads(digest.name)
     ]
     return min((at for at in found if at), default=None)
 

@@ -7,12 +7,13 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from digest.cli.console import Console, as_long_as_somebody_reads, shown
 from digest.errors import UsageError
+from digest.model import ON_THE_LIST, SubscriberStatus
 from digest.process import part_of
 from digest.words import counted
 
@@ -28,7 +29,7 @@ def subscribers() -> None:
 @subscribers.command("list")
 @click.option(
     "--status",
-    type=click.Choice(["pending", "confirmed", "paused", "unsubscribed", "suppressed"]),
+    type=click.Choice(get_args(SubscriberStatus)),
     help="Only those.",
 )
 @click.pass_obj
@@ -206,7 +207,7 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
             )
         found = app.store.subscribers()
     if not everybody:
-        found = [one for one in found if one.status in ("confirmed", "paused")]
+        found = [one for one in found if one.status in ON_THE_LIST]
     text = export_rows(found, status=everybody)
     if file is None or file == "-":
         console.answer({"subscribers": len(found), "csv": text})

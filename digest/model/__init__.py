@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from digest.model.readers import (
+    ON_THE_LIST,
     Delivery,
     Frequency,
     Letter,
@@ -41,6 +42,7 @@ from digest.model.reports import (
 # Of this room too, though it stands beside.
 __all__ = [
     "FAILED_OUTCOMES",
+    "ON_THE_LIST",
     "PAPER_FACTS",
     "Delivery",
     "DeliveryReport",

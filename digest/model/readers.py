@@ -9,6 +9,8 @@ from msgspec import Struct
 
 Frequency = Literal["daily", "weekdays", "weekly"]
 SubscriberStatus = Literal["pending", "confirmed", "paused", "unsubscribed", "suppressed"]
+# Who reads, or will again when a pause is over.
+ON_THE_LIST: tuple[SubscriberStatus, ...] = ("confirmed", "paused")
 LetterKind = Literal["confirm", "known", "notice"]
 Day = date  # where a field is called `date`
 
@@ -53,6 +55,10 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     nonce: str = ""
     consent: str = ""
     paused_until: date | None = None
+
+    def reads(self, digest: str) -> bool:
+        """Did they choose the digest of this name, or all?"""
+        return not self.digests or digest in self.digests
 
 
 class Suppression(Struct, frozen=True, kw_only=True):

@@ -177,7 +177,7 @@ class Editions(Jobs):
         for readers in self._readers():
             rows = []
             for reader in readers:
-                if reader.digests and edition.digest not in reader.digests:
+                if not reader.reads(edition.digest):
                     continue
                 number, delivery_id = number + 1, number
                 if (planned := deliveries(reader)) is None:

@@ -9,9 +9,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from digest.errors import StoreError
+from digest.model import ON_THE_LIST
 from digest.store.database import Database, day, stamp, whole
 from digest.store.numbers import retire_ids
-from digest.store.subscribers import ON_THE_LIST, by_address, by_number, digests_of, preferences_of
+from digest.store.subscribers import by_address, by_number, digests_of, preferences_of
 from digest.store.suppressions import asking, fold, hashed, hashed_with, own_secret, secret_of
 
 

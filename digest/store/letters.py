@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from digest.model import Letter, Preferences, Subscriber
+from digest.model import ON_THE_LIST, Letter, Preferences, Subscriber
 from digest.store.database import Database, Row, day, moment, stamp, whole
 from digest.store.numbers import next_id
-from digest.store.subscribers import ON_THE_LIST, digests_of, preferences_of, subscriber_of
+from digest.store.subscribers import digests_of, preferences_of, subscriber_of
 
 # The link in a letter ends after 48 hours. A letter is sent in seconds: one that was taken longer ago was left.
 LETTER_LIFE = timedelta(hours=48)
@@ -240,6 +240,4 @@ def _is_wanted(letter: Letter) -> bool:
 
 
 def _wants_notice(reader: Subscriber, digest: str) -> bool:
-    return (
-        reader.status == "confirmed" and reader.preferences.empty and digest in (reader.digests or (digest,))
-    )
+    return reader.status == "confirmed" and reader.preferences.empty and reader.reads(digest)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from digest.errors import StoreError
-from digest.model import Preferences, Subscriber, Suppression
+from digest.model import ON_THE_LIST, Preferences, Subscriber, Suppression
 from digest.store.database import Database, day, decoder, moment, stamp
 from digest.store.numbers import next_id
 from digest.store.suppressions import asking, fold, hashed, suppression_of
@@ -20,8 +20,6 @@ from digest.utf8 import plain
 # Most readers chose the same: what was read once is shared.
 digests_of = lru_cache(4096)(decoder(tuple[str, ...]))
 preferences_of = lru_cache(4096)(decoder(Preferences))
-
-ON_THE_LIST = ("confirmed", "paused")
 
 
 def subscriber_of(row: Sequence[Any]) -> Subscriber:
@@ -90,6 +88,11 @@ class Subscribers:
         """The subscriber of this number, in whatever status; None where there is none, or none any more."""
         with self._db.reading():
             return by_number(self._db, number)
+
+    def nonce_of(self, number: int) -> str | None:
+        """What goes into the tokens of a subscriber (tokens.py); None for an unknown number."""
+        found = self.subscriber_by_id(number)
+        return found.nonce if found else None
 
     def subscribers(self, status: str | None = None) -> list[Subscriber]:
         """All subscribers, or those of one status, in the order in which they came."""

@@ -18,7 +18,7 @@ from digest.config import Config
 from digest.errors import TokenExpired, TokenInvalid, UsageError
 from digest.formats.subscribing import Flow
 from digest.mail.letters import CONFIRM_HOURS
-from digest.model import Preferences, Subscriber
+from digest.model import ON_THE_LIST, Preferences, Subscriber, SubscriberStatus
 from digest.subscriptions.lists import Imported, Refused, export_rows, import_rows, moment_of
 from digest.subscriptions.operator import add, allow, checked_address, erase, remove, why_never
 from digest.tokens import Purpose, Tokens
@@ -52,7 +52,7 @@ UNDO_HOURS = 24
 ASK_EVERY = timedelta(hours=24)
 ASK_TIMES = 3
 
-State = Literal["pending", "confirmed", "paused", "unsubscribed", "suppressed", "expired", "unknown"]
+State = SubscriberStatus | Literal["expired", "unknown"]
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Subscriptions:
         self._check(digests, preferences)
         with self._store.together():
             known, gone = self._store.subscriber(checked), self._store.suppression(checked)
-            reads = known is not None and known.status in ("confirmed", "paused")
+            reads = known is not None and known.status in ON_THE_LIST
             # Letters to a reader are counted apart: whoever leaves later may still be asked.
             times, last = self._store.asked(checked, reader=reads)
             never = (known is not None and known.status == "suppressed") or (
@@ -105,7 +105,7 @@ class Subscriptions:
 
     def send_again(self, token: str, *, now: datetime) -> Link:
         """A new letter for a confirm link that has ended, within the same limits; the state of its subscriber."""
-        link = self._found("confirm", token, now)
+        link = self.look("confirm", token, now=now)
         reader = link.subscriber
         if reader is None or reader.status != "pending":
             return link
@@ -133,16 +133,9 @@ class Subscriptions:
 
     def look(self, purpose: Purpose, token: str, *, now: datetime) -> Link:
         """The state behind a link. Changes nothing."""
-        return self._found(purpose, token, now)
-
-    def _found(self, purpose: Purpose, token: str, now: datetime) -> Link:
-        def nonce_of(number: int) -> str | None:
-            found = self._store.subscriber_by_id(number)
-            return found.nonce if found else None
-
         expired = False
         try:
-            number = self._tokens.read(purpose, token, nonce_of=nonce_of, now=now)
+            number = self._tokens.read(purpose, token, nonce_of=self._store.nonce_of, now=now)
         except TokenInvalid:
             return UNKNOWN
         except TokenExpired as error:
@@ -175,14 +168,14 @@ class Subscriptions:
 
     def confirm(self, token: str, *, now: datetime) -> Link:
         """Makes a reader of who was asked. Of nobody else: who has left since does not come back by an old link."""
-        link = self._found("confirm", token, now)
+        link = self.look("confirm", token, now=now)
         if link.state != "pending" or link.subscriber is None:
             return link
         return self._changed(link.subscriber, self._store.confirm_subscriber(link.subscriber.id, now=now))
 
     def unsubscribe(self, token: str, *, now: datetime) -> Link:
         """Takes the reader off, with all that is queued for them. Effective when this returns."""
-        link = self._found("unsubscribe", token, now)
+        link = self.look("unsubscribe", token, now=now)
         if link.subscriber is None:
             return link
         return self._changed(link.subscriber, self._store.leave(link.subscriber.id, now=now))
@@ -195,7 +188,7 @@ class Subscriptions:
 
     def undo(self, token: str, *, now: datetime) -> Link:
         """Brings back a reader who left within the last day, by the link on the page that said so. Of nobody else it makes one."""
-        link = self._found("undo", token, now)
+        link = self.look("undo", token, now=now)
         reader = link.subscriber
         if link.state != "unsubscribed" or reader is None:
             return link
@@ -213,8 +206,8 @@ class Subscriptions:
         now: datetime,
     ) -> Link:
         """Stores choices; what waits gets its new hour. Raises UsageError for choices that are none."""
-        link = self._found("manage", token, now)
-        if link.state not in ("confirmed", "paused") or link.subscriber is None:
+        link = self.look("manage", token, now=now)
+        if link.state not in ON_THE_LIST or link.subscriber is None:
             return link
         self._check(digests, preferences)
         number, zone = link.subscriber.id, self._config.site.timezone
@@ -262,7 +255,7 @@ class Subscriptions:
 
     def export(self, token: str, *, now: datetime) -> dict[str, Any] | None:
         """All that is stored of a person, ready for JSON; None for a link that is not theirs."""
-        reader = self._found("manage", token, now).subscriber
+        reader = self.look("manage", token, now=now).subscriber
         if reader is None:
             return None
         return {
@@ -287,7 +280,7 @@ class Subscriptions:
 
     def erase(self, token: str, *, now: datetime) -> tuple[Link, list[str]]:
         """Erases all data of a person; the Message-IDs of their mails, for a folder that holds copies."""
-        reader = self._found("manage", token, now).subscriber
+        reader = self.look("manage", token, now=now).subscriber
         if reader is None:
             return UNKNOWN, []
         message_ids = self._store.erase_subscriber(reader.address, now=now)

@@ -62,15 +62,11 @@ def _word(report: Report) -> str:
 def _whose(store: Store, tokens: Tokens, report: Report, now: datetime) -> tuple[Subscriber | None, str]:
     """The subscriber a report is about, or None and why."""
 
-    def nonce_of(number: int) -> str | None:
-        known = store.subscriber_by_id(number)
-        return known.nonce if known else None
-
     try:
         if report.token:
-            number = tokens.read("bounce", report.token, nonce_of=nonce_of, now=now)
+            number = tokens.read("bounce", report.token, nonce_of=store.nonce_of, now=now)
         elif report.unsubscribe_token:
-            number = tokens.read("unsubscribe", report.unsubscribe_token, nonce_of=nonce_of, now=now)
+            number = tokens.read("unsubscribe", report.unsubscribe_token, nonce_of=store.nonce_of, now=now)
         elif report.kind == "unsubscribe":
             return _sender(store, report), "its sender is no subscriber"
         else:

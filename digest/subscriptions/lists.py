@@ -15,7 +15,7 @@ from msgspec import Struct
 from digest.choices import preferences_problems, topic_slugs
 from digest.config import DigestConfig
 from digest.errors import UsageError
-from digest.model import Preferences, Subscriber
+from digest.model import ON_THE_LIST, Preferences, Subscriber
 from digest.subscriptions.operator import checked_address, why_never
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _Reader:
     def read(self, cells: dict[str, str]) -> _Row:
         """Raises UsageError with the reason, which does not repeat the address."""
         status = cells.get("status") or "confirmed"
-        if status not in ("confirmed", "paused"):
+        if status not in ON_THE_LIST:
             raise UsageError(f"status {_shown(status)}: only confirmed and paused subscribers are imported")
         if status == "paused" and not cells.get("paused_until"):
             raise UsageError("paused, and no day until which; fill in paused_until")
@@ -163,7 +163,7 @@ def _refuse(store: Store, address: str, lines: dict[int, int]) -> None:
         known.status == "unsubscribed" or (known.status == "pending" and store.had_left(known.id))
     ):
         raise UsageError("unsubscribed; who asked for mail again is added by `digest subscribers add`")
-    if known is not None and known.status in ("confirmed", "paused"):
+    if known is not None and known.status in ON_THE_LIST:
         raise UsageError("is on the list already")
 
 

@@ -20,7 +20,7 @@ from digest.app import App
 from digest.config import DigestConfig
 from digest.errors import UsageError
 from digest.formats.subscribing import Flow, frequency_options, ticked, topic_options, topics_of
-from digest.model import Subscriber
+from digest.model import ON_THE_LIST, Subscriber
 from digest.render import clean
 from digest.subscriptions import Link
 from digest.web import forms
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 TRAP = "website"
 _ANSWER_AFTER_S = 0.01
-_HEARD = ("confirmed", "paused")
 
 
 class Door:
@@ -141,7 +140,7 @@ class Door:
         self._letters.wake()
         if link.state in ("pending", "expired"):
             return self._on_its_way()
-        return self._confirmed(link) if link.state in _HEARD else self._no_longer(link, "confirm", "")
+        return self._confirmed(link) if link.state in ON_THE_LIST else self._no_longer(link, "confirm", "")
 
     # ------------------------------------------------------------ confirming
 
@@ -156,7 +155,7 @@ class Door:
         return self._confirming(self._subscriptions.confirm(token, now=self._clock()), token)
 
     def _confirming(self, link: Link, token: str) -> Response:
-        if link.state in _HEARD:
+        if link.state in ON_THE_LIST:
             return self._confirmed(link)
         if link.state == "pending" and link.subscriber:
             return self.pages.page(
@@ -192,7 +191,7 @@ class Door:
         """The page behind the unsubscribe link of a mail: one button."""
         token = _token(request)
         link = self._subscriptions.look("unsubscribe", token, now=self._clock())
-        if link.subscriber and link.state in (*_HEARD, "pending"):
+        if link.subscriber and link.state in (*ON_THE_LIST, "pending"):
             return self.pages.page(
                 "unsubscribe",
                 title="Stop the mails?",
@@ -239,7 +238,7 @@ class Door:
         return self._undone(self._subscriptions.undo(_token(request), now=self._clock()))
 
     def _undone(self, link: Link) -> Response:
-        if link.state in _HEARD:
+        if link.state in ON_THE_LIST:
             return self._confirmed(link, back=True)
         return self._left(link) if link.state == "suppressed" else self._no_longer(link, "undo", "")
 
@@ -249,7 +248,7 @@ class Door:
         """The page of preferences."""
         token = _token(request)
         link = self._subscriptions.look("manage", token, now=self._clock())
-        if link.subscriber is None or link.state not in _HEARD:
+        if link.subscriber is None or link.state not in ON_THE_LIST:
             return self._not_managed(link, token)
         return self._manage(link.subscriber, token, forms.fields_of(link.subscriber, self._config))
 
@@ -258,7 +257,7 @@ class Door:
         token, now = _token(request), self._clock()
         link = self._subscriptions.look("manage", token, now=now)
         known = link.subscriber
-        if known is None or link.state not in _HEARD:
+        if known is None or link.state not in ON_THE_LIST:
             return self._not_managed(link, token)
         chosen = forms.read_choices(fields, self._config, known=known, today=self._app.today(now))
         if chosen.errors:
@@ -273,7 +272,7 @@ class Door:
             )
         except UsageError as error:
             return self._manage(known, token, fields, errors={"form": clean(str(error))})
-        if link.subscriber is None or link.state not in _HEARD:
+        if link.subscriber is None or link.state not in ON_THE_LIST:
             return self._not_managed(link, token)
         return self._manage(
             link.subscriber,

@@ -19,13 +19,13 @@ from prometheus_client.registry import Collector
 from digest import __version__
 from digest.app import App
 from digest.app.post import SILENT
-from digest.model import Outcome
+from digest.model import Outcome, SubscriberStatus
 
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 RUN_STATUSES = ("running", "done", "degraded", "failed")
 PAPER_COUNTS = ("parsed", "new", "updated", "seen", "dropped", "failed")
 LIVE = ("queued", "sending", "deferred")
-SUBSCRIBER_STATUSES = ("pending", "confirmed", "paused", "unsubscribed", "suppressed")
+SUBSCRIBER_STATUSES: tuple[str, ...] = get_args(SubscriberStatus)
 # Subscribers and what is queued are counted one by one: counting them takes a fiftieth of the time, however many there are.
 _SHARE = 50
 
