@@ -27,6 +27,27 @@ _FOLDERS = 10_000
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 # What a system says that knows the call and does not do it, or forbids it to who is in a container.
 _UNABLE = frozenset({errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP})
+# Of published files, by how their names end. Feeds bring a style sheet, which browsers apply only to application/xml; XML names
+# its own encoding.
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".xml": "application/xml",
+    ".json": "application/json",
+    ".opml": "text/x-opml; charset=utf-8",
+    ".bib": "application/x-bibtex; charset=utf-8",
+    ".ris": "application/x-research-info-systems; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".ico": "image/vnd.microsoft.icon",
+    ".woff2": "font/woff2",
+    ".pdf": "application/pdf",
+}
 _UPWARDS = re.compile(r"(?:^|/)\.\.(?:/|$)")
 
 

@@ -20,29 +20,10 @@ from msgspec import Struct
 
 from digest.web.conditions import Asked, outcome
 from digest.web.pages import ALWAYS, FILE_POLICY
+from digest.website import MEDIA_TYPES
 
 Headers = list[tuple[bytes, bytes]]
 
-# Feeds bring a style sheet, which browsers apply only to application/xml; XML names its own encoding.
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".xml": "application/xml",
-    ".json": "application/json",
-    ".opml": "text/x-opml; charset=utf-8",
-    ".bib": "application/x-bibtex; charset=utf-8",
-    ".ris": "application/x-research-info-systems; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".ico": "image/vnd.microsoft.icon",
-    ".woff2": "font/woff2",
-    ".pdf": "application/pdf",
-}
 _JSON_FEEDS = frozenset({"feed.json", "editions.json"})
 _PRESSED = frozenset({".html", ".xml", ".json", ".opml", ".bib", ".ris", ".txt", ".css", ".js", ".svg"})
 _PRESSED_FROM = 256
@@ -67,7 +48,7 @@ def media_type(name: str) -> str:
     path = PurePosixPath(name)
     if path.name in _JSON_FEEDS:
         return "application/feed+json"
-    return _TYPES.get(path.suffix, "application/octet-stream")
+    return MEDIA_TYPES.get(path.suffix, "application/octet-stream")
 
 
 class Answer(Struct, frozen=True):
