@@ -344,7 +344,7 @@ WHOLE = """
 import sys
 from pathlib import Path
 from digest.store import open_store
-print(open_store(sys.argv[1]).copy_into(open_store(sys.argv[2])).rows["papers"])
+print(open_store(sys.argv[1]).copy_into(open_store(sys.argv[2]))["papers"])
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 

@@ -67,7 +67,7 @@ def copy_store(config: Config, source: str, target: str, *, now: datetime, done:
                 raise UsageError(
                     f"the store {_told(target)} is not empty ({_said(found)}). {_how_to_empty(target)}"
                 )
-            rows = old.copy_into(new, done=done).rows
+            rows = old.copy_into(new, done=done)
             finished()
     return rows
 

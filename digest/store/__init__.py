@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -42,7 +41,7 @@ from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
 
 if TYPE_CHECKING:
-    from digest.store.copying import Copied, Done
+    from digest.store.copying import Done
     from digest.store.postgres import Postgres
     from digest.store.sqlite import Sqlite
 
@@ -105,9 +104,7 @@ class Store(
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,8 +134,9 @@ class Store(
         with self._db.reading():
             return held(self._db)
 
-    def copy_into(self, target: Store, *, done: Done = lambda rows: None) -> Copied:
-        """Copies everything into an empty store, in one transaction there. Meanwhile nobody writes here: who would, waits.
+    def copy_into(self, target: Store, *, done: Done = lambda rows: None) -> dict[str, int]:
+        """Copies everything into an empty store, in one transaction there; how many rows of each table. Meanwhile nobody writes
+        here: who would, waits.
 
         Raises StoreError when the target is not empty; it is left as it was then.
         """

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from msgspec import Struct
-
 from digest.errors import StoreError
 from digest.store import wording
 from digest.store.database import Database, Row
@@ -64,24 +62,15 @@ _STEP = 10_000
 Done = Callable[[int], None]  # how many rows were copied
 
 
-class Copied(Struct, frozen=True, kw_only=True):
-    """How many rows of each table were copied, in the order of the tables."""
-
-    rows: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.rows.values())
-
-
 def held(database: Database) -> dict[str, int]:
     """How many rows a store holds, by table, of those that are copied; tables without any are left out. Inside of a transaction."""
     counts = {table: _count(database, table) for table in TABLES}
     return {table: count for table, count in counts.items() if count}
 
 
-def copy(source: Database, target: Database, *, done: Done = lambda rows: None) -> Copied:
-    """Copies all of the source as it is now into the target, in one transaction of the target: all of it or nothing.
+def copy(source: Database, target: Database, *, done: Done = lambda rows: None) -> dict[str, int]:
+    """Copies all of the source as it is now into the target, in one transaction of the target: all of it or nothing. How many rows
+    of each table, in their order.
 
     Where source says so (Database.frozen), nobody writes there meanwhile: that is the caller's to ask for, as is a transaction
     of either. Raises StoreError when the target holds something, and when it does not hold the same at the end.
@@ -103,7 +92,7 @@ def copy(source: Database, target: Database, *, done: Done = lambda rows: None) 
         raise StoreError(
             f"{target.where} does not hold the same as {source.where} ({', '.join(wrong)}). Nothing was copied."
         )
-    return Copied(rows=copied)
+    return copied
 
 
 def empty(target: Database) -> None:

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from digest.errors import LeaseHeld, Stopped, StoreError
 from digest.logs import about
 from digest.model import RunReport, Span
+from digest.store.jobs import Job, span_job
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -110,8 +113,8 @@ class Tasks:
 
     def collect(self, run: int, place: int) -> None:
         """Reads one source of a shared run."""
-        args = {"run": run, "place": place}
-        self._try("collect", args, f"collect {run}/{place}", lambda app: app.collect_part(run, place))
+        job = Job(task="collect", args={"run": run, "place": place})
+        self._try(job, f"collect {run}/{place}", lambda app: app.collect_part(run, place))
 
     def issue(self, run: int) -> None:
         """Issues and publishes the editions of a shared run."""
@@ -122,32 +125,26 @@ class Tasks:
                 self._told(report)
                 app.report_run(report)
 
-        self._try("issue", {"run": run}, f"issue {run}", work)
+        self._try(Job(task="issue", args={"run": run}), f"issue {run}", work)
 
     def tidy(self, run: int) -> None:
         """What comes after a shared run."""
-        self._try("tidy", {"run": run}, f"tidy {run}", lambda app: app.tidy_run(run))
+        job = Job(task="tidy", args={"run": run})
+        self._try(job, f"tidy {run}", lambda app: app.tidy_run(run))
 
     def deliver(self, edition_id: int, due_at: str, first: int, last: int) -> None:
         """Sends the mails of a span, and leaves a job for those that are due again later."""
         span = Span(edition_id=edition_id, due_at=datetime.fromisoformat(due_at), first=first, last=last)
-        args: dict[str, int | str] = {
-            "edition_id": edition_id,
-            "due_at": due_at,
-            "first": first,
-            "last": last,
-        }
+        job = span_job(span)
 
         def work(app: App) -> None:
             _, again_at = app.deliver_span(span)
             if again_at is not None:
-                _enqueue(app, "deliver", args, again_at)
+                app.store.enqueue([replace(job, at=again_at)])
 
-        self._try("deliver", args, f"deliver {first}-{last}", work)
+        self._try(job, f"deliver {first}-{last}", work)
 
-    def _try(
-        self, task: str, args: dict[str, int] | dict[str, int | str], words: str, work: Callable[[App], None]
-    ) -> None:
+    def _try(self, job: Job, words: str, work: Callable[[App], None]) -> None:
         """Does a job; one that another process keeps from being done is left as a new one for a moment later."""
 
         def tried(app: App) -> None:
@@ -155,12 +152,6 @@ class Tasks:
                 work(app)
             except LeaseHeld as held:
                 log.debug("%s: %s", words, held)
-                _enqueue(app, task, args, datetime.now(UTC) + timedelta(seconds=BUSY_S))
+                app.store.enqueue([replace(job, at=datetime.now(UTC) + timedelta(seconds=BUSY_S))])
 
         self._apps.work(words, tried)
-
-
-def _enqueue(app: App, task: str, args: dict[str, int] | dict[str, int | str], at: datetime) -> None:
-    from digest.store.jobs import Job
-
-    app.store.enqueue([Job(task=task, args=dict(args), at=at)])
