@@ -137,11 +137,21 @@ _OTHER_XML = {
 }
 
 
-# The envelope of OAI-PMH, and what stands bare in some files; such a one must name an OAI identifier or namespace.
+# The envelope of OAI-PMH, and what stands bare in some files; such a one must name an OAI identifier or namespace, or MARC's.
 _OAI_ROOTS = frozenset(
-    ["oai-pmh", "record", "listrecords", "getrecord", "records", "arxiv", "arxivraw", "arxivold"]
+    [
+        "oai-pmh",
+        "record",
+        "listrecords",
+        "getrecord",
+        "records",
+        "collection",
+        "arxiv",
+        "arxivraw",
+        "arxivold",
+    ]
 )
-_OAI = late(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/", re.I)
+_OAI = late(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/|loc\.gov/MARC21", re.I)
 
 
 def xml_root(head: str) -> str:

@@ -51,7 +51,7 @@ _DAILY_PAPER = late(_key("submittedOnDaily(?:At|By)|discussionId", r'["{]'))
 _DBLP_RECORD = late(
     r"<(?:article|inproceedings|proceedings|book|incollection|phdthesis|mastersthesis|www)\s(?:[^<>]*\s)?key\s*=\s*[\"'][\w-]+/"
 )
-_MEDLINE = late(r"^PMID- ?\d+[ \t\r]*$", re.M)
+_MEDLINE = late(r"(?<![^\r\n])PMID- ?\d+[ \t]*(?![^\r\n])")
 
 # Root element → kind.
 ROOTS = {
@@ -108,14 +108,14 @@ def is_fragment(head: str) -> bool:
 
 
 def is_medline(text: str) -> bool:
-    """Is this PubMed's text, MEDLINE or Abstract?"""
+    """Is this PubMed's text: MEDLINE, Abstract or Summary?"""
     if "PMID-" in text and _MEDLINE.search(text):
         return True
-    if "\nPMID: " not in text:
+    if "PMID: " not in text:
         return False
-    from digest.sources._pubmed_found import is_text
+    from digest.sources._pubmed_found import reader_of
 
-    return is_text(text)
+    return reader_of(text) is not None
 
 
 def is_proceedings(text: str) -> bool:

@@ -27,8 +27,8 @@ NAME_OF_KIND = "oai"
 _ENVELOPE = late(r"<((?:[A-Za-z_][\w.-]*:)?OAI-PMH)\b")
 _RECORD_END = late(r"</(?:[A-Za-z_][\w.-]*:)?record\s*>")
 _RECORD = late(r"<(?:[A-Za-z_][\w.-]*:)?record[\s>]")
-_VERB = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:ListRecords|GetRecord|records))\b")
-_PROLOG = late(r"^\s*(?:<\?xml[^>]*\?>\s*)?")
+_VERB = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:ListRecords|GetRecord|records|collection))\b")
+_PROLOG = late(r"^\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).){0,1000}-->\s*){0,9}", re.S)
 
 
 def read(listing: Listing) -> Reading:
@@ -41,7 +41,8 @@ def read(listing: Listing) -> Reading:
     root = _parsed(listing, notes)
     _refuse_error(root, listing)
     # A record of MARC stands within one of the protocol, and has its name.
-    records = list(islice((each for each in root.iter("{*}record") if not _is_marc(each)), MAX_ENTRIES + 1))
+    every = list(islice(root.iter("{*}record"), 2 * MAX_ENTRIES))
+    records = [each for each in every if not _is_marc(each)][: MAX_ENTRIES + 1] or every[: MAX_ENTRIES + 1]
     if not records and _local(root) in ("arxiv", "arxivraw", "arxivold"):
         records = [root]
     deleted = sum(_is_deleted(record) for record in records)
@@ -176,7 +177,8 @@ def _raw(record: Any) -> Raw | None:
     stated = _text(header, "identifier") if header is not None else ""
     metadata = _first(record, "metadata")
     holder = metadata if metadata is not None else record
-    if (inside := next(filter(_is_marc, holder.iterchildren("{*}record")), None)) is not None:
+    inside = record if _is_marc(record) else next(filter(_is_marc, holder.iterchildren("{*}record")), None)
+    if inside is not None:
         raw = _oai_formats.marc(inside, stated)
         return raw if raw.title.strip() else None
     for name, read_format in _FORMATS:

@@ -1,5 +1,5 @@
-"""PubMed: XML (PubmedArticleSet, also one article or a book's chapter), the text formats MEDLINE (also .nbib) and Abstract, and the
-answers of esummary."""
+"""PubMed: XML (PubmedArticleSet, also one article or a book's chapter), the text formats MEDLINE (also .nbib), Abstract and
+Summary, and the answers of esummary."""
 
 from __future__ import annotations
 
@@ -225,15 +225,15 @@ def _read_text(listing: Listing) -> Reading:
     notes: list[str] = []
     text = unicode_text(listing)
     records = _records(text)
-    if not records and _pubmed_found.is_text(text):
-        found, cut = _pubmed_found.of_text(text)
+    if not records and (reader := _pubmed_found.reader_of(text)):
+        found, cut = reader(text)
         notes += [_cut_after(len(found))] if cut else []
         return _reading(listing, list(map(_found, found)), notes)
     if not records:
         raise refused(
             listing,
             "no field PMID in this text, so that it is no export of PubMed",
-            "Save it as PubMed, MEDLINE or Abstract text.",
+            "Save it as PubMed, MEDLINE, Abstract or Summary text.",
         )
     if _breaks_off(records, text):
         records.pop()
@@ -269,6 +269,7 @@ def _found(article: _pubmed_found.Article) -> Raw:
         abstract=article.get("abstract", ""),
         ids=ids,
         authors=article["authors"],
+        authors_cut=article.get("cut", False),
         published=_written_day(article["issued"]) or _written_day(article["electronic"]),
         links=_links(ids),
         source=_origin(ids),

@@ -1,0 +1,76 @@
+"""What people save of PubMed and of libraries: line ends of all systems, articles without numbers, records without envelopes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from digest import sources
+from digest.errors import ParseError
+from digest.model import Listing, Reading
+
+PAGES = Path(__file__).parent / "listings"
+
+
+def read(text: str) -> Reading:
+    return sources.read(Listing(location="page", body=text.encode()))
+
+
+def page(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["pubmed/abstract.txt", "pubmed/summary.txt", "pubmed/medline.txt"])
+@pytest.mark.parametrize(("written", "end"), [("\n", "\r"), ("\n", "\r\n"), ("\n\n", "\n\xa0\n")])
+def test_an_export_of_pubmed_may_have_any_line_ends(name: str, written: str, end: str) -> None:
+    text = page(name)
+    assert read(text.replace(written, end)).papers == read(text).papers
+
+
+def test_an_article_without_a_pmid_takes_nothing_of_the_next() -> None:
+    found = read(page("pubmed/abstract-one-without-pmid.txt"))
+    assert [paper.title for paper in found.papers] == [
+        "Deep ponds",
+        "Kilns in translation",
+        "No abstract here",
+    ]
+    assert [paper.ids.get("pmid") for paper in found.papers] == [None, None, "38000003"]
+    assert [paper.ids["doi"] for paper in found.papers] == [
+        "10.1000/jps.2024.001",
+        "10.1000/kl.5",
+        "10.1000/nk.7",
+    ]
+    assert "PMID: 5" in found.papers[0].abstract
+    assert found.papers[0].authors_cut
+
+
+def test_a_list_of_citations_cut_anywhere_invents_no_paper() -> None:
+    text = page("pubmed/summary.txt")
+    whole = read(text).papers
+    for end in range(len(text) // 2, len(text) - 1):
+        found = read(text[:end])
+        assert found.papers == whole[: len(found.papers)]
+        between = re.search(r"\.\s*\d?:?\s*$", text[:end]) and "PMID" in text[end - 30 : end]
+        assert found.truncated or between, text[:end][-80:]
+
+
+@pytest.mark.parametrize(
+    "text", ["1: a line of 2024.\n\n2: another, PMID: 2.\n", "7: Of carps. Pond Sci. 2024;1:2.\n"]
+)
+def test_numbered_lines_are_no_citations_of_pubmed(text: str) -> None:
+    with pytest.raises(ParseError):
+        read(text)
+
+
+@pytest.mark.parametrize("prefix", ["", "marc:"])
+def test_a_bare_collection_of_marc_is_read_as_far_as_it_goes(prefix: str) -> None:
+    text = page("oai/marcxml-collection.xml")
+    for name in ("collection", "record", "controlfield", "datafield", "subfield"):
+        text = text.replace(f"<{name}", f"<{prefix}{name}").replace(f"</{name}", f"</{prefix}{name}")
+    text = text.replace("xmlns=", "xmlns:marc=") if prefix else text
+    assert [paper.ids["arxiv"] for paper in read(text).papers] == ["2611.00001", "2611.00002"]
+    cut = read(text[:-200])
+    assert [paper.ids["arxiv"] for paper in cut.papers] == ["2611.00001"]
+    assert cut.truncated
