@@ -56,6 +56,8 @@ KILNS = (
         "doi:10.48550/arXiv.2407.12345",
         "/abs/2407.12345",
         "/papers/2407.12345",
+        "../../abs/2407.12345",
+        "../papers/2407.12345.html",
         "https://web.archive.org/web/20240801120000/https://arxiv.org/abs/2407.12345",
         "/web/20240801120000/https://huggingface.co/papers/2407.12345",
         "https://web.archive.org/web/20240801id_/http://arxiv.org/pdf/2407.12345v1",

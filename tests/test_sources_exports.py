@@ -1,4 +1,5 @@
-"""What people save of PubMed and of libraries: line ends of all systems, articles without numbers, records without envelopes."""
+"""Listings as people and their programs save, copy and forward them: line ends of all systems, articles without numbers, records
+without envelopes, minified pages, messages before a feed."""
 
 from __future__ import annotations
 
@@ -74,3 +75,44 @@ def test_a_bare_collection_of_marc_is_read_as_far_as_it_goes(prefix: str) -> Non
     cut = read(text[:-200])
     assert [paper.ids["arxiv"] for paper in cut.papers] == ["2611.00001"]
     assert cut.truncated
+
+
+@pytest.mark.parametrize("name", ["arxiv/new.html", "arxiv-search/advanced-without-abstracts.html"])
+def test_a_page_with_the_end_of_its_foot_is_whole(name: str) -> None:
+    minified = re.sub(r"</(?:body|html)>", "", page(name))
+    foot = "" if "</footer>" in minified else "<footer>Help</footer>"
+    assert not read(minified + foot).truncated
+    assert read(minified.partition("<footer")[0]).truncated
+
+
+@pytest.mark.parametrize("items", ["", "<item><title>Of Carps</title></item>"])
+def test_a_message_before_a_feed_hides_no_item_and_makes_no_quiet_day(items: str) -> None:
+    feed = f'<?xml version="1.0"?><rss version="2.0"><channel><title>Ponds</title>{items}</channel></rss>'
+    for message in ("<b>Warning</b>: no carps<br />\n", "Fatal: no carps\n"):
+        if items:
+            assert [paper.title for paper in read(message + feed).papers] == ["Of Carps"]
+        else:
+            with pytest.raises(ParseError, match="what stands before the document"):
+                read(message + feed)
+
+
+def test_a_channel_without_rss_round_it_is_a_feed() -> None:
+    channel = "<channel><title>Ponds</title><item><title>Of Carps</title></item><item><title>Of Pikes</title></item></channel>"
+    assert [paper.title for paper in read(channel).papers] == ["Of Carps", "Of Pikes"]
+    cut = read(channel[:-20])
+    assert [paper.title for paper in cut.papers] == ["Of Carps"]
+    assert cut.truncated
+
+
+@pytest.mark.parametrize("before", ["", "Look at the first.\n\n-----Original Message-----\nFrom: arXiv\n"])
+@pytest.mark.parametrize("quote", ["", "> ", ">"])
+def test_a_forwarded_mail_is_of_the_day_it_was_first_sent(before: str, quote: str) -> None:
+    mail = page("arxiv-mail/daily-2026.txt")
+    whole = read(mail)
+    quoted = "".join(f"{quote}{line}" for line in mail.splitlines(keepends=True))
+    found = read(
+        f"Date: Mon, 23 Nov 2026 08:00:00 +0000\nSubject: Fwd\n\n{before}{quoted}" if before else quoted
+    )
+    assert (found.papers, found.listed_on, found.section_stated) == (
+        whole.papers, whole.listed_on, whole.section_stated,
+    )  # fmt: skip

@@ -153,14 +153,18 @@ def test_a_name_that_ends_like_et_al_is_one() -> None:
 @pytest.mark.parametrize("markup", ["", "<![CDATA[]]>"])
 def test_what_a_vocabulary_says_that_nobody_knows_counts_behind_what_is_known(markup: str) -> None:
     strange = "<x:title>Votes</x:title><x:link>https://x.example/</x:link><x:creator>A Bot</x:creator><x:date>2020-01-01</x:date>"
+    later = (
+        '<updated xmlns="http://www.w3.org/2005/Atom">2026-11-20</updated><x:updated>2020-01-01</x:updated>'
+    )
     page = (
         '<rss version="2.0" xmlns:x="https://x.example/ns" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>J</title>'
         f"<link>https://j.example/</link>{markup}<item>{strange}<dc:date>2026-11-19</dc:date><dc:creator>Ada Okoye</dc:creator>"
-        "<title>Ponds</title><link>https://j.example/1</link></item><item><x:title>Kilns</x:title>"
+        f"<title>Ponds</title><link>https://j.example/1</link>{later}</item><item><x:title>Kilns</x:title>"
         "<link>https://j.example/2</link></item></channel></rss>"
     )
     one, two = papers(page)
-    assert (one.title, one.links["abstract"], one.published) == ("Ponds", "https://j.example/1", "2026-11-19")
+    assert (one.title, one.links["abstract"]) == ("Ponds", "https://j.example/1")
+    assert (one.published, one.updated) == ("2026-11-19", "2026-11-20")
     assert one.authors[0] == "Ada Okoye"
     assert two.title == "Kilns"
 

@@ -29,9 +29,8 @@ _ARXIV_TEXT = late(
     re.IGNORECASE,
 )
 _ARXIV_URL = late(
-    r"(?:(?:https?:)?//(?P<host>[^/?#]+))?/(?:abs|pdf|html|ps|format|src|e-print|papers?|overview|arxiv|forum|p)/(?:arxiv[.:])?"
-    + _ARXIV
-    + r"(?:\.pdf)?/?(?:[?#].*)?",
+    r"(?:(?:https?:)?//(?P<host>[^/?#]+)|(?:\.\./){0,9}\.\.)?/(?:abs|pdf|html|ps|format|src|e-print|papers?|overview|arxiv|forum|p)/"
+    r"(?:arxiv[.:])?" + _ARXIV + r"(?:\.pdf|\.html)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
 _ARXIV_DOI_URL = late(
@@ -65,8 +64,9 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
     """The arXiv id that a text or address is, and its version where one is given: `("2407.21783", 2)`.
 
     Reads bare ids, `arXiv:…v2`, `oai:arXiv.org:…`, the DOIs 10.48550/arXiv.…, and the addresses (also relative ones) of
-    arXiv and its mirrors, alphaXiv and Hugging Face, and of copies of these in the Wayback Machine. Old ids keep their
-    slash and lose their subject class (`math.GT/0309136` → `math/0309136`). None for a text that merely mentions an id.
+    arXiv and its mirrors, alphaXiv and Hugging Face, of copies of these in the Wayback Machine, and those that HTTrack and
+    wget write (`../../abs/2407.21783.html`). Old ids keep their slash and lose their subject class (`math.GT/0309136` →
+    `math/0309136`). None for a text that merely mentions an id.
     """
     if plain := _PLAIN_ARXIV.fullmatch(text):
         return plain[1], int(plain[2]) if plain[2] else None

@@ -270,17 +270,18 @@ def _attributes(body: bytes, plain: bool) -> int:
     )
 
 
+def has_end(body: bytes) -> bool:
+    """Has a page of HTML its end? HTML lets that be left out, as minifiers do, but not the end of the page's foot."""
+    if b"<html" not in body[:2000].lower():
+        return True
+    tail = body[-20_000:].lower()
+    return b"</html" in tail[-2000:] or b"</footer>" in tail or is_saved_whole(body)
+
+
 def is_saved_whole(body: bytes) -> bool:
     """Did SingleFile save this page? It leaves out what HTML lets it leave out, the end of the page too, and writes a page whole or
     not at all."""
     return b"saved with singlefile" in body[:4000].lower() and body.rstrip().endswith(b">")
-
-
-def lacks_end(body: bytes) -> bool:
-    """Does a whole page of HTML begin here, and not end?"""
-    return (
-        b"<html" in body[:2000].lower() and b"</html" not in body[-2000:].lower() and not is_saved_whole(body)
-    )
 
 
 def guard_json(listing: Listing) -> None:

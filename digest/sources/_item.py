@@ -65,7 +65,7 @@ class Attributes(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-ROOTS = frozenset(["rss", "feed", "rdf"])
+ROOTS = frozenset(["rss", "feed", "rdf", "channel"])
 ITEMS = frozenset(["item", "entry"])
 # What the head of a feed says, by the names of its elements.
 HEADS = frozenset(["title", "description", "pubdate", "date", "totalresults", "startindex"])
@@ -96,7 +96,21 @@ _OTHER_VOCABULARIES = ("media", "itunes", "search.yahoo", "wellformedweb")
 _VOCABULARIES = ("purl.org/", "prismstandard.org/", "w3.org/", "arxiv.org/")
 # Of which the first counts, or which stand in an order.
 ORDERED = frozenset(
-    [*TEXTS, "link", "guid", "id", "author", "creator", "published", "pubdate", "date", "issued", "created"]
+    [
+        *TEXTS,
+        "link",
+        "guid",
+        "id",
+        "author",
+        "creator",
+        "published",
+        "pubdate",
+        "date",
+        "issued",
+        "created",
+        "updated",
+        "modified",
+    ]
 )
 
 # By the tag as it is written; asked first, since a feed has few.
@@ -171,7 +185,7 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
     elif field in ("published", "pubdate", "date", "issued", "created", "publicationdate"):
         item.published = item.published or _dates.rfc3339(text)
     elif field in ("updated", "modified"):
-        item.updated = _dates.rfc3339(text)
+        item.updated = item.updated or _dates.rfc3339(text)
     elif field == "primary_category":
         item.primary = item.primary or attributes.get("term") or ""
     elif field in ("creator", "authors"):

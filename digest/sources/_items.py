@@ -36,6 +36,7 @@ from digest.sources._sniff import HEAD_CHARS, xml_root
 # feedparser: 50 µs for an element, and quadratic time for an author's name of one word (it looks for a mail address in it).
 MAX_TOLERANT_CHARS = 1_000_000
 MAX_TOLERANT_TAGS = 30_000
+_IN_CAPITALS = ("RSS", "CHANNEL")  # RSS by hand, and CDF
 _LONG_WORD = late(r"([\w.+-]{150})[\w.+-]+")
 
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -59,6 +60,8 @@ def read_items(listing: Listing, notes: list[str]) -> Feed:
     root, mended = _xml.parse(listing, notes)
     if root is None:
         return _read_tolerantly(mended, listing, notes)
+    if root.tag in _IN_CAPITALS:
+        return _read_tolerantly(mended or unicode_text(listing), listing, notes, "names in capitals")
     name = local(root.tag)
     if name not in ROOTS:
         raise refused(listing, f"XML with the root element <{name}>, neither RSS nor Atom")
@@ -215,8 +218,9 @@ def _person(element: Any) -> str:
 # --- the tolerant road
 
 
-def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
-    """What lxml refuses even when mended, by feedparser: handed the bytes only, so that it can fetch nothing."""
+def _read_tolerantly(text: str, listing: Listing, notes: list[str], why: str = "not well-formed XML") -> Feed:
+    """What lxml refuses even when mended, and what is written in capitals, by feedparser: handed the bytes only, so that it can
+    fetch nothing."""
     import feedparser
 
     tags = text.count("<")
@@ -237,7 +241,7 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str]) -> Feed:
         raise refused(listing, f"broken XML ({error})", "Fetch it again.") from None
     if not parsed.version and not parsed.entries:
         raise refused(listing, "broken XML, neither RSS nor Atom", "Fetch it again.")
-    notes.append("not well-formed XML: read with the tolerant reader")
+    notes.append(f"{why}: read with the tolerant reader")
     base = listing.base_url or _said(parsed.feed, "link")
     items = [_tolerant_item(entry, base) for entry in parsed.entries]
     return Feed(

@@ -127,7 +127,7 @@ def _json_kind(listing: Listing, text: str) -> str:
 
 _PROLOG = late(r"(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^<>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I)
 _ROOT = late(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
-_FEED_ROOTS = frozenset(["rss", "feed", "rdf"])
+_FEED_ROOTS = frozenset(["rss", "feed", "rdf", "channel"])
 _OTHER_XML = {
     "opml": "a list of feeds (OPML)",
     "sitemapindex": "a sitemap",
@@ -155,9 +155,15 @@ _OAI = late(r"<identifier>\s*oai:|arxiv\.org/OAI/|openarchives\.org/OAI/|loc\.go
 
 
 def xml_root(head: str) -> str:
-    """The local name of the root element, lower case; empty where the text is HTML or no XML. Noise before `<?xml` is skipped."""
+    """The local name of the root element, lower case; empty where the text is HTML or no XML. Noise before `<?xml` is skipped, also
+    such as PHP writes before a feed: `<b>Warning</b>: …`."""
     noise = head.find("<?xml", 0, 2000)
-    at = noise if noise > 0 and "<" not in head[:noise] else 0
+    if noise > 0 and "<" in head[:noise]:
+        return name if (name := xml_root(head[noise:])) in _FEED_ROOTS else _root_behind(head, 0)
+    return _root_behind(head, max(noise, 0))
+
+
+def _root_behind(head: str, at: int) -> str:
     while found := _PROLOG.match(head, at):
         if found.end() == at:
             break

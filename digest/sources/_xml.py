@@ -31,8 +31,8 @@ _DOCTYPE = late(r"<!DOCTYPE[^<>\[]*(?:\[.*?\]\s*)?>", re.S | re.I)
 # So many at most: each is remembered until all are found, which for a million took 230 MiB.
 _BEFORE_DOCTYPE = late(r"(?>(?:\s++|<\?.*?\?>|<!--.*?-->){0,1000})", re.S)
 _DECLARATION = late(r"<\?xml[^>]*\?>")
-_ROOT = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:rss|feed|RDF|rdf))\b([^<>]*)>")
-_ITEM_END = late(r"</((?:[A-Za-z_][\w.-]*:)?(?:item|entry))\s*>")
+_ROOT = late(r"<((?:[A-Za-z_][\w.-]*:)?(?:rss|feed|rdf|channel))\b([^<>]*)>", re.I)
+_ITEM_END = late(r"</((?:[A-Za-z_][\w.-]*:)?(?:item|entry))\s*>", re.I)
 # XML 1.0, 2.2, by what it leaves out: a class of all that it allows takes 12 ms to compile.
 _NOT_XML = late("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERENCE = late(r"&(?:#(\d{1,8})|#[xX]([0-9a-fA-F]{1,7})|([A-Za-z][A-Za-z0-9]{0,31}));|&")
@@ -61,7 +61,10 @@ def parse(listing: Listing, notes: list[str]) -> tuple[Any | None, str]:
             return root, ""
     else:
         error = ""
-    text = _trimmed(unicode_text(listing))
+    whole = unicode_text(listing)
+    text = _trimmed(whole)
+    if whole[: _start(whole)].strip("\ufeff\0 \t\r\n\v\f"):
+        notes.append("what stands before the document was left out")
     root, second = _strict(text.encode("utf-8", "replace"), listing)
     if root is not None:
         if "encoding" in error.lower() or "not proper UTF-8" in error:
@@ -136,12 +139,15 @@ def _strict(body: bytes, listing: Listing) -> tuple[Any | None, str]:
         return None, str(error)
 
 
+def _start(text: str) -> int:
+    """Where the document begins, behind whatever noise: messages of PHP, blank lines."""
+    start = text.find("<?xml", 0, 4096)
+    return start if start >= 0 else max(text.find("<"), 0)
+
+
 def _trimmed(text: str) -> str:
     """Without noise before the document, its declaration (it is decoded already) and its DOCTYPE (no entity is expanded)."""
-    start = text.find("<?xml", 0, 4096)
-    if start < 0:
-        start = max(text.find("<"), 0)
-    text = text[start:]
+    text = text[_start(text) :]
     text = _DECLARATION.sub("", text, count=1)
     before = _BEFORE_DOCTYPE.match(text)
     at = before.end() if before else 0
@@ -160,7 +166,7 @@ def _whole_items(text: str, listing: Listing, notes: list[str]) -> str:
     notes.append(
         f"truncated: the feed breaks off; {len(ends)} whole {'item was' if len(ends) == 1 else 'items were'} read"
     )
-    channel = re.search(r"<((?:[\w.-]+:)?channel)\b", text)
+    channel = re.search(r"<((?:[\w.-]+:)?channel)\b", text[root.end() :], re.I)
     inside = channel and f"</{channel[1]}" not in text[: ends[-1].end()]
     return text[: ends[-1].end()] + (f"</{channel[1]}>" if channel and inside else "") + f"</{root[1]}>"
 

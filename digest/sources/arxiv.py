@@ -24,7 +24,7 @@ from digest.sources._bytes import (
     MAX_SOUP_TAGS,
     MAX_TAGS,
     guard_html,
-    lacks_end,
+    has_end,
     refused,
     tags_in,
     unicode_text,
@@ -91,7 +91,7 @@ def _read_page(listing: Listing) -> Reading:
         page.numbers.pop()
         page.sections[-1].read -= 1
         notes.append(f"truncated: the page breaks off inside an entry; {len(page.raws)} whole ones were read")
-    elif lacks_end(body):
+    elif not has_end(body):
         notes.append("truncated: the page has no end; entries may be missing")
     stated = _stated(body, tree)
     listed_on = max(page.days, default=listing.listed_on)

@@ -14,7 +14,7 @@ from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_found, _math
-from digest.sources._bytes import guard_html, is_utf8, lacks_end, refused, unicode_text
+from digest.sources._bytes import guard_html, has_end, is_utf8, refused, unicode_text
 from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 from digest.sources._plain import without_links
@@ -53,7 +53,7 @@ def read(listing: Listing) -> Reading:
     if nodes and max(map(body.lower().rfind, ends)) < body.rfind(b"arxiv-result"):
         nodes.pop()
         notes.append(f"truncated: the page breaks off inside a result; {len(nodes)} whole ones were read")
-    elif lacks_end(body):
+    elif not has_end(body):
         notes.append("truncated: the page has no end; results may be missing")
     raws = [raw for node in nodes if (raw := _result(node))]
     if broken := len(nodes) - len(raws):

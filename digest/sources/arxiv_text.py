@@ -25,6 +25,7 @@ NAME_OF_KIND = "arxiv-mail"
 MAX_LINES = 1_000_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
+HEAD_CHARS = 20_000
 
 _ID_LINE = late(
     r"(?:arXiv:\s*(?P<new>\S{1,60})|Paper(?P<crossed>\s*\(\*cross-listing\*\))?:\s*(?:arXiv:)?(?P<old>\S{1,60}))\s*(?P<rest>.*)"
@@ -53,11 +54,13 @@ def read(listing: Listing) -> Reading:
             f"more than {MAX_LINES:,} lines; no listing is that long",
             "Give the mail of one day.",
         )
-    return _read_mail(listing, text, _lines(_body(text)))
+    return _read_mail(listing, text, _body(text))
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    """The lines; programs that print texts put a form feed before the first of a page."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "")
+    return [line.rstrip() for line in text.split("\n")]
 
 
 # --- the mail round it
@@ -66,6 +69,9 @@ _HEADER = late(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
 _ENCODED = late(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
 _QUOTED_BAR = late(r"^> ?\\\\[ \t\r]*$", re.M)
 _QUOTED = late(r"^> ?", re.M)
+_FORWARDED = late(
+    r"^[ \t]*(?:-{2,} ?(?:Forwarded|Original) message ?-{2,}|Begin forwarded message:)[ \t\r]*$", re.I | re.M
+)
 # No mail has so many parts, nor a field so long, and the library takes the square of both.
 MAX_BOUNDARIES = 10
 _BOUNDARY = late(r"boundary[\s*0-9]*+=", re.I)
@@ -76,7 +82,7 @@ _SOFT_BROKEN_RULER = late(r"^-{40,}=\r?\n-+", re.M)
 def _head(text: str) -> str:
     """The header lines that a text begins with, those of a saved mail or the two of a listing file."""
     found: list[str] = []
-    for line in islice(text.lstrip("\r\n\ufeff").split("\n", 500), 500):
+    for line in islice(text.lstrip(" \r\n\f\ufeff").split("\n", 500), 500):
         if not line.strip() or not (
             _HEADER.match(line) or line[0] in " \t" or (not found and line.startswith("From "))
         ):
@@ -93,7 +99,19 @@ def _body(text: str) -> str:
         import quopri
 
         return quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-    return _QUOTED.sub("", text) if _QUOTED_BAR.search(text) else text
+    if not _QUOTED_BAR.search(text):
+        return text
+    first = _QUOTED.search(text)  # before it stands who wrote
+    return _QUOTED.sub("", text[first.start() :]) if first else text
+
+
+def _in_head(pattern: str, text: str, body: str) -> str:
+    """What the first head has that has it: that of a forwarded mail, of the listing in a mail, of the mail."""
+    inner = _FORWARDED.search(body[:HEAD_CHARS])
+    for head in map(_head, (body[inner.end() :] if inner else "", body, text)):
+        if found := re.search(pattern, head, re.M):
+            return found[1].strip()
+    return ""
 
 
 def _decoded(text: str) -> str:
@@ -144,6 +162,7 @@ _REVISED = late(
 _VERSION = late(r"revised\s+v(\d{1,3})", re.I)
 _COUNTS = late(r"\b(\d{1,5})\s+(new|cross(?:es|-lists?|-listings?)?|repl(?:aced|acements?)?)\b", re.I)
 _NO_LONGER = "the mail breaks off"
+_SUBJECT, _DATE = r"^Subject:(.{0,200})$", r"^Date:[ \t]*(.+)$"
 
 
 class _Block(Struct):
@@ -190,8 +209,9 @@ def _section_of(line: str) -> Literal["cross", "replace", "end"] | None:
     )
 
 
-def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
+def _read_mail(listing: Listing, text: str, body: str) -> Reading:
     notes: list[str] = []
+    lines = _lines(body)
     sections, days = _sections(lines), _days(lines)
     blocks = list(islice(_blocks(lines), MAX_ENTRIES + 1))
     daily = any(_RECEIVED.match(line) for line in lines)
@@ -207,7 +227,7 @@ def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
         notes.append(f"{len(blocks) - len(raws)} entries could not be read: no id or no title")
     _refuse_nothing(listing, raws, sections, notes)
     papers = finish(raws, notes)
-    stated = _stated(text)
+    stated = _stated(_in_head(_SUBJECT, text, body))
     counts = _arxiv.section_counts(papers)
     notes += _missing(stated, raws)
     return Reading(
@@ -215,7 +235,7 @@ def _read_mail(listing: Listing, text: str, lines: list[str]) -> Reading:
         papers=papers,
         section_counts=counts,
         section_stated=stated,
-        listed_on=max(days, default=None) or _mailed_on(text) or listing.listed_on,
+        listed_on=max(days, default=None) or _mailed_on(_in_head(_DATE, text, body)) or listing.listed_on,
         empty=not raws,
         notes=tuple(notes),
     )
@@ -237,21 +257,19 @@ def _days(lines: list[str]) -> list[date]:
     return [day for mark in marks if mark and (day := _arxiv.day(mark[1]))]
 
 
-def _mailed_on(text: str) -> date | None:
+def _mailed_on(stated: str) -> date | None:
     """The day of the mail's own `Date:`, in UTC: announced on the evening before in New York, it is of this day."""
-    found = re.search(r"^Date:[ \t]*(.+)$", _head(text), re.M)
-    stamp = _dates.rfc3339(found[1].strip()) if found else None
+    stamp = _dates.rfc3339(stated)
     if not stamp:
         return None
     moment = datetime.fromisoformat(stamp)
     return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
 
 
-def _stated(text: str) -> dict[str, int]:
+def _stated(subject: str) -> dict[str, int]:
     """What the subject says: `cs daily 346 new + 55 crosses received`."""
-    found = re.search(r"^Subject:(.{0,200})$", _head(text), re.M)
     names = {"n": "new", "c": "cross", "r": "replace"}
-    return {names[word[0].lower()]: int(count) for count, word in _COUNTS.findall(found[1])} if found else {}
+    return {names[word[0].lower()]: int(count) for count, word in _COUNTS.findall(subject)}
 
 
 def _missing(stated: dict[str, int], raws: list[Raw]) -> list[str]:
