@@ -116,3 +116,8 @@ def test_a_forwarded_mail_is_of_the_day_it_was_first_sent(before: str, quote: st
     assert (found.papers, found.listed_on, found.section_stated) == (
         whole.papers, whole.listed_on, whole.section_stated,
     )  # fmt: skip
+
+
+def test_a_record_behind_a_doctype_needs_no_declaration() -> None:
+    record = '<article key="journals/p/O26"><author>Ada Okoye</author><title>Of carps.</title></article>'
+    assert [paper.title for paper in read(f"<!DOCTYPE dblp>\n{record}").papers] == ["Of carps"]

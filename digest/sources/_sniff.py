@@ -172,6 +172,7 @@ def _root_behind(head: str, at: int) -> str:
     name = root[2].lower() if root else ""
     if name == "html" or (
         not head[:5].startswith("<?xml")
+        and "<!DOCTYPE" not in head[:at]
         and name not in _FEED_ROOTS
         and name not in _OTHER_XML
         and name not in records.ROOTS

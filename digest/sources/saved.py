@@ -19,6 +19,7 @@ from digest.sources._paper import Raw, finish
 from digest.sources._plain import goes_on, width_of
 
 LONG_CHARS = 250
+MAX_TITLE = 400
 MIN_LANDMARKLESS_PAIRS = 2
 SNIFFED_CHARS = 200_000
 MAX_LINES = 50_000
@@ -56,6 +57,7 @@ _AUTHORS = late(r"(?:[·*•-]\s*){0,20}[\d,.]+k?\s+authors?", re.I)
 _CARD_END = late(rf"(?:.{{0,100}}\S\s*)?[·•]\s*(?:Published on )?{_DATE}(?:\s+\d{{1,5}})?", re.I)
 _DOT = ("·", "•")
 _SENTENCE_ENDS = late(r"[.!?][)\"'”’]*(?:\s|$)")
+_SENTENCE = late(r"[.!?][)\"'”’]*(?:\s|$)|[。！？…]|://")
 _WHOLE_END = late(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
 
 
@@ -281,7 +283,10 @@ def _without_menus(blocks: list[_Block]) -> list[_Block]:
 
 
 def _is_long(text: str) -> bool:
-    return len(text) >= LONG_CHARS or (len(text) >= 150 and len(_SENTENCE_ENDS.findall(text)) >= 2)
+    """Is this too long for a title? The longest ones are known by having neither a sentence that ends nor an address."""
+    if len(text) >= LONG_CHARS:
+        return len(text) >= MAX_TITLE or _SENTENCE.search(text) is not None
+    return len(text) >= 150 and len(_SENTENCE_ENDS.findall(text)) >= 2
 
 
 def _is_prose(text: str) -> bool:
