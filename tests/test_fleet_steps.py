@@ -246,6 +246,15 @@ def test_who_never_confirmed_is_forgotten_after_a_shared_run_and_its_parts_after
         assert app.store.run_parts(run) == []
 
 
+def test_who_never_confirmed_is_forgotten_by_a_run_of_one_process(tmp_path: Path) -> None:
+    with open_app(config_of(installation(tmp_path)), clock=lambda: NOW) as app:
+        asked = {"digests": (), "preferences": Preferences(), "consent": "form"}
+        for name, days in (("ann", 8), ("bob", 6)):
+            app.store.add_pending(f"{name}@example.org", now=NOW - timedelta(days=days), **asked)  # type: ignore[arg-type]
+        app.daily(NOW)
+        assert [reader.address for reader in app.store.subscribers()] == ["bob@example.org"]
+
+
 def test_what_is_looked_up_after_a_shared_run_is_published(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
