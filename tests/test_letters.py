@@ -306,6 +306,26 @@ def test_a_letter_that_another_process_holds_is_left_to_it(store: Store) -> None
         assert send(store, server, NOW + timedelta(minutes=11)) == LettersReport(accepted=1)
 
 
+def test_letters_that_another_took_from_a_process_that_stood_still_stay_with_it(store: Store) -> None:
+    """Its machine slept for a quarter of an hour in the midst of the first of three."""
+    for name in ("ann", "ben", "cleo"):
+        ask(store, f"{name}@example.org")
+    now = [NOW]
+    taken: list[Letter] = []
+
+    def sleeps(verb: str, line: str) -> None:
+        if verb == "RCPT" and not taken:
+            now[0] += LETTER_HELD + timedelta(minutes=5)
+            taken.extend(store.claim_letters(now=now[0], holder="two", limit=5))
+
+    with serving(sleeps) as server:
+        report = send(store, server, clock=lambda: now[0])
+    assert len(taken) == 3
+    assert server.recipients() == ["ann@example.org"]
+    assert report == LettersReport(accepted=1)
+    assert store.claim_letters(now=now[0], holder="three", limit=5) == []
+
+
 def test_letters_can_go_into_the_folder(store: Store, tmp_path: Path) -> None:
     ask(store, "ann@example.org")
     folder = tmp_path / "outbox"

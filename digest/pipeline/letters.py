@@ -127,7 +127,7 @@ class _Sending:
             at = self._clock()
             delay = self._send_fresh(self._transport, at)
             batch = min(most, 2 * batch) if self._clock() - at < FRESH else 1
-            self._store.put_back_letters(self._claimed, now=self._clock())
+            self._store.put_back_letters(self._claimed, now=self._clock(), holder=self._holder)
             self._claimed = []
             if delay > FRESH.total_seconds():
                 if end is not None and self._clock() + timedelta(seconds=delay) >= end:
@@ -188,14 +188,14 @@ class _Sending:
     def _try_again(self, letter: Letter) -> None:
         now = self._clock()
         again = letter_retry_at(now, letter.attempt)
-        self._store.record_letter(letter.id, "queued", retry_at=again, now=now)
+        self._store.record_letter(letter.id, "queued", retry_at=again, now=now, holder=self._holder)
 
     def stopped_by(self, fault: MailError) -> None:
         """A letter of which nobody knows whether it was taken is given up after some tries; all others wait."""
         if fault.in_doubt and self._claimed[0].attempt >= TRIES_IN_DOUBT:
             letter = self._claimed[0]
             log.warning("letter %d: whether it was taken was never said; it is given up", letter.id)
-            self._store.record_letter(letter.id, "rejected", now=self._clock())
+            self._store.record_letter(letter.id, "rejected", now=self._clock(), holder=self._holder)
             self.counts["rejected"] += 1
             del self._claimed[0]
         self.counts["deferred"] += len(self._claimed)

@@ -180,11 +180,12 @@ class Letters:
             self._db.many("keep_letter", fields)
 
     @whole
-    def put_back_letters(self, letters: Sequence[Letter], *, now: datetime) -> None:
-        """They were claimed and not tried: they are due as before."""
+    def put_back_letters(self, letters: Sequence[Letter], *, now: datetime, holder: str = "") -> None:
+        """They were claimed and not tried: they are due as before. With a `holder` only those that it holds still."""
         if letters:
             with self._db.writing():
-                self._db.many("put_back_letter", [{"id": letter.id, "now": stamp(now)} for letter in letters])
+                fields = [{"id": letter.id, "holder": holder, "now": stamp(now)} for letter in letters]
+                self._db.many("put_back_letter", fields)
 
     @whole
     def record_letter(
@@ -194,8 +195,10 @@ class Letters:
         *,
         retry_at: datetime | None = None,
         now: datetime,
+        holder: str = "",
     ) -> None:
-        """What became of the letter of this number; "queued" is to be tried again at `retry_at`, at once if not given."""
+        """What became of the letter of this number; "queued" is to be tried again at `retry_at`, at once if not given. Of a
+        `holder` an answer other than accepted counts only while it holds the letter."""
         with self._db.writing():
             if status == "accepted":
                 self._db.run("letter_accepted", id=number, now=stamp(now))
@@ -205,6 +208,7 @@ class Letters:
                     id=number,
                     status=status,
                     retry_at=stamp(retry_at or now),
+                    holder=holder,
                     now=stamp(now),
                 )
 

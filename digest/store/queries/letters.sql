@@ -72,12 +72,14 @@ UPDATE letters SET status = 'expired', holder = '', changed_at = :now WHERE id =
 -- Accepted is a fact, whoever holds the letter by now.
 UPDATE letters SET status = 'accepted', holder = '', changed_at = :now WHERE id = :id;
 
--- name: letter_not_accepted(id, status, retry_at, now)!
+-- name: letter_not_accepted(id, status, retry_at, holder, now)!
+-- It counts only while the letter is still being sent, by this holder where one is named.
 UPDATE letters SET status = :status, holder = '', retry_at = :retry_at, changed_at = :now
-WHERE id = :id AND status = 'sending';
+WHERE id = :id AND status = 'sending' AND :holder IN ('', holder);
 
--- name: put_back_letter(id, now)*!
-UPDATE letters SET status = 'queued', holder = '', attempt = attempt - 1, changed_at = :now WHERE id = :id AND status = 'sending';
+-- name: put_back_letter(id, holder, now)*!
+UPDATE letters SET status = 'queued', holder = '', attempt = attempt - 1, changed_at = :now
+WHERE id = :id AND status = 'sending' AND :holder IN ('', holder);
 
 -- name: next_letters()^
 -- When one that waits is due, and when the oldest that is in a process's hand was taken.
