@@ -73,6 +73,17 @@ def test_a_list_goes_in_and_comes_out_the_same(shell: Shell) -> None:
     assert shell.json("list")["subscribers"] == [ann, bob]
 
 
+def test_who_had_left_and_is_added_again_is_said(shell: Shell) -> None:
+    """A list typed into the shell is taken at its word, which the import of a file is not."""
+    shell("add", "ann@example.org", "bob@example.org")
+    shell("remove", "Ann@example.org")
+    done = shell("add", "ANN@example.org", "bob@example.org", "carol@example.org")
+    assert done.stderr.count("had unsubscribed") == 1 and "remove ANN@example.org" in done.stderr
+    shell("remove", "bob@example.org")
+    again = shell.json("add", "bob@example.org", "carol@example.org")
+    assert (again["added"], again["had_left"]) == (["bob@example.org"], ["bob@example.org"])
+
+
 def test_refused_rows_are_said_with_their_line_and_end_with_3(shell: Shell) -> None:
     given = GOOD + "nobody,2025-01-01,\ncarol@example.org,,\n"
     assert "2 subscribers would be added, 2 rows would be refused." in shell(

@@ -92,21 +92,29 @@ def add(console: Console, addresses: tuple[str, ...], digests: tuple[str, ...]) 
     """Add addresses whose owners asked for it; this counts as confirmed by the operator."""
     from digest.app import utc_now
     from digest.subscriptions import add as add_all
+    from digest.subscriptions import checked_address, has_left
 
     with console.app() as app:
         known = [digest.name for digest in app.config.digest]
         for name in digests:
             if name not in known:
                 raise UsageError(f'no digest "{name}". Known: {", ".join(known)}.')
+        gone = [has_left(app.store, checked_address(address)) for address in addresses]
         results = add_all(app.store, addresses, digests=digests, now=utc_now())
+    back = [s.address for (s, new), had_left in zip(results, gone, strict=True) if new and had_left]
     console.answer(
         {
             "added": [s.address for s, new in results if new],
             "known": [s.address for s, new in results if not new],
+            "had_left": back,
         }
     )
     for subscriber, new in results:
         console.result(f"{subscriber.address}: {'added' if new else 'was subscribed already'}.")
+    for address in back:
+        console.note(
+            f"{address} had unsubscribed. If nobody there asked for mail again: `digest subscribers remove {address}`."
+        )
 
 
 @subscribers.command()

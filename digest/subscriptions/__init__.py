@@ -20,7 +20,15 @@ from digest.formats.subscribing import Flow
 from digest.mail.letters import CONFIRM_HOURS
 from digest.model import ON_THE_LIST, Preferences, Subscriber, SubscriberStatus
 from digest.subscriptions.lists import Imported, Refused, export_rows, import_rows, moment_of
-from digest.subscriptions.operator import add, allow, checked_address, erase, remove, why_never
+from digest.subscriptions.operator import (
+    add,
+    allow,
+    checked_address,
+    erase,
+    has_left,
+    remove,
+    why_never,
+)
 from digest.tokens import Purpose, Tokens
 
 if TYPE_CHECKING:
@@ -38,6 +46,7 @@ __all__ = [
     "checked_address",
     "erase",
     "export_rows",
+    "has_left",
     "import_rows",
     "moment_of",
     "remove",

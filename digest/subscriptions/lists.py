@@ -16,7 +16,7 @@ from digest.choices import preferences_problems, topic_slugs
 from digest.config import DigestConfig
 from digest.errors import UsageError
 from digest.model import ON_THE_LIST, Preferences, Subscriber
-from digest.subscriptions.operator import checked_address, why_never
+from digest.subscriptions.operator import checked_address, has_left, why_never
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -158,10 +158,7 @@ def _refuse(store: Store, address: str, lines: dict[int, int]) -> None:
     known = store.subscriber(address)
     if known is not None and known.id in lines:
         raise UsageError(f"stands in line {lines[known.id]} already")
-    # Who left and is asked again, by a stranger perhaps, has left for as long as no answer came.
-    if known is not None and (
-        known.status == "unsubscribed" or (known.status == "pending" and store.had_left(known.id))
-    ):
+    if has_left(store, address):
         raise UsageError("unsubscribed; who asked for mail again is added by `digest subscribers add`")
     if known is not None and known.status in ON_THE_LIST:
         raise UsageError("is on the list already")

@@ -64,6 +64,15 @@ def why_never(store: Store, address: str) -> str:
     return _REASONS["bounced"] if known is not None and known.status == "suppressed" else ""
 
 
+def has_left(store: Store, address: str) -> bool:
+    """Did its owner leave, and not come back since? Who is asked again, by a stranger perhaps, has left for as long as no answer
+    came."""
+    known = store.subscriber(address)
+    return known is not None and (
+        known.status == "unsubscribed" or (known.status == "pending" and store.had_left(known.id))
+    )
+
+
 _REASONS = {
     "bounced": "its mailbox does not take mail",
     "complained": "its owner complained",
