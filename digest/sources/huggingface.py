@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import date
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, cast
 
 import msgspec
@@ -70,18 +70,17 @@ def _read_api(listing: Listing) -> Reading:
 
 
 def _listed(data: object) -> list[object] | None:
-    """The entries that an object holds under whatever name, as programs save them; an object that is an entry is the only one."""
+    """The entries that an object holds under whatever names (days, say), as programs save them; an object that is an entry is the
+    only one."""
     if not isinstance(data, dict):
         return None
     if isinstance(data.get("dailyPapers"), list):
         return cast(list[object], data["dailyPapers"])
     if _nested(data) or _is_paper(data):
         return [data]
-    for value in data.values():
-        first = value[0] if isinstance(value, list) and value else None
-        if isinstance(first, dict) and (_nested(first) or _is_paper(first)):
-            return cast(list[object], value)
-    return None
+    lists = [value for value in data.values() if isinstance(value, list) and value]
+    held = [each for each in lists if isinstance(each[0], dict) and (_nested(each[0]) or _is_paper(each[0]))]
+    return list(chain.from_iterable(held)) if held else None
 
 
 def _is_paper(entry: Json) -> bool:

@@ -18,6 +18,7 @@ from digest.sources._records import (
     Json,
     load,
     mapping,
+    mappings,
     number,
     read_records,
     refuse_message,
@@ -85,6 +86,7 @@ _LISTS = (
     "proceedings",
     "posters",
     "oral",
+    "entries",
 )
 # Others under which an empty list says that there is no paper.
 _EMPTY = frozenset(
@@ -127,7 +129,7 @@ def read(listing: Listing) -> Reading:
 def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object] | None:
     """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under, or within, a name
     that lists of papers have."""
-    if _is_paper(data):
+    if _is_paper(data) and not any(_has_papers(value) for name, value in data.items() if name in _LISTS):
         return [data]
     found: list[object] | None = None
     for name, value in data.items():
@@ -139,15 +141,16 @@ def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object
             if isinstance(value, dict) and depth < 3
             else None
         )
-        if inner is not None and (
-            any(isinstance(item, dict) and _is_paper(item) for item in inner[:100])
-            or (not inner and (is_list or isinstance(value, dict)))
-        ):
+        if inner is not None and (_has_papers(inner) or (not inner and (is_list or isinstance(value, dict)))):
             found = [] if found is None else found
             found += islice(inner, MAX_ENTRIES + 1)
         if found and len(found) > MAX_ENTRIES:
             break
     return found
+
+
+def _has_papers(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) and _is_paper(item) for item in value[:100])
 
 
 def _folded(record: Json) -> Json:
@@ -203,6 +206,7 @@ def _raw(record: Json) -> Raw | None:
         return None
     authors, authors_raw, source = _authors(_first(folded, _AUTHORS))
     ids, version = _ids(folded, pages)
+    created, revised = _versions(folded.get("versions"))
     page = next(iter(pages), "")
     return Raw(
         title=title,
@@ -211,9 +215,9 @@ def _raw(record: Json) -> Raw | None:
         ids=ids,
         version=version,
         published=next(
-            (day for name in _PUBLISHED if (day := _dates.rfc3339(string(folded.get(name))))), None
+            (day for name in _PUBLISHED if (day := _dates.rfc3339(string(folded.get(name))))), created
         ),
-        updated=_dates.rfc3339(string(folded.get("updated"))),
+        updated=_dates.rfc3339(string(folded.get("updated"))) or revised,
         authors=authors,
         authors_raw=authors_raw,
         authors_joined=authors_raw is not None,
@@ -252,7 +256,7 @@ def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
             break
     if (
         "arxiv" not in ids
-        and _ARXIV.fullmatch(text := string(folded.get("id")))
+        and ((text := string(folded.get("id"))).startswith("http") or _ARXIV.fullmatch(text))
         and (found := identity.arxiv_id(text))
     ):
         ids["arxiv"], version = found
@@ -261,6 +265,12 @@ def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
             ids |= identity.known_ids({}, {"abstract": url})
             break
     return ids, version
+
+
+def _versions(value: object) -> tuple[str | None, str | None]:
+    """The dates of the first version and, where there are more, of the last, as the metadata of all of arXiv have them."""
+    days = [_dates.rfc3339(string(each.get("created"))) for each in mappings(value)]
+    return (days[0], days[-1] if len(days) > 1 else None) if days else (None, None)
 
 
 def _categories(value: object) -> list[str]:
