@@ -35,7 +35,14 @@ def test_a_dump_cut_anywhere_invents_no_paper(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["feed/rss-2.0.xml", "feed/atom.xml", "huggingface/api-2026.json", "arxiv/new.html"]
+    "name",
+    [
+        "feed/rss-2.0.xml",
+        "feed/atom.xml",
+        "feed/jsonfeed-1.1.json",
+        "huggingface/api-2026.json",
+        "arxiv/new.html",
+    ],
 )
 def test_a_page_that_breaks_off_is_suspect_and_its_papers_count(name: str) -> None:
     body = (PAGES / name).read_bytes()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import partial
 from typing import Any
-
-import msgspec
 
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _items, _names, _publishers
-from digest.sources._bytes import refused, unicode_text
+from digest.sources._bytes import refused
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
 from digest.text import clean
@@ -38,7 +35,7 @@ def read(listing: Listing) -> Reading:
     """
     notes: list[str] = []
     start = listing.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    feed = _json_feed(listing) if start == b"{" else _items.read_items(listing, notes)
+    feed = _json_feed(listing, notes) if start == b"{" else _items.read_items(listing, notes)
     _refuse_errors(feed, listing)
     has_items = bool(feed.items)
     alone = any(map(_stand_alone, feed.items))
@@ -268,30 +265,27 @@ def _of_one_role(text: str) -> list[str]:
 
 # --- JSON Feed
 
+_HOME = late(rb'"home_page_url"\s*:\s*"([^"\\]{1,2000})"')
 
-def _json_feed(listing: Listing) -> Feed:
+
+def _json_feed(listing: Listing, notes: list[str]) -> Feed:
     """https://www.jsonfeed.org/version/1.1/ — with ids of any type, as the standard asks of readers."""
-    text = unicode_text(listing)
-    try:
-        data = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        data = _json(text, listing)
-    items = data.get("items") if isinstance(data, dict) else None
+    from digest.sources import _records
+
+    data = _records.load(listing, notes, "items")
+    if isinstance(data, list):  # what is whole of a document that breaks off
+        home = _HOME.search(listing.body)
+        data = {"items": data, "home_page_url": home[1].decode("utf-8", "replace") if home else ""}
+    feed = _records.mapping(data)
+    items = feed.get("items")
     if not isinstance(items, list):
         raise refused(listing, "JSON without a list of items, so no JSON Feed", "Is this the right address?")
-    base = listing.base_url or _string(data, "home_page_url")
+    base = listing.base_url or _string(feed, "home_page_url")
     return Feed(
-        title=_string(data, "title"),
+        title=_string(feed, "title"),
         items=[_json_item(item, base) for item in items if isinstance(item, dict)],
-        sound="version" in data,
+        sound="version" in feed,
     )
-
-
-def _json(text: str, listing: Listing) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise refused(listing, f"broken JSON ({error})", "Fetch it again.") from None
 
 
 def _json_item(item: dict[str, Any], base: str) -> Item:
