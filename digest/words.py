@@ -19,6 +19,11 @@ def date_words(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]}, {day_words(day)}"
 
 
+def edition_words(day: date, part: int) -> str:
+    """Thursday, 19 November 2026, part 2"""
+    return f"{date_words(day)}, part {part}" if part > 1 else date_words(day)
+
+
 def day_words(day: date) -> str:
     """19 November 2026"""
     return f"{day.day} {month_words(day)}"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from digest.app.edges import utc_now
 from digest.app.fleet import Fleet
 from digest.app.health import Watch
-from digest.app.opening import problems_in_use
+from digest.app.opening import problems_in_use, store_file
 from digest.app.post import Progress
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
@@ -103,9 +103,9 @@ class App(Fleet, Watch):
 
     def _rehearse_without_a_store(self) -> None:
         """A dry run of a program that never ran leaves no store behind either."""
-        from digest.store import open_store, sqlite_file
+        from digest.store import open_store
 
-        file = sqlite_file(self.config.store.url, self.config.resolve("."))
+        file = store_file(self.config)
         if file is not None and not file.exists():
             import tempfile
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from digest.app.edges import LEASE, LEASE_TTL_S
+from digest.app.opening import store_file
 from digest.app.post import receipts_of, settle_receipts, workers_alive
 from digest.config import Config
 from digest.errors import StoreBusy, StoreError, UsageError
@@ -32,8 +33,8 @@ class Restored(Struct, frozen=True, kw_only=True):
 
     editions: int
     subscribers: int
-    kept: Path | None
     waiting: int
+    kept: Path | None
     let_go: int = 0
     damaged: bool = False
 
@@ -214,9 +215,7 @@ def _check_workers(store: Store) -> None:
 
 def _keeping_place(config: Config, now: datetime) -> Path:
     """A name of its own each time: who puts back the wrong file and tries another one must not lose the first."""
-    from digest.store import sqlite_file
-
-    file = sqlite_file(config.store.url, config.resolve(".")) or config.resolve("var/digest.db")
+    file = store_file(config) or config.resolve("var/digest.db")
     file.parent.mkdir(parents=True, exist_ok=True)
     return file.with_name(f"{file.name}{_ending(now)}")
 

@@ -42,6 +42,13 @@ def shipped(name: str) -> Path:
     return inside if inside.exists() else _PACKAGE.parent / name
 
 
+def store_file(config: Config) -> Path | None:
+    """The file of the store; None where it is in none."""
+    from digest.store import sqlite_file
+
+    return sqlite_file(config.store.url, config.resolve("."))
+
+
 def _search_problems(config: Config) -> Iterator[str]:
     if not any(digest.searches for digest in config.digest):
         return
@@ -57,11 +64,9 @@ def _search_problems(config: Config) -> Iterator[str]:
 
 def _output_problems(config: Config) -> Iterator[str]:
     """All that lies in the output folder is published: readers' addresses and keys must not."""
-    from digest.store import sqlite_file
-
     private = {
         "this file": Path(config.file).resolve(),
-        "the store": sqlite_file(config.store.url, config.resolve(".")),
+        "the store": store_file(config),
         "the folder of [mail]": config.resolve(config.mail.folder)
         if config.mail.transport == "folder"
         else None,

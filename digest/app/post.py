@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from digest.app.opening import store_file
 from digest.app.pages import Pages
 from digest.config import Config
 from digest.errors import ConfigError, LeaseHeld, PublishError, RenderError, UsageError
@@ -399,9 +400,7 @@ class Post(Pages):
 
 def receipts_of(config: Config) -> Path:
     """Where the receipts of a run are noted before they are in the store: beside it, or below the configuration."""
-    from digest.store import sqlite_file
-
-    file = sqlite_file(config.store.url, config.resolve("."))
+    file = store_file(config)
     return file.with_name(f"{file.name}.receipts") if file else config.resolve("var/receipts")
 
 

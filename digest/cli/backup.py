@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from digest.cli.console import Console, shown
 from digest.words import counted
@@ -44,17 +45,7 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         found = put_back(
             config, file.absolute(), replace=replace, now=utc_now(), done=lambda rows: bar(rows, None)
         )
-    kept = str(found.kept) if found.kept else None
-    console.answer(
-        {
-            "editions": found.editions,
-            "subscribers": found.subscribers,
-            "waiting": found.waiting,
-            "kept": kept,
-            "let_go": found.let_go,
-            "damaged": found.damaged,
-        }
-    )
+    console.answer(asdict(found) | {"kept": str(found.kept) if found.kept else None})
     console.result(
         f"{config.store.shown}: {counted(found.editions, 'edition')}, {counted(found.subscribers, 'subscriber')}."
     )

@@ -90,6 +90,13 @@ class Channel(Struct, frozen=True, kw_only=True):
     def path(self) -> str:
         return f"{FOLDERS[self.kind]}/{self.slug}/"
 
+    @property
+    def title(self) -> str:
+        """Its name as pages show it."""
+        from digest.render import clean
+
+        return clean(self.name) or self.slug
+
 
 class SearchChunk(Struct, frozen=True, kw_only=True):
     """A part of the index that a static host is searched by: up to CHUNK papers, in the order in which they were first shown.

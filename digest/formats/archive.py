@@ -23,7 +23,7 @@ from digest.formats.subscribing import Option, frequency_options, topic_options,
 from digest.model import PAPER_FACTS, EditionHead, Entry, Page
 from digest.render import Renderer
 from digest.utf8 import plain_json
-from digest.words import counted, date_words, day_month, month_words, schedule_words
+from digest.words import counted, day_month, edition_words, month_words, schedule_words
 
 
 def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
@@ -32,13 +32,12 @@ def editions(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     for edition in publication.editions:
         view = publication.view(edition)
         previous = before.get(edition.id)
-        part = f", part {edition.part}" if edition.part > 1 else ""
         yield archive_page(
             publication,
             renderer,
             "edition",
             edition.path,
-            title=f"{view.title}, {date_words(edition.date)}{part}",
+            title=f"{view.title}, {edition_words(edition.date, edition.part)}",
             description=view.teaser,
             edition=view,
             previous=previous and {"url": publication.url + previous.path, "date": previous.date},

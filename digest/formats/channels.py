@@ -64,7 +64,7 @@ def pages(publication: Publication, renderer: Renderer) -> Iterator[Page]:
 
 
 def _variables(publication: Publication, channel: Channel) -> dict[str, Any]:
-    name, address = clean(channel.name) or channel.slug, publication.url + path_of(channel)
+    name, address = channel.title, publication.url + path_of(channel)
     kind, kinds = KINDS[channel.kind]
     listed = channel.kind in publication.kinds
     return {
@@ -112,7 +112,7 @@ def _days(publication: Publication, channel: Channel, row: Callable[[PaperView],
 def links_of(publication: Publication, kind: str) -> list[ChannelLink]:
     """All channels of a kind that have feeds, in the order of the catalogue."""
     return [
-        ChannelLink(clean(channel.name) or channel.slug, publication.url + path_of(channel), channel.papers)
+        ChannelLink(channel.title, publication.url + path_of(channel), channel.papers)
         for channel in publication.catalogue
         if channel.kind == kind
     ]

@@ -14,7 +14,7 @@ from digest.formats.jsonfeed import feed_json
 from digest.formats.syndication import atom, rss
 from digest.labels import FOLDERS
 from digest.model import Page
-from digest.render import Renderer, clean
+from digest.render import Renderer
 
 NEWEST = 10
 _WRITERS = tuple((file, write) for (_, file, _), write in zip(FEEDS, (rss, atom, feed_json), strict=True))
@@ -103,8 +103,7 @@ def _group(
         "name": name,
         "about": about,
         "channels": [
-            FeedsView(clean(channel.name) or channel.slug, feed.home, channel.papers, _views(feed))
-            for channel, feed in feeds
+            FeedsView(channel.title, feed.home, channel.papers, _views(feed)) for channel, feed in feeds
         ],
     }
 

@@ -16,7 +16,7 @@ from digest.formats.entries import Item, xml_text
 from digest.formats.frame import FEEDS
 from digest.model import Edition, EditionHead, EditionTitles, Entry
 from digest.render import PaperView, clean, clean_all, summary_of, view_paper
-from digest.words import counted, date_words
+from digest.words import counted, edition_words
 
 FEED_ITEMS = 50
 FEED_DAYS = 7
@@ -79,11 +79,10 @@ def digest_feed(publication: Publication) -> Feed:
 def edition_feed(publication: Publication, edition: Edition, before: EditionHead | None) -> Feed:
     """The feed of an edition as it was issued, an archive that never changes (RFC 5005, 4): it leads to the edition before it,
     never to the one after. It is a document of the digest's feed, whose id it has."""
-    part = f", part {edition.part}" if edition.part > 1 else ""
     return _feed(
         publication,
         "",
-        title=f"{publication.title}, {date_words(edition.date)}{part}",
+        title=f"{publication.title}, {edition_words(edition.date, edition.part)}",
         description=f"The papers of one edition, No. {edition.number}.",
         items=[publication.item(Shown(entry, edition)) for entry in edition.entries],
         path=edition.path,
@@ -95,15 +94,14 @@ def edition_feed(publication: Publication, edition: Edition, before: EditionHead
 def channel_feed(publication: Publication, channel: Channel) -> Feed:
     """The feed of a topic, category, author or saved search: its newest 50 papers or those of 7 days, whichever is more."""
     words = {"topic": "in the topic", "category": "in the category", "author": "by"}
-    name = clean(channel.name) or channel.slug
     path = quote(channel.path)
     return _feed(
         publication,
         f"/{path[:-1]}",
-        title=f"{name}: {publication.title}",
+        title=f"{channel.title}: {publication.title}",
         description=f"New research papers that match the search {clean(channel.query)}"
         if channel.kind == "search"
-        else f"New research papers {words[channel.kind]} {name}.",
+        else f"New research papers {words[channel.kind]} {channel.title}.",
         items=[publication.item(shown) for shown in recent(channel.shown)],
         path=path,
         changed=channel.changed and channel.changed.replace(microsecond=0),
@@ -252,12 +250,11 @@ def edition_item(edition: Edition | EditionTitles, url: str) -> Item:
     """The item of an edition: what it holds, and its titles, each leading to its place on the edition's page."""
     page = f"{url}{edition.path}"
     issued = edition.issued_at.replace(microsecond=0)
-    part = f", part {edition.part}" if edition.part > 1 else ""
     summary = summary_of(edition)
     summary = f"{summary[:1].upper()}{summary[1:]}."
     return Item(
         id=clean(edition.guid),
-        title=f"{date_words(edition.date)}{part}",
+        title=edition_words(edition.date, edition.part),
         url=page,
         summary=summary,
         content="".join(f"<p>{line}</p>" for line in (xml_text(summary), *_titles(edition, page))),

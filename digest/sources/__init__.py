@@ -162,13 +162,10 @@ def _parser(kind: str, selectors: Mapping[str, str]) -> Parser:
 def check_kind(kind: str) -> None:
     """Raises UsageError, with the nearest known name, for a kind of source that does not exist."""
     if kind not in BUILT_IN:
-        from difflib import get_close_matches
-
+        from digest.config import nearest
         from digest.sources import plugins
 
         known = ["auto", *KINDS, *(name for name in plugins.kinds() if name not in BUILT_IN)]
         if kind in known:
             return
-        close = get_close_matches(kind, known, n=1)
-        mend = f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
-        raise UsageError(f'unknown kind "{kind}". {mend}')
+        raise UsageError(f'unknown kind "{kind}". {nearest(kind, known)}')
