@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -12,6 +13,9 @@ import click
 from digest.cli.console import Console
 from digest.cli.run import parse_date
 from digest.words import counted
+
+if TYPE_CHECKING:
+    from digest.pipeline.replay import Replayed
 
 
 @click.command()
@@ -43,21 +47,7 @@ def replay(console: Console, day: date, into: Path | None) -> int:
             for ending in ("", "-wal", "-shm"):
                 Path(f"{place}{ending}").unlink(missing_ok=True)
             raise
-    console.answer(
-        {
-            "date": day,
-            "editions": [
-                {
-                    "digest": item.digest,
-                    "edition": item.edition,
-                    "papers": item.sent.count if item.sent else 0,
-                    "same": item.same,
-                    "differences": item.differences,
-                }
-                for item in found
-            ],
-        }
-    )
+    console.answer({"date": day, "editions": [_object(item) for item in found]})
     if not found:
         console.result(f"{day}: no edition was made on that day, and none comes of its pages.")
     for item in found:
@@ -67,3 +57,13 @@ def replay(console: Console, day: date, into: Path | None) -> int:
         for line in item.differences:
             console.result(f"  {line}")
     return 0 if all(item.same for item in found) else 1
+
+
+def _object(item: Replayed) -> dict[str, object]:
+    return {
+        "digest": item.digest,
+        "edition": item.edition,
+        "papers": item.sent.count if item.sent else 0,
+        "same": item.same,
+        "differences": item.differences,
+    }

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 
 class Issued(Struct, frozen=True, kw_only=True):
-    """What came of one digest: its report, the edition if there is a new one, and what was left out, by source."""
+    """What came of one digest: its report, how many mails were queued, and what was left out, by source."""
 
     report: DigestReport
-    edition: Edition | None = None
     queued: int = 0
     dropped: Counter[str] = Counter()
 
@@ -71,19 +70,22 @@ def issue(
         previous=store.previous_day(digest.name, day),
     )
     queued = store.issue(edition, selection.decisions, _envelope(edition, config), batch=batch)
-    report = EditionReport(
+    # The digest may be one that a configuration of today does not have any more.
+    report = _report(edition, config.url_of(digest))
+    return Issued(
+        report=DigestReport(name=digest.name, edition=report, dropped=dropped.total()),
+        queued=queued,
+        dropped=dropped,
+    )
+
+
+def _report(edition: Edition, root: str) -> EditionReport:
+    return EditionReport(
         id=edition.id,
         number=edition.number,
         part=edition.part,
         papers=edition.count,
-        # Of a digest that a configuration of today may not have any more.
-        url=config.url_of(digest) + edition.path,
-    )
-    return Issued(
-        report=DigestReport(name=digest.name, edition=report, dropped=dropped.total()),
-        edition=edition,
-        queued=queued,
-        dropped=dropped,
+        url=root + edition.path,
     )
 
 
