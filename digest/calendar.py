@@ -92,9 +92,6 @@ class Calendar(Protocol):
     def reason(self, day: date) -> str | None:
         """Why a day may be without a listing ("Saturday", "Thanksgiving"); None for a day that has one."""
 
-    def is_thin(self, day: date) -> bool:
-        """Is this day's listing about half as long as others, since the whole world is on holiday?"""
-
 
 # --- arXiv
 
@@ -171,9 +168,6 @@ class ArxivCalendar(Struct, frozen=True):
     def reason(self, day: date) -> str | None:
         return arxiv_holiday(day)
 
-    def is_thin(self, day: date) -> bool:
-        return is_year_end(day)
-
 
 # --- Hugging Face
 
@@ -197,15 +191,12 @@ class HuggingFaceCalendar(Struct, frozen=True):
             return "weekend"
         return {(12, 25): "Christmas Day", (1, 1): "New Year's Day"}.get((day.month, day.day))
 
-    def is_thin(self, day: date) -> bool:
-        return is_year_end(day)
-
 
 # --- any
 
 
 def is_year_end(day: date) -> bool:
-    """The two weeks around the turn of the year."""
+    """The two weeks around the turn of the year, when listings are about half as long as others: the whole world is on holiday."""
     return (day.month, day.day) >= (12, 22) or (day.month, day.day) <= (1, 5)
 
 

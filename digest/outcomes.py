@@ -12,7 +12,7 @@ from math import sqrt
 
 from msgspec import Struct
 
-from digest.calendar import Calendar, behind, latest
+from digest.calendar import Calendar, behind, is_year_end, latest
 from digest.model import FAILED_OUTCOMES, Outcome, Paper, SourceReport
 
 # Compared with the last runs that read something (reliability: far fewer papers, fields that were there before).
@@ -207,9 +207,7 @@ def _usual(facts: Facts, past: Sequence[Past], calendar: Calendar | None, now: d
 
 def _thinness(facts: Facts, calendar: Calendar | None) -> int:
     """What a listing counts: twice in the weeks in which half as much is submitted everywhere."""
-    return (
-        2 if calendar is not None and facts.listed_on is not None and calendar.is_thin(facts.listed_on) else 1
-    )
+    return 2 if calendar is not None and facts.listed_on is not None and is_year_end(facts.listed_on) else 1
 
 
 def is_far_less(parsed: int, usual: Sequence[int]) -> bool:
