@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import getaddresses
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +19,9 @@ from digest.checks._forms import (
     can_send,
     form_problems,
     has_home,
-    is_network,
     label_problems,
     name_problems,
+    network_problems,
     repeated,
     web_address,
 )
@@ -55,16 +55,9 @@ def problems_of(tables: Mapping[str, Any], file: str) -> list[str]:
     """One message for each fault of the tables of a Config (site, store, source, digest, mail, web …; those that could be
     made): file, table, key and mend."""
     found = []
-    if "site" in tables:
-        found += _site_problems(tables["site"])
-    if "mail" in tables:
-        found += _mail_problems(tables["mail"])
-    if "store" in tables:
-        found += _store_problems(tables["store"])
-    if "web" in tables:
-        found += _web_problems(tables["web"])
-    if "lookup" in tables:
-        found += _lookup_problems(tables["lookup"])
+    for name, problems in _OF_TABLES.items():
+        if name in tables:
+            found += problems(tables[name])
     found += engine_problems(tables) + monitor_problems(tables)
     found += publish_problems(tables.get("publish", ()))
     sources, digests = tables.get("source", ()), tables.get("digest", ())
@@ -122,11 +115,7 @@ def _web_problems(web: WebConfig) -> list[str]:
     found = _number_problems("[web]: ", web)
     if not _is_host_and_port(web.listen):
         found.append(f'[web]: "listen" is {web.listen!r}. Write "127.0.0.1:8000".')
-    return found + [
-        f'[web]: "proxies" has {text!r}, which is no address or network. Write "127.0.0.1" or "10.0.0.0/8".'
-        for text in web.proxies
-        if not is_network(text)
-    ]
+    return found + network_problems('[web]: "proxies"', web.proxies)
 
 
 def _store_problems(store: StoreConfig) -> list[str]:
@@ -272,6 +261,15 @@ def _lookup_problems(lookup: LookupConfig) -> list[str]:
         for name in lookup.services
         if name not in known
     ]
+
+
+_OF_TABLES: dict[str, Callable[[Any], list[str]]] = {
+    "site": _site_problems,
+    "mail": _mail_problems,
+    "store": _store_problems,
+    "web": _web_problems,
+    "lookup": _lookup_problems,
+}
 
 
 def _source_problems(source: SourceConfig) -> list[str]:

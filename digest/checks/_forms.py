@@ -69,8 +69,16 @@ def can_send(address: str) -> bool:
     return bool(re.fullmatch(r"[!-;=?A-~]+", local)) and "@" not in local and ascii_domain(domain) is not None
 
 
-def is_network(text: str) -> bool:
-    """One address, or a network of them, of IPv4 or IPv6?"""
+def network_problems(what: str, texts: Sequence[str]) -> list[str]:
+    """Of a list of networks, those that are no address and no network, of IPv4 or IPv6."""
+    return [
+        f'{what} has {text!r}, which is no address or network. Write "127.0.0.1" or "10.0.0.0/8".'
+        for text in texts
+        if not _is_network(text)
+    ]
+
+
+def _is_network(text: str) -> bool:
     try:
         ip_network(text, strict=False)
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from digest.checks._forms import can_send, is_network, web_address
+from digest.checks._forms import can_send, network_problems, web_address
 from digest.config import EngineConfig, MonitorConfig, StoreConfig
 
 
@@ -37,9 +37,4 @@ def monitor_problems(tables: Mapping[str, Any]) -> list[str]:
         found.append(f'[monitor]: "mail_to" is {monitor.mail_to!r}. Write one mail address, or "" for none.')
     if not 1 <= monitor.silent_after_h <= 8_760:
         found.append(f'[monitor]: "silent_after_h" is {monitor.silent_after_h}. Write hours from 1 to 8,760.')
-    found += [
-        f'[monitor]: "metrics_from" has {text!r}, which is no address or network. Write "127.0.0.1" or "10.0.0.0/8".'
-        for text in monitor.metrics_from
-        if not is_network(text)
-    ]
-    return found
+    return found + network_problems('[monitor]: "metrics_from"', monitor.metrics_from)
