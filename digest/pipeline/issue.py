@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class Issued(Struct, frozen=True, kw_only=True):
-    """What came of one digest: its report, how many mails were queued, and what was left out, by source."""
+    """What came of one digest: its report, the edition if there is a new one, and what was left out, by source."""
 
     report: DigestReport
+    edition: Edition | None = None
     queued: int = 0
     dropped: Counter[str] = Counter()
 
@@ -74,6 +75,7 @@ def issue(
     report = _report(edition, config.url_of(digest))
     return Issued(
         report=DigestReport(name=digest.name, edition=report, dropped=dropped.total()),
+        edition=edition,
         queued=queued,
         dropped=dropped,
     )
