@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -295,8 +297,8 @@ def test_what_a_store_holds_is_replaced_only_when_told_and_kept_then(tmp_path: P
     assert contents(store_url) == contents(old.store.url)
     assert found.kept is not None
     assert contents(f"sqlite:///{found.kept}") == before
-    # The wrong one, it seems. What was there at first is not lost by trying again.
-    again = restore(config, found.kept, replace=True, now=NOW.replace(hour=7), done=lambda rows: None)
+    # The wrong one, it seems. What was there at first is not lost by trying again, in the same second.
+    again = put_back(config, found.kept, replace=True)
     assert contents(store_url) == before
     assert again.kept != found.kept
     with open_store(store_url) as store:
@@ -356,6 +358,28 @@ def test_what_readers_chose_since_the_backup_stands(tmp_path: Path, store_url: s
         replace(one, changed_at=None) for one in chosen[:4]
     ]
     assert "new@example.org" not in found  # nobody knows any more that they asked
+
+
+def test_who_came_after_the_backup_is_counted_and_can_be_taken_over(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    (tmp_path / "config.toml").write_text(TOML)
+    for name in ("stays", "leaves", "back"):
+        shell.json("subscribers", "add", f"{name}@example.org")
+    shell.json("subscribers", "remove", "back@example.org")
+    shell.json("backup", "b.db")
+    shell.json("subscribers", "add", "new@example.org", "back@example.org")
+    shell.json("subscribers", "remove", "leaves@example.org")
+    found = shell.json("restore", "--replace", "b.db")
+    assert (found["let_go"], found["newer"]) == (1, 2)
+    shell("restore", "--replace", found["kept"])
+    told = " ".join(shell("restore", "--replace", "b.db").stderr.split())
+    assert "1 reader came since" in told
+    export, take_over = re.findall(r"`digest ([^`]*since.csv)`", told)
+    shell(*shlex.split(export))
+    shell(*shlex.split(take_over), code=3)  # of those who are known already, or left, it says so
+    on_list = {one["address"]: one["status"] for one in shell.json("subscribers", "list")["subscribers"]}
+    assert on_list["new@example.org"] == "confirmed"
+    assert on_list["leaves@example.org"] == "unsubscribed"
 
 
 def test_a_choice_that_is_damaged_is_that_of_the_backup(tmp_path: Path) -> None:

@@ -224,12 +224,12 @@ def test_a_server_that_drips_is_given_up(
     ) as server:
         mailbox = config(server, security=security)
         if verb == "LOGOUT":  # all is done by then
-            with unseen(mailbox, timeout_s=0.1) as mails:
+            with unseen(mailbox, timeout_s=0.4) as mails:
                 assert list(mails) == [b"mail"]
         else:
             with (
                 pytest.raises(MailError, match="no whole answer within"),
-                unseen(mailbox, timeout_s=0.1) as mails,
+                unseen(mailbox, timeout_s=0.4) as mails,
             ):
                 list(mails)
         assert time.monotonic() - begun < 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from digest.process import is_dead, this_process
 
 if TYPE_CHECKING:
     from digest.store import Store
+    from digest.store.leaving import Heard
 
 Done = Callable[[int], None]
 _TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
@@ -28,14 +30,16 @@ _TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
 class Restored(Struct, frozen=True, kw_only=True):
     """What a store holds after it was put back, where that which it held before is kept (None: it held nothing), and how many mails
     it believes to be waiting: some may have gone out since the backup was made. Readers keep what they chose since; `let_go`
-    counts those of the backup who had left what was there before, or were erased or suppressed: they stay out. `damaged`: there
-    may be more of them, whom it could not tell."""
+    counts those of the backup who had left what was there before, or were erased or suppressed: they stay out. `newer` counts
+    readers of what was there before who came after the backup: they are not in it. `damaged`: there may be more of both, whom it
+    could not tell."""
 
     editions: int
     subscribers: int
     waiting: int
     kept: Path | None
     let_go: int = 0
+    newer: int = 0
     damaged: bool = False
 
 
@@ -126,13 +130,14 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
                     f"the store {config.store.shown} holds {_said(found)}. With --replace the backup takes their place, "
                     "and what is there now is kept in a file"
                 )
-            kept = _keeping_place(config, now) if found else None
+            place = _keeping_place(config, now)
+            kept = place if found else None
             if found:
                 # The journal belongs to what is there now: who puts that back, or finds it still there since this was killed too,
                 # sends none of those mails again.
                 settle_receipts(store, config, now)
-            with set_aside(receipts_of(config), _ending(now)):
-                let_go, damaged = _put_back(store, beside, file, kept, now, done)
+            with set_aside(receipts_of(config), place.suffix):
+                heard, damaged = _put_back(store, beside, file, kept, now, done)
                 finished()
     with open_store(url, base=base) as store:
         counts, held = store.delivery_counts(), store.holds()
@@ -141,21 +146,23 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         subscribers=held.get("subscribers", 0),
         kept=kept,
         waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
-        let_go=let_go,
+        let_go=heard.let_go,
+        newer=heard.newer,
         damaged=damaged,
     )
 
 
 def _put_back(
     store: Store, beside: Store, file: Path, kept: Path | None, now: datetime, done: Done
-) -> tuple[int, bool]:
-    """How many readers of the backup were left out, and whether what was there was damaged. `beside` is the same store by a
+) -> tuple[Heard, bool]:
+    """What became of the readers of both, and whether what was there was damaged. `beside` is the same store by a
     connection of its own."""
     from digest.store.backups import with_wishes
+    from digest.store.leaving import Heard
 
     if kept is None:
         store.restore(file, done=done, look=lambda: _check_ours(beside, now))
-        return 0, False
+        return Heard(), False
     store.back_up(kept, done=done, whole=False)  # a store that is damaged is what backups are put back for
     # Nobody who has left since, or wants less, is mailed again because a disk broke.
     damaged = bool(store.check())
@@ -169,9 +176,9 @@ def _put_back(
                 "again."
             )
 
-    with with_wishes(file, kept.with_name(f"{kept.name}.part"), wishes, now) as (clean, let_go):
+    with with_wishes(file, kept.with_name(f"{kept.name}.part"), wishes, now) as (clean, heard):
         store.restore(clean, done=done, look=look)
-    return let_go, damaged
+    return heard, damaged
 
 
 @contextmanager
@@ -214,14 +221,13 @@ def _check_workers(store: Store) -> None:
 
 
 def _keeping_place(config: Config, now: datetime) -> Path:
-    """A name of its own each time: who puts back the wrong file and tries another one must not lose the first."""
+    """A name of its own each time, also within one second: who puts back the wrong file and tries another one must not lose the
+    first."""
     file = store_file(config) or config.resolve("var/digest.db")
     file.parent.mkdir(parents=True, exist_ok=True)
-    return file.with_name(f"{file.name}{_ending(now)}")
-
-
-def _ending(now: datetime) -> str:
-    return f".before-restore-{now:%Y%m%dT%H%M%SZ}"
+    ending = f".before-restore-{now:%Y%m%dT%H%M%SZ}"
+    names = (f"{file.name}{ending}{f'-{n}' if n else ''}" for n in count())
+    return next(place for name in names if not (place := file.with_name(name)).exists())
 
 
 def _said(found: dict[str, int]) -> str:

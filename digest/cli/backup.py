@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 from msgspec.structs import asdict
@@ -55,6 +57,12 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         console.note(
             f"{counted(found.let_go, 'reader')} of the backup had left since, or may get no mail: they stay out."
         )
+    if found.kept and found.newer:
+        console.note(
+            f"{counted(found.newer, 'reader')} came since and stand in that file alone. To take them over: "
+            f"`digest --store {shlex.quote(f'sqlite:///{quote(str(found.kept))}')} subscribers export since.csv`, then "
+            "`digest subscribers import since.csv`."
+        )
     if found.damaged:
         console.fault(
             "What was there before is damaged: not all who had left, or chosen anew, may be known. Before the next run, look for "
@@ -65,5 +73,9 @@ def restore(console: Console, file: Path, replace: bool) -> None:
         console.note(
             f"{counted(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "
             "also what was sent since."
+        )
+    if found.kept:
+        console.note(
+            "What editions brought since the backup was made is new again, and comes once more with the next run."
         )
     console.note("The pages follow with `digest rebuild`.")

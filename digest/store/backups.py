@@ -18,7 +18,7 @@ from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
 from digest.process import part_of
 from digest.store.copying import Done, copy, empty
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
-from digest.store.leaving import Wishes
+from digest.store.leaving import Heard, Wishes
 from digest.store.sqlite import MUCH_CACHE, Sqlite
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
@@ -72,17 +72,17 @@ def _no_backup(database: Database, file: Path) -> StoreError:
 
 
 @contextmanager
-def with_wishes(file: Path, copy: Path, wishes: Wishes, now: datetime) -> Iterator[tuple[Path, int]]:
-    """A copy of a backup that knows what readers wish since, for as long as the block lasts, and how many of them are let go."""
+def with_wishes(file: Path, copy: Path, wishes: Wishes, now: datetime) -> Iterator[tuple[Path, Heard]]:
+    """A copy of a backup that knows what readers wish since, for as long as the block lasts, and how many of them that changed."""
     from digest.store import open_store
 
     try:
         os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
         shutil.copyfile(file, copy)
         with open_store(f"sqlite:///{quote(str(copy))}") as store:
-            let_go = store.respect(wishes, now=now)
+            heard = store.respect(wishes, now=now)
         _make_plain(copy)
-        yield copy, let_go
+        yield copy, heard
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
             f"{copy}: the backup is copied there before it is put back, and that failed ({error}). Nothing was changed. "

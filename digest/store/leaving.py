@@ -36,6 +36,13 @@ class Choices(Struct, frozen=True):
     paused_until: str
 
 
+class Heard(Struct, frozen=True):
+    """How many readers were let go since they wished so elsewhere, and how many who are on the list there are not on this one."""
+
+    let_go: int = 0
+    newer: int = 0
+
+
 class Leaving:
     """The part of the store that lets subscribers go. What waits for them is suppressed in the same transaction."""
 
@@ -180,10 +187,10 @@ class Leaving:
         return {folded: chosen for folded, chosen in found.items() if _is_sound(chosen)}
 
     @whole
-    def respect(self, wishes: Wishes, *, now: datetime) -> int:
-        """How many subscribers are let go, since they are gone elsewhere: unsubscribed, suppressed or erased as there. Of those who
-        are not known here a hash is kept, so that no list brings them in: they may ask again themselves unless they were
-        suppressed. Who is on both lists gets what they chose there."""
+    def respect(self, wishes: Wishes, *, now: datetime) -> Heard:
+        """Lets go who is gone elsewhere: unsubscribed, suppressed or erased as there. Of those who are not known here a hash is
+        kept, so that no list brings them in: they may ask again themselves unless they were suppressed. Who is on both lists gets
+        what they chose there."""
         with self._db.writing():
             if wishes.secret == secret_of(self._db):
                 rows = [
@@ -209,7 +216,10 @@ class Leaving:
                 for folded, chosen in wishes.choices.items()
             ]
             self._db.many("choose", rows)
-            return let_go
+            here = {
+                row[1] for status in ON_THE_LIST for row in self._db.rows("folded_by_status", status=status)
+            }
+            return Heard(let_go, len(wishes.choices.keys() - here))
 
     def _let_go(self, number: int, folded: str, wishes: Wishes, now: datetime) -> bool:
         reason, _ = wishes.hashes.get(hashed_with(wishes.secret, folded), ("", ""))
