@@ -121,3 +121,38 @@ def test_a_forwarded_mail_is_of_the_day_it_was_first_sent(before: str, quote: st
 def test_a_record_behind_a_doctype_needs_no_declaration() -> None:
     record = '<article key="journals/p/O26"><author>Ada Okoye</author><title>Of carps.</title></article>'
     assert [paper.title for paper in read(f"<!DOCTYPE dblp>\n{record}").papers] == ["Of carps"]
+
+
+def test_a_page_with_its_tags_in_capitals_breaks_off_where_it_does() -> None:
+    text = page("arxiv/new-truncated.html")
+    capitals = re.sub(r"</?[a-z][a-z0-9]*", lambda tag: tag[0].upper(), text)
+    assert read(capitals).papers == read(text).papers
+
+
+def test_and_before_a_linked_name_is_no_part_of_it_whatever_the_white_space() -> None:
+    text = page("arxiv/new.html").replace(">Bo ", ">\n   and Bo ")
+    assert any(name.startswith("Bo ") for name in read(text).papers[0].authors)
+
+
+WRAPPERS = {
+    "fence": lambda text: f"```\n{text}\n```\n",
+    "quote": lambda text: re.sub(r"(?m)^", "> ", text),
+    "blanks": lambda text: re.sub(r"(?m)^(?=.*\S)", "   ", text),
+    "ctrl-z": lambda text: f"{text}\x1a",
+    "CR": lambda text: text.replace("\n", "\r"),
+    "blanks behind": lambda text: re.sub(r"(?m)$", "  ", text),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arxiv-mail/daily-2026.txt", "arxiv-mail/month-1993.txt", "arxiv-dump/before-2024.txt", "arxiv-search/copied.txt",
+        "pubmed/abstract-one-without-pmid.txt", "pubmed/medline.txt", "saved/paragraphs.txt", "huggingface/api-2026.json",
+        "feed/rss-2.0.xml",
+    ],
+)  # fmt: skip
+def test_what_people_put_round_a_listing_changes_nothing_in_it(name: str, wrapper: str) -> None:
+    text = page(name)
+    assert read(WRAPPERS[wrapper](text)) == read(text)

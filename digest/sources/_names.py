@@ -164,9 +164,10 @@ def _begins_with_workplace(places: list[str]) -> bool:
 
 def without_and(names: list[str]) -> list[str]:
     """The same without the word before a name that a page took for a part of it: `and Bo Lindal`."""
-    if not any(name[:4].lower() == "and " for name in names[1:]):
+    begun = [name.lstrip() for name in names]
+    if not any(name[:4].lower() == "and " for name in begun[1:]):
         return names
-    return [*names[:1], *(name[4:] if name[:4].lower() == "and " else name for name in names[1:])]
+    return [*begun[:1], *(name[4:] if name[:4].lower() == "and " else name for name in begun[1:])]
 
 
 def bare(name: str) -> str:

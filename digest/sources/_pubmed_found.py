@@ -63,7 +63,7 @@ def of_text(text: str) -> tuple[list[Article], bool]:
     is_open = is_far = False  # its PMID ends an article; two blank lines stand before the next
     for part in _BLANK.split(_unix(text)):
         paragraph = part.strip()
-        is_far = is_far or not paragraph or part.startswith("\n")
+        is_far = is_far or not paragraph or part.lstrip(" \t\xa0").startswith("\n")
         begins = _CITATION.match(paragraph)
         if begins and _YEAR.search(begins[0]) and (not is_open or (is_far and _follows(begins, held))):
             if is_open:  # one without a PMID

@@ -108,6 +108,8 @@ def _json_kind(listing: Listing, text: str) -> str:
         return "feed"
     if kind := records.json_kind(text) or records.is_of_hugging_face(text):
         return kind
+    if re.match(r'\{\s*"paper"\s*:\s*\{', head):  # JSON lines
+        return "huggingface"
     if re.search(r'"items"\s*:\s*\[', text):
         return "feed"
     if found := re.search(r'"(?:error|message|detail)"\s*:\s*"([^"]{1,200})', head):
@@ -176,6 +178,7 @@ def _root_behind(head: str, at: int) -> str:
         and name not in _FEED_ROOTS
         and name not in _OTHER_XML
         and name not in records.ROOTS
+        and not (name == "result" and records.xml_kind(name, head))
         and name not in _OAI_ROOTS
         and not (root and root[1])
     ):

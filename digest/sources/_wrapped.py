@@ -1,5 +1,6 @@
 """What browsers put round a listing: they save a page with its pictures as MHTML (RFC 2557), a mail whose first part of HTML is
-the page; text and JSON they show, and save, as a page of one `<pre>`, and XML in a box of their viewer."""
+the page; text and JSON they show, and save, as a page of one `<pre>`, and XML in a box of their viewer. And what people put round a
+text: the fence of a code block, `>` or blanks before each line."""
 
 from __future__ import annotations
 
@@ -36,11 +37,20 @@ _SOURCE_LINE = late(r"<td class=\"?line-content\"?[^<>]{0,100}>")
 _VIEWED = late(r"</div>\s*<div (?:class=\"(?:header|pretty-print)\"|id=\"tree\")")
 
 
+_FENCED = late(rb"\s*(`{3,}|~{3,})[\w+-]{0,20}[ \t]*\r?\n(.*?)\r?\n?\1\s*", re.S)
+_UNQUOTED = late(rb"^(?!>)(?=.*[^\s])", re.M)
+_QUOTE = late(rb"^> ?", re.M)
+_UNINDENTED = late(rb"^(?=\S)", re.M)
+MAX_TEXT_BYTES = 20_000_000
+
+
 def unwrapped(listing: Listing) -> Listing:
     """The listing within what is round it, with the address it was saved from where no other is known; any other as it is. What is
     in UTF-16, as Windows' consoles save it, in UTF-8; but for XML, which says itself what it is in."""
     if is_utf16(listing.body) and not (text := unicode_text(listing)).lstrip().startswith("<?xml"):
         listing = structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
+    if (bare := _bare(listing.body)) is not listing.body:
+        listing = structs.replace(listing, body=bare)
     head = listing.body[:HEAD_BYTES]
     if b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head:
         text = _shown(unicode_text(listing))
@@ -50,6 +60,24 @@ def unwrapped(listing: Listing) -> Listing:
             else listing
         )
     return _of_one_file(listing, head)
+
+
+def _bare(body: bytes) -> bytes:
+    """A text without the end that DOS gave it (Ctrl-Z), the fence of a code block, and what stands before each of its lines."""
+    if body.endswith(b"\x1a"):
+        body = body.rstrip(b"\x1a")
+    start = body[:HEAD_BYTES].lstrip(b"\xef\xbb\xbf\r\n")[:1]
+    if start not in (b"`", b"~", b">", b" ", b"\t") or len(body) > MAX_TEXT_BYTES:
+        return body
+    if fenced := _FENCED.fullmatch(body):
+        return fenced[2]
+    if start == b">":
+        return body if _UNQUOTED.search(body) else _QUOTE.sub(b"", body)
+    if body.lstrip()[:1] in (b"<", b"{", b"[") or _UNINDENTED.search(body):
+        return body
+    lines = body.splitlines(keepends=True)
+    blanks = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return b"".join(line[blanks:] if line.strip() else line for line in lines)
 
 
 def _shown(page: str) -> str:

@@ -400,6 +400,7 @@ def _announce(shown: _arxiv.Shown, section: Announce | None) -> Announce | None:
 
 def _breaks_off(body: bytes) -> bool:
     """Does the page end inside an entry? Browsers' way of closing what is open would make a half paper of it."""
+    body = body.lower()
     last = body.rfind(b"<dd")
     return last > body.rfind(b"</dd") and b"</dl" not in body[last:]
 

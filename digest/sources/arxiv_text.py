@@ -34,7 +34,7 @@ _ID_LINE = late(
 
 def looks_like(text: str) -> bool:
     """Has this text an entry of an announcement mail (`\\\\`, then an id), or a section ruler behind the preamble of one?"""
-    lines = _lines(_body(text[:SNIFFED_CHARS]))
+    lines = _lines(_body(_unix(text[:SNIFFED_CHARS])))
     if any(_is_bar(line) and _id_behind(lines, at) for at, line in enumerate(lines)):
         return True
     return any(_section_of(line) for line in lines) and any(_RECEIVED.match(line) for line in lines)
@@ -47,7 +47,7 @@ def read(listing: Listing) -> Reading:
     entry is marked as both. `published` is the date of version 1 (`Date:`), `updated` that of the latest one. Raises
     ParseError where no entry can be read.
     """
-    text = unicode_text(listing)
+    text = _unix(unicode_text(listing))
     if text.count("\n") > MAX_LINES:
         raise refused(
             listing,
@@ -57,10 +57,13 @@ def read(listing: Listing) -> Reading:
     return _read_mail(listing, text, _body(text))
 
 
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _lines(text: str) -> list[str]:
     """The lines; programs that print texts put a form feed before the first of a page."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "")
-    return [line.rstrip() for line in text.split("\n")]
+    return [line.rstrip() for line in text.replace("\f", "").split("\n")]
 
 
 # --- the mail round it

@@ -272,7 +272,7 @@ def _json_feed(listing: Listing, notes: list[str]) -> Feed:
     """https://www.jsonfeed.org/version/1.1/ — with ids of any type, as the standard asks of readers."""
     from digest.sources import _records
 
-    data = _records.load(listing, notes, "items")
+    data: Any = _records.load(listing, notes, "items")
     if isinstance(data, list):  # what is whole of a document that breaks off
         home = _HOME.search(listing.body)
         data = {"items": data, "home_page_url": home[1].decode("utf-8", "replace") if home else ""}
