@@ -42,6 +42,12 @@ _UNQUOTED = late(rb"^(?!>)(?=.*[^\s])", re.M)
 _QUOTE = late(rb"^> ?", re.M)
 _UNINDENTED = late(rb"^(?=\S)", re.M)
 MAX_TEXT_BYTES = 20_000_000
+# A page that a program wrote as XML: to a browser all behind such a script is script.
+_SCRIPT_AS_XML = late(rb"<script\b[^<>]{0,1000}/>")
+_EMPTY_AS_XML = late(
+    rb"<(a|article|b|button|dd|div|dl|dt|em|form|h[1-6]|i|iframe|label|li|main|nav|noscript|p|script|section|span|strong|style|textarea|title"
+    rb"|ul)((?:\s[^<>]*)?)/>"
+)
 
 
 def unwrapped(listing: Listing) -> Listing:
@@ -52,6 +58,8 @@ def unwrapped(listing: Listing) -> Listing:
     if (bare := _bare(listing.body)) is not listing.body:
         listing = structs.replace(listing, body=bare)
     head = listing.body[:HEAD_BYTES]
+    if b"<html" in head and _SCRIPT_AS_XML.search(listing.body):
+        return structs.replace(listing, body=_EMPTY_AS_XML.sub(rb"<\1\2></\1>", listing.body))
     if b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head:
         text = _shown(unicode_text(listing))
         return (
