@@ -154,6 +154,11 @@ def test_a_date_in_ris_has_its_three_slashes(published: str | None, said: list[s
         ("2026-13-45", "2611.10421", "2026/11"),
         (None, "math/0309136", "2003/09"),
         (None, "hep-th/9901001", "1999/01"),
+        (None, "hep-th/9108001", "1991/08"),
+        (None, "2601.10421", "2026/01"),
+        (None, "2512.10421", "2025/12"),
+        (None, "2600.10421", ""),
+        (None, "2613.10421", ""),
         (None, "2699.10421", ""),
         (None, "", ""),
     ],
@@ -168,6 +173,7 @@ def test_keys_of_a_file_are_its_own_and_stay_where_papers_are_added_behind() -> 
     same = [cited(title=f"Quiet Numbers {n}") for n in range(60)]
     keys = [entry.key for entry in read_bibtex(bibtex(same))]
     assert keys[:3] == ["berg-2026-quiet", "berg-2026-quietb", "berg-2026-quietc"]
+    assert [key.removeprefix("berg-2026-quiet") for key in keys[24:28]] == ["y", "z", "ba", "bb"]
     assert len(set(keys)) == 60
     assert [entry.key for entry in read_bibtex(bibtex(same[:30]))] == keys[:30]
     assert [item["id"] for item in json.loads(csl_json(same))] == keys
@@ -177,7 +183,10 @@ def test_keys_of_a_file_are_its_own_and_stay_where_papers_are_added_behind() -> 
     ("changes", "key"),
     [
         ({"authors": ("Tomás Reyes-Lind",)}, "reyeslind-2026-quiet"),
+        ({"authors": ("Plato",)}, "plato-2026-quiet"),
+        ({"authors": ("Ada " + "Fen" * 20,), "title": "So" * 30}, f"{'fen' * 10}-2026-{'so' * 15}"),
         ({"authors": ()}, "2026-quiet"),
+        ({"title": "一个标题"}, "berg-2026"),
         ({"authors": ("陈思远",), "title": "一个标题"}, "arxiv261110421"),
         ({"title": "On the Art of Waiting"}, "berg-2026-art"),
         ({"published": None, "ids": {}}, "berg-quiet"),
@@ -192,6 +201,32 @@ def test_a_key_says_author_year_and_word_as_far_as_they_are_known(
 def test_authors_whom_the_source_left_out_are_others() -> None:
     (entry,) = read_bibtex(bibtex([cited(authors_cut=True)]))
     assert names_of(entry.fields["author"])[-1] == "others"
+
+
+def test_authors_who_are_only_one_string_are_cited_as_it_stands() -> None:
+    """Where names cannot be told apart, the string is one author that no program takes apart, rather than none."""
+    found = cited(authors=(), authors_raw="Tidal Team\nand Friends, at Sea")
+    whole = "Tidal Team and Friends, at Sea"
+    (entry,) = read_bibtex(bibtex([found]))
+    assert names_of(entry.fields["author"]) == [f"{{{whole}}}"]
+    assert ("AU", whole) in read_ris(ris([found]))[0]
+    assert json.loads(csl_json([found]))[0]["author"] == [{"literal": whole}]
+    assert cited(authors_raw=whole).authors == cited().authors
+
+
+def test_an_id_that_is_none_is_not_cited() -> None:
+    """A dump may call anything an id; reference managers make addresses of it."""
+    found = cited(ids={"arxiv": "see the web page", "doi": "doi of it"}, published=None)
+    assert (found.arxiv, found.doi, found.date) == ("", "", "")
+    for wrong in ("see the web page", "doi of it"):
+        assert wrong not in bibtex([found]) + ris([found]) + csl_json([found]).decode() + coins(found)
+
+
+def test_only_a_web_address_is_cited_and_its_page_here_where_there_is_none() -> None:
+    other, script = "https://journal.example/1", "javascript:alert(1)"
+    assert cited(links={"abstract": script, "html": other, "pdf": script}).url == other
+    none = cited(links={"abstract": script, "html": script, "pdf": script})
+    assert (none.url, none.pdf) == (PAGE, "")
 
 
 def test_names_that_would_be_two_stay_one() -> None:
@@ -259,6 +294,32 @@ def test_csl_json_has_the_fields_of_its_schema() -> None:
         "keyword": "long context, cs.CL, stat.ML",
         "abstract": PAPER.abstract,
     }
+
+
+def test_an_article_says_its_doi_and_kind_everywhere() -> None:
+    article = cited(ids={"doi": "10.5555/a.b_c"}, authors=("Martin van der King Jr.",))
+    (item,) = json.loads(csl_json([article]))
+    assert (item["type"], item["DOI"]) == ("article-journal", "10.5555/a.b_c")
+    assert not {"number", "publisher"} & set(item)
+    assert item["author"] == [
+        {"family": "King", "given": "Martin", "non-dropping-particle": "van der", "suffix": "Jr."}
+    ]
+    said = parse_qsl(coins(article), strict_parsing=True)
+    assert {name: value for name, value in said if name.startswith("rft.au") or name == "rft.genre"} == {
+        "rft.genre": "article",
+        "rft.aulast": "van der King",
+        "rft.aufirst": "Martin",
+        "rft.au": "van der King, Martin, Jr.",
+    }
+    assert [value for name, value in said if name == "rft_id"] == ["info:doi/10.5555/a.b_c", article.url]
+    assert dict(meta(article, PAGE))["citation_doi"] == "10.5555/a.b_c"
+    assert dict(parse_qsl(coins(cited())))["rft.genre"] == "preprint"
+
+
+def test_what_is_printed_letter_by_letter_ends_no_field() -> None:
+    (entry,) = read_bibtex(bibtex([cited(ids={"doi": "10.5555/a}b{c\\"}, authors=("D{ And",))]))
+    assert entry.fields["doi"] == "10.5555/a%7Db%7Bc%5C"
+    assert names_of(entry.fields["author"]) == [r"{And}, D\textbraceleft{}"]
 
 
 def test_coins_and_meta_elements_say_the_same() -> None:

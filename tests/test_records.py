@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from conftest import examples
+from digest.formats import Channel
 from digest.formats.changes import changed_words
+from digest.formats.records import view_record
 from digest.labels import record_path
 from digest.model import EditionHead, Mention, Paper, PaperRecord, Version
 from digest.render import clean
@@ -96,10 +98,26 @@ def test_authors_with_a_page_are_linked_and_the_others_are_not() -> None:
     assert names.text == "Ada Fenwick, Ibrahim Sow"
 
 
+def test_an_author_whose_page_does_not_list_the_paper_is_not_linked() -> None:
+    """One who came with a later version, which no edition showed."""
+    pages = frozenset({"ada-fenwick", "ibrahim-sow"})
+    page = page_of(record(authors=frozenset({"ada-fenwick"})), author_pages=pages)
+    assert [a.text for a in page.select(".names a")] == ["Ada Fenwick"]
+
+
 def test_the_topic_links_to_its_page_and_no_topic_leaves_no_trace() -> None:
     page = page_of(record(topic="Maps and satellites"))
     assert page.find("a", href=f"{URL}topics/ms/", string="Maps and satellites") is not None
     assert "Topic" not in page_of(record()).get_text()
+
+
+def test_a_topic_that_was_given_up_is_linked_only_while_it_has_a_page() -> None:
+    kept = Channel(kind="topic", slug="tide-tables", name="Tide tables", papers=1)
+    page = page_of(record(topic="Tide tables"), catalogue=(kept,))
+    assert page.find("a", href=f"{URL}topics/tide-tables/", string="Tide tables") is not None
+    page = page_of(record(topic="Tide tables"), catalogue=())
+    assert "Topic: Tide tables" in page.get_text()
+    assert page.find("a", string="Tide tables") is None
 
 
 def test_it_says_where_the_paper_was_seen_in_words() -> None:
@@ -161,6 +179,31 @@ def test_versions_say_what_changed_from_the_one_before() -> None:
     assert [p.text for p in newest.select("p")] == ["The authors stand in another order."]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"title": "Slow Readers: Letting Models Read"}, ["Title"]),
+        ({"abstract": "We add a head that marks spans. It is slow."}, ["Abstract"]),
+        ({"authors": ("Mira Okonjo", "Ada Fenwick", "Ibrahim Sow")}, ["Authors added"]),
+        ({"authors": ("Ibrahim Sow",)}, ["Authors gone"]),
+        ({"authors": ("Ibrahim Sow", "Ada Fenwick")}, ["The authors stand in another order."]),
+    ],
+)
+def test_a_version_says_what_changed_and_no_more(changes: dict[str, Any], said: list[str]) -> None:
+    newest, _ = page_of(record(PAPER, replace(PAPER, version=2, **changes))).select(".version")
+    assert [p.text.partition(":")[0] for p in newest.select("p")] == said
+
+
+def test_versions_without_numbers_are_each_seen_on_a_day() -> None:
+    bare = replace(PAPER, version=None)
+    heads = [
+        section.h3.text
+        for section in page_of(record(bare, replace(bare, title="Fast Readers"))).select(".version")
+        if section.h3
+    ]
+    assert heads == ["As seen 20 November 2026", "As seen 19 November 2026"]
+
+
 def test_a_correction_without_a_new_number_is_called_a_change() -> None:
     corrected = replace(PAPER, title="Slow Readers: Letting Models Read Again")
     heads = [
@@ -218,6 +261,24 @@ def test_reference_managers_find_the_paper_in_the_page_and_beside_it() -> None:
     assert len(read_ris(made[f"{path}paper.ris"].decode())) == 1
 
 
+def test_its_files_cite_what_is_known_now_and_those_of_the_edition_what_it_showed() -> None:
+    edition = rich()
+    entry = edition.entries[0]
+    revised = replace(entry.paper, title="Another Title by Now")
+    one = record_of(entry, edition)
+    one = replace(one, versions=(*one.versions, Version(seen_at=SEEN, paper=revised)))
+    made = pages_of(publication_of(edition, records=(one,)), shipped())
+    assert dict(read_ris(made["2026/11/19/papers.ris"].decode())[0])["TI"] == entry.paper.title
+    assert dict(read_ris(made[f"{record_path(one.key)}paper.ris"].decode())[0])["TI"] == revised.title
+
+
+def test_it_stands_at_its_place_in_the_newest_edition_that_shows_it() -> None:
+    second = replace(HEAD, id="2026-11-20/2", date=date(2026, 11, 20), part=2, number=216)
+    one = record(editions=(HEAD, second), anchors={second.id: "p-2611.10421-2"})
+    assert view_record(one, URL).page_url == f"{URL}2026/11/20/2/#p-2611.10421-2"
+    assert view_record(replace(one, editions=()), URL).page_url == f"{URL}#p-2611.10421"
+
+
 def test_a_paper_of_nothing_but_a_title_looks_finished() -> None:
     bare = Paper(key="title:bare", title="A Title")
     page = page_of(record(bare, key=bare.key, canonical=bare.key))
@@ -226,6 +287,9 @@ def test_a_paper_of_nothing_but_a_title_looks_finished() -> None:
     assert article is not None
     assert [child.name for child in article.find_all(True)] == ["h1", "span"]
     assert "None" not in page.get_text()
+    description = page.find("meta", attrs={"name": "description"})
+    assert isinstance(description, Tag)
+    assert description["content"] == "A Title"
 
 
 @pytest.mark.parametrize("name", EDITIONS)

@@ -79,8 +79,8 @@ class Citation(Struct, frozen=True, kw_only=True, dict=True):
 def citation_of(paper: Paper, page: str) -> Citation:
     """The facts of a paper; `page` is the address under which it is found here."""
     arxiv, doi = paper.ids.get("arxiv", ""), paper.ids.get("doi", "")
-    arxiv = arxiv if arxiv and _ARXIV.fullmatch(arxiv) else ""
-    doi = doi if doi and _DOI.fullmatch(doi) else ""
+    arxiv = arxiv if _ARXIV.fullmatch(arxiv) else ""
+    doi = doi if _DOI.fullmatch(doi) else ""
     authors = tuple(name for name in map(name_of, paper.authors) if name != Name())
     if not authors and clean(paper.authors_raw or ""):
         authors = (Name(literal=clean(paper.authors_raw or "")),)
@@ -94,7 +94,7 @@ def citation_of(paper: Paper, page: str) -> Citation:
         year=year,
         month=month,
         day=day,
-        article=bool(doi) and not arxiv and not doi.lower().startswith(_ARXIV_DOI),
+        article=bool(doi) and not arxiv and not doi.startswith(_ARXIV_DOI),
         doi=doi,
         arxiv=arxiv,
         category=clean(paper.categories[0]) if paper.categories and arxiv else "",
@@ -209,7 +209,7 @@ def _bibtex_fields(citation: Citation) -> str:
         "doi": _verbatim(citation.doi),
         "eprint": eprint,
         "archivePrefix": "arXiv" if eprint else "",
-        "primaryClass": _verbatim(citation.category) if eprint else "",
+        "primaryClass": _verbatim(citation.category),
         "url": _verbatim(citation.url),
     }
     return "".join(

@@ -19,7 +19,7 @@ from digest.formats.frame import frame
 from digest.labels import FOLDERS, record_path, slug_of
 from digest.model import Announce, EditionHead, Entry, Mention, Page, Paper, PaperRecord, Version
 from digest.render import PaperView, Renderer, clean, view_paper
-from digest.text import gist, truncate
+from digest.text import gist
 from digest.words import counted, day_words
 
 ANNOUNCED: dict[Announce, str] = {
@@ -84,7 +84,7 @@ def _variables(publication: Publication, record: PaperRecord, topics: dict[str, 
     paper = view_record(record, root)
     return {
         "title": f"{paper.short_title}: {publication.title}",
-        "description": paper.gist or truncate(paper.abstract, 200) or paper.short_title,
+        "description": paper.gist or paper.short_title,
         "page_url": address,
         "canonical_url": root + record_path(record.canonical),
         "paper": paper,
