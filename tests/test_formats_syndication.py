@@ -19,7 +19,18 @@ from conftest import examples
 from digest.formats import FORMATS, pages
 from digest.formats.items import FEED_DAYS, FEED_ITEMS, make_item
 from digest.model import Paper
-from editions import EDITIONS, URL, edition_of, pages_of, paper_of, publication_of, rich, shipped
+from editions import (
+    EDITIONS,
+    SITE,
+    URL,
+    channels_of,
+    edition_of,
+    pages_of,
+    paper_of,
+    publication_of,
+    rich,
+    shipped,
+)
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
@@ -90,6 +101,54 @@ def test_the_channel_leads_home_and_names_itself() -> None:
     }
     assert feed.findtext(f"{ATOM}id") == "tag:papers.example.org,2026:feed/daily"
     assert feed.findtext(f"{ATOM}author/{ATOM}name") == "Example Reading Group"
+
+
+def test_each_feed_has_an_id_of_its_own_that_stays() -> None:
+    """Readers know a feed by it for good (RFC 4287, 4.2.6): what is written here may never change."""
+    edition = rich()
+    made = pages_of(publication_of(edition, issued=(edition,)), shipped())
+    ids = {
+        path: etree.fromstring(made[path]).findtext(f"{ATOM}id")
+        for path in ("atom.xml", "editions-atom.xml", "topics/ms/atom.xml", "2026/11/19/atom.xml")
+    }
+    tag = "tag:papers.example.org,2026:feed/daily"
+    assert ids == {
+        "atom.xml": tag,
+        "editions-atom.xml": f"{tag}/editions",
+        "topics/ms/atom.xml": f"{tag}/topics/ms",
+        # A document of the digest's feed (RFC 5005, 4).
+        "2026/11/19/atom.xml": tag,
+    }
+
+
+def test_the_feed_of_a_second_part_says_which_it_is() -> None:
+    second = edition_of([paper_of(40, "Later|A gist.|A B|O|1|t")], number=215, part=2)
+    made = pages_of(publication_of(second, issued=(second,)), shipped())
+    root = etree.fromstring(made["2026/11/19/2/atom.xml"])
+    assert root.findtext(f"{ATOM}title") == "Paper Digest, Thursday, 19 November 2026, part 2"
+    (item,) = json.loads(made["editions.json"])["items"]
+    assert item["title"] == "Thursday, 19 November 2026, part 2"
+
+
+def test_moments_are_of_whole_seconds() -> None:
+    at = datetime(2026, 11, 19, 6, 0, 0, 123456, tzinfo=UTC)
+    edition = replace(rich(), issued_at=at)
+    channels = [replace(channel, changed=at) for channel in channels_of(edition, "topic")]
+    made = pages_of(publication_of(edition, channels=tuple(channels)), shipped())
+    moments = {
+        path: re.findall(r"<(?:updated|published)>(.*?)<", body.decode())
+        + re.findall(r'"date_[a-z]+": "(.*?)"', body.decode())
+        for path, body in made.items()
+        if path.endswith(("atom.xml", "feed.json", "editions.json"))
+    }
+    assert moments["editions-atom.xml"] == ["2026-11-19T06:00:00+00:00"] * 3
+    assert moments["editions.json"] == ["2026-11-19T06:00:00Z"] * 2
+    assert [path for path, found in moments.items() if "." in "".join(found)] == []
+
+
+def test_without_a_publisher_the_site_is_the_author_of_its_feeds() -> None:
+    made = feeds_of(publication_of(rich(), site=replace(SITE, publisher="")))
+    assert etree.fromstring(made["atom.xml"]).findtext(f"{ATOM}author/{ATOM}name") == SITE.title
 
 
 def test_an_item_says_what_readers_look_for() -> None:

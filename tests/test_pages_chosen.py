@@ -189,6 +189,18 @@ def test_a_paper_that_changes_is_found_as_it_is_also_where_it_has_no_page(
     site.assert_as_rebuilt()
 
 
+def test_a_paper_that_moves_on_leaves_the_pages_where_it_was_also_where_it_has_none(tmp_path: Path) -> None:
+    site = Site(tmp_path, pages=("categories",), updates=True)
+    page = tmp_path / "inbox" / "page.xml"
+    page.write_bytes(arxiv(1, "Otters of the marsh", "Ada Fenwick", "q-bio.PE"))
+    site.run_again()
+    page.write_bytes(arxiv(2, "Herons of the marsh", "Bo Lind", "cs.CY"))
+    site.run_again()
+    for path, papers in {"categories/q-bio.pe": 0, "topics/otters": 0, "topics/herons": 1}.items():
+        assert site.text(f"{path}/rss.xml").count("<item>") == papers, path
+    site.assert_as_rebuilt()
+
+
 def test_papers_left_out_for_a_while_have_their_pages_when_they_are_chosen_again(tmp_path: Path) -> None:
     site = site_with(tmp_path, ("papers", "authors", "categories"))
     choose(site)
