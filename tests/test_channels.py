@@ -100,6 +100,14 @@ def test_the_search_of_a_saved_search_is_its_own_and_is_shown() -> None:
     assert code.text == search.query
 
 
+def test_a_channel_leads_to_the_list_of_its_kind_where_there_is_one() -> None:
+    (topic, *_), (author, *_) = channels_of(rich(), "topic"), channels_of(rich(), "author")
+    listed = page_of(topic, catalogue=(replace(topic, shown=()),))
+    assert [(str(a["href"]), a.text) for a in listed.select("main .pn a")] == [(f"{URL}topics/", "Topics")]
+    alone = page_of(replace(author, feeds=False), catalogue=(replace(topic, shown=()),))
+    assert not alone.select("main .pn a")
+
+
 def test_feeds_are_offered_where_a_channel_has_them_and_found_by_readers() -> None:
     topic = channels_of(rich(), "topic")[0]
     own = [f"{URL}{topic.path}{file}" for file in ("rss.xml", "atom.xml", "feed.json")]

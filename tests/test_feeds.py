@@ -292,6 +292,18 @@ def test_an_entry_is_built_and_written_once_for_all_feeds_that_have_it() -> None
         )
 
 
+def test_an_edition_of_fifty_papers_is_the_feed_until_the_week_has_more() -> None:
+    fifty = edition_of([paper_of(n, f"T {n}|A gist.|A B|O|1|t") for n in range(50)], number=2)
+    early = [paper_of(60, "T 60|A gist.|A B|O|1|t")]
+    for days, items in ((7, 50), (6, 51)):
+        before = edition_of(early, day=fifty.date - timedelta(days=days), number=1)
+        known = (fifty, before)
+        made = feeds_of(publication_of(fifty, latest=known, heads=(head_of(before), head_of(fifty))))
+        ids, url = read("feed.json", made["feed.json"])
+        assert len(ids) == items
+        assert url == (f"{URL}{before.path}feed.json" if items == 50 else "")
+
+
 # ---------------------------------------------------------------- one item for each edition
 
 

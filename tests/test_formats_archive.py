@@ -259,6 +259,19 @@ def test_without_a_web_door_home_offers_subscription_by_mail_to_the_contact_or_t
     assert home.select_one("a[href='mailto:ask@papers.example.org?subject=subscribe']") is not None
 
 
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ("0 7 * * mon-fri", "sorted by topic, every weekday at 07:00 (Europe/Berlin): by"),
+        ("", "sorted by topic: by"),
+    ],
+)
+def test_home_says_when_it_comes_where_that_is_known(schedule: str, said: str) -> None:
+    made = pages_of(publication_of(rich(), digest=replace(DIGEST, schedule=schedule)), shipped())
+    description = soup(made["index.html"]).find("meta", attrs={"name": "description"})
+    assert said in description["content"]
+
+
 def test_an_empty_archive_says_when_the_first_edition_is_due() -> None:
     made = pages_of(publication_of(rich(), heads=(), latest=(), editions=()), shipped())
     assert "No edition yet" in made["index.html"].decode()
@@ -285,6 +298,26 @@ def test_an_older_edition_is_untouched_by_a_newer_one() -> None:
     for path in ("2026/11/18/index.html", "2026/11/18/papers.json"):
         assert before[path] == after[path]
     assert 'rel="prev" href="https://papers.example.org/2026/11/18/"' in after[f"{DAY}index.html"].decode()
+
+
+def test_a_month_and_a_year_lead_to_the_one_before_and_show_no_other() -> None:
+    newest = rich()
+    first = edition_of([paper_of(40, "First|A gist.|A B|O|1|t")], day=date(2025, 11, 14), number=1)
+    heads = (head_of(first), *publication_of(newest).heads[1:])
+    made = pages_of(publication_of(newest, heads=heads, editions=(first, newest)), shipped())
+    for path, before in {
+        "2026/11/": "2026/10/",
+        "2026/": "2025/",
+        "2025/11/": "The first month",
+        "2025/": "The first year",
+    }.items():
+        page = soup(made[f"{path}index.html"])
+        links = [str(link["href"]).removeprefix(URL) for link in page.select("main .pn a[rel=prev]")]
+        assert links == ([before] if before.endswith("/") else []), path
+        assert before.endswith("/") or page.find("span", string=before), path
+        addresses = [str(link["href"]).removeprefix(URL) for link in page.select("main a[href]:not(.pn a)")]
+        months = {address[:8] for address in addresses if address[:1].isdigit()}
+        assert months == {f"{head.date:%Y/%m}/" for head in heads if head.path.startswith(path)}, path
 
 
 def test_a_second_part_of_a_date_is_reached_from_the_calendar() -> None:
@@ -336,6 +369,7 @@ def test_the_sitemaps_list_every_page_and_each_stands_where_the_protocol_lets_it
     ]
     pages = locations(made["sitemap-1.xml"])
     assert len(pages) == len(set(pages))
+    assert {URL, f"{URL}feeds/", f"{URL}2026/", f"{URL}2026/02/", f"{URL}2026/11/"} <= set(pages)
     assert {URL + head.path for head in publication.heads} <= set(pages)
     assert {URL + channel.path for channel in publication.catalogue} <= set(pages)
     assert {f"{URL}topics/", f"{URL}authors/", f"{URL}searches/"} <= set(pages)

@@ -103,6 +103,15 @@ def test_the_channel_leads_home_and_names_itself() -> None:
     assert feed.findtext(f"{ATOM}author/{ATOM}name") == "Example Reading Group"
 
 
+def test_an_item_has_all_authors_and_the_comment_of_its_paper() -> None:
+    names = [f"Author {n}" for n in range(40)]
+    paper = replace(paper_of(40, f"T|A gist.|{', '.join(names)}|O|1|t"), comment="12 pages & a map of a < b")
+    made = feeds_of(publication_of(edition_of([paper])))
+    (item,) = json.loads(made["feed.json"])["items"]
+    assert ", ".join(names) in item["content_html"]
+    assert "<p>12 pages &amp; a map of a &lt; b</p>" in item["content_html"]
+
+
 def test_each_feed_has_an_id_of_its_own_that_stays() -> None:
     """Readers know a feed by it for good (RFC 4287, 4.2.6): what is written here may never change."""
     edition = rich()

@@ -58,7 +58,7 @@ def months(publication: Publication, renderer: Renderer) -> Iterator[Page]:
             renderer,
             "month",
             f"{first:%Y/%m}/",
-            title=f"{month_words(first)}: {publication.digest.title or publication.site.title}",
+            title=f"{month_words(first)}: {publication.title}",
             description=f"All editions of {month_words(first)}.",
             month=view_month(by_month[first], url=publication.url),
             editions=[_link(publication, head) for head in reversed(by_month[first])],
@@ -78,7 +78,7 @@ def _year(publication: Publication, renderer: Renderer, year: int) -> Page:
         renderer,
         "year",
         f"{year:04}/",
-        title=f"{year}: {publication.digest.title or publication.site.title}",
+        title=f"{year}: {publication.title}",
         description=f"All editions of {year}.",
         year=year,
         months=[
