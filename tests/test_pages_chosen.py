@@ -131,6 +131,18 @@ def test_a_static_search_offers_a_papers_page_only_where_there_is_one(tmp_path: 
     assert f"{paper['record']}index.html" in record_paths(site)
 
 
+def test_a_host_that_is_static_from_now_on_gets_every_part_of_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "CHUNK", 1)
+    site = Site(tmp_path)
+    for paper in (FIRST, SECOND, THIRD):
+        site.run(paper)
+    site.config = replace(site.config, web=replace(site.config.web, enabled=False))
+    site.publish()
+    assert [site.has(f"search/{n:04}.json") for n in (1, 2, 3)] == [True] * 3
+
+
 def test_a_choice_that_changes_is_made_up_for_by_a_rebuild_and_takes_no_address_away(tmp_path: Path) -> None:
     site = site_with(tmp_path / "one", ())
     choose(site, "papers", "authors", "categories")

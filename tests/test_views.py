@@ -142,6 +142,58 @@ def test_a_followed_author_has_feeds_from_the_start(tmp_path: Path) -> None:
     site.run((2, ["Ada Fenwick"], "q-bio.PE"))
     assert site.text("authors/ada-fenwick/rss.xml").count("<item>") == 1
     assert site.text("authors/nobody-yet/rss.xml").count("<item>") == 0
+    listed = BeautifulSoup(site.text("authors/index.html"), "lxml").select("main li")
+    assert [" ".join(each.text.split()) for each in listed] == ["Ada Fenwick 1 paper", "Nobody Yet 0 papers"]
+    site.assert_as_rebuilt()
+
+
+def test_channels_show_fifty_papers_or_all_of_seven_days(tmp_path: Path) -> None:
+    searches = (SearchConfig(name="All", query="category:a"),)
+    topics = (TopicConfig(name="Studies", any=("study",)),)
+    site = Site(tmp_path, topics=topics, searches=searches, authors=("Ada Fenwick",))
+    feeds = [
+        f"{path}/rss.xml"
+        for path in ("topics/studies", "categories/a", "authors/ada-fenwick", "searches/all")
+    ]
+    # The third is of the seventh day after the first, and of the sixth after the second; the last alone in its week.
+    for day, papers, shown in ((0, 30, 30), (1, 30, 60), (7, 30, 60), (20, 1, 50)):
+        site.day = day
+        site.run(*((number, ["Ada Fenwick"], "a") for number in range(day * 40, day * 40 + papers)))
+        for feed in feeds:
+            assert site.text(feed).count("<item>") == shown, (day, feed)
+            page = site.text(feed.replace("rss.xml", "index.html"))
+            assert page.count("<article") == shown, (day, feed)
+    site.assert_as_rebuilt()
+
+
+def test_a_saved_search_finds_the_papers_of_its_own_digest_alone(tmp_path: Path) -> None:
+    searches = (SearchConfig(name="All", query="category:a"),)
+    site = Site(tmp_path, include=("otter",), searches=searches)
+    (one,) = site.config.digest
+    site.config = replace(
+        site.config, digest=(one, replace(one, name="birds", path="birds", include=("heron",)))
+    )
+    site.run((2, [], "a"), (1, [], "a"), (11, [], "a"))
+    for path, papers in {"": 1, "birds/": 2}.items():
+        assert site.text(f"{path}searches/all/rss.xml").count("<item>") == papers
+        assert f">{papers} paper" in site.text(f"{path}searches/index.html")
+    site.run((12, [], "a"))  # an otter: nothing is new for birds
+    assert site.text("searches/all/rss.xml").count("<item>") == 2
+    assert site.text("birds/searches/all/rss.xml").count("<item>") == 2
+    site.assert_as_rebuilt()
+
+
+def test_an_author_who_is_left_with_one_paper_is_linked_no_more(tmp_path: Path) -> None:
+    site = Site(tmp_path, updates=True)
+    page = tmp_path / "inbox" / "page.xml"
+    site.run((2, ["Ada Fenwick"], "a"))
+    (other,) = record_paths(site)
+    page.write_bytes(arxiv(1, "Otters of the marsh", "Ada Fenwick", "q-bio.PE"))
+    site.run_again()
+    assert "authors/ada-fenwick/" in site.text(other)
+    page.write_bytes(arxiv(2, "Herons of the marsh", "Bo Lind", "cs.CY"))
+    site.run_again()
+    assert "authors/ada-fenwick/" not in site.text(other)
     site.assert_as_rebuilt()
 
 
