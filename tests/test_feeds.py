@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -22,6 +24,7 @@ from digest.formats.jsonfeed import feed as jsonfeed
 from digest.formats.opml import subscriptions
 from digest.formats.syndication import feeds as syndication
 from digest.model import Edition, Paper
+from digest.pipeline import publish
 from editions import (
     SITE,
     URL,
@@ -34,6 +37,7 @@ from editions import (
     shipped,
     single,
 )
+from test_views import Site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HISTORY = "{http://purl.org/syndication/history/1.0}"
@@ -321,6 +325,23 @@ def test_the_feed_of_editions_has_an_item_for_each_of_the_newest_fifty() -> None
     feed = json.loads(made["editions.json"])
     assert [item["id"] for item in feed["items"]] == expected
     assert feed["feed_url"] == f"{URL}editions.json"
+
+
+def test_the_feed_of_editions_goes_on_behind_those_whose_papers_other_feeds_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "FEED_ITEMS", 1)
+    site = Site(tmp_path)
+    for day in (0, 10, 20):
+        site.day = day
+        site.run((day, [], "a"), (day + 1, [], "a"))
+    titles = re.findall(
+        r"<title>(\w+, \d+ November 2026|\w+, 6 December 2026)</title>", site.text("editions.xml")
+    )
+    assert titles == ["Sunday, 6 December 2026", "Thursday, 26 November 2026", "Monday, 16 November 2026"]
+    monkeypatch.setattr(publish, "EDITIONS_PAPERS", 4)
+    site.publish()
+    assert site.text("editions.xml").count("<item>") == 2
 
 
 def test_an_edition_in_a_feed_says_what_it_holds_with_its_titles_as_links() -> None:

@@ -258,6 +258,8 @@ def test_what_is_shown_again_elsewhere_leaves_the_pages_where_it_was(tmp_path: P
     for path in ("categories/q-bio.pe", "topics/otters", "searches/otters", "searches/early"):
         assert site.text(f"{path}/rss.xml").count("<item>") == 0, path
     assert site.text("topics/herons/rss.xml").count("<item>") == 1
+    with open_app(site.config) as app:
+        assert app.store.touched("daily") == []  # or each run would make the pages of all that ever changed
     site.assert_as_rebuilt()
 
 
@@ -315,6 +317,19 @@ def test_a_page_that_was_lost_is_made_again_by_the_next_run(tmp_path: Path, miss
     shutil.rmtree(tmp_path / "feeds" / missing)
     site.publish()
     assert site.files() == before
+
+
+def test_a_page_that_was_lost_of_a_digest_in_a_folder_is_made_again(tmp_path: Path) -> None:
+    """The digest at the root has one of the same name."""
+    site = Site(tmp_path)
+    (one,) = site.config.digest
+    site.config = replace(site.config, digest=(one, replace(one, name="birds", path="birds")))
+    site.run((2, [], "a"))
+    site.run((1, [], "a"))
+    for path in ("birds/2026/11/16/index.html", "birds/topics/otters/index.html"):
+        (tmp_path / "feeds" / path).unlink()
+    site.run((11, [], "b"))
+    site.assert_as_rebuilt()
 
 
 def test_what_an_older_program_published_gets_the_pages_that_it_did_not_know(tmp_path: Path) -> None:
