@@ -32,7 +32,8 @@ _PROLOG = late(r"^\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).){0,1000}-->\s*){0,
 
 
 def read(listing: Listing) -> Reading:
-    """Records in document order, without the deleted ones. Empty where the answer says so: no record matches, or all are deleted.
+    """Records in document order, without the deleted ones. Empty where the answer says so: no record matches, all are deleted, or
+    the list ended with the part before.
 
     `stated` is the list's own `completeListSize`; `next_url` asks for what follows, with the resumption token. Raises
     ParseError for an error answer, for an answer without records, and for XML that is broken but for a cut end.
@@ -130,7 +131,12 @@ def _refuse_error(root: Any, listing: Listing) -> None:
 
 
 def _says_nothing(root: Any) -> bool:
-    return any(element.get("code") == "noRecordsMatch" for element in root.iterchildren("{*}error"))
+    """No record matches, or this part of a list holds its end alone (flow control, 3.5 of the protocol)."""
+    if any(element.get("code") == "noRecordsMatch" for element in root.iterchildren("{*}error")):
+        return True
+    part = _first(root, "ListRecords")
+    held = [] if part is None else list(part)
+    return [_local(each) for each in held] == ["resumptiontoken"] and not (held[0].text or "").strip()
 
 
 def _without_records(root: Any) -> str:
