@@ -14,7 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from digest.config import DigestConfig, TopicConfig
-from digest.model import Candidate, Decision, Paper, Stream
+from digest.model import UNMATCHED, Candidate, Decision, Paper, Stream
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ def _refusal(candidate: Candidate, digest: DigestConfig) -> str:
         if rule(excluded)(candidate):
             return f'exclude rule "{excluded}"'
     if digest.include and not any(rule(included)(candidate) for included in digest.include):
-        return "no include rule matches"
+        return UNMATCHED
     return ""
 
 

@@ -14,11 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import examples
+from digest.config import DigestConfig
 from digest.model import Paper
+from digest.selection import select
 from digest.store import Store, open_store
 from store_contract import (  # noqa: F401
     NOW,
     TODAY,
+    edition,
+    envelope,
     issue,
     paper,
     sight,
@@ -481,6 +485,52 @@ def test_a_dropped_paper_is_not_offered_again(store: Store) -> None:
     sight(store, arxiv(A), arxiv(B, "Dating Kilns"))
     issue(store, keep=lambda candidate: candidate.paper.title == "Tidal Memory")
     sight(store, arxiv(A), arxiv(B, "Dating Kilns"), days=1)
+    assert store.count_waiting("daily") == 0
+
+
+# --- left out by the rules, and then more is known of it
+
+POOLS = DigestConfig(name="daily", include=["pools", "author:Mere", "category:cs.RO"], exclude=["kilns"])
+
+
+def issue_by_rules(store: Store, rules: DigestConfig = POOLS, day: int = 0) -> list[str]:
+    """The titles in the edition that a run would issue."""
+    found = select(store.waiting("daily"), rules)
+    kept = [chosen.candidate for chosen in found.kept]
+    store.issue(edition(store, kept, day=TODAY + timedelta(day)), found.decisions, envelope)
+    return titles(kept)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"abstract": TIDES}, {"authors": ("Ada Mere",)}, {"categories": ("cs.RO",)}]
+)
+@pytest.mark.parametrize("other", [("list", ("daily",)), ("repository", ("daily",)), ("lookup", ())])
+def test_a_paper_of_which_a_title_was_known_is_included_when_its_words_are(
+    store: Store, facts: dict[str, object], other: tuple[str, tuple[str, ...]]
+) -> None:
+    sight(store, arxiv(A), arxiv(B, "Dating Pools"))
+    assert issue_by_rules(store) == ["Dating Pools"]
+    source, followers = other
+    sight(store, arxiv(A, **facts), arxiv(B, "Dating Pools", **facts), source=source, followers=followers)
+    assert [c.change for c in store.waiting("daily")] == ["new"]
+    assert issue_by_rules(store, day=1) == ["Tidal Memory"]
+    sight(store, arxiv(A), arxiv(A, **facts), days=2)
+    assert store.count_waiting("daily") == 0
+
+
+def test_a_paper_that_was_excluded_stays_out_whatever_is_learned_of_it(store: Store) -> None:
+    sight(store, arxiv(A, "Of Kilns"), arxiv(B, "Dating Pools"))
+    issue_by_rules(store)
+    sight(store, arxiv(A, "Of Kilns", abstract=TIDES), days=1)
+    assert store.count_waiting("daily") == 0
+
+
+def test_what_is_known_of_an_older_version_is_no_reason_to_look_at_a_paper_again(store: Store) -> None:
+    sight(store, arxiv(A, version=1, abstract=KILNS), arxiv(B, "Dating Pools"))
+    issue_by_rules(store)
+    sight(store, arxiv(A, version=2, abstract=TIDES), days=1)
+    assert store.count_waiting("daily") == 0  # a new version, and `updates` is off
+    sight(store, arxiv(A, version=2, abstract=TIDES, upvotes=7), days=2)
     assert store.count_waiting("daily") == 0
 
 

@@ -197,6 +197,10 @@ class Candidate(Struct, frozen=True, kw_only=True):
     listed_on: date | None = None
 
 
+# The reason of a paper that is left out for want of an `include` rule: the only one that what is learned of it later may undo.
+UNMATCHED = "no include rule matches"
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """What selection decided about one candidate, and why, in words for the operator."""
 

@@ -314,6 +314,8 @@ class Diff:
             if row.content is not before or not row.looks_like(paper):
                 self.remember_shown(row, before, paper)
         self.offer(row, paper)
+        if status != "updated" and row.has_grown:
+            self.offers.reconsider(row)
         row.titles.append(paper.title)
         self.shown[row.id] = paper
         self.note(row.id, paper, status, key)

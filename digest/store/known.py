@@ -139,6 +139,16 @@ class KnownPaper:
         """A listing said so; nothing that is listed later takes it back."""
         return self.content.announce == "withdrawn"
 
+    @property
+    def has_grown(self) -> bool:
+        """It has words, authors or categories that it had not when it was stored."""
+        mine, was = self.content, self.before
+        return was is not None and (mine.abstract, mine.authors, mine.categories) != (
+            was.abstract,
+            was.authors,
+            was.categories,
+        )
+
     def says_all_of(self, paper: Paper) -> bool:
         """Every key of this listing's paper is one that was remembered when it was last met."""
         mine = self.content

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from digest.model import Announce, Stream
+from digest.model import UNMATCHED, Announce, Stream
 from digest.store.database import Database, Row
 from digest.store.known import KnownPaper
 
@@ -89,6 +89,14 @@ class Offers:
         for paper_id, digest in list(self.all):
             if paper_id == row.id:
                 self._withdraw(row, digest, self.all[paper_id, digest])
+
+    def reconsider(self, row: KnownPaper) -> None:
+        """More is known of the paper, as where a feed named its title alone: who found nothing in that by which to include it
+        looks again, whatever sources they read."""
+        for (paper_id, digest), offer in self.all.items():
+            if paper_id == row.id and offer.reason == UNMATCHED and not offer.sent:
+                offer.state, offer.reason = "waiting", ""
+                self.put(row.id, digest, offer)
 
     def join(self, loser: int, row: KnownPaper) -> None:
         """The offers of a row that turned out to be this paper."""
