@@ -25,12 +25,12 @@ from digest.app.keeping import Restored, back_up, restore
 from digest.config import Config
 from digest.errors import LeaseHeld, SchemaTooNew, StoreError, UsageError
 from digest.journal import Journal
-from digest.model import Preferences, Receipt, Subscriber
+from digest.model import Decision, Preferences, Receipt, Subscriber
 from digest.pipeline.trying import place_of
-from digest.store import Store, WorkerRow, open_store
+from digest.store import Planned, Store, WorkerRow, open_store
 from digest.store.database import SCHEMA
 from pages import ROOT, installation, invented, rss, tree
-from store_contract import empty_postgres, issue, paper, sight
+from store_contract import edition, empty_postgres, issue, paper, sight
 from test_cli import Shell
 from test_db_copy import contents
 from test_store_migration import first, first_sqlite
@@ -599,7 +599,7 @@ def test_what_a_killed_run_heard_of_its_mails_is_on_record_in_what_is_kept(tmp_p
     done = put_back(config, file, replace=True)
     with open_store(f"sqlite:///{done.kept}") as before:
         assert before.delivery_counts() == {"accepted": 1}
-    assert done.waiting == 1
+    assert (done.waiting, done.ended) == (0, 1)
 
 
 def test_receipts_of_what_was_there_are_not_taken_for_those_of_the_backup(tmp_path: Path) -> None:
@@ -664,6 +664,69 @@ def test_what_was_used_as_a_store_or_comes_from_one_that_was_restored_is_taken(t
 def test_mails_that_waited_are_told_of(tmp_path: Path) -> None:
     config = filled(tmp_path)
     assert put_back(config, kept(config, tmp_path / "b.db"), replace=True).waiting == 1
+
+
+def test_a_mail_that_went_out_since_the_backup_does_not_go_again(tmp_path: Path, store_url: str) -> None:
+    config = installation(tmp_path, store=store_url)
+    due = NOW + timedelta(days=2)
+    with open_store(store_url) as store:
+        for name in ("has it", "refused", "waits"):
+            store.add_subscriber(f"{name.replace(' ', '-')}@example.org", digests=(), now=NOW)
+        told(store, "Of Tides", due)
+        file = kept(config, tmp_path / "b.db")
+        accepted, rejected, other = store.claim(now=due, holder="a run", limit=9)
+        store.release([other], now=NOW)
+        receipts = [(accepted, Receipt(status="accepted", reply_code=250), None)]
+        receipts += [(rejected, Receipt(status="rejected", reply_code=550), None)]
+        store.record_receipts(receipts, now=NOW)
+    found = put_back(config, file, replace=True)
+    assert (found.ended, found.waiting) == (2, 1)
+    with open_store(store_url) as store:
+        assert store.delivery_counts() == {"accepted": 1, "rejected": 1, "queued": 1}
+        assert [mail.subscriber.address for mail in store.claim(now=due, holder="next", limit=9)] == [
+            other.subscriber.address
+        ]
+
+
+@pytest.mark.parametrize("went_out", [True, False])
+def test_a_mail_that_went_with_a_later_one_since_the_backup_does_not_go_again(
+    tmp_path: Path, store_url: str, went_out: bool
+) -> None:
+    config = installation(tmp_path, store=store_url)
+    due = NOW + timedelta(days=2)
+    with open_store(store_url) as store:
+        store.add_subscriber("reader@example.org", digests=(), now=NOW)
+        told(store, "Of Tides", due)
+        file = kept(config, tmp_path / "b.db")
+        told(store, "Of Kilns", due, day=1)
+        (mail,) = store.claim(now=due, holder="a run", limit=9)
+        assert len(mail.editions) == 2
+        if went_out:
+            store.record_receipts([(mail, Receipt(status="accepted", reply_code=250), None)], now=NOW)
+    found = put_back(config, file, replace=True)
+    assert (found.ended, found.waiting) == ((1, 0) if went_out else (0, 1))
+
+
+def test_a_mail_of_another_store_says_nothing_of_one_that_is_called_the_same(tmp_path: Path) -> None:
+    config, other = filled(tmp_path / "tried"), filled(tmp_path / "other")
+    with open_store(config.store.url) as store:
+        (mail,) = store.claim(now=NOW + timedelta(days=400), holder="a run", limit=9)
+        store.record_receipts([(mail, Receipt(status="accepted", reply_code=250), None)], now=NOW)
+    found = put_back(config, kept(other, tmp_path / "b.db"), replace=True)
+    assert (found.ended, found.waiting) == (0, 1)
+
+
+def told(store: Store, title: str, due: datetime, day: int = 0) -> None:
+    """An edition of one paper, whose mails are due then."""
+    sight(store, paper(title))
+    (candidate,) = store.waiting("daily")
+    made = replace(edition(store, [candidate], day=NOW.date() + timedelta(day)), issued_at=NOW)
+    kept = [Decision(paper_id=candidate.paper_id, kept=True, reason="topic")]
+    store.issue(
+        made,
+        kept,
+        lambda reader: Planned(message_id=f"<{day}.{reader.id}@example.org>", date=due, due_at=due),
+    )
 
 
 # --- what it refuses

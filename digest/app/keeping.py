@@ -29,10 +29,10 @@ _TOLD: tuple[str, ...] = ("editions", "papers", "subscribers", "runs")
 
 class Restored(Struct, frozen=True, kw_only=True):
     """What a store holds after it was put back, where that which it held before is kept (None: it held nothing), and how many mails
-    it believes to be waiting: some may have gone out since the backup was made. Readers keep what they chose since; `let_go`
-    counts those of the backup who had left what was there before, or were erased or suppressed: they stay out. `newer` counts
-    readers of what was there before who came after the backup: they are not in it. `damaged`: there may be more of both, whom it
-    could not tell."""
+    wait. Of what was there before is kept: what readers chose; who had left, or was erased or suppressed (`let_go` counts those
+    of the backup); which mails that waited in the backup had gone out, or are not to any more (`ended` counts them). `newer` counts
+    readers of what was there before who came after the backup: they are not in it. `damaged`: there may be more of all these, of
+    which it could not tell."""
 
     editions: int
     subscribers: int
@@ -40,6 +40,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     kept: Path | None
     let_go: int = 0
     newer: int = 0
+    ended: int = 0
     damaged: bool = False
 
 
@@ -145,9 +146,10 @@ def restore(config: Config, file: Path, *, replace: bool, now: datetime, done: D
         editions=held.get("editions", 0),
         subscribers=held.get("subscribers", 0),
         kept=kept,
-        waiting=counts["queued"] + counts["deferred"] + counts["sending"] + counts["joined"],
+        waiting=counts["queued"] + counts["deferred"] + counts["sending"],
         let_go=heard.let_go,
         newer=heard.newer,
+        ended=heard.ended,
         damaged=damaged,
     )
 
@@ -176,7 +178,15 @@ def _put_back(
                 "again."
             )
 
-    with with_wishes(file, kept.with_name(f"{kept.name}.part"), wishes, now) as (clean, heard):
+    def ended(digest: str, day: str, part: int) -> dict[str, str]:
+        try:
+            return store.ended_mails(digest, day, part)
+        except StoreError:
+            if not damaged:
+                raise
+            return {}
+
+    with with_wishes(file, kept.with_name(f"{kept.name}.part"), wishes, ended, now) as (clean, heard):
         store.restore(clean, done=done, look=look)
     return heard, damaged
 

@@ -36,8 +36,8 @@ def backup(console: Console, file: Path) -> None:
 def restore(console: Console, file: Path, replace: bool) -> None:
     """Put what FILE holds in place of the store's content.
 
-    What happened since the backup is forgotten, and mails that waited then wait again. But who left since then stays out, and what
-    readers chose since then stands, as far as the store that is replaced can tell.
+    What happened since the backup is forgotten. But who left since then stays out, what readers chose since then stands, and a mail
+    that waited and went out since then does not go again, as far as the store that is replaced can tell.
     """
     from digest.app import utc_now
     from digest.app.keeping import restore as put_back
@@ -69,10 +69,14 @@ def restore(console: Console, file: Path, replace: bool) -> None:
             "them in what your server and mailbox keep of the time since the backup, "
             "and take them out with `digest subscribers remove`."
         )
-    if found.waiting:
+    if found.ended:
         console.note(
-            f"{counted(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old, "
-            "also what was sent since."
+            f"Of the mails that waited when the backup was made {found.ended:,} had gone out since, or are not to any more."
+        )
+    if found.waiting:
+        unknown = ", also what was sent since" if found.damaged or not found.kept else ""
+        console.note(
+            f"{counted(found.waiting, 'mail')} waited when the backup was made: the next run sends what is not too old{unknown}."
         )
     if found.kept:
         console.note(

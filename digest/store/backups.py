@@ -18,7 +18,7 @@ from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
 from digest.process import part_of
 from digest.store.copying import Done, copy, empty
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
-from digest.store.leaving import Heard, Wishes
+from digest.store.leaving import Ended, Heard, Wishes
 from digest.store.sqlite import MUCH_CACHE, Sqlite
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite may leave of a file
@@ -72,15 +72,18 @@ def _no_backup(database: Database, file: Path) -> StoreError:
 
 
 @contextmanager
-def with_wishes(file: Path, copy: Path, wishes: Wishes, now: datetime) -> Iterator[tuple[Path, Heard]]:
-    """A copy of a backup that knows what readers wish since, for as long as the block lasts, and how many of them that changed."""
+def with_wishes(
+    file: Path, copy: Path, wishes: Wishes, ended: Ended, now: datetime
+) -> Iterator[tuple[Path, Heard]]:
+    """A copy of a backup that knows what readers wish since, and which of its mails `ended`, for as long as the block lasts; and
+    how much that changed."""
     from digest.store import open_store
 
     try:
         os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
         shutil.copyfile(file, copy)
         with open_store(f"sqlite:///{quote(str(copy))}") as store:
-            heard = store.respect(wishes, now=now)
+            heard = store.respect(wishes, ended, now=now)
         _make_plain(copy)
         yield copy, heard
     except (sqlite3.Error, OSError) as error:

@@ -1,7 +1,8 @@
-"""Who leaves: by a click, because their mailbox refuses our mail, or with all their data."""
+"""Who leaves: by a click, because their mailbox refuses our mail, or with all their data. And what another store knows of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -37,10 +38,16 @@ class Choices(Struct, frozen=True):
 
 
 class Heard(Struct, frozen=True):
-    """How many readers were let go since they wished so elsewhere, and how many who are on the list there are not on this one."""
+    """How many readers were let go since they wished so elsewhere, how many who are on the list there are not on this one, and
+    how many mails that waited here had ended there."""
 
     let_go: int = 0
     newer: int = 0
+    ended: int = 0
+
+
+# How the mails of an edition (digest, date, part) ended elsewhere, by their Message-ID.
+Ended = Callable[[str, str, int], dict[str, str]]
 
 
 class Leaving:
@@ -186,13 +193,20 @@ class Leaving:
         found = {row[0]: Choices(*row[1:]) for row in rows if row[1] in ON_THE_LIST}
         return {folded: chosen for folded, chosen in found.items() if _is_sound(chosen)}
 
+    def ended_mails(self, digest: str, dated: str, part: int) -> dict[str, str]:
+        """What became of the mails of an edition that do not wait any more, by Message-ID."""
+        with self._db.reading():
+            return dict(self._db.rows("ended_of", digest=digest, date=dated, part=part))
+
     @whole
-    def respect(self, wishes: Wishes, *, now: datetime) -> Heard:
+    def respect(self, wishes: Wishes, ended: Ended, *, now: datetime) -> Heard:
         """Lets go who is gone elsewhere: unsubscribed, suppressed or erased as there. Of those who are not known here a hash is
         kept, so that no list brings them in: they may ask again themselves unless they were suppressed. Who is on both lists gets
-        what they chose there."""
+        what they chose there. Mails that wait here and `ended` there end as they did, where the one store was the other once."""
         with self._db.writing():
+            done = 0
             if wishes.secret == secret_of(self._db):
+                done = self._end_as(ended, now)
                 rows = [
                     {"hash": h, "reason": reason, "since": at} for h, (reason, at) in wishes.hashes.items()
                 ]
@@ -219,7 +233,21 @@ class Leaving:
             here = {
                 row[1] for status in ON_THE_LIST for row in self._db.rows("folded_by_status", status=status)
             }
-            return Heard(let_go, len(wishes.choices.keys() - here))
+            return Heard(let_go, len(wishes.choices.keys() - here), done)
+
+    def _end_as(self, ended: Ended, now: datetime) -> int:
+        count = 0
+        for digest, dated, part in self._db.rows("editions_unsent"):
+            how = ended(digest, dated, part)
+            unsent = self._db.rows("unsent_of", digest=digest, date=dated, part=part)
+            rows = [
+                {"id": number, "status": how[message_id], "now": stamp(now)}
+                for number, message_id in unsent
+                if message_id in how
+            ]
+            self._db.many("end_alone", rows)
+            count += len(rows)
+        return count
 
     def _let_go(self, number: int, folded: str, wishes: Wishes, now: datetime) -> bool:
         reason, _ = wishes.hashes.get(hashed_with(wishes.secret, folded), ("", ""))

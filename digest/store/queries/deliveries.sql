@@ -142,5 +142,23 @@ WHERE deliveries.joined_to = lead.id AND deliveries.status = 'joined'
 -- name: claimed_under(holder)
 SELECT id FROM deliveries WHERE status = 'sending' AND holder = :holder ORDER BY id;
 
+-- name: editions_unsent()
+SELECT DISTINCT e.digest, e.date, e.part FROM deliveries d JOIN editions e ON e.id = d.edition_id
+WHERE d.status IN ('queued', 'deferred', 'sending');
+
+-- name: unsent_of(digest, date, part)
+SELECT d.id, d.message_id FROM editions e JOIN deliveries d ON d.edition_id = e.id
+WHERE e.digest = :digest AND e.date = :date AND e.part = :part AND d.status IN ('queued', 'deferred', 'sending');
+
+-- name: ended_of(digest, date, part)
+-- What was joined to a later mail ended as that one did.
+SELECT d.message_id, COALESCE(lead.status, d.status) FROM editions e JOIN deliveries d ON d.edition_id = e.id
+LEFT JOIN deliveries lead ON lead.id = d.joined_to AND d.status = 'joined'
+WHERE e.digest = :digest AND e.date = :date AND e.part = :part
+  AND COALESCE(lead.status, d.status) NOT IN ('queued', 'deferred', 'sending', 'joined');
+
+-- name: end_alone(id, status, now)*!
+UPDATE deliveries SET status = :status, holder = '', retry_at = NULL, changed_at = :now WHERE id = :id;
+
 -- name: in_hand()$
 SELECT COUNT(*) FROM deliveries WHERE status = 'sending';
