@@ -193,11 +193,15 @@ _ARXIV_API = late(
 )
 
 
+# A feed that takes items from many names arXiv's beside one of them.
+_ITEM = late(r"<(?:\w{1,20}:)?(?:item|entry)\b", re.I)
+
+
 def _xml_kind(listing: Listing, root: str, head: str) -> str:
     if root in _FEED_ROOTS:
-        announced = (
-            "rss.arxiv.org" in head or "export.arxiv.org/rss" in head or "updates on arXiv.org" in head
-        )
+        first = _ITEM.search(head)
+        own = head[: first.start()] if first else head
+        announced = "rss.arxiv.org" in own or "export.arxiv.org/rss" in own or "updates on arXiv.org" in own
         return "arxiv" if announced or _ARXIV_API.search(head[:3000]) else "feed"
     if root == "oai-pmh" or (root in _OAI_ROOTS and _OAI.search(head)):
         return "oai"

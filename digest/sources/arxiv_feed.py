@@ -20,7 +20,13 @@ from digest.sources._paging import number_in_query, with_query
 from digest.sources._paper import Raw, finish
 from digest.text import clean
 
-_ANNOUNCED = late(r"^\s*arXiv:\s*(?P<id>\S+?)\s+Announce Type:\s*(?P<type>[a-z-]+)\s*(?:Abstract:\s*)?", re.I)
+# "arXiv:2611.00001v1 Announce Type: new", a line by itself, or what programs that write feeds anew make of it in HTML.
+_ANNOUNCED = late(
+    r"^\s*(?:<p\b[^<>]{0,200}>\s*)?arXiv:\s*(?P<id>\S+?)\s+Announce Type:\s*(?P<type>[a-z-]+)\s*"
+    r"(?:</?(?:br|p)\b[^<>]{0,200}>\s*){0,4}(?:Abstract:\s*)?",
+    re.I,
+)
+_BEGINNING = 300
 _TYPES: dict[str, Announce] = {
     "new": "new",
     "cross": "cross",
@@ -45,6 +51,15 @@ def _is_api(feed: Feed) -> bool:
         or feed.stated is not None
         or any("arxiv.org/api/" in item.guid for item in feed.items[:1])
     )
+
+
+def of_arxiv(item: Item) -> Raw | None:
+    """A paper of arXiv in another's feed, as its announcement or the entry of the API says it; None for other items."""
+    announced = item.announce_type or "Announce Type:" in (item.summary or item.content)[:_BEGINNING]
+    if not (announced or item.primary) or not (identity.arxiv_id(item.guid) or identity.arxiv_id(item.link)):
+        return None
+    item.summary = item.summary or item.content
+    return _announced(item) if announced else _entry(item)
 
 
 # --- announcements

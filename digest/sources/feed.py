@@ -9,7 +9,7 @@ from typing import Any
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _items, _names, _publishers
+from digest.sources import _dates, _items, _names, _publishers, arxiv_feed
 from digest.sources._bytes import refused
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
@@ -39,7 +39,7 @@ def read(listing: Listing) -> Reading:
     _refuse_errors(feed, listing)
     has_items = bool(feed.items)
     alone = any(map(_stand_alone, feed.items))
-    papers = finish(map(partial(_raw, alone=alone), drained(feed)), notes, trusted_ids=False)
+    papers = finish(map(partial(_read, alone=alone), drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
         raise refused(listing, f"no item could be read from this feed ({why})", "Fetch it again.")
@@ -66,6 +66,10 @@ def _stand_alone(item: Item) -> bool:
     """Are the authors of this item written each by himself, family name first?"""
     names = item.authors
     return len(names) > 1 and "," in names[0] and _names.all_natural(names) is not names
+
+
+def _read(item: Item, *, alone: bool) -> Raw:
+    return arxiv_feed.of_arxiv(item) or _raw(item, alone=alone)
 
 
 def _raw(item: Item, *, alone: bool) -> Raw:
