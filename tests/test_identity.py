@@ -123,6 +123,9 @@ def test_what_only_looks_like_an_arxiv_id_is_none(text: str) -> None:
         "https://doi.org/10.5555/abc.123",
         "http://dx.doi.org/10.5555/abc.123?x=1",
         "https://publisher.example.org/doi/full/10.5555/abc.123",
+        "https://publisher.example.org/content/doi/10.5555/ABC.123/full/html?utm_source=rss",
+        "https://publisher.example.org/journals/ponds/volume-1/issue-2/Ponds/10.5555/abc.123.full",
+        "https://publisher.example.org/content/10.5555/abc.123.full.pdf",
         "(10.5555/abc.123)",
     ],
 )

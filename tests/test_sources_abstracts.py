@@ -37,6 +37,8 @@ ABSTRACT = "We count the carps of an invented pond, and find four."
          f" {ABSTRACT}", "", []),
         (f"<p><strong>Source: </strong>Ponds, Volume 4, 1--2.</p><p><strong>Abstract:</strong><br/>{ABSTRACT}</p>", "", []),
         (f"<p>by Ada Okoye, Bo Lindal</p>\n\n{ABSTRACT}", "", ["Ada Okoye", "Bo Lindal"]),
+        (f"Authors: Ada Okoye, Bo Lindal<br/><br/>Abstract:<br/>{ABSTRACT}", "", ["Ada Okoye", "Bo Lindal"]),
+        (f"<p>Author: Ada Okoye</p><p>{ABSTRACT}</p>", "", ["Ada Okoye"]),
     ],
 )  # fmt: skip
 def test_an_abstract_is_found_beside_what_says_where_the_paper_stands(
@@ -77,11 +79,19 @@ def test_an_abstract_that_names_a_volume_stays(abstract: str) -> None:
         ("<div><i><b>Pond Sci.</b></i>, 2026, <b>1</b>,2-3<br/><b>DOI</b>: 10.5555/D6PD, Edge Article</div>"
          "<div>Ada Okoye, Bo Lindal</div>"
          "<div>The content of this RSS Feed (c) The Society</div>", "10.5555/d6pd"),
+        ("doi:10.5555/pond.7", "10.5555/pond.7"),
+        (" https://doi.org/10.5555/POND.7\n", "10.5555/pond.7"),
     ],
 )  # fmt: skip
 def test_a_doi_in_place_of_an_abstract_is_the_papers(description: str, doi: str) -> None:
     found = item(f"<description>{escape(description)}</description>")
     assert (found.abstract, found.ids) == ("", {"doi": doi})
+
+
+def test_a_doi_beside_the_day_of_publication_is_the_papers() -> None:
+    said = f'<p>Ponds, Published online: 03 January 2024; <a href="https://j.example/1">doi:10.5555/p.1</a></p>{ABSTRACT}'
+    found = item(f"<content:encoded>{escape(said)}</content:encoded>")
+    assert (found.abstract, found.ids) == (ABSTRACT, {"doi": "10.5555/p.1"})
 
 
 IDS = '<p style="color: gray">PMID:<a href="https://m.example/1/">1</a> | DOI:<a href=https://doi.org/10.5555/m.1>10.5555/m.1</a></p>'

@@ -392,6 +392,15 @@ def test_the_heading_in_an_inverted_index_is_no_part_of_the_abstract(words: str,
         {"authors": "Ada Okoye, Kiln University; Bo Lindal, Department of Ponds, Pond Inc."},
         {"authors": ["Ada Okoye, Kiln University", "Bo Lindal"]},
         {"authors": "Ada Okoye1, Bo Lindal1,2 et al."},
+        {"creators": [{"creator": "Okoye, Ada"}, {"creator": "Lindal, Bo"}]},
+        {
+            "authorList": {
+                "author": [
+                    {"fullName": "Okoye A", "firstName": "Ada", "lastName": "Okoye"},
+                    {"fullName": "Bo Lindal", "firstName": "Bo", "lastName": "Lindal"},
+                ]
+            }
+        },
     ],
 )
 def test_authors_of_a_venue_are_named_however_they_are_written(authors: dict[str, object]) -> None:

@@ -49,6 +49,11 @@ _DOI = late(
     r"(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>|[^\s\"'<>{}|\\^`]{1,80}<\d[\w-]{0,9}:[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
     re.I,
 )
+# The form of a paper behind its DOI in a publisher's address, also two of them: `…/full/html`, `….full.pdf`.
+_FORM = late(
+    r"(?:/(?:full|abstract|pdf|epdf|html|meta|fulltext|full-text)|\.(?:pdf|full|full-text|abstract|short|long)){1,3}/*$",
+    re.I,
+)
 
 
 # The spellings that listings are full of, so that the forms above are asked for the others only.
@@ -108,9 +113,7 @@ def doi(text: str) -> str | None:
     text = text.strip()
     if re.match(r"https?://", text, re.IGNORECASE):
         text = unquote(text.partition("?")[0].partition("#")[0])
-        text = re.sub(
-            r"(?:/(?:full|abstract|pdf|epdf|html|meta|fulltext|full-text)|\.pdf)/*$", "", text, flags=re.I
-        )
+        text = _FORM.sub("", text)
     found = _DOI.search(text)
     if not found:
         return None

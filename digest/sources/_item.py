@@ -79,6 +79,7 @@ TEXTS = {
     "body": "content",
     "fullitem": "content",
     "doi": "doi",
+    "digitalobjectidentifier": "doi",
     "announce_type": "announce_type",
     "comment": "comment",
     "journal_ref": "journal",

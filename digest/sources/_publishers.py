@@ -58,8 +58,10 @@ _PUBLISHED = late(
 )
 # "<p>Nature, Published online: 03 January 2024; <a href="…">doi:10.…</a></p>A sentence."
 _ONLINE = late(
-    r"\s*<p>[^<>]{1,100}, Published online: [^<>;]{1,40};\s*(?:<a\b[^<>]{0,300}>)?\s*doi:[^<>]{1,100}(?:</a>)?\s*</p>"
+    r"\s*<p>[^<>]{1,100}, Published online: [^<>;]{1,40};\s*(?:<a\b[^<>]{0,300}>)?\s*doi:([^<>]{1,100})(?:</a>)?\s*</p>"
 )
+# "doi:10.…", and nothing else
+_DOI_ALONE = late(r"\s*(?:doi:?\s*|https?://(?:dx\.)?doi\.org/)(10\.\d{4,9}/\S{1,200})\s*", re.I)
 # PLOS: "<p>by Ada Okoye, Bo Lindal</p> The abstract …"
 _WRITTEN_BY = late(r"\s*<p>by ([^<>]{1,20000})</p>")
 # ACS: the picture, "<div><cite>Ponds</cite></div><div>DOI: 10.…</div>", and no abstract.
@@ -88,6 +90,10 @@ _AUTHORS = late(r"<p\b[^<>]*>\s*Authors?:\s*([^<>]{1,20000})</p>")
 _DOI = late(r">\s*(10\.[^\s<>]{1,300})\s*</a>")
 # "Authors: Ada Okoye, Bo Lindal", a line by itself
 _PLAIN_BY = late(r"\s*Authors?:[ \t]*([^\r\n]{3,20000}?)[ \t]*\r?\n\s*(?=\S)")
+# The same as HTML: "Authors: Ada Okoye, Bo Lindal<br/><br/>Abstract:<br/>The abstract …"
+_PARAGRAPH_BY = late(
+    r"\s*(?:<p\b[^<>]{0,200}>\s*)?Authors?:\s*([^<>]{3,20000}?)\s*(?:</p>|<br\s*/?>)\s*(?=\S)"
+)
 # DSpace: "Title: Ponds<br/><br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: The abstract …<br/>"
 _LINES = late(
     r"\s*Title:[^<>]{1,1500}(?:<br\s*/?>\s*)+(?:(?:Authors?|Editors?):(?P<authors>[^<>]{1,20000})(?:(?:<br\s*/?>\s*)+|\Z))*"
@@ -104,7 +110,7 @@ _CITED_FIRST = late(
 )
 _WORD = late(r"\w+")
 # How those begin that are told apart by words and elements.
-_BEGINS = ("Author(s):", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
+_BEGINS = ("Author", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
     r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*(?:<b>)?"
     r"Abstract\s*[:.]?\s*(?:</b>\s*)?</\1>\s*:?\s*(?:<br\s*/?>)?",
@@ -139,6 +145,8 @@ def abstract_of(text: str) -> Found:
     if "<" not in text:
         if text[:20].lstrip().startswith("Author") and (line := _PLAIN_BY.match(text)):
             return text[line.end() :], line[1], ""
+        if "10." in text[:_MAX_OPENING] and (alone := _DOI_ALONE.fullmatch(text)):
+            return "", "", identity.doi(alone[1]) or ""
         return (text, "", "") if len(text) > _MAX_LINE else (_without_place(text), "", "")
     start = text[:_MAX_OPENING].lstrip()
     if ends_with_pmid(text) and (found := _of_pubmed(text)):
@@ -156,6 +164,8 @@ def _marked(text: str, start: str) -> Found | None:
         return "", found[1], ""
     if "Author(s):" in start and (found := _BY.match(text)):
         return _PUBLISHED.sub("", text[found.end() :]), found[1], ""
+    if start.startswith(("Author", "<p>Author")) and (found := _PARAGRAPH_BY.match(text)):
+        return text[found.end() :], found[1], ""
     if start.startswith("<div>") and _BOXES in text[-_MAX_LINE:]:
         return _boxed(text)
     if start.startswith(("<p><img", "<div><cite")) and (found := _CITED.search(text[:_MAX_HEAD])):
@@ -168,8 +178,8 @@ def _marked(text: str, start: str) -> Found | None:
         return found["abstract"] or "", found["authors"] or "", ""
     if start.startswith("<span") and "</a>" in text and (names := _PERSON.findall(text)):
         return "", "; ".join(names), ""
-    if "Published online:" in text[:300]:
-        return _ONLINE.sub("", text, count=1), "", ""
+    if "Published online:" in text[:300] and (online := _ONLINE.match(text)):
+        return text[online.end() :], "", identity.doi(online[1]) or ""
     return None
 
 

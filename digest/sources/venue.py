@@ -308,7 +308,8 @@ def _name(author: object) -> str:
     if not isinstance(author, dict):
         return _names.bare(string(author))
     parts = _folded(author)
-    whole = _first(parts, ("name", "fullname", "author", "displayname", "collectivename"))
-    return string(whole) or " ".join(
-        filter(None, (string(_first(parts, names)) for names in _PARTS_OF_NAMES))
-    )
+    whole = string(_first(parts, ("name", "fullname", "author", "creator", "displayname", "collectivename")))
+    given, *_, family = spoken = [string(_first(parts, names)) for names in _PARTS_OF_NAMES]
+    # "Okoye A" beside all that it is short for
+    is_short = given and family and len(whole) < len(f"{family} {given}") and whole.startswith(f"{family} ")
+    return " ".join(filter(None, spoken)) if is_short or not whole else whole
