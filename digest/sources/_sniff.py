@@ -300,6 +300,32 @@ def _joined(base: str, address: str) -> str:
 
 # --- text
 
+# What reference managers and indexes export, by the lines that only it has.
+_CITATIONS = (
+    (late(r"(?<![^\r\n])TY {1,2}- ?[A-Z]{2,8}[ \t]*(?![^\r\n])"), "RIS"),
+    (late(r"(?<![^\r\n])%0 [A-Z][a-z]"), "EndNote's format"),
+    (late(r"(?<![^\r\n])[ \t]{0,8}@[a-z]{3,20}[ \t]{0,8}[{(][ \t]{0,8}[^\s{}(),]{1,200},", re.I), "BibTeX"),
+    (late(r"FN (?:Clarivate|Thomson|ISI)\b"), "the format of Web of Science"),
+)
+_TABLE = late(r"(?=[^\r\n]{0,2000}(?<![^,;\t\"'])title\b)(?:[^,;\t\r\n]{1,60}[,;\t]){2}", re.I)
+
+
+def _exported(text: str) -> tuple[str, str]:
+    """What a text is that was exported by another program, and what to do; two empty strings for any other text."""
+    head = text[:HEAD_CHARS]
+    for pattern, name in _CITATIONS:
+        if pattern.search(head):
+            return (
+                f"these are citations in {name}",
+                "Export them as CSL JSON, or from PubMed as MEDLINE: both are read.",
+            )
+    if _TABLE.match(head):
+        return (
+            "this looks like a table (CSV)",
+            "Save it as JSON, a list of objects with title, authors and abstract, or give the page it was made from.",
+        )
+    return "", ""
+
 
 def _text_kind(listing: Listing, text: str) -> str:
     from digest.sources import _arxiv_found, arxiv_dump, arxiv_text
@@ -316,6 +342,9 @@ def _text_kind(listing: Listing, text: str) -> str:
         return "arxiv-search"
     if looks_like_dump(text):
         return "saved"
+    what, mend = _exported(text)
     raise refused(
-        listing, "this is text without the marks of a listing (title, abstract, title, abstract)", _KNOWN
+        listing,
+        what or "this is text without the marks of a listing (title, abstract, title, abstract)",
+        mend or _KNOWN,
     )

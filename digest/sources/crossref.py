@@ -94,7 +94,7 @@ def _raw(work: Json) -> Raw | None:
     return Raw(
         title=string(work.get("title")),
         abstract=jats(abstract),
-        ids={"doi": doi} | _preprint(work),
+        ids={"doi": doi} | _preprint(work, doi),
         authors=[name for author in mappings(work.get("author")) if (name := _name(author))],
         categories=strings(work.get("subject")),
         published=next(filter(None, (_day(work.get(name)) for name in _DATES)), None),
@@ -117,8 +117,10 @@ def _day(value: object) -> str | None:
     return full_date(parts[0]) if isinstance(parts, list) and parts else None
 
 
-def _preprint(work: Json) -> dict[str, str]:
-    """The arXiv id that the publisher states for the same work."""
+def _preprint(work: Json, doi: str) -> dict[str, str]:
+    """The arXiv id that the publisher states for the same work, or that a preprint without a DOI has in its address (CSL-JSON)."""
+    if not doi and (found := identity.arxiv_id(string(work.get("URL")))):
+        return {"arxiv": found[0]}
     for preprint in mappings(mapping(work.get("relation")).get("has-preprint")):
         if found := identity.arxiv_id(string(preprint.get("id"))):
             return {"arxiv": found[0]}
