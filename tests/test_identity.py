@@ -127,6 +127,7 @@ def test_what_only_looks_like_an_arxiv_id_is_none(text: str) -> None:
         "https://publisher.example.org/journals/ponds/volume-1/issue-2/Ponds/10.5555/abc.123.full",
         "https://publisher.example.org/content/10.5555/abc.123.full.pdf",
         "(10.5555/abc.123)",
+        "10.5555/abc.123/full",
     ],
 )
 def test_a_doi_is_read_from_every_spelling(text: str) -> None:
@@ -140,6 +141,14 @@ def test_a_doi_keeps_its_own_brackets() -> None:
 def test_the_version_in_a_preprint_servers_address_is_no_part_of_the_doi() -> None:
     assert doi("https://www.biorxiv.org/content/10.1101/555555v2?rss=1") == "10.1101/555555"
     assert doi("https://www.biorxiv.org/content/10.1101/555555v1.full.pdf") == "10.1101/555555"
+    assert (
+        doi("https://www.medrxiv.org/content/10.64898/2026.11.02.555555v3?rss=1")
+        == "10.64898/2026.11.02.555555"
+    )
+    assert (
+        doi("https://www.biorxiv.org/content/10.64898/2026.11.02.555555v1.full")
+        == "10.64898/2026.11.02.555555"
+    )
 
 
 def test_the_doi_of_an_arxiv_paper_is_its_arxiv_id() -> None:

@@ -128,7 +128,7 @@ def test_an_abstract_is_what_libraries_say_between_the_lines_of_a_record(
         ("Authors: Ada Okoye, Bo Lindal\n\nCarps count.", "Carps count."),
         ("Ada counts carps.\nBo does not.", "Ada counts carps. Bo does not."),
         ("Author names are counted\nhere.", "Author names are counted here."),
-        ("T\n", "T"),
+        ("T\n", ""),
     ],
 )
 def test_title_and_authors_before_an_abstract_are_no_part_of_it(description: str, abstract: str) -> None:
@@ -192,12 +192,23 @@ def test_headings_that_stand_before_a_sentence_without_a_space_are_told_apart(
          "Background: Carps. Results: Four."),
         ("Highlights O_LICarps count.\nC_LIO_LIThey do.\nC_LI", "Highlights Carps count. They do."),
         ("The constants C_LIMIT and O_LIN stay.", "The constants C_LIMIT and O_LIN stay."),
+        ("IFN{gamma} and {Delta}F508 at 3 {micro}M, 20{degrees}C {+/-} 1.", "IFNγ and ΔF508 at 3 µM, 20°C ± 1."),
+        ("The sets {a, b} and {set} stay, and x_{beta}.", "The sets {a, b} and {set} stay, and x_{beta}."),
     ],
 )  # fmt: skip
 def test_marks_of_highwire_are_read_as_what_they_stand_for(written: str, shown: str) -> None:
     found = item(f"<description>{escape(written)}</description>")
     assert found.abstract == shown
     assert paper(rss(f"<title>{escape(written)}</title>{LINK}")).title == shown
+
+
+def test_a_title_that_stands_once_more_is_no_abstract() -> None:
+    said = (
+        '<p>Ponds, Published online: 03 January 2024; <a href="https://j.example/1">doi:10.5555/p.1</a></p>T'
+    )
+    assert item(f"<content:encoded>{escape(said)}</content:encoded>").abstract == ""
+    assert item("<description> T </description>").abstract == ""
+    assert item("<description>T cells count carps.</description>").abstract == "T cells count carps."
 
 
 @pytest.mark.parametrize(

@@ -407,6 +407,22 @@ def test_the_others_go_on_as_they_say() -> None:
     assert next_of('{"total":12,"page":2,"pageSize":10,"query":"q",PAPERS}', base, article) == ""
 
 
+def test_posts_of_preprint_servers_go_on_behind_those_that_were_given() -> None:
+    post = '{"title":"A","authors":"Okoye, A.","doi":"10.64898/2026.11.02.1","abstract":"We count."}'
+    page = '{"messages":[{"status":"ok","cursor":%d,"count":30,"total":"75"}],"collection":[' + post + "]}"
+    days = "https://api.example.org/details/biorxiv/2026-11-01/2026-11-02"
+    assert next_of(page % 0, days) == f"{days}/30"
+    assert next_of(page % 30, f"{days}/30/json?category=a") == f"{days}/60/json?category=a"
+    assert next_of(page % 60, f"{days}/60") == ""
+    assert next_of(page % 0, "https://api.example.org/details/biorxiv/10.5555/a") == ""
+    read = attempt(page % 0)
+    assert isinstance(read, Reading)
+    assert (read.stated, read.notes) == (
+        None,
+        ("the answer says that there are 75 posts, and holds those up to 30",),
+    )
+
+
 # --- values
 
 
@@ -446,6 +462,18 @@ def test_formulas_that_jats_gives_twice_are_read_once() -> None:
     assert "x^2" not in crossref.jats(f"<jats:p>Of {twice}.</jats:p>")
     alone = r"<tex-math>\documentclass{a} \begin{document}$x^2$\end{document}</tex-math>"
     assert crossref.jats(alone) == "<tex-math>$x^2$</tex-math>"
+
+
+def test_tables_figures_and_numbers_of_programmes_are_no_part_of_an_abstract_in_jats() -> None:
+    table = "<jats:table-wrap><jats:caption>A</jats:caption><jats:table><jats:td>1</jats:td></jats:table></jats:table-wrap>"
+    number = "<jats:p>\n <jats:bold>LBA7089</jats:bold>\n</jats:p>"
+    assert (
+        crossref.jats(f"{number}<jats:p>Carps.{table} They do.</jats:p>")
+        == "<jats:p>Carps. They do.</jats:p>"
+    )
+    assert crossref.jats("<p>Carps.</p><fig><fig/><label>1</label></fig>") == "<p>Carps.</p>"
+    assert crossref.jats("<p>Carps.<table-wrap><td>cut") == "<p>Carps."
+    assert crossref.jats("<p><bold>1984</bold> was read.</p>") == "<p><bold>1984</bold> was read.</p>"
 
 
 @settings(deadline=None)

@@ -49,6 +49,8 @@ _DOI = late(
     r"(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>|[^\s\"'<>{}|\\^`]{1,80}<\d[\w-]{0,9}:[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
     re.I,
 )
+# bioRxiv and medRxiv; since December 2025 theirs begin otherwise.
+_OF_PREPRINTS = ("10.1101/", "10.64898/")
 # The form of a paper behind its DOI in a publisher's address, also two of them: `…/full/html`, `….full.pdf`.
 _FORM = late(
     r"(?:/(?:full|abstract|pdf|epdf|html|meta|fulltext|full-text)|\.(?:pdf|full|full-text|abstract|short|long)){1,3}/*$",
@@ -122,7 +124,9 @@ def doi(text: str) -> str | None:
         name = name[:-1].rstrip(".,;:")
     if name.startswith("10.48550/arxiv."):
         return None
-    if name.startswith("10.1101/"):
+    if name.endswith(("/full", ".full")):  # no DOI ends so; people copy it from addresses
+        name = name[:-5]
+    if name.startswith(_OF_PREPRINTS):
         name = re.sub(r"v\d+(?:\.[\w-]+)*$", "", name)
     return name if not name.endswith("/") else None
 

@@ -1,6 +1,6 @@
 """Marks that HighWire leaves in the texts of bioRxiv and medRxiv, in their feeds and wherever these go: `O_` opens, `C_` closes.
 
-Small capitals, headings, lists, and the graphical abstract with the words round its picture.
+Small capitals, headings, lists, and the graphical abstract with the words round its picture; signs by their names, as `{beta}`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,24 @@ _HEADING = late(r"\s*O_ST_ABS(.{0,100}?)C_ST_ABS\s*", re.S)
 _LIST = late(r"\s*[OC]_LI(?!NK)\s*")
 _LIST_END = late(r"C_LI(?=\s|O_LI|\Z)")
 _LABEL = late(r"ABSTRACT\s*(?=[A-Z0-9])")
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho final sigma tau upsilon phi chi psi"
+    " omega"
+)
+_SIGNS = {name: chr(0x3B1 + i) for i, name in enumerate(_GREEK.split()) if name != "final"}
+_SIGNS |= {name.capitalize(): letter.upper() for name, letter in _SIGNS.items()}
+_SIGNS |= {"micro": "µ", "+/-": "±", "degrees": "°", "middle dot": "·", "angstrom": "Å", "approx": "≈"}
+_SIGN = late(r"(?<![\^_])\{(" + "|".join(map(re.escape, _SIGNS)) + r")\}")
+
+
+def with_signs(text: str) -> str:
+    """A text with the signs that it names: "IFN{gamma}" → "IFNγ". Where TeX is written, braces are its own."""
+    return text if "\\" in text or "$" in text else _SIGN.sub(_sign, text)
+
+
+def _sign(found: re.Match[str]) -> str:
+    return _SIGNS[found[1]]
 
 
 def without_marks(text: str) -> str:

@@ -13,7 +13,7 @@ from digest import identity
 from digest.identity import is_web_address
 from digest.model import Announce, Paper
 from digest.patterns import late
-from digest.sources._highwire import without_marks
+from digest.sources._highwire import with_signs, without_marks
 from digest.text import (
     are_clean,
     clean,
@@ -139,6 +139,8 @@ def _finished(raw: Raw) -> Paper:
     raw_abstract, abstract = line_and_clean(raw.abstract[:MAX_ABSTRACT_CHARS]) if raw.abstract else ("", "")
     if "_" in abstract or "_" in title:
         title, abstract = without_marks(title), without_marks(abstract)
+    if ("{" in abstract or "{" in title) and "arxiv" not in raw.ids:
+        title, abstract = with_signs(title), with_signs(abstract)
     ids = identity.normalise_ids(_bounded(raw.ids, MAX_ID_CHARS)) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
     is_clean = _is_clean(raw)

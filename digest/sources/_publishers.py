@@ -204,7 +204,10 @@ def without_foot(text: str) -> str:
 
 
 def without_repetition(text: str, title: str, authors: list[str]) -> str:
-    """The same without the lines that it begins with where these are the title and the authors, and without the place behind it."""
+    """The same without the lines that it begins with where these are the title and the authors, and without the place behind it;
+    nothing of a text that is the title."""
+    if len(text) < len(title) + _MAX_OPENING and text.strip() == title.strip():
+        return ""
     if title and text.startswith(title) and (end := _LINE_END.match(text, len(title))):
         text = text[end.end() :].lstrip() or text
     opened = _OPENED.match(text)

@@ -228,7 +228,8 @@ _TITLE = late(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
 _ARXIV = late(r"id\s*=\s*[\"']?(?:dlpage|articles)\b|class\s*=\s*[\"']?list-title\b", re.I)
 _ALTERNATE = late(r"<link\b[^<>]*?type\s*=\s*[\"']?application/(?:rss|atom|feed)\+(?:xml|json)[^<>]*>", re.I)
 _WALLS = late(
-    r"just a moment|captcha|are you (?:a )?(?:human|robot)|access denied|sign in|log in|enable javascript|too many requests",
+    r"just a moment|captcha|are you (?:a )?(?:human|robot)|access denied|sign in|log in|enable (?:javascript|cookies)"
+    r"|cookies must be enabled|too many requests",
     re.I,
 )
 

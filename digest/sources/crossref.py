@@ -28,6 +28,11 @@ from digest.sources._records import (
 _TITLE = late(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
 _TEX = late(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
 _PREAMBLE = late(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
+_BOX = late(r"<(/?)(?:jats:)?(?:table-wrap|fig)\b[^<>]*>")
+# "<p><bold>LBA7089</bold></p>" before all else
+_NUMBER = late(
+    r"\A\s*<(?:jats:)?p>\s*<(?:jats:)?bold>\s*[A-Za-z]{0,5}\d{1,6}\s*</(?:jats:)?bold>\s*</(?:jats:)?p>(?=\s*<)"
+)
 _DATES = ("issued", "published", "published-online", "posted", "published-print")
 
 
@@ -138,7 +143,8 @@ def _pdf(work: Json) -> str:
 
 
 def jats(abstract: str) -> str:
-    """An abstract in JATS without what is no sentence of it: the heading "Abstract", and formulas given a second time in TeX.
+    """An abstract in JATS without what is no sentence of it: the heading "Abstract", its number in the programme of a meeting,
+    tables and figures, and formulas given a second time in TeX.
 
     Other headings stand before their paragraph with a colon (`Methods: …`).
     """
@@ -147,7 +153,24 @@ def jats(abstract: str) -> str:
     abstract = abstract[: 2 * MAX_ABSTRACT_CHARS]
     if "<mml:" in abstract:
         abstract = _TEX.sub("", abstract)
+    if "table-wrap" in abstract or "fig" in abstract:
+        abstract = _without_boxes(abstract)
+    abstract = _NUMBER.sub("", abstract, count=1)
     return _TITLE.sub(_heading, _PREAMBLE.sub(r"\1", abstract))
+
+
+def _without_boxes(text: str) -> str:
+    """A text in JATS without tables and figures; one that is not closed goes to the end."""
+    kept, at, depth = list[str](), 0, 0
+    for tag in _BOX.finditer(text):
+        if tag[0].endswith("/>"):
+            continue
+        if not tag[1]:
+            kept += [text[at : tag.start()]] if not depth else []
+            depth += 1
+        elif depth:
+            at, depth = tag.end(), depth - 1
+    return "".join(kept) + (text[at:] if not depth else "")
 
 
 def _heading(found: re.Match[str]) -> str:

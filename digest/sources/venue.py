@@ -111,19 +111,41 @@ def read(listing: Listing) -> Reading:
     """Papers in the order of the dump. Lists may stand under any key of an object, several of them one after the other."""
     notes: list[str] = []
     data = load(listing, notes, *_LISTS)
-    total = None
+    total, next_url = None, ""
     if isinstance(data, dict):
         values = _lists(data)
         total = number(next((data[name] for name in ("total", "count") if name in data), None))
+        next_url = _next_posts(data, listing, notes)
         if not values:  # beside an empty list a "message" may say that all is well
-            said = data if values is None else {name: data.get(name) for name in ("error", "errors")}
-            refuse_message(said, listing, "the site")
+            errors = data if values is None else {name: data.get(name) for name in ("error", "errors")}
+            refuse_message(errors, listing, "the site")
         if values is None:
             raise refused(listing, "this JSON holds no list of papers", "Is this the right file?")
         data = values
     if not isinstance(data, list):
         raise refused(listing, "this JSON is no list of papers", "Is this the right file?")
-    return read_records("venue", listing, data, _raw, notes, total=total)
+    return read_records("venue", listing, data, _raw, notes, total=total, next_url=next_url)
+
+
+# api.biorxiv.org: the days, or how many days or posts, then how many posts stand before, and the format.
+_POSTS = late(
+    r"(https?://[^?#]{1,300}/(?:details|pubs)/\w{1,20}/(?:\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d|\d{1,4}d?))(?:/\d{1,9})?(/\w{1,9})?/?(\?[^#]*)?"
+)
+
+
+def _next_posts(data: Json, listing: Listing, notes: list[str]) -> str:
+    """The address of the posts behind these, while the interface of bioRxiv and medRxiv says that there are more. The number of
+    posts is none of papers: each version is one."""
+    said = next(iter(mappings(data.get("messages"))), {})
+    here, total = number(said.get("count")), number(said.get("total"))
+    reached = (number(said.get("cursor")) or 0) + (here or 0)
+    if not here or total is None or reached >= total:
+        return ""
+    found = _POSTS.fullmatch(listing.base_url)
+    if not found:
+        notes.append(f"the answer says that there are {total} posts, and holds those up to {reached}")
+        return ""
+    return f"{found[1]}/{reached}{found[2] or ''}{found[3] or ''}"
 
 
 def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object] | None:
