@@ -184,6 +184,12 @@ def test_a_doi_may_stand_as_a_resource() -> None:
     assert item('<dc:identifier rdf:resource="doi:10.5555/carp.1"/>').ids == {"doi": "10.5555/carp.1"}
 
 
+def test_a_doi_may_stand_under_its_long_name() -> None:
+    assert item("<dc:digitalObjectIdentifier>10.5555/carp.1</dc:digitalObjectIdentifier>").ids == {
+        "doi": "10.5555/carp.1"
+    }
+
+
 @pytest.mark.parametrize(
     ("written", "link"),
     [
