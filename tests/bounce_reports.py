@@ -158,8 +158,8 @@ def returned(token: str, link: str, *, with_path: bool) -> str:
     )
 
 
-def notification(system: System, end: End, *, token: str, link: str) -> bytes:
-    """One delivery status notification (RFC 3464) of a mail with these two tokens."""
+def notification(system: System, end: End, *, token: str, link: str, to: str = RECIPIENT) -> bytes:
+    """One delivery status notification (RFC 3464) of a mail to this address with these two tokens."""
     address = ADDRESS.replace("@", f"+{token}@")
     in_header = system.token not in ("original", "link")
     named = system.token not in ("to", "original", "link")
@@ -173,7 +173,7 @@ def notification(system: System, end: End, *, token: str, link: str) -> bytes:
     status = (
         f"Reporting-MTA: dns; mx.example.net\nArrival-Date: Sat, 21 Nov 2026 07:00:00 +0000\n\n{system.recipient}\n"
         f"Action: {end.action}{system.comment}\nStatus: {end.status}{system.comment}\nDiagnostic-Code: {end.diagnostic}\n"
-    )
+    ).replace(RECIPIENT, to)
     kind = "message/global-delivery-status" if system.name == "global" else "message/delivery-status"
     original = returned(token, link, with_path=system.token == "original")
     parts = [

@@ -157,7 +157,7 @@ class Steps:
         raw = (
             complaint(link.token)
             if how is None
-            else notification(SYSTEMS[0], how, token=link.token, link="x")
+            else notification(SYSTEMS[0], how, token=link.token, link="x", to=address)
         )
         world.act(lambda app: app.take_report(raw))
         if link.life == reader.life and reader.state != "nobody":

@@ -112,6 +112,74 @@ def test_a_server_that_refuses_us_every_day_by_its_policy_costs_no_reader(
     assert status(store, reader) == "confirmed"
 
 
+@pytest.mark.parametrize(
+    ("status", "diagnostic"),
+    [
+        (
+            "5.2.1",
+            "smtp; 550-5.2.1 The user you are trying to contact is receiving mail at a rate that prevents",
+        ),
+        ("5.1.1", "smtp; 552 5.1.1 Boite du destinataire pleine. Recipient overquota."),
+        ("5.1.1", "SMTP; 552 over quota"),
+    ],
+)
+def test_words_of_something_else_behind_the_code_of_a_mailbox_that_is_gone_give_nobody_up(
+    store: Store, tokens: Tokens, reader: Subscriber, status: str, diagnostic: str
+) -> None:
+    end = End("failed", status, diagnostic, True)
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, end), now=NOW)
+    assert line == f"bounce {status}: counted, subscriber {reader.id} stands at 1.00 of 5."
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic"),
+    [
+        ("5.1.1", "SMTP; 550 Rejected: 192.0.2.1 is listed by our blocklist"),
+        ("5.1.3", "SMTP; 553 bad reverse dns of 192.0.2.1"),
+        ("5.1.8", "smtp; 553 5.1.8 Domain of sender address does not exist"),
+        ("5.1.7", "smtp; 553 5.1.7 bad address of the sender"),
+        ("5.5.0", "smtp; 550 5.5.0 SPF: not allowed to send"),
+        ("5.2.3", "smtp; 552 5.2.3 message too large"),
+        ("5.3.4", "smtp; 552 5.3.4 message too large"),
+        ("5.6.0", "smtp; 554 5.6.0 malformed"),
+        ("5.6.1", "smtp; 554 5.6.1 no such media here"),
+    ],
+)
+def test_what_is_said_of_us_or_of_the_mail_counts_a_quarter(
+    store: Store, tokens: Tokens, reader: Subscriber, status: str, diagnostic: str
+) -> None:
+    end = End("failed", status, diagnostic, True)
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, end), now=NOW)
+    assert line == f"bounce {status}: counted, subscriber {reader.id} stands at 0.25 of 5."
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "Final-Recipient: rfc822; member@example.net",
+        "Original-Recipient: rfc822; reader@example.net\nFinal-Recipient: rfc822; member@example.com",
+        "Final-Recipient: rfc822; reader@example.net\nAction: failed\nStatus: 5.1.1\n\n"
+        "Final-Recipient: rfc822; member@example.com",
+    ],
+)
+def test_another_mailbox_behind_an_address_that_is_gone_does_not_end_the_mail_at_once(
+    store: Store, tokens: Tokens, reader: Subscriber, recipient: str
+) -> None:
+    raw = report(tokens, reader, NO_SUCH).replace(
+        b"Final-Recipient: rfc822; reader@example.net", recipient.encode()
+    )
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert line == f"bounce 5.1.1: counted, subscriber {reader.id} stands at 1.00 of 5."
+
+
+def test_the_case_of_letters_makes_no_other_mailbox(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    raw = report(tokens, reader, NO_SUCH).replace(
+        b"reader@example.net\r\nAction", b"READER@Example.NET\r\nAction"
+    )
+    assert b"READER" in raw
+    assert "gets no more mail" in take_report(store, tokens, CONFIG, raw, now=NOW)
+
+
 def test_a_delay_counts_nothing(store: Store, tokens: Tokens, reader: Subscriber) -> None:
     line = take_report(store, tokens, CONFIG, report(tokens, reader, DELAYED), now=NOW)
     assert line == f"delay 4.4.1: the mail to subscriber {reader.id} is still being tried; nothing counted."

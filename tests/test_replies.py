@@ -47,6 +47,10 @@ REPLIES: list[tuple[Stage, str, str]] = [
         "suppress",
     ),
     ("rcpt", "550-5.1.1 no such user", "suppress"),
+    ("rcpt", "550 5.1.1 User unknown in relay recipient table", "suppress"),
+    ("rcpt", "550 5.1.1 unknown or illegal alias", "suppress"),
+    ("rcpt", "550 5.5.0 user unknown", "suppress"),
+    ("rcpt", "553 5.3.0 no such user here", "suppress"),
     ("rcpt", "553 5.1.2 bad destination system", "suppress"),
     ("rcpt", "501 5.1.3 Bad recipient address syntax", "suppress"),
     ("rcpt", "551 5.1.6 The recipient has moved and left no address", "suppress"),
@@ -72,6 +76,17 @@ REPLIES: list[tuple[Stage, str, str]] = [
     ("rcpt", "554 5.4.6 Too many hops", "soft"),
     ("data", "550 5.1.1 user unknown, said behind DATA", "soft"),
     ("data", "554 User unknown", "soft"),
+    # the code says that there is no such mailbox, and the words that there is
+    (
+        "rcpt",
+        "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents more",
+        "soft",
+    ),
+    ("rcpt", "550 5.2.1 The user is receiving mail too quickly", "soft"),
+    ("rcpt", "552 5.1.1 Boite du destinataire pleine. Recipient overquota.", "soft"),
+    ("rcpt", "550 5.1.1 Rejected: 192.0.2.1 is listed in a blocklist", "soft"),
+    ("rcpt", "553 5.1.3 bad reverse dns", "soft"),
+    ("rcpt", "551 5.1.6 we do not relay", "soft"),
     # policy: about us
     ("rcpt", "550 5.7.1 Service unavailable; client blocked using a list", "soft"),
     ("rcpt", "554 5.7.1 <a@b>: Relay access denied", "soft"),
@@ -124,6 +139,9 @@ def test_policy_is_told_from_a_full_mailbox() -> None:
     refused = [reply for stage, reply, expected in REPLIES if expected == "soft" and stage == "rcpt"]
     policy = {reply[:9] for reply in refused if is_policy(enhanced_code(reply[4:]), reply[4:])}
     assert policy == {
+        "550 5.1.1",
+        "551 5.1.6",
+        "553 5.1.3",
         "550 5.7.1",
         "554 5.7.1",
         "550 5.7.2",

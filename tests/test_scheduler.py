@@ -418,7 +418,8 @@ def test_a_service_sends_what_is_due_watches_and_reads_the_mailbox_again_and_aga
         with open_app(made) as app:
             gone, _ = app.store.add_subscriber("gone@example.net", digests=(), now=now)
             token, link = (app.tokens.make(kind, gone) for kind in ("bounce", "unsubscribe"))
-            server.mails[4] = notification(SYSTEMS[0], ENDS[0], token=token, link=link)  # no such user
+            to = gone.address
+            server.mails[4] = notification(SYSTEMS[0], ENDS[0], token=token, link=link, to=to)  # no such user
             asked = app.store.add_pending(
                 "ada@example.org", digests=(), preferences=Preferences(), consent="form 2026-11", now=now
             )

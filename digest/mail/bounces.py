@@ -65,7 +65,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `status` is a code of RFC 3463 or "". `token` is that of a bounce address, `unsubscribe_token` that of the returned mail's
     unsubscribe link, neither checked here. `recipients` and `reason` (a diagnostic, at most 2,000 characters) are what the
-    report says, `sender` is the address in From: all for judging, none for a log.
+    report says, `mailboxes` those that failed in the end, which are others where recipients are forwarded or stand for a
+    group, and `sender` is the address in From: all for judging, none for a log.
     """
 
     kind: Kind
@@ -74,6 +75,7 @@ class Report(Struct, frozen=True, kw_only=True):
     token: str = ""
     unsubscribe_token: str = ""
     recipients: tuple[str, ...] = ()
+    mailboxes: tuple[str, ...] = ()
     reason: str = ""
     sender: str = ""
 
@@ -136,10 +138,18 @@ def _bounce(message: Message, said: list[Outcome]) -> Report | None:
     recipients = tuple(sorted(permanent if final else temporary)) or tuple(
         dict.fromkeys(one.recipient for one in telling if one.recipient)
     )
+    finals = dict.fromkeys(one.final for one in telling if "@" in one.final and one.final.isascii())
     best = next((one for one in telling if one.status), telling[0] if telling else Outcome())
     words = best.diagnostic or reason(notice(message), recipients)
     status = best.status or first_status(words)
-    return Report(kind="bounce", permanent=final, status=status, recipients=recipients, reason=words)
+    return Report(
+        kind="bounce",
+        permanent=final,
+        status=status,
+        recipients=recipients,
+        mailboxes=tuple(finals) or recipients,
+        reason=words,
+    )
 
 
 def _worded(words: str) -> Report:

@@ -20,8 +20,8 @@ _NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 _BAD_SENDER = frozenset({"5.1.7", "5.1.8"})
 _TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
 _ENHANCED = late(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
-# Without an enhanced code the words decide; so they do behind 5.1.0 and 5.0.0, which say "other".
-_SAYS_NOTHING = frozenset({"5.0.0", "5.1.0", "5.2.0"})
+# Without an enhanced code the words decide; so they do behind those that say "other or undefined" only.
+_SAYS_NOTHING = frozenset({"5.0.0", "5.1.0", "5.2.0", "5.3.0", "5.5.0"})
 _UNKNOWN_WORDS = late(
     r"user (?:is |was )?(?:unknown|not found)|unknown (?:user|recipient|mailbox|local part)"
     r"|no such (?:user|mailbox|recipient|person|address)"
@@ -31,8 +31,10 @@ _UNKNOWN_WORDS = late(
 )
 _POLICY_WORDS = late(
     r"block|spam|policy|denied|relay|blacklist|denylist|listed|banned|reputation|not authori[sz]ed|sender"
-    r"|dmarc|\bspf\b|dkim|rate limit|not allowed|not permitted|prohibited|authentication"
+    r"|dmarc|\bspf\b|dkim|rate limit|not allowed|not permitted|prohibited|authentication|reverse dns"
 )
+# Gmail says so with 5.2.1, the code of a disabled mailbox (2026-11).
+_RATE_WORDS = late(r"receiving mail (?:at a rate|too)")
 _FULL_WORDS = late(r"quota|mailbox (?:is )?full|full mailbox|insufficient|exceeded storage|over its limit")
 _LARGE_WORDS = late(r"too (?:large|big|long)|exceeds .*size|size .*exceed")
 
@@ -65,10 +67,14 @@ def verdict(reply_code: int | None, enhanced_code: str | None, text: str, *, sta
 
 
 def is_policy(enhanced_code: str | None, text: str) -> bool:
-    """Does a refusal speak of the server's policy (5.7.x, "blocked", "relaying denied"), rather than of the mailbox?"""
+    """Does a refusal speak of the server's policy (5.7.x, "blocked", "relaying denied") or of our address, rather than of the
+    mailbox?"""
+    words = text.casefold()
+    if enhanced_code in _NO_MAILBOX:
+        return _is_contradicted(words) and bool(_POLICY_WORDS.search(words))
     if enhanced_code is not None and enhanced_code not in _SAYS_NOTHING:
-        return enhanced_code.startswith("5.7.")
-    return bool(_POLICY_WORDS.search(text.casefold()))
+        return enhanced_code.startswith("5.7.") or enhanced_code in _BAD_SENDER
+    return bool(_POLICY_WORDS.search(words))
 
 
 def _refused(code: int, enhanced: str | None, words: str, stage: Stage) -> Verdict:
@@ -81,16 +87,24 @@ def _refused(code: int, enhanced: str | None, words: str, stage: Stage) -> Verdi
         return "retry"  # servers of RFC 821 said so of a full mailbox or a full disk
     if stage == "mail" or known in _BAD_SENDER:
         return "stop"
-    return _by_code(known, stage) if known else _by_words(words, stage)
+    return _by_code(known, words, stage) if known else _by_words(words, stage)
 
 
-def _by_code(enhanced: str, stage: Stage) -> Verdict:
+def _by_code(enhanced: str, words: str, stage: Stage) -> Verdict:
     if enhanced in _NO_MAILBOX:
         # Behind DATA it is the word of a filter as often as of the mailbox.
-        return "suppress" if stage == "rcpt" else "soft"
+        return "suppress" if stage == "rcpt" and not _is_contradicted(words) else "soft"
     kind = enhanced.split(".")[1]
     # 5.2.x: the mailbox, full for one; 5.4.x: the road to it; 5.7.x: policy.
     return "soft" if kind in ("2", "4", "7") else "rejected"
+
+
+def _is_contradicted(words: str) -> bool:
+    """Do the words behind a code for "no such mailbox" speak of something else? Orange writes 5.1.1 of a full mailbox, and
+    Sendmail puts it, 5.1.3 or 5.1.6 into its reports for every 550, 553 or 551 that has no code of its own."""
+    if _UNKNOWN_WORDS.search(words):
+        return False
+    return any(other.search(words) for other in (_POLICY_WORDS, _FULL_WORDS, _RATE_WORDS))
 
 
 def _by_words(words: str, stage: Stage) -> Verdict:

@@ -47,12 +47,14 @@ REPLY = re.compile(r"(?<![\w.:-])([45][0-5]\d)(?=[ -](?!\d))")
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What a delivery status says of one recipient (RFC 3464, 2.3). `failed` is final, `delayed` is not; `status` of RFC 3463."""
+    """What a delivery status says of one recipient (RFC 3464, 2.3). `failed` is final, `delayed` is not; `status` of RFC 3463.
+    `recipient` is whom the mail was addressed to, `final` whom it was to be given to in the end."""
 
     failed: bool = False
     delayed: bool = False
     status: str = ""
     recipient: str = ""
+    final: str = ""
     diagnostic: str = ""
 
 
@@ -154,14 +156,20 @@ def _outcome(group: dict[str, str]) -> Outcome | None:
     if status[1:] in ("", ".0.0"):
         status = first_status(diagnostic) or status
     known = action.startswith(("fail", "error", "delayed", "delivered", "relayed", "expanded"))
-    recipient = group.get("original-recipient") or group.get("final-recipient", "")
+    final = group.get("final-recipient", "")
     return Outcome(
         failed=action.startswith(("fail", "error")) or (not known and status.startswith("5")),
         delayed=action.startswith("delayed") or (not known and status.startswith("4")),
         status=status,
-        recipient=recipient.rpartition(";")[2].strip(" <>")[:320],
+        recipient=_address(group.get("original-recipient") or final),
+        final=_address(final),
         diagnostic=diagnostic[:2000],
     )
+
+
+def _address(value: str) -> str:
+    """What stands behind the type of an address (RFC 3464, 2.3.1)."""
+    return value.rpartition(";")[2].strip(" <>")[:320]
 
 
 def first_status(text: str) -> str:

@@ -1,8 +1,9 @@
 """What a report changes for the person it is about: the token in its address says who that is. Nothing is ever sent.
 
 A mailbox that is gone ends the mail to it at once, and so does a complaint. Any other failure counts (digest/scores.py), since
-full mailboxes are emptied and servers come back. A delay counts nothing: where the mail fails in the end, that is
-reported too. What a server refuses by its policy is about us and counts so little that it never ends anything by itself.
+full mailboxes are emptied and servers come back; so does that of another mailbox behind the reader's address. A delay counts
+nothing: where the mail fails in the end, that is reported too. What a server refuses by its policy is about us and counts so
+little that it never ends anything by itself.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _suppressed(
 def _failed(store: Store, reader: Subscriber, report: Report, now: datetime) -> str:
     if not report.permanent:
         return f"the mail to subscriber {reader.id} is still being tried; nothing counted"
-    if _is_gone(report):
+    if _is_gone(report) and _is_of(reader, report):
         return f"no such mailbox, {_suppressed(store, reader, 'bounced', now)}"
     score = store.add_score(reader.id, _points(report), now=now, half_life=scores.HALF_LIFE)
     if score >= scores.LIMIT:
@@ -108,6 +109,11 @@ def _is_gone(report: Report) -> bool:
     if report.status.startswith("4") or code < 500:
         return False
     return verdict(code, report.status or None, report.reason, stage="rcpt") == "suppress"
+
+
+def _is_of(reader: Subscriber, report: Report) -> bool:
+    """Is it the reader's own mailbox that failed? Behind the address of a group, or one that is forwarded, others may."""
+    return all(one.lower() == reader.address.lower() for one in report.mailboxes)
 
 
 def _points(report: Report) -> float:
