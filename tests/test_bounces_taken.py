@@ -276,6 +276,24 @@ def test_who_writes_unsubscribe_has_left(store: Store, tokens: Tokens, reader: S
     assert "was not on the list" in take_report(store, tokens, CONFIG, raw, now=NOW)
 
 
+@pytest.mark.parametrize("by", ["token", "link", "sender"])
+def test_who_answers_a_mail_with_the_wish_to_leave_has_left(
+    store: Store, tokens: Tokens, reader: Subscriber, by: str
+) -> None:
+    link = "x" if by == "sender" else tokens.make("unsubscribe", reader)
+    sender = "x@example.net" if by == "link" else "Reader@Example.net"
+    quoted = "".join(f"> {line}\n" for line in returned("x", link, with_path=False).splitlines())
+    text = (
+        f"Subject: Re: 3 new papers\n\nPlease unsubscribe me.\n\nOn Saturday, Paper Digest wrote:\n{quoted}"
+    )
+    to = f"bounces+{tokens.make('bounce', reader)}" if by == "token" else "digest"
+    raw = f"From: A Reader <{sender}>\nTo: {to}@papers.example.org\n{text}".encode()
+    assert (
+        take_report(store, tokens, CONFIG, raw, now=NOW) == f"unsubscribe: subscriber {reader.id} has left."
+    )
+    assert status(store, reader) == "unsubscribed"
+
+
 @pytest.mark.parametrize(
     "sender", ["", "<>", "nobody@example.net", "a@b@c", "x" * 3000 + "@example.net", "ü@[]"]
 )

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from digest.mail.leaving import subject_asks, text_asks
 from digest.mail.reports import (
     BROKEN,
     REPLY,
@@ -21,6 +22,7 @@ from digest.mail.reports import (
     fields,
     find,
     first_status,
+    first_text,
     header,
     notice,
     outcomes,
@@ -38,7 +40,6 @@ _TO = (
 _DAEMONS = re.compile(
     r"mail(?:er)?[-_.]?(?:daemon|delivery.*|robot|system)|postmaster|mdaemon|ndr|microsoftexchange.*"
 )
-_UNSUBSCRIBE = re.compile(r"\W*(?:please )?unsubscribe\b", re.IGNORECASE)
 _UNSUBSCRIBE_LINK = re.compile(rb"unsubscribe/\?t=([A-Za-z0-9_-]{22})(?![A-Za-z0-9_-])")
 _AUTO_HEADERS = (
     "x-autoreply", "x-autoreply-from", "x-autorespond", "x-autoresponder", "x-auto-response-suppress", "x-auto-reply",
@@ -106,7 +107,7 @@ def _judged(message: Message, *, mine: bool) -> Report:
     feedback = _feedback(message)
     if feedback:
         return feedback
-    if not said and _UNSUBSCRIBE.match(header(message, "subject")) and not _is_reply(message):
+    if not said and _asks_to_leave(message):
         return Report(kind="unsubscribe")
     away = _is_automatic(message) and not _is_notification(message)
     if not said and away and not _is_daemon(message):
@@ -121,6 +122,15 @@ def _judged(message: Message, *, mine: bool) -> Report:
         if words:
             return _worded(words)
     return Report(kind="auto-reply" if _is_automatic(message) else "other")
+
+
+def _asks_to_leave(message: Message) -> bool:
+    """By a subject, which a program may have written for its reader (mailto:), or by the first words of a person."""
+    if subject_asks(header(message, "subject")):
+        return not _is_reply(message)
+    if _is_automatic(message) or _is_daemon(message):
+        return False
+    return text_asks(*first_text(message))
 
 
 # ------------------------------------------------------------------ bounces

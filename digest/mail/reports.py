@@ -180,15 +180,20 @@ def first_status(text: str) -> str:
 
 def notice(message: Message) -> str:
     """What a report says in words ahead of the mail that it returns: plain text, at most 16 KiB."""
+    text, is_html = first_text(message)
+    return _MARKUP.sub(" ", text) if is_html else text
+
+
+def first_text(message: Message) -> tuple[str, bool]:
+    """The first part in words, at most 16 KiB of it, and whether it is HTML; "" where there is none."""
     for part in parts(message):
         if part.get_content_maintype() != "text" or part.get_content_subtype() == "rfc822-headers":
             continue
         data = part.get_payload(decode=True)
-        if not isinstance(data, bytes) or not data.strip():
-            continue
-        text = _decoded(data[:_NOTICE], str(part.get_content_charset("utf-8")))
-        return _MARKUP.sub(" ", text) if part.get_content_subtype() == "html" else text
-    return ""
+        if isinstance(data, bytes) and data.strip():
+            text = _decoded(data[:_NOTICE], str(part.get_content_charset("utf-8")))
+            return text, part.get_content_subtype() == "html"
+    return "", False
 
 
 def _decoded(data: bytes, charset: str) -> str:
