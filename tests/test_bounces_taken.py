@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from bounce_reports import ADDRESS, ENDS, SYSTEMS, End, away_notes, notification, returned
+from digest import scores
 from digest.config import Config, MailConfig, SiteConfig
 from digest.model import Subscriber
 from digest.store import Store
@@ -178,6 +179,44 @@ def test_the_case_of_letters_makes_no_other_mailbox(store: Store, tokens: Tokens
     )
     assert b"READER" in raw
     assert "gets no more mail" in take_report(store, tokens, CONFIG, raw, now=NOW)
+
+
+def test_a_reply_for_now_in_words_alone_gives_nobody_up(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    words = "This is a permanent error. The following address(es) failed:\n\n  reader@example.net\n    450 no such user here\n"
+    raw = to_token(tokens, reader, f"X-Failed-Recipients: reader@example.net\nSubject: returned\n\n{words}")
+    line = take_report(store, tokens, CONFIG, raw, now=NOW)
+    assert line == f"bounce: counted, subscriber {reader.id} stands at 1.00 of 5."
+    gone = raw.replace(b"450 no", b"550 no")
+    assert "gets no more mail" in take_report(store, tokens, CONFIG, gone, now=NOW)
+
+
+def test_the_code_alone_tells_a_mailbox_that_is_gone(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    end = End("failed", "5.1.1", "smtp; 550 dommage", True)
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, end), now=NOW)
+    assert line == f"bounce 5.1.1: no such mailbox, subscriber {reader.id} gets no more mail."
+
+
+def test_the_code_of_a_full_mailbox_counts_whole_whatever_the_words_say(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    end = End("failed", "5.2.2", "smtp; 552 5.2.2 delivery is blocked", True)
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, end), now=NOW)
+    assert line == f"bounce 5.2.2: counted, subscriber {reader.id} stands at 1.00 of 5."
+
+
+def test_a_score_that_reaches_the_limit_ends_the_mail(
+    store: Store, tokens: Tokens, reader: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scores, "LIMIT", 1.0)
+    line = take_report(store, tokens, CONFIG, report(tokens, reader, FULL), now=NOW)
+    assert line == f"bounce 5.2.2: too many failures, subscriber {reader.id} gets no more mail."
+    suppression = store.suppression("reader@example.net")
+    assert suppression is not None
+    assert suppression.reason == "bounced"
 
 
 def test_a_delay_counts_nothing(store: Store, tokens: Tokens, reader: Subscriber) -> None:
