@@ -25,7 +25,7 @@ _PATIENCE_FOR_ALL = 5
 
 
 @contextmanager
-def unseen(mailbox: MailboxConfig, *, timeout_s: float = _PATIENCE_S) -> Iterator[Iterator[bytes]]:
+def unseen(mailbox: MailboxConfig, *, timeout_s: float = _PATIENCE_S) -> Iterator[Mails]:
     r"""The unseen mails of the configured folder, oldest first, one at a time, each cut after MOST_BYTES.
 
     A mail is marked \Seen when the next one is asked for, or when the block ends without an error: so what was yielded and
@@ -36,9 +36,9 @@ def unseen(mailbox: MailboxConfig, *, timeout_s: float = _PATIENCE_S) -> Iterato
     limit = _Limit(timeout_s * _PATIENCE_FOR_ALL)
     with _faults(mailbox, where), limit.step():
         box = _opened(mailbox, timeout_s, limit)
-    mails = _Mails(box, mailbox, where, limit)
+    mails = Mails(box, mailbox, where, limit)
     try:
-        yield mails.each()
+        yield mails
         mails.mark()
     finally:
         _leave(box, limit)
@@ -75,14 +75,21 @@ class _Limit:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-class _Mails:
-    """The unseen mails of one connection."""
+class Mails:
+    """The unseen mails of one connection, as an iterator."""
 
     def __init__(self, box: BaseMailBox, mailbox: MailboxConfig, where: str, limit: _Limit) -> None:
         self._box, self._mailbox, self._where, self._limit = box, mailbox, where, limit
         self._given = ""
+        self._each = self._one_by_one()
 
-    def each(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes]:
+        return self._each
+
+    def __next__(self) -> bytes:
+        return next(self._each)
+
+    def _one_by_one(self) -> Iterator[bytes]:
         with _faults(self._mailbox, self._where), self._limit.step():
             uids = self._box.uids("UNSEEN", charset=None)
         for uid in uids:
@@ -91,6 +98,11 @@ class _Mails:
             if raw is not None:
                 yield raw
             self.mark()
+
+    def flag(self) -> None:
+        r"""Sets \Flagged on the mail that was given last, for a person to see it, where the server keeps such a mark."""
+        with _faults(self._mailbox, self._where), self._limit.step():
+            self._box.client.uid("STORE", self._given, "+FLAGS", r"(\Flagged)")
 
     def mark(self) -> None:
         r"""Sets \Seen on the mail that was given last."""

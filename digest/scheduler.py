@@ -151,7 +151,7 @@ class Service:
 
     def read_mailbox(self) -> None:
         """Takes the reports of failed mail, and requests to leave, that have come."""
-        self._post("mailbox", _read_mailbox)
+        self._post("mailbox", App.read_mailbox)
 
     def watch(self) -> None:
         """Mails the operator when a digest is silent for too long."""
@@ -236,8 +236,3 @@ def _send_due(app: App) -> None:
         log.error("mail: %s", report.error)
     if app.mail_is_due() or app.letter_is_due(notices=True):
         app.send(notices_s=_NOTICES_S)
-
-
-def _read_mailbox(app: App) -> None:
-    for line in app.take_reports():
-        log.info("mailbox: %s", line)

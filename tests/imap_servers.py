@@ -29,6 +29,7 @@ class ImapServer:
     cut: bytes = b"* 1 FETCH (UID 1 BODY[] {1000}\r\nReturn-Pa"
     drip_s: float = 0.0
     seen: set[int] = field(default_factory=set)
+    flagged: set[int] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -160,10 +161,10 @@ class _Conversation:
         return True
 
     def on_uid_store(self, tag: str, rest: str) -> bool:
-        asked = re.fullmatch(r"UID STORE (\d+) \+FLAGS \(\\Seen\)", rest, re.IGNORECASE)
+        asked = re.fullmatch(r"UID STORE (\d+) \+FLAGS \(\\(Seen|Flagged)\)", rest, re.IGNORECASE)
         assert asked, rest
-        self.server.seen.add(int(asked[1]))
-        self.say(f"* 1 FETCH (UID {asked[1]} FLAGS (\\Seen))")
+        (self.server.seen if asked[2] == "Seen" else self.server.flagged).add(int(asked[1]))
+        self.say(f"* 1 FETCH (UID {asked[1]} FLAGS (\\{asked[2]}))")
         self.say(f"{tag} OK done")
         return True
 

@@ -117,7 +117,8 @@ def test_a_configuration_that_cannot_be_read_keeps_the_mail_in_the_queue(folder:
 
 def test_the_mailbox_is_read_once_and_what_was_taken_is_marked(folder: Path) -> None:
     reader, tokens = a_reader(folder)
-    mails = {1: away_notes(tokens.make("bounce", reader))[0], 5: report(reader, tokens)}
+    question = b"From: reader@example.net\r\nSubject: Re: 3 new papers\r\n\r\nWho are you?\r\n"
+    mails = {1: away_notes(tokens.make("bounce", reader))[0], 3: question, 5: report(reader, tokens)}
     with imap(mails) as server:
         (folder / "config.toml").write_text(
             f'{CONFIG}mailbox = {{ host = "127.0.0.1", port = {server.port}, security = "none", username = "{USER}" }}\n'
@@ -127,11 +128,12 @@ def test_the_mailbox_is_read_once_and_what_was_taken_is_marked(folder: Path) -> 
         again = bounce(folder, "--mailbox", "--json", **secret)
     assert done.stdout.splitlines() == [
         "auto-reply: nothing changed.",
+        f"other: a mail of subscriber {reader.id} that is no report of failed mail; nothing changed, somebody has to read it.",
         f"bounce 5.1.1: no such mailbox, subscriber {reader.id} gets no more mail.",
     ]
-    assert "2 new mails" in done.stderr
+    assert "3 new mails" in done.stderr
     assert json.loads(again.stdout)["reports"] == []
-    assert server.seen == {1, 5}
+    assert (server.seen, server.flagged) == ({1, 3, 5}, {3})
     assert status(folder) == "suppressed"
 
 

@@ -13,7 +13,7 @@ from digest import scores
 from digest.config import Config, MailConfig, SiteConfig
 from digest.model import Subscriber
 from digest.store import Store
-from digest.subscriptions.bounces import take_report
+from digest.subscriptions.bounces import take, take_report
 from digest.tokens import Tokens
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -262,7 +262,8 @@ def test_a_forged_token_changes_nothing(
     line = take_report(store, tokens, CONFIG, raw, now=NOW)
     if kind == "unsubscribe" and not forged:
         why = "no subscriber"
-    assert re.fullmatch(rf"{kind}( 5\.1\.1)?: .*{why}.*; ignored\.", line)
+    end = "ignored" if kind == "bounce" else "nothing changed, somebody has to read it"
+    assert re.fullmatch(rf"{kind}( 5\.1\.1)?: .*{why}.*; {end}\.", line)
     assert state(store) == before
 
 
@@ -342,7 +343,7 @@ def test_who_is_no_subscriber_cannot_leave(
     raw = f"From: {sender}\nSubject: unsubscribe\n\n".encode()
     assert (
         take_report(store, tokens, CONFIG, raw, now=NOW)
-        == "unsubscribe: its sender is no subscriber; ignored."
+        == "unsubscribe: its sender is no subscriber; nothing changed, somebody has to read it."
     )
     assert status(store, reader) == "confirmed"
 
@@ -351,9 +352,43 @@ def test_a_person_who_answers_changes_nothing(store: Store, tokens: Tokens, read
     raw = to_token(tokens, reader, "Subject: Re: 3 new papers\n\nThank you! 550 5.1.1 is a nice number.\n")
     line = take_report(store, tokens, CONFIG, raw, now=NOW)
     assert line == (
-        f"other: no report of failed mail, although it has the token of subscriber {reader.id}; nothing changed."
+        f"other: a mail of subscriber {reader.id} that is no report of failed mail; nothing changed, somebody has to read it."
     )
     assert status(store, reader) == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "wants"),
+    [
+        ("From: reader@example.net", "Re: 3 new papers\n\nHow do I get rid of this?\n", True),
+        ("From: Reader <READER@example.net>", "(no subject)\n\nIch bekomme das nicht mehr weg.\n", True),
+        ("From: somebody@example.net", "Re: 3 new papers\n\nHow do I get rid of this?\n", False),
+        ("From: somebody@example.net", "unsubscribe\n\n", True),
+        ("From: reader@example.net", "unsubscribe\n\n", False),
+        ("From: mailer-daemon@example.net", "returned\n\n550 no such user\n", False),
+        ("From: reader@example.net\nAuto-Submitted: auto-replied", "Re: 3 new papers\n\nAway.\n", False),
+        (
+            "From: staff@example.com",
+            "complaint about message from 192.0.2.1\nContent-Type: message/rfc822\n\nSubject: x\n\n",
+            True,
+        ),
+    ],
+)
+def test_a_person_is_to_read_what_a_reader_wrote_and_what_could_not_be_done(
+    store: Store, tokens: Tokens, reader: Subscriber, head: str, text: str, wants: bool
+) -> None:
+    raw = f"{head}\nTo: digest@papers.example.org\nSubject: {text}".encode()
+    taken = take(store, tokens, CONFIG, raw, now=NOW)
+    assert (taken.wants_reading, "somebody has to read it" in taken.line) == (wants, wants)
+
+
+def test_a_mail_that_was_handed_on_needs_nobody(store: Store, tokens: Tokens, reader: Subscriber) -> None:
+    end = End("relayed", "2.0.0", "smtp; 250 2.0.0 fine", False)
+    taken = take(store, tokens, CONFIG, report(tokens, reader, end), now=NOW)
+    assert taken.line == (
+        f"other 2.0.0: the mail to subscriber {reader.id} was delivered, or handed on; nothing changed."
+    )
+    assert not taken.wants_reading
 
 
 def test_no_line_holds_an_address(store: Store, tokens: Tokens, reader: Subscriber) -> None:

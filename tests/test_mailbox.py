@@ -68,6 +68,15 @@ def test_a_mail_is_marked_only_after_it_was_taken() -> None:
         assert server.seen == {3}
 
 
+def test_a_mail_is_flagged_for_a_person_and_still_marked() -> None:
+    with imap(dict(MAILS)) as server:
+        with unseen(config(server)) as mails:
+            for raw in mails:
+                if raw == MAILS[4]:
+                    mails.flag()
+        assert (server.flagged, server.seen) == ({4}, set(MAILS))
+
+
 def test_a_mail_that_was_taken_last_is_marked_too() -> None:
     with imap(dict(MAILS)) as server:
         assert read(config(server), most=2) == [MAILS[3], MAILS[4]]

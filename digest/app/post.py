@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from digest.smtp import Transport
     from digest.store import Store
     from digest.subscriptions import Subscriptions
+    from digest.subscriptions.bounces import Taken
     from digest.tokens import Tokens
 
 # A worker that was not heard of for so long is taken for dead; one of this machine is known to be.
@@ -387,15 +388,23 @@ class Post(Pages):
 
         return take_report(self.store, self.tokens, self.config, raw, now=self.clock())
 
-    def take_reports(self) -> list[str]:
-        """The same for every new mail in the mailbox of [mail], "mailbox". Raises MailError with the mend."""
-        from digest.mailbox import unseen
+    def read_mailbox(self) -> None:
+        """Takes what is new in the mailbox and logs what that changed, as a warning what a person has to read. Raises MailError."""
+        for taken in self.take_reports():
+            log.log(logging.WARNING if taken.wants_reading else logging.INFO, "mailbox: %s", taken.line)
 
-        lines = []
+    def take_reports(self) -> Iterator[Taken]:
+        """The same for every new mail in the mailbox of [mail], "mailbox", one by one; what a person has to read is flagged there.
+        Raises MailError with the mend."""
+        from digest.mailbox import unseen
+        from digest.subscriptions.bounces import take
+
         with unseen(self.config.mail.mailbox) as mails:
             for raw in _until(self.stop, mails):
-                lines.append(self.take_report(raw))
-        return lines
+                taken = take(self.store, self.tokens, self.config, raw, now=self.clock())
+                if taken.wants_reading:
+                    mails.flag()
+                yield taken
 
 
 def receipts_of(config: Config) -> Path:

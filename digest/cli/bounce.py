@@ -54,7 +54,7 @@ def _from_mailbox(console: Console) -> list[str]:
             raise UsageError(
                 f'{app.config.file} has no mailbox to read: give "mailbox" in [mail] a "host" and a "username".'
             )
-        return app.take_reports()
+        return [taken.line for taken in app.take_reports()]
 
 
 def _from(console: Console, files: tuple[Path, ...]) -> list[str]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from digest import scores
 from digest.config import Config
 from digest.errors import TokenInvalid, UsageError
@@ -29,31 +31,48 @@ FAILED = 1.0
 REFUSED_BY_POLICY = 0.25
 # The mail was too large, or of a kind that is not taken: a shorter one may get through.
 _ABOUT_THE_MAIL = ("5.2.3", "5.3.4", "5.6.")
+_READ = "nothing changed, somebody has to read it"
+
+
+class Taken(Struct, frozen=True):
+    """What one mail changed, in a line without an address. `wants_reading`: a person has to read it, since it asks for what could
+    not be done, or since it is of a reader and was not understood."""
+
+    line: str
+    wants_reading: bool = False
 
 
 def take_report(store: Store, tokens: Tokens, config: Config, raw: bytes, *, now: datetime) -> str:
-    """Does what one mail to the address for reports asks for. One line for the operator, with no address in it.
+    """Does what one mail to the address for reports asks for. One line for the operator, with no address in it."""
+    return take(store, tokens, config, raw, now=now).line
+
+
+def take(store: Store, tokens: Tokens, config: Config, raw: bytes, *, now: datetime) -> Taken:
+    """Does what one mail to the address for reports asks for.
 
     The token in the address to which it came (mail.bounces) decides whose it is; without it, that of the mail that it
-    returns. A report with none or a forged one changes nothing, nor do auto-replies and what is no report. Who asks to leave
-    without a token is known by the address it comes from. Harmless when repeated: a failure counts once a day.
+    returns. A report with none or a forged one changes nothing, nor do auto-replies and what is no report. Who writes without a
+    token is known by the address that the mail comes from. Harmless when repeated: a failure counts once a day.
     """
     report = read_report(raw, config.mail.bounces)
     if report.kind == "auto-reply":
-        return "auto-reply: nothing changed."
+        return Taken("auto-reply: nothing changed.")
     reader, why = _whose(store, tokens, report, now)
     name = " ".join(filter(None, (_word(report), report.status)))
     if reader is None:
-        return f"{name}: {why}; ignored."
+        lost = report.kind in ("unsubscribe", "complaint")
+        return Taken(f"{name}: {why}; {_READ if lost else 'ignored'}.", lost)
     who = f"subscriber {reader.id}"
     if report.kind == "other":
-        return f"other: no report of failed mail, although it has the token of {who}; nothing changed."
+        if report.status:
+            return Taken(f"{name}: the mail to {who} was delivered, or handed on; nothing changed.")
+        return Taken(f"other: a mail of {who} that is no report of failed mail; {_READ}.", True)
     if report.kind == "unsubscribe":
         left = store.leave(reader.id, now=now)
-        return f"unsubscribe: {who} {'has left' if left else 'was not on the list; nothing changed'}."
+        return Taken(f"unsubscribe: {who} {'has left' if left else 'was not on the list; nothing changed'}.")
     if report.kind == "complaint":
-        return f"complaint: {_suppressed(store, reader, 'complained', now)}."
-    return f"{name}: {_failed(store, reader, report, now)}."
+        return Taken(f"complaint: {_suppressed(store, reader, 'complained', now)}.")
+    return Taken(f"{name}: {_failed(store, reader, report, now)}.")
 
 
 def _word(report: Report) -> str:
@@ -68,7 +87,7 @@ def _whose(store: Store, tokens: Tokens, report: Report, now: datetime) -> tuple
             number = tokens.read("bounce", report.token, nonce_of=store.nonce_of, now=now)
         elif report.unsubscribe_token:
             number = tokens.read("unsubscribe", report.unsubscribe_token, nonce_of=store.nonce_of, now=now)
-        elif report.kind == "unsubscribe":
+        elif report.kind in ("unsubscribe", "other"):
             return _sender(store, report), "its sender is no subscriber"
         else:
             return None, "no token of ours in it"

@@ -210,8 +210,7 @@ class Duties:
     def mailbox(self) -> None:
         """Takes the reports of failed mail, and requests to leave, that have come."""
         if self._app.config.mail.mailbox.host:
-            for line in self._app.take_reports():
-                log.info("mailbox: %s", line)
+            self._app.read_mailbox()
 
     def watch(self) -> None:
         """Mails the operator when a digest has become silent."""
