@@ -565,6 +565,34 @@ def test_a_token_of_another_purpose_or_with_a_bit_turned_opens_nothing(site: Sit
 # ---------------------------------------------------------------- bodies, headers, origins
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{t}.",
+        "{t})",
+        "<{t}>",
+        "{t}%3E",
+        "{t}%22,",
+        "{t}/",
+        "3D{t}",
+        "=3D{t}",
+        "{a}%20{b}",
+        "{a}=%0D%0A{b}",
+        "{t}%E2%80%8B",
+        "{c}",
+    ],
+)
+def test_a_link_that_a_mail_program_has_damaged_still_leads_out(site: Site, written: str) -> None:
+    reader = site.reader()
+    token = token_of(site.unsubscribe(reader))
+    twice = "".join(f"%25{ord(letter):02X}" for letter in token)
+    path = f"/unsubscribe/?t={written.format(t=token, a=token[:9], b=token[9:], c=twice)}"
+    assert site.get(path).title == "Stop the mails?"
+    assert site.again(reader).status == "confirmed"
+    assert site.post(path, b"List-Unsubscribe=One-Click").status == 200
+    assert site.again(reader).status == "unsubscribed"
+
+
 def test_a_form_of_another_site_does_nothing(site: Site) -> None:
     reader = site.reader()
     before = people(site)["subscribers"]

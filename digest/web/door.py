@@ -21,6 +21,7 @@ from digest.config import DigestConfig
 from digest.errors import UsageError
 from digest.formats.subscribing import Flow, frequency_options, ticked, topic_options, topics_of
 from digest.model import ON_THE_LIST, Subscriber
+from digest.patterns import late
 from digest.render import clean
 from digest.subscriptions import Link
 from digest.web import forms
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 TRAP = "website"
 _ANSWER_AFTER_S = 0.01
+_NO_TOKEN = late(r"[^A-Za-z0-9_-]+")
 
 
 class Door:
@@ -392,7 +394,10 @@ class Door:
 
 
 def _token(request: Request) -> str:
-    return str(request.query_params.get("t", ""))
+    """The token of a link, also as mail programs hand links on: folded, encoded twice, with the full stop or the bracket that
+    stands behind it, or as it is in quoted-printable ("=3D"; no token of ours begins so)."""
+    written = unquote(str(request.query_params.get("t", "")))
+    return _NO_TOKEN.sub("", written).removeprefix("3D")
 
 
 def _saved(subscriber: Subscriber) -> str:
