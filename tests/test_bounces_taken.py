@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Literal
 
 import pytest
 
 from bounce_reports import ADDRESS, ENDS, SYSTEMS, End, away_notes, notification, returned
 from digest import scores
 from digest.config import Config, MailConfig, SiteConfig
-from digest.model import Subscriber
+from digest.mail.letters import letter as compose_letter
+from digest.model import Letter, Preferences, Subscriber
 from digest.store import Store
 from digest.subscriptions.bounces import take, take_report
 from digest.tokens import Tokens
+from editions import shipped
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CONFIG = Config(site=SiteConfig(url="https://papers.example.org/"), mail=MailConfig(bounces=ADDRESS))
@@ -302,6 +305,46 @@ def test_a_complaint_ends_the_mail_at_once(store: Store, tokens: Tokens, reader:
     assert "gets no mail already" in take_report(store, tokens, CONFIG, raw, now=NOW)
 
 
+@pytest.mark.parametrize("kind", ["confirm", "known"])
+@pytest.mark.parametrize("hours", [1, 100])
+def test_who_complains_of_a_letter_that_a_stranger_asked_for_gets_no_more_of_them(
+    store: Store, tokens: Tokens, reader: Subscriber, kind: Literal["confirm", "known"], hours: int
+) -> None:
+    asked = (
+        reader
+        if kind == "known"
+        else store.add_pending(
+            "asked@example.net", digests=(), preferences=Preferences(), consent="form", now=NOW
+        )
+    )
+    letter = Letter(
+        id=1, subscriber=asked, kind=kind, message_id="<1@papers.example.org>", date=NOW, attempt=1
+    )
+    sent = compose_letter(letter, CONFIG, shipped(), tokens).data
+    raw = (
+        b"From: feedback@example.net\nTo: fbl@papers.example.org\nMIME-Version: 1.0\n"
+        b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\n"
+        b"Content-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n\n--b\n"
+        b"Content-Type: message/rfc822\n\n" + sent + b"\n--b--\n"
+    )
+    line = take_report(store, tokens, CONFIG, raw, now=NOW + timedelta(hours=hours))
+    assert line == f"complaint: subscriber {asked.id} gets no more mail."
+    suppression = store.suppression(asked.address)
+    assert suppression is not None
+    assert suppression.reason == "complained"
+
+
+def test_who_was_erased_and_came_back_leaves_by_a_mail_of_before(
+    store: Store, tokens: Tokens, reader: Subscriber
+) -> None:
+    raw = to_token(tokens, reader, "Subject: unsubscribe\n\n")
+    store.erase_subscriber(reader.address, now=NOW)
+    back = store.add_pending(reader.address, digests=(), preferences=Preferences(), consent="form", now=NOW)
+    assert store.confirm_subscriber(back.id, now=NOW)
+    assert take_report(store, tokens, CONFIG, raw, now=NOW) == f"unsubscribe: subscriber {back.id} has left."
+    assert status(store, back) == "unsubscribed"
+
+
 @pytest.mark.parametrize("by", ["token", "link", "sender"])
 def test_who_writes_unsubscribe_has_left(store: Store, tokens: Tokens, reader: Subscriber, by: str) -> None:
     raw = {
@@ -343,7 +386,7 @@ def test_who_is_no_subscriber_cannot_leave(
     raw = f"From: {sender}\nSubject: unsubscribe\n\n".encode()
     assert (
         take_report(store, tokens, CONFIG, raw, now=NOW)
-        == "unsubscribe: its sender is no subscriber; nothing changed, somebody has to read it."
+        == "unsubscribe: no token of ours in it, and its sender is no subscriber; nothing changed, somebody has to read it."
     )
     assert status(store, reader) == "confirmed"
 

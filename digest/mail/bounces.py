@@ -41,6 +41,9 @@ _DAEMONS = re.compile(
     r"mail(?:er)?[-_.]?(?:daemon|delivery.*|robot|system)|postmaster|mdaemon|ndr|microsoftexchange.*"
 )
 _UNSUBSCRIBE_LINK = re.compile(rb"unsubscribe/\?t=([A-Za-z0-9_-]{22})(?![A-Za-z0-9_-])")
+_LETTER_LINK = re.compile(
+    rb"((?:confirm/\?t=[A-Za-z0-9_-]{27}|manage/\?t=[A-Za-z0-9_-]{22})(?![A-Za-z0-9_-]))"
+)
 _AUTO_HEADERS = (
     "x-autoreply", "x-autoreply-from", "x-autorespond", "x-autoresponder", "x-auto-response-suppress", "x-auto-reply",
     "x-mail-autoreply", "x-vacation", "x-away",
@@ -65,7 +68,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """What one mail says. `permanent`: the mail it speaks of will not be delivered; else a server is still trying.
 
     `status` is a code of RFC 3463 or "". `token` is that of a bounce address, `unsubscribe_token` that of the returned mail's
-    unsubscribe link, neither checked here. `recipients` and `reason` (a diagnostic, at most 2,000 characters) are what the
+    unsubscribe link, neither checked here; `letter_link`, of a letter that is complained of, is the page of its link with the
+    token behind it, "confirm/?t=…". `recipients` and `reason` (a diagnostic, at most 2,000 characters) are what the
     report says, `mailboxes` those that failed in the end, which are others where recipients are forwarded or stand for a
     group, and `sender` is the address in From: all for judging, none for a log.
     """
@@ -75,6 +79,7 @@ class Report(Struct, frozen=True, kw_only=True):
     status: str = ""
     token: str = ""
     unsubscribe_token: str = ""
+    letter_link: str = ""
     recipients: tuple[str, ...] = ()
     mailboxes: tuple[str, ...] = ()
     reason: str = ""
@@ -98,6 +103,7 @@ def read_report(raw: bytes, address: str = "") -> Report:
         report,
         token=own or (find(pattern, raw).lower() if pattern else ""),
         unsubscribe_token=find(_UNSUBSCRIBE_LINK, raw),
+        letter_link=find(_LETTER_LINK, raw) if report.kind == "complaint" else "",
         sender=_sender(message),
     )
 

@@ -24,7 +24,8 @@ _UNSUBSCRIBE = late(rf"\W*{_POLITE}unsubscribe\b", re.I)
 _ASKS = late(
     rf"\W*{_POLITE}(?:"
     r"unsubscribe\b|un-subscribe\b|remove me\b|take me off\b|opt[ -]?(?:me )?out\b|cancel (?:my |this |the )?subscription\b"
-    r"|stop (?:sending|mailing|e-?mailing|these|this|the|all)\b"
+    r"|stop (?:sending|e?-?mailing)\b"
+    r"|stop (?:these|this|the|all|your)(?: \w+)? (?:e?-?mails?|messages|letters|newsletters?|digests?|list)\b"
     r"|abmelden\b|abmeldung\b|abbestell(?:en|ung)\b|austragen\b|newsletter (?:abbestellen|abmelden)\b"
     r"|(?:melde[nt]? sie mich|melde mich|tragen sie mich|nehmen sie mich|nimm mich)\b[\w\s,]*\b(?:ab|aus|heraus|raus)\b"
     r"|(?:me |se )?d[eé]sabonn(?:er|ez|ement)\b|(?:me |se )?d[eé]sinscri(?:re|ption|vez)\b"

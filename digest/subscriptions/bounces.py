@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from digest import scores
 from digest.config import Config
-from digest.errors import TokenInvalid, UsageError
+from digest.errors import TokenExpired, TokenInvalid, UsageError
 from digest.mail.bounces import Report, read_report
 from digest.mail.replies import is_policy, verdict
 from digest.mail.reports import REPLY
@@ -24,7 +24,7 @@ from digest.subscriptions.operator import checked_address
 
 if TYPE_CHECKING:
     from digest.store import Store
-    from digest.tokens import Tokens
+    from digest.tokens import Purpose, Tokens
 
 FAILED = 1.0
 # Every day for ever, this stays below 2.7 with a half-life of seven days.
@@ -80,20 +80,34 @@ def _word(report: Report) -> str:
 
 
 def _whose(store: Store, tokens: Tokens, report: Report, now: datetime) -> tuple[Subscriber | None, str]:
-    """The subscriber a report is about, or None and why."""
+    """The subscriber a report is about, or None and why. A person is known by their address where no token says more."""
+    reader, why = _by_token(store, tokens, report, now)
+    if reader is None and report.kind in ("unsubscribe", "other"):
+        return _sender(store, report), f"{why}, and its sender is no subscriber"
+    return reader, why
 
+
+def _by_token(store: Store, tokens: Tokens, report: Report, now: datetime) -> tuple[Subscriber | None, str]:
+    purpose, token = _token(report)
+    if not token:
+        return None, "no token of ours in it"
     try:
-        if report.token:
-            number = tokens.read("bounce", report.token, nonce_of=store.nonce_of, now=now)
-        elif report.unsubscribe_token:
-            number = tokens.read("unsubscribe", report.unsubscribe_token, nonce_of=store.nonce_of, now=now)
-        elif report.kind in ("unsubscribe", "other"):
-            return _sender(store, report), "its sender is no subscriber"
-        else:
-            return None, "no token of ours in it"
+        number = tokens.read(purpose, token, nonce_of=store.nonce_of, now=now)
     except TokenInvalid:
         return None, "its token is forged, or of somebody who was erased"
+    except TokenExpired as error:
+        number = error.subscriber_id
     return store.subscriber_by_id(number), "its subscriber was erased"
+
+
+def _token(report: Report) -> tuple[Purpose, str]:
+    """Of several the one that tells best; that of a letter, which may go to whom a stranger named, where it is complained of."""
+    if report.token:
+        return "bounce", report.token
+    if report.unsubscribe_token or report.kind != "complaint":
+        return "unsubscribe", report.unsubscribe_token
+    purpose, _, token = report.letter_link.partition("/?t=")
+    return ("manage" if purpose == "manage" else "confirm"), token
 
 
 def _sender(store: Store, report: Report) -> Subscriber | None:
