@@ -127,6 +127,14 @@ def test_a_person_who_asks_to_leave_in_an_answer_is_heard(kind: str) -> None:
     assert (report.kind, report.token, report.sender) == ("unsubscribe", TOKEN, "ann@example.net")
 
 
+@pytest.mark.parametrize("written", ["utf-8", "latin-1"])
+def test_a_subject_that_is_not_encoded_is_read(written: str) -> None:
+    raw = mail("").replace(b"Re: 3 new papers", "Désabonner".encode(written))
+    assert read_report(raw, ADDRESS).kind == "unsubscribe"
+    away = mail("").replace(b"Re: 3 new papers", "Réponse automatique : je suis loin".encode(written))
+    assert read_report(away, ADDRESS).kind == "auto-reply"
+
+
 @pytest.mark.parametrize(
     ("extra", "sender"),
     [

@@ -70,14 +70,26 @@ def parsed(raw: bytes) -> Message:
 
 
 def header(message: Message, name: str) -> str:
-    """The first header of this name, unfolded, its encoded words decoded as far as they can be; "" for none."""
+    """The first header of this name, unfolded, its encoded words decoded as far as they can be, and what is written in UTF-8
+    (RFC 6532) or Latin-1 without being encoded; "" for none."""
     from email.header import decode_header, make_header
 
-    found = " ".join(str(message.get(name, "")).split())[:2000]
+    written = next((str(value) for key, value in message.raw_items() if key.lower() == name), "")
+    found = " ".join(_read_raw(written).split())[:2000]
     try:
         return str(make_header(decode_header(found)))
     except BROKEN:
         return found
+
+
+def _read_raw(written: str) -> str:
+    if written.isascii():
+        return written
+    data = written.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def parts(message: Message) -> Iterator[Message]:
