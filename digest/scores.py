@@ -11,3 +11,7 @@ from datetime import timedelta
 LIMIT = 5.0
 # A score is half of itself after so long without a failed mail.
 HALF_LIFE = timedelta(days=7)
+# Readers do not vanish together: where so many of the list, and a few at least, were given up within a day, the fault may be that
+# of a server between, and those that follow are counted.
+DAY = timedelta(days=1)
+FEW, SHARE = 3, 20

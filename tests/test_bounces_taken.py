@@ -15,7 +15,7 @@ from digest.config import Config, MailConfig, SiteConfig
 from digest.mail.letters import letter as compose_letter
 from digest.model import Letter, Preferences, Subscriber
 from digest.store import Store
-from digest.subscriptions.bounces import take, take_report
+from digest.subscriptions.bounces import Taken, take, take_report
 from digest.tokens import Tokens
 from editions import shipped
 
@@ -182,6 +182,30 @@ def test_the_case_of_letters_makes_no_other_mailbox(store: Store, tokens: Tokens
     )
     assert b"READER" in raw
     assert "gets no more mail" in take_report(store, tokens, CONFIG, raw, now=NOW)
+
+
+@pytest.mark.parametrize(("readers", "given_up"), [(10, 3), (80, 4)])
+def test_a_relay_that_knows_nobody_any_more_costs_few_readers_and_is_told(
+    store: Store, tokens: Tokens, readers: int, given_up: int
+) -> None:
+    everybody = [store.add_subscriber(f"r{n}@example.net", digests=(), now=NOW)[0] for n in range(readers)]
+
+    def failed(reader: Subscriber, day: int) -> Taken:
+        token = tokens.make("bounce", reader)
+        raw = notification(SYSTEMS[0], NO_SUCH, token=token, link="x", to=reader.address)
+        return take(store, tokens, CONFIG, raw, now=NOW + timedelta(days=day))
+
+    taken = [failed(reader, 0) for reader in everybody]
+    assert [one.wants_reading for one in taken] == [False] * given_up + [True] * (readers - given_up)
+    assert taken[-1].line == (
+        "bounce 5.1.1: no such mailbox, as of many since yesterday: look at your relay; "
+        f"counted, subscriber {everybody[-1].id} stands at 1.00 of 5."
+    )
+    assert [status(store, reader) for reader in everybody].count("suppressed") == given_up
+    assert failed(everybody[0], 0).line.endswith("gets no mail already.")
+    assert failed(everybody[-1], 2).line.endswith(
+        f"no such mailbox, subscriber {everybody[-1].id} gets no more mail."
+    )
 
 
 def test_a_reply_for_now_in_words_alone_gives_nobody_up(

@@ -90,6 +90,11 @@ class Suppressions:
         with self._db.reading():
             return suppression_of(self._db, hashed(self._db, fold(address)))
 
+    def bounced_since(self, since: datetime) -> int:
+        """How many addresses were suppressed after `since` because their mail failed."""
+        with self._db.reading():
+            return int(self._db.value("bounced_since", since=stamp(since)))
+
     def asked(self, address: str, *, reader: bool = False) -> tuple[int, datetime | None]:
         """How often this mailbox was asked whether it wants mail since it last agreed, and when last; of a `reader`, how often
         a letter with the link to their choices went there. Addresses that differ only behind a plus are one mailbox."""

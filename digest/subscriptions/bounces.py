@@ -1,9 +1,9 @@
 """What a report changes for the person it is about: the token in its address says who that is. Nothing is ever sent.
 
 A mailbox that is gone ends the mail to it at once, and so does a complaint. Any other failure counts (digest/scores.py), since
-full mailboxes are emptied and servers come back; so does that of another mailbox behind the reader's address. A delay counts
-nothing: where the mail fails in the end, that is reported too. What a server refuses by its policy is about us and counts so
-little that it never ends anything by itself.
+full mailboxes are emptied and servers come back; so does that of another mailbox behind the reader's address, and of one that is
+gone on a day on which too many are. A delay counts nothing: where the mail fails in the end, that is reported too. What a server
+refuses by its policy is about us and counts so little that it never ends anything by itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _READ = "nothing changed, somebody has to read it"
 
 class Taken(Struct, frozen=True):
     """What one mail changed, in a line without an address. `wants_reading`: a person has to read it, since it asks for what could
-    not be done, or since it is of a reader and was not understood."""
+    not be done, is of a reader and was not understood, or is one of too many."""
 
     line: str
     wants_reading: bool = False
@@ -72,7 +72,8 @@ def take(store: Store, tokens: Tokens, config: Config, raw: bytes, *, now: datet
         return Taken(f"unsubscribe: {who} {'has left' if left else 'was not on the list; nothing changed'}.")
     if report.kind == "complaint":
         return Taken(f"complaint: {_suppressed(store, reader, 'complained', now)}.")
-    return Taken(f"{name}: {_failed(store, reader, report, now)}.")
+    said, look = _failed(store, reader, report, now)
+    return Taken(f"{name}: {said}.", look)
 
 
 def _word(report: Report) -> str:
@@ -104,7 +105,7 @@ def _token(report: Report) -> tuple[Purpose, str]:
     """Of several the one that tells best; that of a letter, which may go to whom a stranger named, where it is complained of."""
     if report.token:
         return "bounce", report.token
-    if report.unsubscribe_token or report.kind != "complaint":
+    if report.unsubscribe_token:
         return "unsubscribe", report.unsubscribe_token
     purpose, _, token = report.letter_link.partition("/?t=")
     return ("manage" if purpose == "manage" else "confirm"), token
@@ -125,22 +126,32 @@ def _suppressed(
     return f"subscriber {reader.id} {'gets no more mail' if done else 'gets no mail already'}"
 
 
-def _failed(store: Store, reader: Subscriber, report: Report, now: datetime) -> str:
+def _failed(store: Store, reader: Subscriber, report: Report, now: datetime) -> tuple[str, bool]:
+    """What a failure changed, in words, and whether the operator has to look."""
     if not report.permanent:
-        return f"the mail to subscriber {reader.id} is still being tried; nothing counted"
-    if _is_gone(report) and _is_of(reader, report):
-        return f"no such mailbox, {_suppressed(store, reader, 'bounced', now)}"
+        return f"the mail to subscriber {reader.id} is still being tried; nothing counted", False
+    gone = _is_gone(report) and _is_of(reader, report)
+    held = gone and reader.status != "suppressed" and _are_many(store, now)
+    if gone and not held:
+        return f"no such mailbox, {_suppressed(store, reader, 'bounced', now)}", False
     score = store.add_score(reader.id, _points(report), now=now, half_life=scores.HALF_LIFE)
     if score >= scores.LIMIT:
-        return f"too many failures, {_suppressed(store, reader, 'bounced', now)}"
-    return f"counted, subscriber {reader.id} stands at {score:.2f} of {scores.LIMIT:.0f}"
+        return f"too many failures, {_suppressed(store, reader, 'bounced', now)}", False
+    said = f"counted, subscriber {reader.id} stands at {score:.2f} of {scores.LIMIT:.0f}"
+    return f"no such mailbox, as of many since yesterday: look at your relay; {said}" if held else said, held
+
+
+def _are_many(store: Store, now: datetime) -> bool:
+    """Have so many readers been given up lately that a server between is more likely at fault than they are?"""
+    lately = store.bounced_since(now - scores.DAY)
+    return lately >= scores.FEW and lately * scores.SHARE >= store.subscriber_counts().get("confirmed", 0)
 
 
 def _is_gone(report: Report) -> bool:
+    if report.status.startswith("4"):
+        return False
     reply = REPLY.search(report.reason)
     code = int(reply[1]) if reply else 550
-    if report.status.startswith("4") or code < 500:
-        return False
     return verdict(code, report.status or None, report.reason, stage="rcpt") == "suppress"
 
 

@@ -119,6 +119,10 @@ SELECT id, folded FROM subscribers WHERE status = :status ORDER BY id;
 -- name: all_suppressions()
 SELECT hash, reason, since FROM suppressions;
 
+-- name: bounced_since(since)$
+-- Whose mailbox was found to be gone, or failed too often, after a moment.
+SELECT count(*) FROM suppressions WHERE reason = 'bounced' AND since > :since;
+
 -- name: suppress(hash, reason, since)!
 INSERT INTO suppressions (hash, reason, since) VALUES (:hash, :reason, :since)
 ON CONFLICT (hash) DO UPDATE SET reason = EXCLUDED.reason, since = EXCLUDED.since;
