@@ -170,6 +170,15 @@ def test_dovecot_gives_each_mail_once(dovecot: Dovecot, security: str) -> None:
     assert len(list((dovecot.folder / "mail" / "cur").glob("*,S"))) % 30 == 0
 
 
+def test_dovecot_keeps_the_flag_for_a_person(dovecot: Dovecot) -> None:
+    dovecot.deliver(report(1))
+    before = set((dovecot.folder / "mail" / "cur").glob("*,FS"))
+    with unseen(dovecot.config("tls")) as mails:
+        assert next(mails) == report(1)
+        mails.flag()
+    assert len(set((dovecot.folder / "mail" / "cur").glob("*,FS")) - before) == 1
+
+
 def test_dovecot_gives_the_beginning_of_a_huge_mail(dovecot: Dovecot) -> None:
     dovecot.deliver(b"Subject: huge\r\n\r\n" + b"0123456789abcde\r\n" * 300_000)
     with unseen(dovecot.config("starttls")) as mails:
