@@ -152,6 +152,11 @@ def test_policy_is_told_from_a_full_mailbox() -> None:
     }
 
 
+def test_a_table_of_a_relay_that_knows_no_such_user_is_no_policy() -> None:
+    assert not is_policy("5.1.1", "5.1.1 User unknown in relay recipient table")
+    assert is_policy("5.1.1", "5.1.1 Relaying denied")
+
+
 def test_nobody_is_given_up_by_any_reply_of_policy_or_for_now() -> None:
     words = " user unknown, no such mailbox, it does not exist"
     for code in (*range(400, 500), 530, 535, 552):
