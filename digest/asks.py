@@ -6,7 +6,7 @@ whose address names a day, or can, is asked again for the days before, each unti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -104,7 +104,7 @@ def wanted_days(
     source: SourceConfig, until: date, known: Mapping[date, Known], since: date | None
 ) -> list[date]:
     """The days that `first_asks` asks for, oldest first."""
-    read = [day for day in known if day <= until and known[day].read]
+    read = [day for day in _read_days(known) if day <= until]
     begin = min((max(read) + timedelta(days=1) if read else until), until)
     days = set(_never_read(begin, until, known, since)) | {until}
     # Also one whose window has passed meanwhile: a last look.
@@ -124,17 +124,26 @@ def _never_read(begin: date, until: date, known: Mapping[date, Known], since: da
 
 
 def _in_vain(source: SourceConfig, until: date, known: Mapping[date, Known]) -> list[date]:
-    """The days that were asked for and not had; for as long as a growing day is asked for, but counted from the first try."""
+    """The days that were asked for and not had, and are not given up."""
+    read = _read_days(known)
     return [
         day
         for day, state in known.items()
-        if day <= until and not state.read and not has_given_up(source, state.since, until)
+        if day <= until and not state.read and not has_given_up(source, state.since, until, read)
     ]
 
 
-def has_given_up(source: SourceConfig, tried: date, today: date) -> bool:
-    """Is a day that was asked for in vain since `tried` asked for no more?"""
-    return today - tried > timedelta(days=max(source.lookback_days, 1))
+def has_given_up(source: SourceConfig, tried: date, today: date, read: Collection[date]) -> bool:
+    """Is a day that was asked for in vain since `tried` asked for no more? After as long as a growing day is asked for, as far
+    as other days could be `read` meanwhile: a site that was down, or a machine that was off, says nothing of one day."""
+    newest = max((day for day in read if day <= today), default=today)
+    answered = min(today, newest + timedelta(days=1))
+    tries = timedelta(days=max(source.lookback_days, 1))
+    return answered - tried > tries or today - tried > timedelta(days=MAX_MISSED_DAYS)
+
+
+def _read_days(known: Mapping[date, Known]) -> list[date]:
+    return [day for day, state in known.items() if state.read]
 
 
 def missed_asks(
@@ -150,8 +159,11 @@ def missed_asks(
         return []
     last = max((day for day, state in known.items() if day < newest and state.read), default=newest)
     days = set(_never_read(last, newest, known, since)) | set(_in_vain(source, newest, known))
+    read = _read_days(known)
     days |= {
-        day for day, state in known.items() if state.open and not has_given_up(source, state.since, newest)
+        day
+        for day, state in known.items()
+        if state.open and not has_given_up(source, state.since, newest, read)
     }
     listed = arxiv_days(min(days, default=newest), newest)
     return [Ask(url=on_day(address, day), day=day) for day in listed if day in days and day != newest]

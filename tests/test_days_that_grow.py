@@ -286,6 +286,40 @@ def test_days_that_are_never_there_are_given_up_and_that_is_said(tmp_path: Path)
         assert any("2026-03-03" in note and "no more" in note for note in reports[6].notes)
 
 
+def test_a_day_that_was_given_up_is_asked_for_by_since(tmp_path: Path) -> None:
+    with serving(Site(daily(20), at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site, lookback_days=5)
+        run(config, site)
+        site.down = {MONDAY + DAY}
+        for n in range(2, 12):
+            site.now = at(MONDAY + n * DAY, 7)
+            run(config, site)
+        site.down, site.now = set(), at(MONDAY + 12 * DAY, 7)
+        assert not run(config, site).degraded
+        assert "2603.00003" not in ids(config)
+        run(config, site, since=MONDAY + DAY, again=True)
+        assert {"2603.00003", "2603.00004"} <= ids(config)
+
+
+@pytest.mark.parametrize("off", [False, True], ids=["a site that was down", "a machine that was off"])
+def test_no_day_is_given_up_while_none_could_be_had(off: bool, tmp_path: Path) -> None:
+    """Neither says anything of one day: what it listed meanwhile is asked for when it answers again."""
+    days = daily(30)
+    with serving(Site(days, at(MONDAY, 7))) as site:
+        config = config_for(tmp_path, site, lookback_days=7)
+        run(config, site)
+        site.down = set(days)
+        for n in range(1, 3 if off else 20):
+            site.now = at(MONDAY + n * DAY, 7)
+            assert run(config, site).degraded
+        site.down, site.now = set(), at(MONDAY + 20 * DAY, 7)
+        assert not run(config, site).degraded
+        shown = {
+            paper["paper"]["id"] for papers in days.values() for since, paper in papers if since <= site.now
+        }
+        assert ids(config) == shown
+
+
 def test_a_day_that_grew_during_downtime_gets_a_last_look(tmp_path: Path) -> None:
     days = daily(20)
     days[MONDAY].append((at(MONDAY + 3 * DAY, 0), entry(900)))

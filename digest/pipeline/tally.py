@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -265,19 +265,22 @@ class Tally:
             ):
                 compared.append((day, known.papers, len(read.keys)))
             self._store.record_day(self._day(day, read, known))
+        had = [known.day for known in before.values() if known.fingerprint]
         for known in before.values():
-            if known.state == "open" and known.day not in self._days and self._is_over(known):
+            if known.state == "open" and known.day not in self._days and self._is_over(known, had):
                 self._store.record_day(replace(known, state="closed"))
         return compared
 
-    def _is_over(self, day: Day) -> bool:
-        """Is nothing more expected of a day? Its window is over, or it was asked for in vain for long enough."""
+    def _is_over(self, day: Day, read: Collection[date]) -> bool:
+        """Is nothing more expected of a day? Its window is over, or it was asked for in vain for long enough, while others were
+        `read`."""
         if day.fingerprint and self._dated:
             return self._is_settled(day.day, day.day)
-        over = has_given_up(self._source, day.changed_at.date(), self._wanted.until)
+        over = has_given_up(self._source, day.changed_at.date(), self._wanted.until, read)
         if over:
             self._notes.append(
-                f"the listing of {day.day} could not be read to its end, and is asked for no more"
+                f"the listing of {day.day} could not be read to its end, and is asked for no more; "
+                f"`digest run --since {day.day}` asks once more"
             )
         return over
 
