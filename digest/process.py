@@ -1,10 +1,13 @@
-"""Who holds a lease or writes a file, and whether that process still lives."""
+"""Who holds a lease or writes a file, whether that process still lives, and what tells this one to end."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -28,6 +31,26 @@ def is_dead(holder: str) -> bool:
     except PermissionError:
         return False
     return _started(int(pid)) != started
+
+
+def on_stop_signals(stop: Callable[[], None]) -> None:
+    """Calls `stop` whenever this process gets SIGTERM or SIGINT, in a thread of its own.
+
+    Not where the signal is handled: that is in the midst of anything of the main thread, which may hold the very lock that
+    setting an event waits for. Of what could be done there only this queue needs no lock.
+    """
+    from queue import SimpleQueue
+
+    told: SimpleQueue[None] = SimpleQueue()
+
+    def each() -> None:
+        while True:
+            told.get()
+            stop()
+
+    threading.Thread(target=each, name="stop", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.put(None))
 
 
 def part_of(file: Path) -> Path:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from digest.process import is_dead, part_of, this_process
 
@@ -62,3 +65,19 @@ def test_what_was_left_of_a_file_by_who_is_gone_is_removed_and_nothing_else(tmp_
         (tmp_path / name).touch()
     assert part_of(tmp_path / "a.db") == tmp_path / f".a.db.{own}.part"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_midst_of_a_wait_for_it_is_heard(number: signal.Signals) -> None:
+    """`Event.wait` holds a lock for a moment, and `Event.set` in a handler would wait for that for ever."""
+    code = (
+        "import os, sys, threading\n"
+        "from digest.process import on_stop_signals\n"
+        "stop = threading.Event()\n"
+        "on_stop_signals(stop.set)\n"
+        "with stop._cond:\n"
+        "    os.kill(os.getpid(), int(sys.argv[1]))\n"
+        "stop.wait()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(int(number))], timeout=60, check=False)
+    assert done.returncode == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from datetime import date
@@ -14,6 +13,7 @@ import click
 
 from digest.cli.console import Console, shown
 from digest.cli.run import parse_date
+from digest.process import on_stop_signals
 from digest.words import counted
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def _watch(console: Console, day: date | None, port: int, opened: str | None) ->
 
     stop = threading.Event()
     with Preview(console.config, day=day, port=port) as followed:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        on_stop_signals(stop.set)
         console.answer(
             {"address": followed.address, "edition": followed.first.edition, "pages": followed.pages}
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 
 from digest.cli.console import Console
 from digest.errors import DigestError, UsageError
+from digest.process import on_stop_signals
 from digest.words import counted
 
 if TYPE_CHECKING:
@@ -104,13 +104,12 @@ def _announce(console: Console, due: Mapping[str, datetime | None]) -> None:
 def _stopped_by_signals(stop: threading.Event, service: Service | None) -> None:
     """SIGTERM and SIGINT stop both doors; what is in flight is finished."""
 
-    def told(*_: object) -> None:
+    def told() -> None:
         stop.set()
         if service:
             service.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
+    on_stop_signals(told)
 
 
 # ---------------------------------------------------------------- the web door

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from digest.app.edges import LEASE
 from digest.config import Config
 from digest.errors import StoreError, UsageError
 from digest.model import RunReport
-from digest.process import is_dead, this_process
+from digest.process import is_dead, on_stop_signals, this_process
 from digest.worker import engine
 from digest.worker.duties import Duties, row_of
 from digest.worker.tasks import Apps, Tasks
@@ -70,7 +69,7 @@ class Worker:
         asyncio.run(self._work())
 
     def stop(self) -> None:
-        """Finishes the mails in flight and gives the jobs back. For any thread, and for signals."""
+        """Finishes the mails in flight and gives the jobs back. For any thread."""
         self._stop.set()
         self._apps.stop()
         if self._duties:
@@ -80,13 +79,7 @@ class Worker:
 
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT stop the worker; the process ends within ten seconds, also where a server hangs."""
-
-        def told(*_: object) -> None:
-            # Not in here: a signal comes in the middle of anything, and locks may be held.
-            threading.Thread(target=self._stop_in_time, name="stop", daemon=True).start()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, told)
+        on_stop_signals(self._stop_in_time)
 
     def _stop_in_time(self) -> None:
         until = time.monotonic() + STOP_S
