@@ -272,6 +272,7 @@ def test_an_edition_that_is_too_old_is_not_sent_any_more(tmp_path: Path) -> None
     (tmp_path / "blocked").unlink()
     report = run(broken, NOW + 3 * DAY)
     assert (report.deliveries.accepted, report.deliveries.expired) == (0, 1)
+    assert report.degraded  # its reader never gets it
 
 
 def test_send_to_one_address_sends_one_copy_and_nothing_else(tmp_path: Path) -> None:

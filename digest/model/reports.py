@@ -120,4 +120,5 @@ class RunReport(Struct, frozen=True, kw_only=True):
             or self.deliveries.rejected > 0
             or self.deliveries.deferred > 0
             or self.deliveries.held > 0
+            or self.deliveries.expired > 0
         )
