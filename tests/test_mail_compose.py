@@ -26,9 +26,9 @@ from digest.config import MailboxConfig, MailConfig, TopicConfig, WebConfig
 from digest.errors import MailError
 from digest.mail.budget import LIMIT
 from digest.mail.compose import composer, short_names
+from digest.mail.ids import message_id
 from digest.mail.parts import PERSONAL, cut, flow, quoted_printable
 from digest.model import Edition, Message, Paper, Preferences
-from digest.pipeline.issue import message_id
 from digest.render import Renderer
 from digest.text import display_width
 from digest.tokens import Tokens
@@ -281,7 +281,7 @@ def test_a_sender_of_a_foreign_domain_goes_out_as_a_labels() -> None:
         mail=MailConfig(from_="Bücher <digest@straße.example>"),
         site=replace(SITE, url="https://straße.example/"),
     )
-    token = message_id(edition, "1", "straße.example")
+    token = message_id(edition.date, edition.part, "straße.example", edition.guid, 1)
     message = composed.message(replace(delivery_to(), message_id=token)).data
     assert_well_formed(message)
     mail = parsed(message)

@@ -273,8 +273,10 @@ class Post(Pages):
         return replace(known, preferences=Preferences()) if known else None
 
     def _copy_for(self, edition: Edition, subscriber: Subscriber, now: datetime) -> Delivery:
-        from digest.pipeline.issue import message_id
+        from digest.mail.ids import message_id
 
+        which = (edition.guid, "copy", subscriber.address, now.isoformat())
+        own_id = message_id(edition.date, edition.part, self.config.mail.domain, *which)
         return Delivery(
             id=0,
             edition_id=0,
@@ -282,9 +284,7 @@ class Post(Pages):
             edition=edition.id,
             editions=(edition.id,),
             subscriber=subscriber,
-            message_id=message_id(
-                edition, f"copy\0{subscriber.address}\0{now.isoformat()}", self.config.mail.domain
-            ),
+            message_id=own_id,
             date=now,
             attempt=1,
         )

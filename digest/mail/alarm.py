@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
-from hashlib import sha256
 from typing import Literal
 
 from msgspec import Struct
 
-from digest.addresses import ascii_address
 from digest.config import Config, SiteConfig
 from digest.mail.envelope import without_addresses
 from digest.mail.headers import from_header, mailable, subject_header
+from digest.mail.ids import message_id
 from digest.mail.parts import TEXT_TYPE, flow, quoted_printable
 from digest.model import Message
 from digest.render import clean
@@ -59,20 +58,18 @@ def alarm(
     """
     lines = _silent(silences, config) if kind == "silent" else _again(silences, config)
     names = "\0".join(silence.digest for silence in silences)
-    local = sha256(f"{kind}\0{names}\0{now.isoformat()}".encode()).hexdigest()[:24]
-    domain = ascii_address(config.mail.domain)
-    message_id = f"<{local}.alarm@{domain or 'localhost'}>"
+    own_id = message_id(now, "alarm", config.mail.domain, kind, names, now.isoformat())
     pieces = (
-        _head(_subject(kind, silences, config), message_id, config, now) + TEXT_TYPE,
+        _head(_subject(kind, silences, config), own_id, config, now) + TEXT_TYPE,
         b"".join(quoted_printable(flow(line)) for line in lines),
     )
-    return Message(pieces=pieces, sender=""), message_id
+    return Message(pieces=pieces, sender=""), own_id
 
 
-def _head(subject: str, message_id: str, config: Config, now: datetime) -> bytes:
+def _head(subject: str, own_id: str, config: Config, now: datetime) -> bytes:
     lines = [
         f"Date: {format_datetime(now)}",
-        f"Message-ID: {message_id}",
+        f"Message-ID: {own_id}",
         from_header(config.mail),
         f"To: {mailable(config.monitor.mail_to)}",
         subject_header(subject),

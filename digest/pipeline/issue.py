@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from digest.addresses import ascii_address
 from digest.choices import next_due
 from digest.config import Config, DigestConfig
 from digest.editions import make_edition
+from digest.mail.ids import message_id
 from digest.model import DigestReport, Edition, EditionReport, Preferences, Subscriber
 from digest.selection import select
 
@@ -91,13 +90,6 @@ def _report(edition: Edition, root: str) -> EditionReport:
     )
 
 
-def message_id(edition: Edition, who: str, domain: str) -> str:
-    """The Message-ID of an edition for one recipient: the same however often it is sent (RFC 5322, 3.6.4)."""
-    # A digest of the recipient, not the address: the header is shown to every relay on the way.
-    token = hashlib.sha256(f"{edition.guid}\0{who}".encode()).hexdigest()[:24]
-    return f"<{edition.date:%Y%m%d}.{edition.part}.{token}@{ascii_address(domain)}>"
-
-
 def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], Planned | None]:
     from digest.store import Planned
 
@@ -109,7 +101,8 @@ def _envelope(edition: Edition, config: Config) -> Callable[[Subscriber], Planne
 
     def planned(subscriber: Subscriber) -> Planned:
         due_at = due(subscriber.preferences)
-        return Planned(message_id=message_id(edition, str(subscriber.id), domain), date=due_at, due_at=due_at)
+        own_id = message_id(edition.date, edition.part, domain, edition.guid, subscriber.id)
+        return Planned(message_id=own_id, date=due_at, due_at=due_at)
 
     return planned
 

@@ -5,7 +5,6 @@ Silence may be a quiet day or a fault; a reader cannot know which.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from digest.addresses import ascii_address
 from digest.choices import next_due
 from digest.config import Config, DigestConfig
 from digest.cron import cron, due_times
+from digest.mail.ids import message_id
 from digest.model import FAILED_OUTCOMES, Preferences, RunReport, Said, SourceReport
 from digest.outcomes import said_to_readers
 
@@ -36,7 +35,6 @@ def queue_notices(digest: DigestConfig, config: Config, store: Store, *, day: da
         return 0
     if _comes_again(digest, config, day, now):
         return 0
-    domain = config.mail.domain
 
     @cache
     def due(preferences: Preferences) -> datetime | None:
@@ -44,11 +42,10 @@ def queue_notices(digest: DigestConfig, config: Config, store: Store, *, day: da
         is_theirs = preferences.frequency == "weekly" or preferences.hour is not None or at == now
         return at if is_theirs else None  # on a day that is none of theirs nobody misses a mail
 
-    def message_id(reader: int) -> str:
-        token = hashlib.sha256(f"{config.site.url}\0{digest.name}\0{day}\0{reader}".encode()).hexdigest()[:24]
-        return f"<{day:%Y%m%d}.notice.{token}@{ascii_address(domain)}>"
+    def id_for(reader: int) -> str:
+        return message_id(day, "notice", config.mail.domain, config.site.url, digest.name, day, reader)
 
-    return store.queue_notices(digest.name, day, due=due, message_id=message_id, now=now)
+    return store.queue_notices(digest.name, day, due=due, message_id=id_for, now=now)
 
 
 def _comes_again(digest: DigestConfig, config: Config, day: date, now: datetime) -> bool:

@@ -12,11 +12,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from digest.addresses import ascii_address
 from digest.choices import in_zone, next_due, next_mail, preferences_problems, topic_slugs
 from digest.config import Config
 from digest.errors import TokenExpired, TokenInvalid, UsageError
 from digest.formats.subscribing import Flow
+from digest.mail.ids import message_id
 from digest.mail.letters import CONFIRM_HOURS
 from digest.model import ON_THE_LIST, Preferences, Subscriber, SubscriberStatus
 from digest.subscriptions.lists import Imported, Refused, export_rows, import_rows, moment_of
@@ -128,9 +128,8 @@ class Subscriptions:
     def _queue(self, reader: Subscriber, kind: Literal["confirm", "known"], now: datetime) -> None:
         import secrets
 
-        domain = ascii_address(self._config.mail.domain)
-        message_id = f"<{now:%Y%m%d}.{kind}.{secrets.token_hex(12)}@{domain}>"
-        self._store.queue_letter(reader.id, kind, message_id=message_id, now=now)
+        own_id = message_id(now, kind, self._config.mail.domain, secrets.token_hex(12))
+        self._store.queue_letter(reader.id, kind, message_id=own_id, now=now)
 
     def _check(self, digests: Sequence[str], preferences: Preferences) -> None:
         names = [digest.name for digest in self._config.digest]
