@@ -21,7 +21,7 @@ from benchmarks.costs import answer_of, compile_ours
 from benchmarks.installed import python
 from benchmarks.peers import ids_of_feed, timed
 from benchmarks.report import Check, Found, Growth, Row, run_alone
-from digest.config import DigestConfig, SiteConfig
+from digest.config import Config, DigestConfig, SiteConfig
 from digest.formats import Channel, Publication, Shown
 from digest.formats.feeds import channels, documents
 from digest.formats.items import digest_feed
@@ -62,7 +62,7 @@ def publication(of: Edition, topics: int = 0, each: int = OF_TOPIC) -> Publicati
     """What is published of this edition, with so many topics of its papers, each with items of which no bytes are written yet."""
     entries, count = of.entries, of.count
     return Publication(
-        site=SITE,
+        config=Config(site=SITE),
         digest=DigestConfig(name="daily", title="Paper Digest", path=""),
         url=SITE.url,
         heads=(EditionHead(id=of.id, digest="daily", date=of.date, part=1, number=1, papers=count),),

@@ -143,6 +143,11 @@ class DigestConfig(Struct, frozen=True, kw_only=True):
     pages: tuple[str, ...] = PAGES
 
     @property
+    def folder(self) -> str:
+        """Its folder below `site.output`, and its address below `site.url`: "" or with a final slash."""
+        return f"{self.path}/" if self.path else ""
+
+    @property
     def has_records(self) -> bool:
         """Whether each paper has a page of its own."""
         return "papers" in self.pages
@@ -313,7 +318,12 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def url_of(self, digest: DigestConfig) -> str:
         """The same of a digest that need not be among those of this configuration."""
-        return f"{self.site.url}{digest.path}/" if digest.path else self.site.url
+        return self.site.url + digest.folder
+
+    @property
+    def contact(self) -> str:
+        """The address that people write to: `site.contact`, or else that of `mail.from`."""
+        return self.site.contact or self.mail.address
 
     @property
     def home_url(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig, slugs_of
+from digest.config import Config, DigestConfig, MailConfig, SiteConfig, TopicConfig, WebConfig, slugs_of
 from digest.formats import Channel, Publication, Shown, pages
 from digest.labels import labels_of
 from digest.mail.compose import Composed, Composer, composer, web_copies
@@ -42,6 +42,7 @@ SITE = SiteConfig(
     publisher="Example Reading Group",
     postal_address="1 Library Lane, 1000 Exampleton",
 )
+WEB = WebConfig()
 MAIL = MailConfig(from_="Paper Digest <digest@papers.example.org>")
 TOPICS = (
     ("Speech and sound", "ss"),
@@ -284,7 +285,14 @@ def sample_channels(edition: Edition) -> tuple[Channel, ...]:
     return (*found, search)
 
 
-def publication_of(edition: Edition, **changes: Any) -> Publication:
+def publication_of(
+    edition: Edition,
+    *,
+    site: SiteConfig = SITE,
+    web: WebConfig = WEB,
+    digest: DigestConfig = DIGEST,
+    **changes: Any,
+) -> Publication:
     """An archive of a year of weekdays that ends with this edition; only it has its own page written, with those of its papers and
     of some of its channels."""
     heads, day, number = [head_of(edition)], edition.date, edition.number
@@ -304,9 +312,8 @@ def publication_of(edition: Edition, **changes: Any) -> Publication:
         )
     channels = sample_channels(edition)
     facts: dict[str, Any] = {
-        "site": SITE,
-        "digest": DIGEST,
-        "mail": MAIL,
+        "config": config_of(site=site, web=web, digest=digest),
+        "digest": digest,
         "url": URL,
         "heads": tuple(reversed(heads)),
         "latest": (edition,),

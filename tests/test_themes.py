@@ -16,6 +16,7 @@ from digest.render import Renderer
 from digest.themes import known_themes, theme_folders
 from editions import (
     EDITIONS,
+    SITE,
     composed_of,
     copies_of,
     delivery_to,
@@ -124,8 +125,7 @@ def test_pages_and_mails_are_marked_as_the_english_that_their_words_are_and_own_
 ) -> None:
     """WCAG 2.2, 3.1.1: whatever `language` says. Feeds, of which papers are all, have that language."""
     put(tmp_path / "archive/base.html", '<html lang="{{ language }}">')
-    site = replace(publication_of(EDITIONS["rich"]()).site, language="de-AT")
-    publication = replace(publication_of(EDITIONS["rich"]()), site=site)
+    publication = publication_of(EDITIONS["rich"](), site=replace(SITE, language="de-AT"))
     for folders, tags in (([TEMPLATES], {"en"}), ([tmp_path, TEMPLATES], {"de-AT", "en"})):
         renderer = Renderer(folders, language="de-AT")
         made = pages_of(publication, renderer) | copies_of(EDITIONS["rich"](), renderer)

@@ -91,8 +91,7 @@ class Edges:
     @property
     def user_agent(self) -> str:
         """Who asks: the program, and where its operator can be found."""
-        contact = self.config.site.contact or self.config.mail.address
-        return f"paper-digest/{__version__} (+{self.config.site.url}; {contact})"
+        return f"paper-digest/{__version__} (+{self.config.site.url}; {self.config.contact})"
 
     @cached_property
     def fetcher(self) -> Fetcher:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import Struct, field
 
-from digest.config import DigestConfig, MailConfig, SiteConfig, WebConfig
+from digest.config import Config, DigestConfig, SiteConfig
 from digest.labels import FOLDERS, record_path
 from digest.model import Edition, EditionHead, EditionTitles, Entry, Hit, Page, Paper, PaperRecord, Place
 
@@ -119,10 +119,8 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     written, of `chunk_count` in all. All parts of a publication share `made` and `new_rows`, the rows that were made, by place.
     """
 
-    site: SiteConfig
+    config: Config
     digest: DigestConfig
-    mail: MailConfig = MailConfig()
-    web: WebConfig = WebConfig()
     url: str
     authority: str = ""
     heads: tuple[EditionHead, ...] = ()
@@ -140,6 +138,10 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
     made: Made = field(default_factory=Made)
     new_rows: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def site(self) -> SiteConfig:
+        return self.config.site
+
     @cached_property
     def kinds(self) -> frozenset[str]:
         """The kinds of channels that the digest has."""
@@ -156,16 +158,6 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
         from digest.render import clean
 
         return clean(self.digest.title or self.site.title)
-
-    @property
-    def folder(self) -> str:
-        """The digest's folder below `site.output`: "" or with a final slash."""
-        return f"{self.digest.path}/" if self.digest.path else ""
-
-    @property
-    def contact(self) -> str:
-        """The address that takes "put me on the list" mails."""
-        return self.site.contact or self.mail.address
 
     @cached_property
     def items(self) -> list[Item]:
@@ -248,7 +240,7 @@ class Publication(Struct, frozen=True, kw_only=True, dict=True):
 
     def page(self, path: str, body: str | bytes) -> Page:
         """A page of this digest; `path` counts from the digest's root."""
-        return Page(path=self.folder + path, body=body.encode() if isinstance(body, str) else body)
+        return Page(path=self.digest.folder + path, body=body.encode() if isinstance(body, str) else body)
 
 
 Format = Callable[[Publication, "Renderer"], Iterator[Page]]

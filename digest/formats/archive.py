@@ -110,9 +110,9 @@ def home(publication: Publication, renderer: Renderer) -> Iterator[Page]:
         schedule=schedule,
         topics=links_of(publication, "topic"),
         lists=lists_of(publication),
-        form=_form(publication) if publication.web.enabled else None,
-        subscribe_url=_mailto(publication.contact),
-        subscribe_address=publication.contact,
+        form=_form(publication) if publication.config.web.enabled else None,
+        subscribe_url=_mailto(publication.config.contact),
+        subscribe_address=publication.config.contact,
         year_url=f"{publication.url}{heads[-1].date:%Y}/" if heads else "",
     )
 

@@ -42,7 +42,7 @@ def frame(publication: Publication) -> dict[str, Any]:
         "feeds_url": f"{url}feeds/",
         "search_url": f"{url}search/",
         # With a web door the search is a plain form; a static host needs a script for it.
-        "search_script": "" if publication.web.enabled else f"{url}search/search.js",
+        "search_script": "" if publication.config.web.enabled else f"{url}search/search.js",
         "feeds": feeds_of(url),
         "sender": sender_of(publication.site),
     }

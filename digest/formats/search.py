@@ -38,7 +38,7 @@ _SOURCES = ("abstract", "html", "hf", "pdf")
 
 def chunks(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     """`search/0001.json` and so on: the parts of the index that are to be written. None where a web door answers."""
-    if not publication.web.enabled:
+    if not publication.config.web.enabled:
         for chunk in publication.chunks:
             yield publication.page(f"search/{chunk.number:04}.json", _chunk(publication, chunk))
 
@@ -49,7 +49,7 @@ def page(publication: Publication, renderer: Renderer) -> Iterator[Page]:
     With a web door the file is a page without script, for a copy of the archive: its form leads to that door.
     """
     variables = page_variables(publication)
-    if not publication.web.enabled:
+    if not publication.config.web.enabled:
         yield publication.page("search/search.js", renderer.render("archive/search.js"))
         document = {"schema": 1, "chunks": publication.chunk_count}
         yield publication.page("search/index.json", msgspec.json.encode(document) + b"\n")

@@ -349,7 +349,7 @@ def web_copies(edition: Edition, config: Config, renderer: Renderer) -> list[Pag
     variables = _variables(edition, view, config, renderer) | {"earlier": []}
     variables["sections"] = _planned(edition, view, variables, renderer).sections
     impersonal = dict.fromkeys(PERSONAL, "")
-    folder = f"{digest.path}/{edition.path}" if digest.path else edition.path
+    folder = digest.folder + edition.path
     html = renderer.render("edition.html", **variables, **impersonal)
     text = renderer.render("edition.txt", **variables, **impersonal)
     flowed = "\n".join(flow(line) for line in text.splitlines())

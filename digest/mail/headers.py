@@ -116,8 +116,7 @@ def list_head(subject: str, config: Config, digest: DigestConfig, content_type: 
     `content_type` is left to who writes the body."""
     host = ascii_address(urlsplit(config.site.url).hostname or "localhost").replace(":", "-")
     home = ascii_url(config.digest_url(digest.name))
-    owner = ascii_address(config.site.contact or config.mail.address)
-    contact = f"mailto:{quote(owner, safe='@+')}"
+    contact = f"mailto:{quote(ascii_address(config.contact), safe='@+')}"
     lines = [
         from_header(config.mail),
         subject_header(subject),

@@ -134,7 +134,7 @@ class _Folder:
     """The folder of one digest."""
 
     def __init__(self, website: Website, digest: DigestConfig) -> None:
-        self._website, self._root = website, f"{digest.path}/" if digest.path else ""
+        self._website, self._root = website, digest.folder
 
     def has(self, path: str) -> bool:
         return self._website.has(self.path(path))
@@ -184,10 +184,8 @@ def digest_pages(
     keeps what runs to come need not make again."""
     recent = recent_editions(digest, store) if recent is None else recent
     base = Publication(
-        site=config.site,
+        config=config,
         digest=digest,
-        mail=config.mail,
-        web=config.web,
         url=config.digest_url(digest.name),
         authority=store.feed_authority(),
         heads=tuple(store.edition_heads(digest.name)),
@@ -231,10 +229,8 @@ def trial_pages(digest: DigestConfig, config: Config, renderer: Renderer, editio
     place = Place(paper_id=0, key=first.paper.key, date=edition.date, part=edition.part, position=1)
     hit = Hit(digest=digest.name, place=place, paper=first.paper, topic="other")
     publication = Publication(
-        site=config.site,
+        config=config,
         digest=digest,
-        mail=config.mail,
-        web=config.web,
         url=config.digest_url(digest.name),
         heads=(head,),
         latest=(edition,),

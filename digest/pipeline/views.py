@@ -345,7 +345,7 @@ class Views:
 
     def _chunks(self, everything: bool) -> Iterator[Publication]:
         name = self._digest.name
-        if self._base.web.enabled or not (count := self._store.chunk_count(name)):
+        if self._base.config.web.enabled or not (count := self._store.chunk_count(name)):
             return
         numbers = set(range(1, count + 1))
         if not everything:

@@ -102,7 +102,7 @@ def _routes(app: App, door: Door, files: Files, searching: App, health: HealthDo
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/metrics", health.metrics, methods=["GET"]),
     ]
-    published = Published(files, urlsplit(site_url).path, [digest.path or "" for digest in app.config.digest])
+    published = Published(files, urlsplit(site_url).path, [digest.folder for digest in app.config.digest])
     prefix = root.rstrip("/")
     outside: list[BaseRoute] = []
     if prefix:
@@ -120,7 +120,7 @@ def _searches(app: App, door: Door, searching: App) -> list[BaseRoute]:
     routes: list[BaseRoute] = []
     for digest in app.config.digest:
         look = SearchDoor(searching, digest)
-        root = f"/{digest.path}/search" if digest.path else "/search"
+        root = f"/{digest.folder}search"
         places = [(f"{root}/", look.page), (root, look.page)]
         places += [(f"{root}/{file}", look.feed) for _, file, _ in FEEDS]
         routes += [Route(path, endpoint(answer), methods=["GET"]) for path, answer in places]

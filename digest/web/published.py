@@ -25,7 +25,7 @@ class Published:
     def __init__(self, files: Files, root: str, digests: Sequence[str] = ()) -> None:
         self._files = files
         self._root = root
-        self._digests = sorted({"", *(f"{path}/" if path else "" for path in digests)}, key=len, reverse=True)
+        self._digests = sorted({"", *digests}, key=len, reverse=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises HTTPException for what is no file, where no 404.html is published, and for other methods."""

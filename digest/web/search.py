@@ -53,9 +53,7 @@ class SearchDoor:
         self._url = config.digest_url(digest.name)
         self._path = f"{urlsplit(self._url).path}search/"
         # Addresses without scheme and host: they work under whatever name the site was asked for.
-        self._publication = Publication(
-            site=config.site, digest=digest, mail=config.mail, web=config.web, url=urlsplit(self._url).path
-        )
+        self._publication = Publication(config=config, digest=digest, url=urlsplit(self._url).path)
 
     def page(self, request: Request) -> Response:
         """A page of results; the box and the help alone where nothing is searched for. 422 for a search that makes no sense."""
