@@ -201,19 +201,17 @@ def _sorted_out(lines: Iterable[bytes]) -> Left:
 
 
 class Journal:
-    """The journal of one run. Its methods may be called from several threads; None for a path writes nothing.
+    """The journal of one run. Its methods may be called from several threads.
 
     They raise StoreError when the line cannot be written: then nothing may be sent that a kill would make us forget.
     """
 
-    def __init__(self, path: Path | None, *, store: str = "", mark: str = "") -> None:
+    def __init__(self, path: Path, *, store: str, mark: str = "") -> None:
         """Begins with an empty file: what stood in it has been read, and is in the store."""
         self._path = path
         self._head = f"{_HEAD}{store} {machine_start()}\nrun {mark}\n".encode()
         self._file = -1
         self._torn = False  # is the last line not whole?
-        if path is None:
-            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Appended to, so that lines of several threads stand one behind the other.
@@ -240,20 +238,16 @@ class Journal:
 
     def begun(self, number: int) -> None:
         """The whole mail may be with the server from here on."""
-        if self._path is not None:
-            self._write(b"begun %d\n" % number)
+        self._write(b"begun %d\n" % number)
 
     def back(self, number: int) -> None:
         """It was begun, and the server surely does not have it."""
-        if self._path is not None:
-            self._write(b"back %d\n" % number)
+        self._write(b"back %d\n" % number)
 
     def said(
         self, number: int, attempt: int, receipt: Receipt, stage: Stage, begun: int | None = None
     ) -> None:
         """What the server answered, and in the same write that another mail is begun, where one is."""
-        if self._path is None:
-            return
         if "@" in receipt.text:
             receipt = msgspec.structs.replace(receipt, text=without_addresses(receipt.text))
         value = _encode(Said(attempt=attempt, stage=stage, receipt=receipt))
@@ -272,11 +266,10 @@ class Journal:
         finally:
             file, self._file = self._file, -1
             os.close(file)
-        if settled and wait is None and self._path is not None:
+        if settled and wait is None:
             self._path.unlink(missing_ok=True)
 
     def _write(self, line: bytes) -> None:
-        assert self._path is not None
         line = b"\n" + line if self._torn else line
         try:
             written = os.write(self._file, line)  # raises where it was closed: the number is none then

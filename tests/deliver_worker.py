@@ -1,4 +1,4 @@
-"""One run of deliver() in a process of its own: `deliver_worker.py STORE_URL PORT CONNECTIONS [JOURNAL]`. SIGTERM sets its stop."""
+"""One run of deliver() in a process of its own: `deliver_worker.py STORE_URL PORT CONNECTIONS JOURNAL`. SIGTERM sets its stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compose(delivery: Delivery) -> Message:
     return Message(pieces=(personal.encode(), BODY))
 
 
-def main(url: str, port: str, connections: str, journal: str = "") -> int:
+def main(url: str, port: str, connections: str, journal: str) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     smtp = SmtpConfig(host="127.0.0.1", port=int(port), security="none", connections=int(connections))
@@ -40,7 +40,7 @@ def main(url: str, port: str, connections: str, journal: str = "") -> int:
             holder=f"worker/{os.getpid()}",
             clock=lambda: datetime.now(UTC),
             stop=stop,
-            journal=Path(journal) if journal else None,
+            journal=Path(journal),
         )
     if report.error:
         sys.stderr.write(report.error + "\n")

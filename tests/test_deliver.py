@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,10 +74,22 @@ def run(
     holder: str = "here/1",
     compose: Callable[[Delivery], Message | None] = compose,
     clock: Callable[[], datetime] | None = None,
+    journal: Path | None = None,
     **options: object,
 ) -> DeliveryReport:
+    """One run; without a `journal` it finds none of an earlier one."""
     transport = open_transport(mail, base=Path)
-    return deliver(store, transport, compose, mail, holder=holder, clock=clock or (lambda: now), **options)  # type: ignore[arg-type]
+    with TemporaryDirectory() as folder:
+        return deliver(
+            store,
+            transport,
+            compose,
+            mail,
+            holder=holder,
+            clock=clock or (lambda: now),
+            journal=journal or Path(folder) / "receipts",
+            **options,  # type: ignore[arg-type]
+        )
 
 
 def states(store: Store) -> dict[str, int]:

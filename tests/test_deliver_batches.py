@@ -44,7 +44,7 @@ def place(store: Store) -> str:
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-def test_with_a_journal_every_reader_gets_the_edition_once_and_the_journal_goes(
+def test_every_reader_gets_the_edition_once_and_the_journal_goes(
     store: Store, journal: Path, connections: int
 ) -> None:
     readers = queue(store, 300)
@@ -72,19 +72,6 @@ def test_a_fast_server_gets_its_mail_in_few_transactions(
         run(store, config(server, connections=4), journal=journal)
     assert sum(claims) == 600
     assert len(claims) <= 150
-
-
-def test_without_a_journal_no_more_rows_are_claimed_than_there_are_connections(store: Store) -> None:
-    queue(store, 60)
-    flying: list[int] = []
-
-    def look(delivery: Delivery) -> Message:
-        flying.append(store.delivery_counts()["sending"])
-        return compose(delivery)
-
-    with serving() as server:
-        run(store, config(server, connections=3), compose=look)
-    assert max(flying) <= 3
 
 
 @pytest.mark.parametrize("in_doubt", ["resend", "hold"])

@@ -89,16 +89,6 @@ def test_a_pause_that_a_server_asked_for_outlives_the_run(tmp_path: Path, settle
     assert left.said == ({} if settled else EXPECTED.said)
 
 
-def test_no_path_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    journal = Journal(None)
-    journal.begun(1)
-    journal.said(1, 1, OK, "data")
-    journal.back(1)
-    journal.close(settled=True)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_journal_holds_no_address_and_is_for_its_owner_only(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "receipts", store="abc")
     journal.said(1, 1, Receipt(status="rejected", reply_code=550, text="<ann@example.org> who?"), "rcpt")

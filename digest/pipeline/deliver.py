@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from digest.config import MailConfig
 from digest.errors import ConfigError, DigestError, LeaseHeld, MailError, StoreError, UsageError
-from digest.journal import Journal, Left, Wait, read_journal
+from digest.journal import Journal, Wait, read_journal
 from digest.model import Delivery, DeliveryReport, Message, Receipt, Span
 from digest.pipeline.judging import Judge, is_policy_refusal
 from digest.pipeline.lanes import Landed, Lanes
@@ -52,7 +52,7 @@ def deliver(
     stop: threading.Event | None = None,
     progress: Callable[[int, int], None] | None = None,
     renew: Callable[[], None] | None = None,
-    journal: Path | None = None,
+    journal: Path,
 ) -> DeliveryReport:
     """Sends what is queued or due again, and returns the counts of this run; `queued` is what waits when it ends, `held`
     what is in doubt then and not sent again (mail.in_doubt = "hold").
@@ -60,7 +60,7 @@ def deliver(
     To be called under the lease of a run: every row that it finds in `sending` is in doubt, since nobody else is at work.
     `compose` gives the message, or None where there is nothing to send, and runs in the calling thread, as `progress(done,
     total)` and `renew` do. `stop` claims nothing more and returns when the mails in flight are through. `journal` is where
-    receipts are noted until they are in the store; without one no row is claimed ahead.
+    receipts are noted until they are in the store.
 
     One refused recipient is a receipt. A server that cannot be used ends the run: `error` says what, where and the mend,
     and what has not gone out stays queued. One that asked for a pause is not connected to before that is over. Raises what
@@ -70,7 +70,7 @@ def deliver(
     mark = f"{holder} {now.isoformat()}"
     place = place_of(store)
     before = store.open_delivery_counts()
-    left = read_journal(journal, store=place) if journal is not None else Left()
+    left = read_journal(journal, store=place)
     recover(store, mail, left, mark, now)
     store.expire(now=now, older_than=now - timedelta(hours=mail.expire_after_h), holder=mark)
     sending = Sending(
@@ -83,7 +83,6 @@ def deliver(
         Journal(journal, store=place, mark=mark),
     )
     sending.renew, sending.progress, sending.total = renew, progress, before.get("queued", 0)
-    sending.ahead = journal is not None
     sending.run(open_transport, left.wait if mail.transport == "smtp" else None)
     after = store.open_delivery_counts()
     report = sending.report(before, after)
@@ -114,7 +113,6 @@ class Sending:
     span: Span | None = None
     settled = False
     total = 0
-    ahead = False
 
     def __init__(
         self,
@@ -152,7 +150,7 @@ class Sending:
             return
         # Two writers of one folder gain nothing; a server is waited for, so there several connections pay.
         most = self.mail.smtp.connections if self.mail.transport == "smtp" else 1
-        self.window = Window(most, ahead=self.ahead)
+        self.window = Window(most)
         try:
             lanes = Lanes(open_transport, most, self.judge, self.journal, self.check, self._holds_lease)
             with lanes as self.lanes, self._drained():
@@ -192,7 +190,7 @@ class Sending:
                 self._settle()
 
     def _wait_after(self, before: Wait | None) -> Wait | None:
-        if not self.judge.back_off or self.judge.error is None or not self.ahead or self.span is not None:
+        if not self.judge.back_off or self.judge.error is None or self.span is not None:
             return None
         refused_again = before is not None and not self.judge.heard_any
         wait = pause(self.clock(), self.judge.error, before if refused_again else None)

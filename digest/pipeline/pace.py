@@ -104,19 +104,16 @@ def _rate(mail: MailConfig) -> float:
 
 
 class Window:
-    """How many deliveries may be claimed and not answered: one for each connection, and as many as go out in a quarter second.
+    """How many deliveries may be claimed and not answered: one for each connection, and as many as go out in a quarter second."""
 
-    Without a journal (`ahead` false) one for each connection, since all of them are in doubt after a kill.
-    """
-
-    def __init__(self, lanes: int, *, ahead: bool) -> None:
-        self._lanes, self._ahead = lanes, ahead
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
         self._rate = 0.0
         self._count, self._since = 0, time.monotonic()
 
     @property
     def size(self) -> int:
-        return self._lanes + (min(int(self._rate * AHEAD_S), 2 * _MOST_AT_ONCE) if self._ahead else 0)
+        return self._lanes + min(int(self._rate * AHEAD_S), 2 * _MOST_AT_ONCE)
 
     @property
     def batch(self) -> int:

@@ -133,7 +133,6 @@ class _Sender(Sending):
         super().__init__(store, compose, mail, lease.mark, clock, stop, journal)
         self.span, self.lease = span, lease
         self.renew, self.renew_every, self.check = self._keep, timedelta(), lease.check
-        self.ahead = True
         self.heeded: Wait | None = None
         self._listened = time.monotonic()
         self.counts = store.delivery_counts(span=span)
