@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from digest.addresses import is_loopback
 from digest.config import MailboxConfig
 from digest.errors import MailError
@@ -19,24 +21,36 @@ if TYPE_CHECKING:
 
 # More of one mail is never fetched; a report says what it has to say long before.
 MOST_BYTES = 1024 * 1024
+_MOST_UID = 2**32 - 1
 _PATIENCE_S = 60.0
 # A whole answer has so many times the patience with which each of its bytes is waited for.
 _PATIENCE_FOR_ALL = 5
 
 
+class ReadSoFar(Struct, frozen=True):
+    """How far a folder was read: all its mails up to this UID, as long as its UIDVALIDITY is the same (RFC 9051, 2.3.1.1)."""
+
+    folder: str
+    validity: int
+    uid: int
+
+
 @contextmanager
-def unseen(mailbox: MailboxConfig, *, timeout_s: float = _PATIENCE_S) -> Iterator[Mails]:
-    r"""The unseen mails of the configured folder, oldest first, one at a time, each cut after MOST_BYTES.
+def new_mails(
+    mailbox: MailboxConfig, so_far: ReadSoFar | None = None, *, timeout_s: float = _PATIENCE_S
+) -> Iterator[Mails]:
+    r"""The mails of the configured folder that came after `so_far`, and those that nobody has opened, oldest first, one at a
+    time, each cut after MOST_BYTES. Of a folder that was never read, those that nobody has opened.
 
     A mail is marked \Seen when the next one is asked for, or when the block ends without an error: so what was yielded and
-    not taken comes again the next time, and a lost connection loses nothing. Raises MailError with the mend. Nothing is
-    deleted.
+    not taken comes again the next time, and a lost connection loses nothing. `so_far` of the mails is then how far they were
+    read. Raises MailError with the mend. Nothing is deleted.
     """
     where = f"{mailbox.host}:{mailbox.port}"
     limit = _Limit(timeout_s * _PATIENCE_FOR_ALL)
     with _faults(mailbox, where), limit.step():
         box = _opened(mailbox, timeout_s, limit)
-    mails = Mails(box, mailbox, where, limit)
+    mails = Mails(box, mailbox, where, limit, so_far)
     try:
         yield mails
         mails.mark()
@@ -76,10 +90,20 @@ class _Limit:
 
 
 class Mails:
-    """The unseen mails of one connection, as an iterator."""
+    """The new mails of one connection, as an iterator. `so_far` says how far they were read; None where the server cannot tell."""
 
-    def __init__(self, box: BaseMailBox, mailbox: MailboxConfig, where: str, limit: _Limit) -> None:
+    def __init__(
+        self,
+        box: BaseMailBox,
+        mailbox: MailboxConfig,
+        where: str,
+        limit: _Limit,
+        so_far: ReadSoFar | None,
+    ) -> None:
         self._box, self._mailbox, self._where, self._limit = box, mailbox, where, limit
+        newest = _newest(box, f"{mailbox.username}@{where}/{mailbox.folder}")
+        is_same = newest and so_far and (newest.folder, newest.validity) == (so_far.folder, so_far.validity)
+        self.so_far = so_far if is_same else newest
         self._given = ""
         self._each = self._one_by_one()
 
@@ -91,13 +115,21 @@ class Mails:
 
     def _one_by_one(self) -> Iterator[bytes]:
         with _faults(self._mailbox, self._where), self._limit.step():
-            uids = self._box.uids("UNSEEN", charset=None)
-        for uid in uids:
-            raw = self._fetch(uid)
-            self._given = uid
+            uids = self._uids()
+        for uid in sorted(uids):
+            raw = self._fetch(str(uid))
+            self._given = str(uid)
             if raw is not None:
                 yield raw
             self.mark()
+
+    def _uids(self) -> set[int]:
+        found = {int(uid) for uid in self._box.uids("UNSEEN", charset=None)}
+        if self.so_far is None:
+            return found
+        # A person may have opened them first. The last mail of all is always among the answers.
+        later = {int(uid) for uid in self._box.uids(f"UID {self.so_far.uid + 1}:*", charset=None)}
+        return found | {uid for uid in later if uid > self.so_far.uid}
 
     def flag(self) -> None:
         r"""Sets \Flagged on the mail that was given last, for a person to see it, where the server keeps such a mark."""
@@ -112,6 +144,8 @@ class Mails:
         with _faults(self._mailbox, self._where), self._limit.step():
             # Not box.flag(): that ends with EXPUNGE, which would throw away what somebody else has marked in this folder.
             _expect_ok(self._box.client.uid("STORE", uid, "+FLAGS", r"(\Seen)"), "STORE")
+        if self.so_far is not None and int(uid) > self.so_far.uid:
+            self.so_far = ReadSoFar(self.so_far.folder, self.so_far.validity, int(uid))
 
     def _fetch(self, uid: str) -> bytes | None:
         """The first bytes of a mail; None where it is gone in the meantime."""
@@ -119,6 +153,16 @@ class Mails:
             answer = self._box.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
             found = _expect_ok(answer, "FETCH")
         return next((item[1] for item in found if isinstance(item, tuple) and len(item) == 2), None)
+
+
+def _newest(box: BaseMailBox, folder: str) -> ReadSoFar | None:
+    """The folder as it is now, read to its end: its UIDVALIDITY, and the UID before the next; None where one was not said."""
+    said = [box.client.response(code)[1] for code in ("UIDVALIDITY", "UIDNEXT")]
+    try:
+        validity, following = (int(values[-1]) for values in said)
+    except (TypeError, ValueError):
+        return None
+    return ReadSoFar(folder, validity, following - 1) if max(validity, following) <= _MOST_UID else None
 
 
 def _expect_ok(answer: tuple[str, list[Any]], command: str) -> list[Any]:

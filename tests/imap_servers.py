@@ -20,7 +20,8 @@ USER, PASSWORD = "bounces", "a secret"
 @dataclass
 class ImapServer:
     """`mails` by UID. `cut_at` ends the connection at the n-th command of that verb, in the middle of the answer: `cut`,
-    byte by byte with so many seconds (`drip_s`) between them. GREETING is what stands before the first command."""
+    byte by byte with so many seconds (`drip_s`) between them. GREETING is what stands before the first command. `places` are
+    the response codes that say where a mail stands."""
 
     mails: dict[int, bytes]
     certificate: Path | None = None
@@ -28,6 +29,8 @@ class ImapServer:
     cut_at: tuple[str, int] = ("", 0)
     cut: bytes = b"* 1 FETCH (UID 1 BODY[] {1000}\r\nReturn-Pa"
     drip_s: float = 0.0
+    places: tuple[str, ...] = ("UIDVALIDITY", "UIDNEXT")
+    validity: int = 1
     seen: set[int] = field(default_factory=set)
     flagged: set[int] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
@@ -139,12 +142,21 @@ class _Conversation:
             self.say(f"{tag} NO no such folder")
             return True
         self.say(f"* {len(self.server.mails)} EXISTS")
-        self.say("* OK [UIDVALIDITY 1] valid")
+        values = {"UIDVALIDITY": self.server.validity, "UIDNEXT": max(self.server.mails, default=0) + 1}
+        for code in self.server.places:
+            self.say(f"* OK [{code} {values[code]}] said")
         self.say(f"{tag} OK [READ-WRITE] done")
         return True
 
     def on_uid_search(self, tag: str, rest: str) -> bool:
-        self.say("* SEARCH " + " ".join(str(n) for n in self.server.mails if n not in self.server.seen))
+        asked = re.fullmatch(r"UID SEARCH (?:UNSEEN|UID (\d+):\*)", rest, re.IGNORECASE)
+        assert asked, rest
+        found = set(self.server.mails) - self.server.seen
+        if asked[1]:  # RFC 9051, 6.4.8: the last mail, whatever its UID is, stands for the *
+            last = max(self.server.mails, default=0)
+            first, end = sorted((int(asked[1]), last))
+            found = {n for n in self.server.mails if first <= n <= end}
+        self.say("* SEARCH " + " ".join(map(str, sorted(found))))
         self.say(f"{tag} OK done")
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from digest.config import MailboxConfig
 from digest.errors import MailError
-from digest.mailbox import MOST_BYTES, unseen
+from digest.mailbox import MOST_BYTES, ReadSoFar, new_mails
 from imap_servers import PASSWORD, USER, ImapServer, imap
 from smtp_servers import certificate
 
@@ -24,7 +25,7 @@ def config(server: ImapServer, **changes: object) -> MailboxConfig:
 
 
 def read(mailbox: MailboxConfig, most: int | None = None) -> list[bytes]:
-    with unseen(mailbox, timeout_s=20) as mails:
+    with new_mails(mailbox, timeout_s=20) as mails:
         return list(islice(mails, most))
 
 
@@ -47,9 +48,54 @@ def test_each_unseen_mail_is_read_once_and_nothing_is_deleted() -> None:
     assert set(server.mails) == set(MAILS)
 
 
+def read_on(mailbox: MailboxConfig, so_far: ReadSoFar | None) -> tuple[list[bytes], ReadSoFar | None]:
+    with new_mails(mailbox, so_far, timeout_s=20) as mails:
+        found = list(mails)
+    return found, mails.so_far
+
+
+def test_a_mail_that_somebody_opens_first_is_read_too() -> None:
+    """A wish to leave, say, that a person saw and left to the program."""
+    with imap(dict(MAILS), seen={4}) as server:
+        _, so_far = read_on(config(server), None)
+        server.mails |= {13: b"Subject: opened\r\n\r\n", 14: b"Subject: not opened\r\n\r\n"}
+        server.seen.add(13)
+        found, so_far = read_on(config(server), so_far)
+        assert found == [server.mails[13], server.mails[14]]
+        assert read_on(config(server), so_far) == ([], so_far)
+        server.seen.discard(7)  # marked as unread, for the program to read it again
+        assert read_on(config(server), so_far) == ([MAILS[7]], so_far)
+
+
+def test_what_was_not_taken_is_not_taken_for_read() -> None:
+    with imap(dict(MAILS)) as server:
+        so_far = ReadSoFar(f"{USER}@127.0.0.1:{server.port}/INBOX", 1, 0)
+        with new_mails(config(server), so_far) as mails, suppress(RuntimeError):
+            next(mails)
+            next(mails)
+            raise RuntimeError
+        server.seen |= set(MAILS)
+        assert mails.so_far is not None and mails.so_far.uid == 4
+        assert read_on(config(server), mails.so_far)[0] == [MAILS[7], MAILS[12]]
+
+
+@pytest.mark.parametrize("what", ["uidvalidity", "folder", "unknown", "absurd"])
+def test_of_another_folder_only_what_nobody_opened_is_read(what: str) -> None:
+    """Numbers of one folder say nothing of another, nor those of before it was made anew."""
+    places = {"unknown": ("UIDVALIDITY",), "absurd": ("UIDVALIDITY", "UIDNEXT")}.get(
+        what, ("UIDVALIDITY", "UIDNEXT")
+    )
+    with imap(dict(MAILS), seen={4}, places=places, validity=10**30 if what == "absurd" else 1) as server:
+        here = f"{USER}@127.0.0.1:{server.port}/INBOX"
+        folder = here if what != "folder" else "somebody@127.0.0.1/INBOX"
+        found, so_far = read_on(config(server), ReadSoFar(folder, 2 if what == "uidvalidity" else 1, 3))
+        assert found == [MAILS[3], MAILS[7], MAILS[12]]
+        assert so_far == (None if what in ("unknown", "absurd") else ReadSoFar(here, 1, 12))
+
+
 def test_no_exchange_that_ended_is_hung_up_on_later() -> None:
     """The time of one is not that of all mails: the next may come over the same connection for hours."""
-    with imap(dict(MAILS)) as server, unseen(config(server), timeout_s=20) as mails:
+    with imap(dict(MAILS)) as server, new_mails(config(server), timeout_s=20) as mails:
         assert next(mails) == MAILS[3]
         running = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
         assert not [each for each in running if not each.finished.is_set()]
@@ -61,7 +107,7 @@ def test_an_empty_mailbox_is_no_error() -> None:
 
 
 def test_a_mail_is_marked_only_after_it_was_taken() -> None:
-    with imap(dict(MAILS)) as server, unseen(config(server)) as mails:
+    with imap(dict(MAILS)) as server, new_mails(config(server)) as mails:
         assert next(mails) == MAILS[3]
         assert server.seen == set()
         assert next(mails) == MAILS[4]
@@ -70,7 +116,7 @@ def test_a_mail_is_marked_only_after_it_was_taken() -> None:
 
 def test_a_mail_is_flagged_for_a_person_and_still_marked() -> None:
     with imap(dict(MAILS)) as server:
-        with unseen(config(server)) as mails:
+        with new_mails(config(server)) as mails:
             for raw in mails:
                 if raw == MAILS[4]:
                     mails.flag()
@@ -86,7 +132,7 @@ def test_a_mail_that_was_taken_last_is_marked_too() -> None:
 
 def test_a_mail_on_which_its_reader_failed_comes_again() -> None:
     with imap(dict(MAILS)) as server:
-        with pytest.raises(RuntimeError, match="store"), unseen(config(server)) as mails:
+        with pytest.raises(RuntimeError, match="store"), new_mails(config(server)) as mails:
             for raw in mails:
                 if raw == MAILS[4]:
                     raise RuntimeError("the store is busy")
@@ -100,7 +146,7 @@ def test_a_lost_connection_loses_no_mail(verb: str) -> None:
     with imap(dict(MAILS), cut_at=(verb, 2)) as server:
         with (
             pytest.raises(MailError, match=r"connection fails.*read the next time") as error,
-            unseen(config(server)) as mails,
+            new_mails(config(server)) as mails,
         ):
             taken += mails
         assert not error.value.permanent
@@ -120,7 +166,7 @@ def test_of_a_huge_mail_only_the_beginning_is_fetched() -> None:
 
 
 def test_a_mail_that_is_gone_in_the_meantime_is_passed_over() -> None:
-    with imap(dict(MAILS)) as server, unseen(config(server)) as mails:
+    with imap(dict(MAILS)) as server, new_mails(config(server)) as mails:
         assert next(mails) == MAILS[3]
         del server.mails[4]
         assert list(mails) == [MAILS[7], MAILS[12]]
@@ -233,12 +279,12 @@ def test_a_server_that_drips_is_given_up(
     ) as server:
         mailbox = config(server, security=security)
         if verb == "LOGOUT":  # all is done by then
-            with unseen(mailbox, timeout_s=0.4) as mails:
+            with new_mails(mailbox, timeout_s=0.4) as mails:
                 assert list(mails) == [b"mail"]
         else:
             with (
                 pytest.raises(MailError, match="no whole answer within"),
-                unseen(mailbox, timeout_s=0.4) as mails,
+                new_mails(mailbox, timeout_s=0.4) as mails,
             ):
                 list(mails)
         assert time.monotonic() - begun < 8

@@ -20,7 +20,7 @@ import pytest
 from conftest import free_port, need
 from digest.config import MailboxConfig
 from digest.errors import MailError
-from digest.mailbox import MOST_BYTES, unseen
+from digest.mailbox import MOST_BYTES, new_mails
 from smtp_servers import certificate
 
 PASSWORD = "geheim-ü"  # beyond ASCII: LOGIN cannot say it
@@ -157,23 +157,37 @@ def report(number: int) -> bytes:
 def test_dovecot_gives_each_mail_once(dovecot: Dovecot, security: str) -> None:
     for number in range(30):
         dovecot.deliver(report(number))
-    with unseen(dovecot.config(security)) as mails:
+    with new_mails(dovecot.config(security)) as mails:
         first = [next(mails) for _ in range(10)]
-    with pytest.raises(RuntimeError), unseen(dovecot.config(security)) as mails:
+    with pytest.raises(RuntimeError), new_mails(dovecot.config(security)) as mails:
         second = [next(mails) for _ in range(5)]
         raise RuntimeError
-    with unseen(dovecot.config(security)) as mails:
+    with new_mails(dovecot.config(security)) as mails:
         rest = list(mails)
-    with unseen(dovecot.config(security)) as mails:
+    with new_mails(dovecot.config(security)) as mails:
         assert list(mails) == []
     assert sorted(first + second[:-1] + rest) == sorted(report(number) for number in range(30))
     assert len(list((dovecot.folder / "mail" / "cur").glob("*,S"))) % 30 == 0
 
 
+def test_dovecot_gives_a_mail_that_somebody_opened_first(dovecot: Dovecot) -> None:
+    with new_mails(dovecot.config("tls")) as mails:
+        list(mails)
+    dovecot.deliver(report(77))
+    with new_mails(
+        dovecot.config("tls")
+    ) as reader:  # knows of no earlier reading, as a person's program does
+        assert list(reader) == [report(77)]
+    with new_mails(dovecot.config("tls"), mails.so_far) as again:
+        assert list(again) == [report(77)]
+    with new_mails(dovecot.config("tls"), again.so_far) as later:
+        assert list(later) == []
+
+
 def test_dovecot_keeps_the_flag_for_a_person(dovecot: Dovecot) -> None:
     dovecot.deliver(report(1))
     before = set((dovecot.folder / "mail" / "cur").glob("*,FS"))
-    with unseen(dovecot.config("tls")) as mails:
+    with new_mails(dovecot.config("tls")) as mails:
         assert next(mails) == report(1)
         mails.flag()
     assert len(set((dovecot.folder / "mail" / "cur").glob("*,FS")) - before) == 1
@@ -181,13 +195,13 @@ def test_dovecot_keeps_the_flag_for_a_person(dovecot: Dovecot) -> None:
 
 def test_dovecot_gives_the_beginning_of_a_huge_mail(dovecot: Dovecot) -> None:
     dovecot.deliver(b"Subject: huge\r\n\r\n" + b"0123456789abcde\r\n" * 300_000)
-    with unseen(dovecot.config("starttls")) as mails:
+    with new_mails(dovecot.config("starttls")) as mails:
         assert [len(raw) for raw in mails] == [MOST_BYTES]
 
 
 def test_dovecot_refuses_a_wrong_password_and_one_in_clear(dovecot: Dovecot) -> None:
     for security, password in (("tls", "falsch-ü"), ("tls", "wrong"), ("none", "wrong")):
-        with pytest.raises(MailError, match='"username" and "password"'), unseen(
+        with pytest.raises(MailError, match='"username" and "password"'), new_mails(
             dovecot.config(security, password)
         ):  # fmt: skip
             pass

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from digest.app.opening import store_file
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from digest.mailbox import ReadSoFar
     from digest.pipeline.letters import LettersReport
     from digest.smtp import Transport
     from digest.store import Store
@@ -396,15 +398,26 @@ class Post(Pages):
     def take_reports(self) -> Iterator[Taken]:
         """The same for every new mail in the mailbox of [mail], "mailbox", one by one; what a person has to read is flagged there.
         Raises MailError with the mend."""
-        from digest.mailbox import unseen
+        from digest.mailbox import new_mails
         from digest.subscriptions.bounces import take
 
-        with unseen(self.config.mail.mailbox) as mails:
+        with ExitStack() as after, new_mails(self.config.mail.mailbox, self._read_so_far()) as mails:
+            after.callback(lambda: self._keep_read(mails.so_far))
             for raw in _until(self.stop, mails):
                 taken = take(self.store, self.tokens, self.config, raw, now=self.clock())
                 if taken.wants_reading:
                     mails.flag()
                 yield taken
+
+    def _read_so_far(self) -> ReadSoFar | None:
+        from digest.mailbox import ReadSoFar
+
+        kept = self.store.mailbox_note()
+        return msgspec.json.decode(kept, type=ReadSoFar) if kept else None
+
+    def _keep_read(self, so_far: ReadSoFar | None) -> None:
+        if so_far is not None:
+            self.store.put_mailbox_note(msgspec.json.encode(so_far))
 
 
 def receipts_of(config: Config) -> Path:

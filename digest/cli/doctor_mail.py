@@ -201,9 +201,9 @@ def mailbox_online(app: App, now: datetime) -> Iterator[Finding]:
     mailbox = app.config.mail.mailbox
     if not mailbox.host:
         return
-    from digest.mailbox import unseen
+    from digest.mailbox import new_mails
 
-    with unseen(mailbox):
+    with new_mails(mailbox):
         pass
     yield "ok", "bounces", f"{mailbox.host}:{mailbox.port} takes the login and has {mailbox.folder}"
 

@@ -46,6 +46,8 @@ class Heard(Struct, frozen=True):
     ended: int = 0
 
 
+_MAILBOX = "mailbox"
+
 # How the mails of an edition (digest, date, part) ended elsewhere, by their Message-ID.
 Ended = Callable[[str, str, int], dict[str, str]]
 
@@ -54,6 +56,17 @@ class Leaving:
     """The part of the store that lets subscribers go. What waits for them is suppressed in the same transaction."""
 
     _db: Database
+
+    def mailbox_note(self) -> bytes:
+        """How far the mailbox with their mails was read (app/post.py knows the form); b"" before the first time."""
+        with self._db.reading():
+            return str(self._db.value("meta_value", key=_MAILBOX) or "").encode()
+
+    def put_mailbox_note(self, note: bytes) -> None:
+        """Keeps that in place of what was noted before."""
+        if note != self.mailbox_note():
+            with self._db.writing():
+                self._db.run("set_meta", key=_MAILBOX, value=note.decode())
 
     @whole
     def leave(self, number: int, *, now: datetime) -> bool:
