@@ -294,7 +294,7 @@ def once(verb: str, reply: bytes, *, at: int = 1) -> Answer:
 
 
 def certificate(folder: Path, name: str = "IP:127.0.0.1", *, days: int = 2) -> Path:
-    """A file with key and self-signed certificate for a name (as subjectAltName), made by openssl; days < 0: expired."""
+    """A file with key and self-signed certificate for a name (as subjectAltName), made by openssl; days = 0: expired."""
     folder.mkdir(parents=True, exist_ok=True)
     key, request, names, made = (
         folder / part for part in ("key.pem", "request.pem", "names", "certificate.pem")

@@ -319,7 +319,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("certificates")
     return {
         "good": certificate(folder / "good", "DNS:papers.example"),
-        "expired": certificate(folder / "old", "DNS:old.example", days=-1),
+        "expired": certificate(folder / "old", "DNS:old.example", days=0),
     }
 
 

@@ -34,7 +34,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("certificates")
     return {
         "good": certificate(folder / "good"),
-        "expired": certificate(folder / "expired", days=-1),
+        "expired": certificate(folder / "expired", days=0),
         "other": certificate(folder / "other", "DNS:mail.example.org"),
     }
 

@@ -30,29 +30,16 @@ default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
 """
-CONFIG = """
+CONFIG = """{head}
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
-protocols = imap
 listen = 127.0.0.1
 ssl = required
-ssl_cert = <{folder}/tls/certificate.pem
-ssl_key = <{folder}/tls/key.pem
-disable_plaintext_auth = yes
 auth_failure_delay = 0
-mail_location = maildir:{folder}/mail
 mail_uid = {user}
 mail_gid = {group}
 first_valid_uid = 1
-passdb {{
-  driver = static
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={user} gid={group} home={folder}
-}}
 service imap-login {{
   inet_listener imap {{
     port = {plain}
@@ -68,6 +55,43 @@ service anvil {{
     mode = 0
   }}
   {unprivileged}
+}}
+"""
+# What is said in another way before and since 2.4, which wants to be told first in which version's words it is spoken to.
+BEFORE_2_4 = """
+protocols = imap
+ssl_cert = <{folder}/tls/certificate.pem
+ssl_key = <{folder}/tls/key.pem
+disable_plaintext_auth = yes
+mail_location = maildir:{folder}/mail
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={folder}
+}}
+"""
+SINCE_2_4 = """dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {{
+  imap = yes
+}}
+ssl_server_cert_file = {folder}/tls/certificate.pem
+ssl_server_key_file = {folder}/tls/key.pem
+auth_allow_cleartext = no
+mail_driver = maildir
+mail_path = {folder}/mail
+passdb static {{
+  password = {password}
+}}
+userdb static {{
+  fields {{
+    uid = {user}
+    gid = {group}
+    home = {folder}
+  }}
 }}
 """
 
@@ -106,18 +130,15 @@ def started(program: str, folder: Path) -> tuple[Dovecot, subprocess.Popen[bytes
         folder.chmod(0o755)
     dovecot = Dovecot(folder, free_port(), free_port())
     file = folder / "dovecot.conf"
-    file.write_text(
-        ("" if root else UNPRIVILEGED.format(user=me.pw_name, group=grp.getgrgid(me.pw_gid).gr_name))
-        + CONFIG.format(
-            folder=folder,
-            user=me.pw_uid,
-            group=me.pw_gid,
-            password=PASSWORD,
-            plain=dovecot.plain,
-            tls=dovecot.tls,
-            unprivileged="" if root else "chroot =",
-        )
-    )
+    said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    version = tuple(int(part) for part in said.split()[0].split(".")[:2])
+    of_version = SINCE_2_4 if version >= (2, 4) else BEFORE_2_4
+    own = UNPRIVILEGED.format(user=me.pw_name, group=grp.getgrgid(me.pw_gid).gr_name)
+    values = {"folder": folder, "user": me.pw_uid, "group": me.pw_gid, "password": PASSWORD}
+    ports = {"plain": dovecot.plain, "tls": dovecot.tls}
+    unprivileged = "" if root else "chroot ="
+    head = of_version.format(**values) + ("" if root else own)
+    file.write_text(CONFIG.format(head=head, **values, **ports, unprivileged=unprivileged))
     process = subprocess.Popen([program, "-F", "-c", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return dovecot, process
 
