@@ -34,23 +34,25 @@ def is_dead(holder: str) -> bool:
 
 
 def on_stop_signals(stop: Callable[[], None]) -> None:
-    """Calls `stop` whenever this process gets SIGTERM or SIGINT, in a thread of its own.
+    """Calls `stop` whenever this process gets SIGTERM or SIGINT, in a thread of its own. Called by the main thread.
 
-    Not where the signal is handled: that is in the midst of anything of the main thread, which may hold the very lock that
-    setting an event waits for. Of what could be done there only this queue needs no lock.
+    Not where Python handles the signal, in the main thread: that may hold the very lock that setting an event waits for, or
+    may just have begun to wait for somebody who never comes, and hears no signal from then on.
     """
-    from queue import SimpleQueue
-
-    told: SimpleQueue[None] = SimpleQueue()
+    told, heard = socket.socketpair()
+    told.setblocking(False)
+    numbers = {signal.SIGTERM, signal.SIGINT}
 
     def each() -> None:
-        while True:
-            told.get()
-            stop()
+        with told:  # open as long as somebody listens
+            while number := heard.recv(1):
+                if number[0] in numbers:
+                    stop()
 
     threading.Thread(target=each, name="stop", daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.put(None))
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
 
 
 def part_of(file: Path) -> Path:

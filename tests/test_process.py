@@ -81,3 +81,22 @@ def test_a_signal_in_the_midst_of_a_wait_for_it_is_heard(number: signal.Signals)
     )
     done = subprocess.run([sys.executable, "-c", code, str(int(number))], timeout=60, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_heard_by_a_program_that_just_began_to_wait(number: signal.Signals) -> None:
+    """One that comes a moment before the main thread sleeps wakes it as little as one sent to another thread."""
+    code = (
+        "import signal, sys, threading, time\n"
+        "from digest.process import on_stop_signals\n"
+        "stop = threading.Event()\n"
+        "on_stop_signals(stop.set)\n"
+        "def other():\n"
+        "    time.sleep(0.5)\n"
+        "    signal.pthread_kill(threading.get_ident(), int(sys.argv[1]))\n"
+        "    time.sleep(60)\n"
+        "threading.Thread(target=other, daemon=True).start()\n"
+        "sys.exit(not stop.wait(30))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(int(number))], timeout=60, check=False)
+    assert done.returncode == 0

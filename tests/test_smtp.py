@@ -352,7 +352,7 @@ def test_words_in_the_clear_behind_starttls_are_an_attack(trusting: ssl.SSLConte
 
 
 BAD_CERTIFICATES = [
-    ("IP:127.0.0.1", -1, True, "expired"),
+    ("IP:127.0.0.1", 0, True, "expired"),
     ("DNS:other.example.org", 2, True, "not valid for '127.0.0.1'"),
     ("IP:127.0.0.1", 2, False, "self-signed"),
 ]
