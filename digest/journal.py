@@ -26,6 +26,7 @@ from digest.errors import StoreError
 from digest.mail.envelope import without_addresses
 from digest.mail.replies import Stage
 from digest.model import Receipt
+from digest.paths import ending_with, exists
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def set_aside(path: Path, ending: str) -> Iterator[None]:
     moved: list[tuple[Path, Path]] = []
     try:
         for each in (path, path.with_name(f"{path.name}.d")):
-            if each.exists():
+            if exists(each):
                 moved.append((each, each.rename(each.with_name(each.name + ending))))
     except OSError as error:
         raise _fault(path, error) from error
@@ -138,20 +139,28 @@ def left_behind(path: Path, *, store: str) -> Iterator[Left | None]:
 
 
 def journals_in(folder: Path) -> list[Path]:
-    """The journals of all processes and threads that have one in this folder."""
-    return sorted(folder.glob(f"*{_ENDING}"))
+    """The journals of all processes and threads that have one in this folder. Raises StoreError: of one that is overlooked the
+    mails would go once more."""
+    return _those_in(folder, _ENDING)
 
 
 def forget_unused(folder: Path, *, before: datetime) -> int:
     """Removes journals that never came to their name, since their process was killed while it made them: nothing is in them. Those
     of `before` only: a younger one may be in the making. How many there were."""
     count = 0
-    for path in folder.glob(f"*{_NEW}"):
+    for path in _those_in(folder, _NEW):
         with suppress(OSError):
             if path.stat().st_mtime < before.timestamp():
                 path.unlink()
                 count += 1
     return count
+
+
+def _those_in(folder: Path, ending: str) -> list[Path]:
+    try:
+        return ending_with(folder, ending)
+    except OSError as error:
+        raise _fault(folder, error) from error
 
 
 def _locked(file: int, path: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digest.config import nearest
 from digest.errors import ConfigError
+from digest.paths import is_file, is_folder
 
 FOLDER = "themes"
 
@@ -19,11 +20,11 @@ def theme_folders(theme: str, own: Path, shipped: Path) -> list[Path]:
     not be read or are no folder: they would be passed over without a word.
     """
     try:
-        if own.is_file():
+        if is_file(own):
             raise ConfigError(
                 f'[site]: "templates" is {own}, which is a file. Name a folder.', key="templates"
             )
-        folders = [folder for folder in (own, own / FOLDER / theme) if folder.is_dir()]
+        folders = [folder for folder in (own, own / FOLDER / theme) if is_folder(folder)]
     except OSError as error:
         raise ConfigError(
             f"[site]: the templates in {own} cannot be read: {error.strerror}. Check path and rights.",

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors", "patterns"},
-    {"model", "config", "utf8", "addresses"},
+    {"model", "config", "utf8", "addresses", "paths"},
     {"identity", "checks", "calendar", "cron"},
     {
         "configfile",
@@ -152,6 +152,20 @@ def test_sql_stands_only_in_the_store(room: str) -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not node.value.lstrip().startswith(words), (
                     f"{path}:{node.lineno}: SQL; name the query in digest/store/queries/"
+                )
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "paths"])
+def test_what_stands_at_a_path_is_asked_of_the_room_that_knows(room: str) -> None:
+    """Since Python 3.14 pathlib says that nothing stands where it may not look."""
+    for path in files_of(room):
+        for node in nodes(path):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.keywords:
+                name = (
+                    node.func.attr
+                )  # with keywords it is of os.DirEntry, which says what it may not look at
+                assert name not in ("exists", "is_file", "is_dir"), (
+                    f"{path}:{node.lineno}: take {name} from paths"
                 )
 
 

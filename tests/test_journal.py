@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conftest import need
 from digest.errors import StoreError
-from digest.journal import Journal, Left, Said, Wait, machine_start, read_journal
+from digest.journal import Journal, Left, Said, Wait, journals_in, machine_start, read_journal
 from digest.model import Receipt
 
 OK = Receipt(status="accepted", reply_code=250, enhanced_code="2.0.0", text="2.0.0 queued")
@@ -60,6 +60,13 @@ def test_a_run_without_a_journal_left_nothing(tmp_path: Path) -> None:
     assert read_journal(tmp_path / "receipts", store="abc") == Left()
     (tmp_path / "receipts").write_bytes(b"")
     assert read_journal(tmp_path / "receipts", store="abc") == Left()
+
+
+def test_journals_that_cannot_be_looked_for_are_none_that_are_not_there(tmp_path: Path) -> None:
+    assert journals_in(tmp_path / "journal.d") == []
+    (tmp_path / "journal.d").write_bytes(b"")
+    with pytest.raises(StoreError, match="receipts of sent mail"):
+        journals_in(tmp_path / "journal.d")
 
 
 def test_the_journal_of_another_store_says_nothing(tmp_path: Path) -> None:

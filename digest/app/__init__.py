@@ -35,6 +35,7 @@ from digest.model import (
     SourceReport,
     Subscriber,
 )
+from digest.paths import exists
 from digest.selection import Chosen
 
 __all__ = ["App", "open_app", "utc_now"]
@@ -106,7 +107,7 @@ class App(Fleet, Watch):
         from digest.store import open_store
 
         file = store_file(self.config)
-        if file is not None and not file.exists():
+        if file is not None and not exists(file):
             import tempfile
 
             self._scratch = tempfile.TemporaryDirectory(prefix="digest-dry-run-")

@@ -17,6 +17,7 @@ from digest.app.post import receipts_of, settle_receipts, workers_alive
 from digest.config import Config
 from digest.errors import StoreBusy, StoreError, UsageError
 from digest.journal import set_aside
+from digest.paths import exists
 from digest.process import is_dead, this_process
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _check_addresses(source: str, target: str, base: Path) -> None:
                 f'{name} is {_told(url)!r}. Write "sqlite:///var/digest.db" or "postgresql://user@host/digest"'
             )
     file = sqlite_file(source, base)
-    if file is not None and not file.exists():
+    if file is not None and not exists(file):
         raise StoreError(
             f"There is no store at {file}. FROM is the one to copy, as [store] url has it until now; TO is the new one."
         )
@@ -237,7 +238,7 @@ def _keeping_place(config: Config, now: datetime) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     ending = f".before-restore-{now:%Y%m%dT%H%M%SZ}"
     names = (f"{file.name}{ending}{f'-{n}' if n else ''}" for n in count())
-    return next(place for name in names if not (place := file.with_name(name)).exists())
+    return next(place for name in names if not exists(place := file.with_name(name)))
 
 
 def _said(found: dict[str, int]) -> str:

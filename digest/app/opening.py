@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digest.config import Config
 from digest.errors import ConfigError, UsageError
+from digest.paths import exists
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -39,7 +40,7 @@ def template_folders(config: Config) -> list[Path]:
 def shipped(name: str) -> Path:
     """A file or folder that comes with the program: inside the installed package, or beside it in a checkout."""
     inside = _PACKAGE / "_shipped" / name
-    return inside if inside.exists() else _PACKAGE.parent / name
+    return inside if exists(inside) else _PACKAGE.parent / name
 
 
 def store_file(config: Config) -> Path | None:

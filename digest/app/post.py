@@ -29,6 +29,7 @@ from digest.model import (
     Subscriber,
     edition_place,
 )
+from digest.paths import is_folder
 from digest.process import is_dead
 
 log = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ class Post(Pages):
     def _take_up_of_many(self) -> None:
         """What workers of this machine left, before one process does all the work again."""
         folder = receipts_of_many(self.config)
-        if folder.is_dir():
+        if is_folder(folder):
             from digest.pipeline.spans import take_up
 
             take_up(self.store, self.config.mail, folder, now=self.clock())

@@ -14,6 +14,7 @@ from digest.cli import doctor_mail
 from digest.cli.console import Console, outdated_words, system_words
 from digest.errors import ConfigError, DigestError, StoreError
 from digest.mail.dmarc import Finding
+from digest.paths import exists, is_folder
 from digest.words import counted
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _store(app: App, now: datetime) -> Iterator[Finding]:
 def _templates(app: App, now: datetime) -> Iterator[Finding]:
     app.check_templates(now)
     own = app.config.resolve(app.config.site.templates)
-    yield "ok", "templates", f"{own}, then the program's" if own.is_dir() else "the program's own"
+    yield "ok", "templates", f"{own}, then the program's" if is_folder(own) else "the program's own"
 
 
 def _output(app: App, now: datetime) -> Iterator[Finding]:
@@ -150,7 +151,7 @@ def _output(app: App, now: datetime) -> Iterator[Finding]:
                 "output",
                 f'{output} is in the folder of source "{source.name}". Give one of them another folder.',
             )
-    nearest = next(p for p in (output, *output.parents) if p.exists())
+    nearest = next(p for p in (output, *output.parents) if exists(p))
     if os.access(nearest, os.W_OK):
         yield "ok", "output", str(output)
     else:

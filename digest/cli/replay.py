@@ -12,6 +12,7 @@ import click
 
 from digest.cli.console import Console
 from digest.cli.run import parse_date
+from digest.paths import exists
 from digest.words import counted
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def replay(console: Console, day: date, into: Path | None) -> int:
     from digest.pipeline.replay import replay as do_again
     from digest.store import open_store
 
-    if into is not None and into.exists():
+    if into is not None and exists(into):
         raise UsageError(f"{into} exists. Name a file that does not: the day is done in a fresh store.")
     with console.app() as app, tempfile.TemporaryDirectory(prefix="digest-replay-") as folder:
         place = into.absolute() if into else Path(folder) / "fresh.db"

@@ -10,6 +10,7 @@ import click
 
 from digest.cli.console import Console, shown
 from digest.errors import UsageError
+from digest.paths import exists
 
 
 @click.command()
@@ -38,7 +39,7 @@ def init(console: Console, folder: Path) -> None:
 def _written(root: Path, shipped: Callable[[str], Path]) -> list[Path]:
     """Copies what is shipped; the files that were not there. The configuration comes last: it says that the folder is whole."""
     config = root / "config.toml"
-    if config.exists():
+    if exists(config):
         raise UsageError(
             f"{shown(config)} exists already and is left as it is. Name another folder: `digest init DIR`."
         )
@@ -51,7 +52,7 @@ def _written(root: Path, shipped: Callable[[str], Path]) -> list[Path]:
 
 
 def _copy(origin: Path, target: Path) -> bool:
-    if target.exists():
+    if exists(target):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")

@@ -14,6 +14,7 @@ import click
 from digest.cli.console import Console, as_long_as_somebody_reads, shown
 from digest.errors import UsageError
 from digest.model import ON_THE_LIST, SubscriberStatus
+from digest.paths import exists, is_file
 from digest.process import part_of
 from digest.words import counted
 
@@ -231,7 +232,7 @@ def export(console: Console, file: str | None, everybody: bool) -> None:
 
 def _holds_something_else(path: Path) -> bool:
     """Is it a file that no export wrote, such as the configuration or the store?"""
-    if not path.is_file():
+    if not is_file(path):
         return False
     try:
         with path.open("rb") as file:
@@ -242,7 +243,7 @@ def _holds_something_else(path: Path) -> bool:
 
 def _write(path: Path, text: str) -> None:
     """Readable by this user only: it is a list of addresses. A file that is there stays until the new one is whole."""
-    is_stream = path.exists() and not path.is_file()  # a pipe, /dev/stdout into one
+    is_stream = exists(path) and not is_file(path)  # a pipe, /dev/stdout into one
     path = path if is_stream else path.resolve()  # a link stays one
     part = part_of(path)
     try:

@@ -13,6 +13,7 @@ from digest.errors import FetchError, FetchRefused
 from digest.fetch.faults import answer_of, shown, too_large
 from digest.fetch.packing import MAGIC, unpacked
 from digest.model import Listing
+from digest.paths import exists, is_file, is_folder
 from digest.patterns import late
 
 _DATE = late(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
@@ -44,9 +45,9 @@ def date_in(name: str) -> date | None:
 def _files(path: Path, *, may_be_empty: bool = False) -> list[Path]:
     """The regular files that a path means: itself, the visible ones in a folder, or those a glob matches, by name."""
     text, place = str(path), shown(str(path.absolute()))
-    if path.is_dir():
+    if is_folder(path):
         found = [p for p in path.iterdir() if not p.name.startswith(".")]
-    elif path.exists():
+    elif exists(path):
         return [path]
     elif has_magic(text):
         found = [Path(p) for p in iglob(_pattern(path), recursive=True)]  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
@@ -60,20 +61,20 @@ def _files(path: Path, *, may_be_empty: bool = False) -> list[Path]:
 
 def _pattern(path: Path) -> str:
     """The glob that a path is: what of it is a folder by that very name is none."""
-    there = next((folder for folder in path.parents if folder.is_dir()), Path())
+    there = next((folder for folder in path.parents if is_folder(folder)), Path())
     return str(Path(escape(str(there))) / path.relative_to(there))
 
 
 def _may_be_a_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return is_file(path)
     except OSError:
         return True  # reading it will say what is wrong, and hide none of its neighbours
 
 
 def _from_file(file: Path, max_bytes: int, now: datetime) -> Listing:
     location = shown(str(file))
-    if not file.is_file():
+    if not is_file(file):
         raise FetchRefused(f"{location}: not a regular file. Name a saved page.", url=location)
     with file.open("rb") as stream:
         body = stream.read(max_bytes + 1)

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from digest.errors import DigestError, RenderError
+from digest.paths import is_file
 
 _AROUND = 3
 _STYLE = """:root{color-scheme:light dark}
@@ -31,7 +32,7 @@ def fault_page(error: DigestError, folders: Sequence[Path]) -> str:
     text = "".join(f"<p>{escape(line)}</p>" for line in str(error).splitlines())
     place = ""
     if isinstance(error, RenderError) and error.template:
-        file = next((path for folder in folders if (path := folder / error.template).is_file()), None)
+        file = next((path for folder in folders if is_file(path := folder / error.template)), None)
         if file is not None:
             line = f", line {error.line}" if error.line else ""
             place = f"<p><strong>{escape(str(file))}{line}</strong></p>{_lines(file, error.line)}"

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from digest.errors import DigestError
+from digest.paths import is_file, is_folder
 from digest.previewing.faults import plain_page
 from digest.previewing.stage import Stage
 
@@ -104,14 +105,14 @@ class _Answer(BaseHTTPRequestHandler):
             self._tell_of_builds(stage)
             return
         file = _file(stage.folder, path)
-        if file is not None and file.is_dir() and not path.endswith("/"):
+        if file is not None and is_folder(file) and not path.endswith("/"):
             self._send(HTTPStatus.FOUND, b"", "text/plain", {"Location": f"/{quote(path.strip('/'))}/"})
             return
-        if file is not None and file.is_dir():
+        if file is not None and is_folder(file):
             file /= "index.html"
-        if stage.fault and (file is None or file.suffix in (".html", ".txt") or not file.is_file()):
+        if stage.fault and (file is None or file.suffix in (".html", ".txt") or not is_file(file)):
             self._page(HTTPStatus.INTERNAL_SERVER_ERROR, stage.fault)
-        elif file is None or not file.is_file():
+        elif file is None or not is_file(file):
             self._say(
                 HTTPStatus.NOT_FOUND,
                 "Not in this preview",

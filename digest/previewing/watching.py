@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from digest.paths import is_file
+
 Seen = Mapping[Path, tuple[int, int, int]]
 
 
@@ -29,7 +31,7 @@ def changed(before: Seen, now: Seen) -> tuple[Path, ...]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
+    if is_file(path):
         yield path
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from zlib import crc32
 
 from digest.errors import SchemaTooNew, StoreBusy, StoreError, UsageError
+from digest.paths import exists, is_file, is_folder
 from digest.process import part_of
 from digest.store.copying import Done, copy, empty
 from digest.store.database import BUSY_TIMEOUT_S, SCHEMA, Database
@@ -98,19 +99,19 @@ def with_wishes(
 
 
 def _check_place(database: Database, file: Path) -> None:
-    if not file.parent.is_dir():
+    if not is_folder(file.parent):
         raise UsageError(f"there is no folder {file.parent}. Make it, or name a file in another one")
-    if file.is_dir():
+    if is_folder(file):
         raise UsageError(f"{file} is a folder. Name a file in it")
-    if isinstance(database, Sqlite) and file.exists() and file.samefile(database.path):
+    if isinstance(database, Sqlite) and exists(file) and file.samefile(database.path):
         raise UsageError(f"{file} is the store itself. Name another file")
-    if file.exists() and not _may_go(file):
+    if exists(file) and not _may_go(file):
         raise UsageError(f"{file} is there and is no backup: it would be lost. Name another file")
 
 
 def _may_go(file: Path) -> bool:
     """An older backup may, and an empty file. A configuration, or a device, would be gone for good."""
-    if not file.is_file():
+    if not is_file(file):
         return False
     try:
         with file.open("rb") as opened:
@@ -202,7 +203,7 @@ def restore(database: Database, file: Path, done: Done, look: Callable[[], None]
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     """A backup that was found to be whole. Raises UsageError."""
-    if not file.is_file():
+    if not is_file(file):
         raise UsageError(f"there is no file {file}. Name one that `digest backup` wrote")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True)) as backup:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from msgspec.json import encode as encode_json
 
 from digest.errors import StoreBusy, StoreError, StoreSlow
+from digest.paths import exists
 from digest.store.database import BUSY_TIMEOUT_S, PUT_BACK, Database, Row
 
 log = logging.getLogger(__name__)
@@ -37,13 +38,13 @@ class Sqlite(Database):
         self._connection = self._connect(create, timeout_s)
 
     def _connect(self, create: bool, timeout_s: float) -> sqlite3.Connection:
-        if not create and not self.path.exists():
+        if not create and not exists(self.path):
             raise StoreError(
                 f'There is no store at {self.path}. "digest run" creates it; [store] url says where it lies.'
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not self.path.exists():
+            if not exists(self.path):
                 # Addresses of readers will be in it; what SQLite puts beside it has the same rights.
                 os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
             # isolation_level None: we begin and commit ourselves. Threads take turns (held).
