@@ -207,11 +207,11 @@ def test_dovecot_gives_a_mail_that_somebody_opened_first(dovecot: Dovecot) -> No
 
 def test_dovecot_keeps_the_flag_for_a_person(dovecot: Dovecot) -> None:
     dovecot.deliver(report(1))
-    before = set((dovecot.folder / "mail" / "cur").glob("*,FS"))
+    before = set((dovecot.folder / "mail" / "cur").glob("*,FS*"))
     with new_mails(dovecot.config("tls")) as mails:
         assert next(mails) == report(1)
         mails.flag()
-    assert len(set((dovecot.folder / "mail" / "cur").glob("*,FS")) - before) == 1
+    assert len(set((dovecot.folder / "mail" / "cur").glob("*,FS*")) - before) == 1
 
 
 def test_dovecot_gives_the_beginning_of_a_huge_mail(dovecot: Dovecot) -> None:
