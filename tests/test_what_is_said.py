@@ -177,9 +177,26 @@ cli.main(["run"])
 """
 
 
-def test_ctrl_c_is_heard_also_where_the_interpreter_swallows_it(tmp_path: Path) -> None:
+# The first timer's signal comes while its thread is still being waited for.
+SWALLOWED_TWICE = (
+    """
+import os, threading, time
+class Busy(threading.Timer):
+    def start(self):
+        threading.Timer = of_the_library
+        os.kill(*self.args)
+        for _ in range(100):
+            time.sleep(0.1)
+of_the_library, threading.Timer = threading.Timer, Busy
+"""
+    + SWALLOWED
+)
+
+
+@pytest.mark.parametrize("program", [SWALLOWED, SWALLOWED_TWICE], ids=["once", "twice"])
+def test_ctrl_c_is_heard_also_where_the_interpreter_swallows_it(program: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SWALLOWED],
+        [sys.executable, "-c", program],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

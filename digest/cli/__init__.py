@@ -194,7 +194,14 @@ def _told_again(what: Any) -> None:
         return
     import threading
 
-    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    while True:
+        try:
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+            return
+        except (
+            KeyboardInterrupt
+        ):  # on a busy machine that moment is over before the timer's thread has told of its start
+            continue
 
 
 def _open_streams() -> None:
