@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import quopri
 import re
 from collections.abc import Callable
@@ -266,3 +267,50 @@ def test_xml_in_the_box_of_a_viewer_is_read_as_the_document() -> None:
 def test_a_page_with_more_than_one_text_is_no_viewer_s() -> None:
     with pytest.raises(ParseError):
         read(b"<html><body><pre>[]</pre><p>and</p><pre>[]</pre></body></html>")
+
+
+SERVICES = [
+    lambda page, address: {
+        "success": True,
+        "data": {"html": page, "metadata": {"sourceURL": address, "statusCode": 200}},
+    },
+    lambda page, address: {
+        "success": True,
+        "data": {"markdown": "# Listing", "rawHtml": page, "metadata": {"sourceURL": address}},
+    },
+    lambda page, address: {"contents": page, "status": {"http_code": 200}, "url": address},
+    lambda page, address: {"url": address, "status": 200, "body": f"\n  {page}"},
+]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(
+    "name", ["arxiv/recent-skip20-show3.html", "arxiv-search/all-fields.html", "huggingface/page-2026.html"]
+)
+def test_a_page_that_a_service_put_into_json_is_read_as_the_page(
+    name: str, service: Callable[[str, str], object]
+) -> None:
+    page = (Path(__file__).parent / "listings" / name).read_text(encoding="utf-8")
+    address = "https://arxiv.org/list/cs.CL/recent?skip=20&show=3"
+    plain = sources.read(Listing(location="page", body=page.encode(), base_url=address))
+    assert read(json.dumps(service(page, address)).encode()) == plain
+
+
+def test_markdown_that_a_service_put_into_json_is_read_as_the_text() -> None:
+    page = (Path(__file__).parent / "listings" / "arxiv-search" / "markdown.md").read_bytes()
+    assert read(json.dumps({"data": {"markdown": page.decode()}}).encode()) == read(page)
+
+
+def test_a_paper_with_a_text_in_html_is_no_page() -> None:
+    paper = {
+        "title": "Ponds",
+        "authors": ["Ada Okoye"],
+        "abstract": "Deep.",
+        "content": "<p>Ponds are deep.</p>",
+    }
+    assert titles(json.dumps(paper).encode()) == ["Ponds"]
+
+
+def test_a_login_page_in_json_is_told_of() -> None:
+    with pytest.raises(ParseError, match="looks like a login"):
+        read(json.dumps({"data": {"html": "<html><title>Sign in</title><p>Password</p></html>"}}).encode())

@@ -1,12 +1,14 @@
 """What browsers put round a listing: they save a page with its pictures as MHTML (RFC 2557), a mail whose first part of HTML is
-the page; text and JSON they show, and save, as a page of one `<pre>`, and XML in a box of their viewer. And what people put round a
-text: the fence of a code block, `>` or blanks before each line."""
+the page; text and JSON they show, and save, as a page of one `<pre>`, and XML in a box of their viewer. What services that fetch
+pages put round them: JSON. And what people put round a text: the fence of a code block, `>` or blanks before each line."""
 
 from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from digest.model import Listing
@@ -50,11 +52,19 @@ _EMPTY_AS_XML = late(
 )
 
 
+# Firecrawl's `{"data": {"html": "…", "metadata": {"sourceURL": "…"}}}`, proxies' `{"contents": "…", "status": {…}}`.
+_PAGES = ("rawHtml", "html", "contents", "content", "body", "markdown")
+_IN_JSON = late(rb"\"(?:" + "|".join(_PAGES).encode() + rb")\"\s*:\s*\"")
+
+
 def unwrapped(listing: Listing) -> Listing:
     """The listing within what is round it, with the address it was saved from where no other is known; any other as it is. What is
     in UTF-16, as Windows' consoles save it, in UTF-8; but for XML, which says itself what it is in."""
     if is_utf16(listing.body) and not (text := unicode_text(listing)).lstrip().startswith("<?xml"):
         listing = structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
+    head = listing.body[:HEAD_BYTES]
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and _IN_JSON.search(head):
+        listing = _of_json(listing)
     if (bare := _bare(listing.body)) is not listing.body:
         listing = structs.replace(listing, body=bare)
     head = listing.body[:HEAD_BYTES]
@@ -68,6 +78,31 @@ def unwrapped(listing: Listing) -> Listing:
             else listing
         )
     return _of_one_file(listing, head)
+
+
+def _of_json(listing: Listing) -> Listing:
+    """The page that such JSON holds, HTML rather than Markdown; what is the record of a paper stands."""
+    try:
+        data = msgspec.json.decode(listing.body.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return listing
+    held = data["data"] if isinstance(data.get("data"), dict) else data
+    if "authors" in held or "abstract" in held:
+        return listing
+    pages = {name: page for name in _PAGES if isinstance(page := held.get(name), str)}
+    page = next((page for page in pages.values() if page.lstrip().startswith("<")), pages.get("markdown"))
+    if not page:
+        return listing
+    metadata = held.get("metadata")
+    address = held.get("url") or (metadata.get("sourceURL") if isinstance(metadata, dict) else "")
+    if not isinstance(address, str) or not address.startswith(("http://", "https://")):
+        address = ""
+    return structs.replace(
+        listing,
+        body=page.encode("utf-8", "replace"),
+        content_type="",
+        base_url=listing.base_url or address,
+    )
 
 
 def _bare(body: bytes) -> bytes:
