@@ -162,16 +162,20 @@ def _props(value: str | bytes | None) -> Json | None:
             props = json.loads(value or "")
         except (ValueError, RecursionError):
             return None
-    lists = (
-        [props[name] for name in _LISTS if isinstance(props.get(name), list)]
-        if isinstance(props, dict)
-        else []
-    )
+    if not isinstance(props, dict):
+        return None
+    lists = [props[name] for name in _lists_of(props) if isinstance(props.get(name), list)]
     return {**props, "dailyPapers": next(filter(None, lists), [])} if lists else None
 
 
-# The second is that of a search for words, on the same page.
-_LISTS = ("dailyPapers", "searchResults")
+def _lists_of(props: Json) -> tuple[str, ...]:
+    """Under which names the papers stand that the page shows: where words were searched for, what was found, and not the papers of
+    the day that may stand beside."""
+    query = props.get("query")
+    searched = isinstance(query, dict) and query.get("q") and isinstance(props.get("searchResults"), list)
+    return ("searchResults",) if searched else ("dailyPapers", "searchResults")
+
+
 _MARK = b'data-target="DailyPapers"'
 _EARLIER_MARK = late(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
 _PLAIN_TAG = late(rb'<div((?>(?:\s+[a-zA-Z-]+="[^"]*+"){1,100}))\s*+>')
