@@ -222,6 +222,7 @@ _SEARCH = late(
     re.I,
 )
 _MARKUP = late(r"<(?:a|div|p|span|li|dt|h[1-6])\b", re.I)
+_PAPER_LINK = late(r"href\s*=\s*[\"']?(?:https://huggingface\.co)?/papers/\d{4}\.\d{4,5}\b")
 _DAILY = late(r"data-target\s*=\s*[\"']?DailyPapers\b", re.I)
 _TITLE_CHARS = 2_000  # html.unescape breaks over numbers of more than 4,300 digits
 _TITLE = late(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
@@ -246,7 +247,15 @@ def is_daily_papers(text: str) -> bool:
         or re.search(r"<h1[^<>]*>\s*(?:<[^<>]*>\s*){0,5}(?:Dai|Week|Month)ly Papers\b", text)
     ):
         return True
-    return b"dailypapers" in _lower(text) and bool(_DAILY.search(text))
+    return (b"dailypapers" in _lower(text) and bool(_DAILY.search(text))) or _begins_with_cards(text)
+
+
+def _begins_with_cards(text: str) -> bool:
+    """Is the first link to a paper one in a card, on a page without a title, as programs cut it out of its frame?"""
+    first = _PAPER_LINK.search(text) if "/papers/" in text and not page_title(text) else None
+    if first is None:
+        return False
+    return text.rfind("<article", 0, first.start()) > text.rfind("</article", 0, first.start())
 
 
 def _lower(text: str) -> bytes:

@@ -237,20 +237,40 @@ def _cards(tree: Any, rows: list[_cards_quick.Row]) -> Iterator[Raw]:
     yield from _card(href, title, votes)
 
 
+# Words of a link to a paper that are no title: "View paper", "2611.01001", "12 authors".
+_FRAME = late(
+    r"(?:view|read|open|see|show)(?: (?:the|this|full|more|paper|pdf|abstract|page|on|arxiv))*"
+    r"|(?:pdf|arxiv|abs|html|upvote)(?: page)?|(?:arxiv:)?\d{4}\.\d{4,5}(?:v\d{1,3})?|[\W\d_]*(?:author|comment)s?|[\W\d_]*",
+    re.I,
+)
+
+
 def _tolerant_cards(text: str) -> Iterator[Raw]:
-    """Any heading or long link that goes to /papers/ID, for a day when the cards are built otherwise."""
+    """Each paper that links go to, for a day when the cards are built otherwise: by the heading that a link stands in or holds,
+    else by its first long text, else by the longest that no link to another paper has."""
     from bs4 import BeautifulSoup
 
     if text.count("<") > MAX_SOUP_TAGS or len(text) > MAX_SOUP_CHARS:
         return
     headed: set[int] = set()
+    links: dict[str, list[tuple[bool, str]]] = {}
     for tag in BeautifulSoup(text, "lxml").find_all(True):
         if re.fullmatch("h[1-6]", tag.name) or id(tag.parent) in headed:
             headed.add(id(tag))
-        if tag.name == "a" and "/papers/" in (href := str(tag.get("href") or "")):
-            title = tag.get_text(" ", strip=True)
-            if id(tag) in headed or len(title) > 30:
-                yield from _card(href, title, None)
+        if tag.name == "a" and (arxiv := identity.arxiv_id(_paper_link(str(tag.get("href") or "")))):
+            heading = tag.find(re.compile("^h[1-6]$"))
+            words = (heading or tag).get_text(" ", strip=True)
+            links.setdefault(arxiv[0], []).append((heading is not None or id(tag) in headed, words))
+    used = Counter(words for found in links.values() for words in {words for _, words in found})
+    for arxiv_id, found in links.items():
+        own = (words for _, words in found if used[words] == 1 and not _FRAME.fullmatch(words))
+        title = next((words for is_headed, words in found if words and (is_headed or len(words) > 30)), "")
+        if title := title or max(own, key=len, default=""):
+            yield from _card(f"/papers/{arxiv_id}", title, None)
+
+
+def _paper_link(href: str) -> str:
+    return href if "/papers/" in href else ""
 
 
 def _card(href: str | None, title: str | None, votes: str | None) -> Iterator[Raw]:
