@@ -229,10 +229,17 @@ _TITLE = late(r"<title[^<>]*>(.*?)(?:</title>|$)", re.I | re.S)
 _ARXIV = late(r"id\s*=\s*[\"']?(?:dlpage|articles)\b|class\s*=\s*[\"']?list-title\b", re.I)
 _ALTERNATE = late(r"<link\b[^<>]*?type\s*=\s*[\"']?application/(?:rss|atom|feed)\+(?:xml|json)[^<>]*>", re.I)
 _WALLS = late(
-    r"just a moment|captcha|are you (?:a )?(?:human|robot)|access denied|sign in|log in|enable (?:javascript|cookies)"
-    r"|cookies must be enabled|too many requests",
+    r"just a moment|captcha|are you (?:a )?(?:human|robot)|not a robot|access denied|sign in|log in|enable (?:javascript|cookies)"
+    r"|cookies must be enabled|too many requests|\brate limit|_cf_chl_opt",
     re.I,
 )
+# In the title of a page, or in a text that holds nothing else.
+_ERRORS = late(
+    r"^\W*(?:error )?[45]\d\d\b|\b(?:not found|forbidden|bad gateway|bad request|unavailable|maintenance|internal (?:server )?error"
+    r"|upstream (?:connect|request)|time-?out|timed out|rate exceeded)\b",
+    re.I,
+)
+MAX_ERROR_CHARS = 400
 
 
 def page_title(text: str) -> str:
@@ -290,7 +297,7 @@ def _html_kind(listing: Listing, text: str) -> str:
             else "It names a feed: give its address."
         )
         raise refused(listing, f"this is an HTML page{named} that is no listing known here", mend)
-    if _WALLS.search(title) or (len(text) < HEAD_CHARS and _WALLS.search(text)):
+    if _WALLS.search(title) or _ERRORS.search(title) or (len(text) < HEAD_CHARS and _WALLS.search(text)):
         raise refused(
             listing,
             f"this looks like a login, captcha or error page{named}",
@@ -352,6 +359,11 @@ def _text_kind(listing: Listing, text: str) -> str:
         return "arxiv-search"
     if looks_like_dump(text):
         return "saved"
+    if len(text) < MAX_ERROR_CHARS and (_ERRORS.search(text) or _WALLS.search(text)):
+        said = " ".join(text.split())[:200].rstrip(".")
+        raise refused(
+            listing, f"this looks like an error message: {said}", "Ask again later, or check the address."
+        )
     what, mend = _exported(text)
     raise refused(
         listing,
