@@ -39,6 +39,8 @@ _ARXIV_DOI_URL = late(
 _ARXIV_HOST = late(
     r"(?:[\w-]+\.)*(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|xxx\.lanl\.gov|huggingface\.co|hf\.co|hf-mirror\.com|papers\.cool"
     r"|scirate\.com|arxiv-vanity\.com|takara\.ai)(?::\d+)?"
+    # as Google Translate and the proxies of libraries name hosts
+    r"|(?:[\w-]{1,40}-)?(?:arxiv-org|alphaxiv-org|huggingface-co)\.(?:translate\.goog|[\w.-]{0,100}proxy[\w.-]{0,100})(?::\d+)?"
 )
 # What web.archive.org puts before the addresses of its copies; in the pages themselves mostly without the host.
 _ARCHIVED = late(r"(?:(?:https?:)?//web\.archive\.org)?/web/\d{4,14}(?:[a-z]{2}_)?/(?=https?:/)")
@@ -71,9 +73,10 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
     """The arXiv id that a text or address is, and its version where one is given: `("2407.21783", 2)`.
 
     Reads bare ids, `arXiv:…v2`, `oai:arXiv.org:…`, the DOIs 10.48550/arXiv.…, and the addresses (also relative ones) of
-    arXiv and its mirrors, alphaXiv and Hugging Face, of copies of these in the Wayback Machine, and those that HTTrack and
-    wget write (`../../abs/2407.21783.html`). Old ids keep their slash and lose their subject class (`math.GT/0309136` →
-    `math/0309136`). None for a text that merely mentions an id.
+    arXiv and its mirrors, alphaXiv and Hugging Face, of copies of these in the Wayback Machine, through Google Translate or a
+    library's proxy (`arxiv-org.translate.goog`), and those that HTTrack and wget write (`../../abs/2407.21783.html`). Old ids
+    keep their slash and lose their subject class (`math.GT/0309136` → `math/0309136`). None for a text that merely mentions
+    an id.
     """
     if plain := _PLAIN_ARXIV.fullmatch(text):
         return plain[1], int(plain[2]) if plain[2] else None
