@@ -169,10 +169,10 @@ def _props(value: str | bytes | None) -> Json | None:
 
 
 def _lists_of(props: Json) -> tuple[str, ...]:
-    """Under which names the papers stand that the page shows: where words were searched for, what was found, and not the papers of
-    the day that may stand beside."""
+    """Under which names the papers stand that the page shows: what a search for words found, and not the papers of the day that may
+    stand beside."""
     query = props.get("query")
-    searched = isinstance(query, dict) and query.get("q") and isinstance(props.get("searchResults"), list)
+    searched = isinstance(query, dict) and query.get("q") and props.get("searchResults")
     return ("searchResults",) if searched else ("dailyPapers", "searchResults")
 
 
