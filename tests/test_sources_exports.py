@@ -58,6 +58,18 @@ def test_a_list_of_citations_cut_anywhere_invents_no_paper() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "1. Pond Lett. 2024 Jan 4;1:2.\n\nOf carps.\n\n[No authors listed]\n\nPMID: 38000004\n",
+        "1: [No authors listed] Of carps. Pond Lett. 2024 Jan 4;1:2. PMID: 38000004.\n",
+    ],
+)
+def test_that_nobody_is_named_is_neither_abstract_nor_title(text: str) -> None:
+    (paper,) = read(text).papers
+    assert (paper.title, paper.authors, paper.abstract) == ("Of carps", (), "")
+
+
+@pytest.mark.parametrize(
     "text", ["1: a line of 2024.\n\n2: another, PMID: 2.\n", "7: Of carps. Pond Sci. 2024;1:2.\n"]
 )
 def test_numbered_lines_are_no_citations_of_pubmed(text: str) -> None:

@@ -29,7 +29,7 @@ _MARKS = late(r"\((?:#?\d{1,3}|[*†‡])\)")
 _NAME = late(r"[^\W\d_][^\d,;:()]{0,60}? [A-Z]{1,5}(?: (?:Jr|Sr|II|III|IV|2nd|3rd|4th))?")
 _AND_MORE = late(r",? et al\.?$")
 _DOI = late(r"\bdoi: {0,2}(10\.\S{1,300}?)\.?(?= |$)")
-_NOTE = late(r"\[(?:Article in|Article is in)\b[^\]]{0,100}\]\.?")
+_NOTE = late(r"\[(?:Article in|Article is in|No authors? listed)\b[^\]]{0,100}\]\.?", re.I)
 # Paragraphs that are neither authors nor abstract.
 _OTHER = late(
     r"(?:Collaborators?:|Author information:|(?:Comment|Erratum|Update|Republished|Retraction|Corrected|Summary|Original|Expression"
@@ -169,7 +169,7 @@ def _of_citation(line: str) -> Article:
     authors = (
         _names(first) or ([group, *named] if group and (named := _names(others)) else []) if stop else []
     )
-    titled = rest if authors else told
+    titled = rest if authors else _NOTE.sub("", told, count=1).strip()
     ends = _LAST_STOP.match(titled)
     found, doi = _ID_LAST.search(line), _DOI.search(line)
     return {
