@@ -14,6 +14,7 @@ from msgspec import structs
 from digest.model import Listing
 from digest.patterns import late
 from digest.sources._bytes import is_utf16, unicode_text
+from digest.sources._mails import in_page
 
 HEAD_BYTES = 4_000
 MAX_PARTS = 1_000
@@ -70,16 +71,12 @@ def unwrapped(listing: Listing) -> Listing:
     head = listing.body[:HEAD_BYTES]
     if b"<html" in head and _SCRIPT_AS_XML.search(listing.body):
         return structs.replace(listing, body=_EMPTY_AS_XML.sub(rb"<\1\2></\1>", listing.body))
-    if b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head:
-        text = _shown(unicode_text(listing))
-        return (
-            structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
-            if text
-            else listing
-        )
+    if text := _text_in(listing, head):
+        return structs.replace(listing, body=text.encode("utf-8", "replace"), content_type="")
     return _of_one_file(listing, head)
 
 
+<<<<<<< HEAD
 def _of_json(listing: Listing) -> Listing:
     """The page that such JSON holds, HTML rather than Markdown; what is the record of a paper stands."""
     try:
@@ -103,10 +100,21 @@ def _of_json(listing: Listing) -> Listing:
         content_type="",
         base_url=listing.base_url or address,
     )
+=======
+def _text_in(listing: Listing, head: bytes) -> str:
+    """The text that a page shows, of a viewer or of a mail; "" for any other page."""
+    viewed = b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head
+    if viewed and (text := _shown(unicode_text(listing))):
+        return text
+    return in_page(unicode_text(listing)) if head.lstrip()[:1] == b"<" and b"\\\\" in listing.body else ""
+>>>>>>> 0bb954b (sources: mails of arXiv are read as mail programs pass them on)
 
 
 def _bare(body: bytes) -> bytes:
-    """A text without the end that DOS gave it (Ctrl-Z), the fence of a code block, and what stands before each of its lines."""
+    """A text without the end that DOS gave it (Ctrl-Z), the fence of a code block, what stands before each of its lines, and the
+    line ends that were made of line ends."""
+    if b"\r\r\n" in body:
+        body = body.replace(b"\r\r\n", b"\r\n")
     if body.endswith(b"\x1a"):
         body = body.rstrip(b"\x1a")
     start = body[:HEAD_BYTES].lstrip(b"\xef\xbb\xbf\r\n")[:1]

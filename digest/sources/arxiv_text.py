@@ -17,7 +17,7 @@ from msgspec import Struct
 from digest import identity
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
-from digest.sources import _arxiv, _dates
+from digest.sources import _arxiv, _dates, _mails
 from digest.sources._bytes import refused, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
@@ -25,7 +25,6 @@ NAME_OF_KIND = "arxiv-mail"
 MAX_LINES = 1_000_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
-HEAD_CHARS = 20_000
 
 _ID_LINE = late(
     r"(?:arXiv:\s*(?P<new>\S{1,60})|Paper(?P<crossed>\s*\(\*cross-listing\*\))?:\s*(?:arXiv:)?(?P<old>\S{1,60}))\s*(?P<rest>.*)"
@@ -34,7 +33,7 @@ _ID_LINE = late(
 
 def looks_like(text: str) -> bool:
     """Has this text an entry of an announcement mail (`\\\\`, then an id), or a section ruler behind the preamble of one?"""
-    lines = _lines(_body(_unix(text[:SNIFFED_CHARS])))
+    lines = _mails.lines_of(_mails.body_of(_mails.unix(text[:SNIFFED_CHARS])))
     if any(_is_bar(line) and _id_behind(lines, at) for at, line in enumerate(lines)):
         return True
     return any(_section_of(line) for line in lines) and any(_RECEIVED.match(line) for line in lines)
@@ -47,101 +46,14 @@ def read(listing: Listing) -> Reading:
     entry is marked as both. `published` is the date of version 1 (`Date:`), `updated` that of the latest one. Raises
     ParseError where no entry can be read.
     """
-    text = _unix(unicode_text(listing))
+    text = _mails.unix(unicode_text(listing))
     if text.count("\n") > MAX_LINES:
         raise refused(
             listing,
             f"more than {MAX_LINES:,} lines; no listing is that long",
             "Give the mail of one day.",
         )
-    return _read_mail(listing, text, _body(text))
-
-
-def _unix(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _lines(text: str) -> list[str]:
-    """The lines; programs that print texts put a form feed before the first of a page."""
-    return [line.rstrip() for line in text.replace("\f", "").split("\n")]
-
-
-# --- the mail round it
-
-_HEADER = late(r"[A-Za-z][A-Za-z0-9-]{0,40}:")
-_ENCODED = late(r"^(?:content-transfer-encoding|content-type)\s*:", re.I | re.M)
-_QUOTED_BAR = late(r"^> ?\\\\[ \t\r]*$", re.M)
-_QUOTED = late(r"^> ?", re.M)
-_FORWARDED = late(
-    r"^[ \t]*(?:-{2,} ?(?:Forwarded|Original) message ?-{2,}|Begin forwarded message:)[ \t\r]*$", re.I | re.M
-)
-# No mail has so many parts, nor a field so long, and the library takes the square of both.
-MAX_BOUNDARIES = 10
-_BOUNDARY = late(r"boundary[\s*0-9]*+=", re.I)
-_ENDLESS = late(r"(?<![^\r\n])content-type:(?>[^\r\n]|(?:\r\n?|\n)[ \t]){2000}", re.I)
-_SOFT_BROKEN_RULER = late(r"^-{40,}=\r?\n-+", re.M)
-
-
-def _head(text: str) -> str:
-    """The header lines that a text begins with, those of a saved mail or the two of a listing file."""
-    found: list[str] = []
-    for line in islice(text.lstrip(" \r\n\f\ufeff").split("\n", 500), 500):
-        if not line.strip() or not (
-            _HEADER.match(line) or line[0] in " \t" or (not found and line.startswith("From "))
-        ):
-            break
-        found.append(line.rstrip("\r"))
-    return "\n".join(found)
-
-
-def _body(text: str) -> str:
-    """The text of a mail saved with its headers, decoded as they say (RFC 2045); of a forwarded one without its `>`."""
-    if _ENCODED.search(_head(text)):
-        return _decoded(text)
-    if _SOFT_BROKEN_RULER.search(text):
-        import quopri
-
-        return quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-    if not _QUOTED_BAR.search(text):
-        return text
-    first = _QUOTED.search(text)  # before it stands who wrote
-    return _QUOTED.sub("", text[first.start() :]) if first else text
-
-
-def _in_head(pattern: str, text: str, body: str) -> str:
-    """What the first head has that has it: that of a forwarded mail, of the listing in a mail, of the mail."""
-    inner = _FORWARDED.search(body[:HEAD_CHARS])
-    for head in map(_head, (body[inner.end() :] if inner else "", body, text)):
-        if found := re.search(pattern, head, re.M):
-            return found[1].strip()
-    return ""
-
-
-def _decoded(text: str) -> str:
-    """The first plain text in a mail. Its own charset, where that is known, else UTF-8."""
-    if sum(1 for _ in islice(_BOUNDARY.finditer(text), MAX_BOUNDARIES + 1)) > MAX_BOUNDARIES:
-        return text
-    try:
-        payload = None if _ENDLESS.search(text) else _first_text(text.lstrip("\r\n\ufeff"))
-    except RecursionError:  # a mail in a mail in a mail
-        return text
-    if payload is None:
-        return text
-    try:
-        return payload.decode("utf-8")
-    except UnicodeDecodeError:
-        return payload.decode("latin-1")
-
-
-def _first_text(mail: str) -> bytes | None:
-    from email import message_from_bytes
-
-    message = message_from_bytes(mail.encode("utf-8", "surrogateescape"))
-    for part in islice(message.walk(), 100):
-        payload = part.get_payload(decode=True) if part.get_content_type() == "text/plain" else None
-        if isinstance(payload, bytes):
-            return payload
-    return None
+    return _read_mail(listing, text, _mails.body_of(text))
 
 
 # --- the mail
@@ -214,7 +126,7 @@ def _section_of(line: str) -> Literal["cross", "replace", "end"] | None:
 
 def _read_mail(listing: Listing, text: str, body: str) -> Reading:
     notes: list[str] = []
-    lines = _lines(body)
+    lines = _mails.lines_of(body)
     sections, days = _sections(lines), _days(lines)
     blocks = list(islice(_blocks(lines), MAX_ENTRIES + 1))
     daily = any(_RECEIVED.match(line) for line in lines)
@@ -228,9 +140,9 @@ def _read_mail(listing: Listing, text: str, body: str) -> Reading:
     raws = [raw for block in blocks if (raw := _mailed(block))]
     if len(raws) < len(blocks):
         notes.append(f"{len(blocks) - len(raws)} entries could not be read: no id or no title")
-    _refuse_nothing(listing, raws, sections, notes)
+    _refuse_nothing(listing, raws, lines, notes)
     papers = finish(raws, notes)
-    stated = _stated(_in_head(_SUBJECT, text, body))
+    stated = _stated(_mails.in_head(_SUBJECT, text, body))
     counts = _arxiv.section_counts(papers)
     notes += _missing(stated, raws)
     return Reading(
@@ -238,15 +150,17 @@ def _read_mail(listing: Listing, text: str, body: str) -> Reading:
         papers=papers,
         section_counts=counts,
         section_stated=stated,
-        listed_on=max(days, default=None) or _mailed_on(_in_head(_DATE, text, body)) or listing.listed_on,
+        listed_on=max(days, default=None)
+        or _mailed_on(_mails.in_head(_DATE, text, body))
+        or listing.listed_on,
         empty=not raws,
         notes=tuple(notes),
     )
 
 
-def _refuse_nothing(listing: Listing, raws: list[Raw], sections: set[str], notes: list[str]) -> None:
-    """A whole mail without entries is an empty one: it has its end, and sections with nothing in them."""
-    if not raws and ("end" not in sections or notes):
+def _refuse_nothing(listing: Listing, raws: list[Raw], lines: list[str], notes: list[str]) -> None:
+    """A whole mail without entries is an empty one: it has its end, and sections with nothing in them, no id."""
+    if not raws and ("end" not in _sections(lines) or notes or any(map(_ID_LINE.match, lines))):
         raise refused(listing, f"{_NO_LONGER} before its first whole entry", "Save or fetch it again.")
 
 
@@ -383,7 +297,7 @@ def _fields(header: list[str]) -> dict[str, str]:
             name = {"author": "authors", "comment": "comments"}.get(name, name)
             current = [found["value"]]
             fields.setdefault(name, current)
-        elif not line.strip() or (not line[:1].isspace() and _HEADER.match(line)):
+        elif not line.strip() or (not line[:1].isspace() and _mails.HEADER.match(line)):
             current = None
         elif current is not None:
             current.append(line.strip())
