@@ -15,7 +15,14 @@ from digest.model import Listing, Reading
 from pages import installation, rss
 
 PAGES = Path(__file__).parent / "listings"
-DUMPS = ["saved/blank-lines.txt", "saved/no-blank-lines.txt"]
+DUMPS = [
+    "saved/blank-lines.txt",
+    "saved/no-blank-lines.txt",
+    "saved/crlf-and-mark.txt",
+    "saved/in-a-fence.md",
+    "saved/headings-broken.md",
+    "saved/cards-linked-by-number.txt",
+]
 
 
 def read(body: bytes) -> Reading:
@@ -32,6 +39,23 @@ def test_a_dump_cut_anywhere_invents_no_paper(name: str) -> None:
         except ParseError:
             continue
         assert {paper.title for paper in found.papers} <= titles, whole[:end][-80:]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("saved/cards-linked-by-number.txt", b"\n[1]: "),
+        ("arxiv-dump/links-by-number.md", b"\n   [1]: "),
+        ("arxiv-dump/lynx.txt", b"\nReferences"),
+    ],
+)
+def test_a_dump_without_the_addresses_at_its_end_has_the_same_papers(name: str, first: bytes) -> None:
+    whole = (PAGES / name).read_bytes()
+    found = read(whole[: whole.index(first)])
+    assert len(found.papers) == len(read(whole).papers)
+    for paper, expected in zip(found.papers, read(whole).papers, strict=True):
+        assert expected.title.startswith(paper.title)
+        assert paper.abstract == expected.abstract
 
 
 @pytest.mark.parametrize(

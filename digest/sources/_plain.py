@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from digest.patterns import late
 
 MAX_CHARS = 20_000_000
+MIN_COUNTED = 5  # links
 MAX_WIDTH = 200  # of a text that a program broke into lines
 
 # What stands in the text in place of a link of these words to this address.
@@ -89,14 +90,34 @@ def without_links(text: str, say: Say = in_words) -> str:
         text = _TRAILING.sub("\n", text)
         text = _ESCAPED_SIGN.sub(r"\1", _UNDERLINE.sub("", _HEADING.sub("", without_images(text))))
         return _LINK.sub(lambda link: say(_shown(link), link[2].replace("\n", "")), text)
-    if "]: " in text and any(map(_IS_PAPER.match, (defined := dict(_DEFINED.findall(text))).values())):
+    if "]: " in text and _names_papers(defined := dict(_DEFINED.findall(text)), text):
         text = _UNDERLINE.sub("", _HEADING.sub("", without_images(_DEFINED.sub("", text))))
         return _REFERRED.sub(lambda link: say(_shown(link), defined.get(link[2], "")), text)
     found = list(_LIST.finditer(text))
     addresses = dict(_ADDRESS.findall(text, found[-1].end())) if found else {}
     if not addresses:
-        return text
+        return _without_numbers(text, say)
     return _NUMBERED.sub(lambda link: say(link[2], addresses.get(link[1], "")), text[: found[-1].start()])
+
+
+def _names_papers(defined: dict[str, str], text: str) -> bool:
+    """Are there papers among these addresses, and none of the list missing that the links of the text go to?"""
+    if not any(map(_IS_PAPER.match, defined.values())):
+        return False
+    return max(map(int, defined)) >= max((int(found[2]) for found in _REFERRED.finditer(text)), default=0)
+
+
+def _without_numbers(text: str, say: Say) -> str:
+    """The same of a text that was cut before the list of its addresses."""
+    if _are_counted(_REFERRED, 2, text):
+        return _REFERRED.sub(lambda link: say(_shown(link), ""), without_images(_DEFINED.sub("", text)))
+    return _NUMBERED.sub(lambda link: say(link[2], ""), text) if _are_counted(_NUMBERED, 1, text) else text
+
+
+def _are_counted(link: re.Pattern[str], group: int, text: str) -> bool:
+    """Do the first links of a text have numbers that go up from the first ones, as programs count them?"""
+    numbers = list(dict.fromkeys(int(found[group]) for found in islice(link.finditer(text), 20)))
+    return len(numbers) >= MIN_COUNTED and numbers[0] <= 2 and numbers == sorted(numbers)
 
 
 def without_images(text: str) -> str:

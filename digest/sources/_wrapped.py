@@ -41,6 +41,7 @@ _VIEWED = late(r"</div>\s*<div (?:class=\"(?:header|pretty-print)\"|id=\"tree\")
 
 
 _FENCED = late(rb"\s*(`{3,}|~{3,})[\w+-]{0,20}[ \t]*\r?\n(.*?)\r?\n?\1\s*", re.S)
+_OPENED = late(rb"\s*(`{3,}|~{3,})[\w+-]{0,20}[ \t]*\r?\n")
 _UNQUOTED = late(rb"^(?!>)(?=.*[^\s])", re.M)
 _QUOTE = late(rb"^> ?", re.M)
 _UNINDENTED = late(rb"^(?=\S)", re.M)
@@ -122,6 +123,8 @@ def _bare(body: bytes) -> bytes:
         return body
     if fenced := _FENCED.fullmatch(body):
         return fenced[2]
+    if (opened := _OPENED.match(body)) and b"\n" + opened[1] not in body[opened.end() :]:
+        return body[opened.end() :]
     if start == b">":
         return body if _UNQUOTED.search(body) else _QUOTE.sub(b"", body)
     if body.lstrip()[:1] in (b"<", b"{", b"[") or _UNINDENTED.search(body):

@@ -89,7 +89,8 @@ def read(listing: Listing) -> Reading:
 
     Raises ParseError for text without titles (only names and votes, or prose).
     """
-    text = with_titles_marked(unicode_text(listing), _is_title)
+    whole = unicode_text(listing)
+    text = with_titles_marked(whole, _is_title)
     if text.count("\n") + text.count("\r") > MAX_LINES:
         raise refused(
             listing,
@@ -98,7 +99,12 @@ def read(listing: Listing) -> Reading:
         )
     blocks = _blocks(text)
     notes: list[str] = []
-    raws = _without_loose_end(_pairs(blocks), blocks, notes)
+    raws = _pairs(blocks)
+    if _ends_in_title(whole, raws):
+        notes.append(_HALF_A_TITLE)
+        raws.pop()
+    else:
+        raws = _without_loose_end(raws, blocks, notes)
     with_abstract = sum(bool(raw.abstract) for raw in raws)
     marked = sum(block.title for block in blocks)
     if (
@@ -281,6 +287,8 @@ def _without_menus(blocks: list[_Block]) -> list[_Block]:
 
 # --- blocks → papers
 
+_HALF_A_TITLE = "truncated: the dump ends with a title that has no abstract; it was left out, since it may be half a title"
+
 
 def _is_long(text: str) -> bool:
     """Is this too long for a title? The longest ones are known by having neither a sentence that ends nor an address."""
@@ -328,11 +336,16 @@ def _without_loose_end(raws: list[Raw], blocks: list[_Block], notes: list[str]) 
         raws[-2].abstract = raws[-1].title
         return raws[:-1]
     if all(raw.abstract for raw in raws[:-1]):
-        notes.append(
-            "truncated: the dump ends with a title that has no abstract; it was left out, since it may be half a title"
-        )
+        notes.append(_HALF_A_TITLE)
         return raws[:-1]
     return raws
+
+
+def _ends_in_title(text: str, raws: list[Raw]) -> bool:
+    """Does the text end within a line that is the title of its last paper, or what was read of it?"""
+    if len(raws) < 2 or raws[-1].abstract or text[-1:] in ("\n", "\r"):
+        return False
+    return " ".join(text[-2 * MAX_TITLE :].split()).endswith(raws[-1].title[-MAX_TITLE // 2 :])
 
 
 def _is_short_abstract(blocks: list[_Block], at: int, title: str) -> bool:
