@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest import sources
+from digest.errors import ParseError
 from digest.model import Listing, Reading
 
 PAGES = Path(__file__).parent / "listings"
@@ -74,3 +75,27 @@ def test_a_title_of_several_lines_ends_where_the_authors_begin(width: int) -> No
 def test_a_dump_that_is_broken_into_lines_is_the_same_papers(name: str, width: int) -> None:
     text = (PAGES / name).read_text(encoding="utf-8-sig")
     assert read(broken(text, width)).papers == read(text).papers
+
+
+def in_turns(headings: list[str]) -> str:
+    return "\n".join(f"{heading}\n\n{ABSTRACT}\n" for heading in headings)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ["# Why Carps Are Hard to Count", "## What Was Tried", "## What Came of It"],
+        ["1. Introduction", "2. A Model of a Pond with Carps", "3. What Follows from It"],
+        ["## Related Work", "## Counting the Carps of a Pond"],
+        ["Your data", "Cookies", "How we count carps"],
+    ],
+)
+def test_the_sections_of_one_document_are_no_papers(headings: list[str]) -> None:
+    with pytest.raises(ParseError, match="without the marks of a listing"):
+        read(in_turns(headings))
+
+
+@pytest.mark.parametrize("titles", [TITLES[:3], ["池塘里的鲤鱼", "窑炉记得什么"]])
+def test_headings_of_one_level_are_titles_without_their_marks(titles: list[str]) -> None:
+    found = read(in_turns([f"## {title}" for title in titles]))
+    assert [paper.title for paper in found.papers] == titles

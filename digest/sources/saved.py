@@ -56,6 +56,14 @@ _AUTHORS = late(r"(?:[·*•-]\s*){0,20}[\d,.]+k?\s+authors?", re.I)
 # The date that ends a card, behind a dot, with who published it on the same line or on one before.
 _CARD_END = late(rf"(?:.{{0,100}}\S\s*)?[·•]\s*(?:Published on )?{_DATE}(?:\s+\d{{1,5}})?", re.I)
 _DOT = ("·", "•")
+_LEVEL = late(r"#{1,6}[ \t]+")
+_SECTION = late(
+    r"(?:#{1,6} )?(?:(?:\d{1,2}\.?){1,3} |[IVX]{1,4}\. )?"
+    r"(?:(?:Abstract|Introduction|Background|Motivation|Overview|Summary|Related Work|(?:Materials and )?Method|Methodology"
+    r"|Experiment|Result|Discussion|Results and Discussion|Conclusion|Limitation|Future Work|Acknowledge?ment|Reference|Appendix"
+    r"|Content|Installation|Getting Started|Usage|Feature|License|Contributing)s?):?",
+    re.I,
+)
 _SENTENCE_ENDS = late(r"[.!?][)\"'”’]*(?:\s|$)")
 _SENTENCE = late(r"[.!?][)\"'”’]*(?:\s|$)|[。！？…]|://")
 _WHOLE_END = late(r"(?:[.!?…:)\]}\"'”’*%$。！？]|\S*(?:://|\.\w{2,4}/|\.io|\.com)\S*)$")
@@ -77,11 +85,21 @@ def looks_like_dump(text: str) -> bool:
     if _HEAD_LANDMARK.search(_CONTROLS.sub("", text[:5000])):
         return True
     whole = len(text) <= SNIFFED_CHARS
-    sizes = [_is_long(block.text) for block in _blocks(text[:SNIFFED_CHARS])]
+    blocks = _blocks(text[:SNIFFED_CHARS])
+    sizes = [_is_long(block.text) for block in blocks]
     pairs = len(sizes) // 2 if whole else (len(sizes) - 1) // 2  # the last block of a part is a part too
     return (
-        pairs >= MIN_LANDMARKLESS_PAIRS and (sizes if whole else sizes[: pairs * 2]) == [False, True] * pairs
+        pairs >= MIN_LANDMARKLESS_PAIRS
+        and (sizes if whole else sizes[: pairs * 2]) == [False, True] * pairs
+        and not _are_sections([block.text for block in blocks[: pairs * 2 : 2]])
     )
+
+
+def _are_sections(headings: list[str]) -> bool:
+    """Are these headings of one document, and no titles of papers: of several levels, such as documents have, of a word or two?"""
+    levels = {text.partition(" ")[0] for text in headings if text.startswith("#")}
+    short = sum(text.isascii() and len(_LEVEL.sub("", text).split()) < 3 for text in headings)
+    return len(levels) > 1 or short * 2 > len(headings) or any(map(_SECTION.fullmatch, headings))
 
 
 def read(listing: Listing) -> Reading:
@@ -319,9 +337,10 @@ def _pairs(blocks: list[_Block]) -> list[Raw]:
 
 
 def _raw(block: _Block) -> Raw:
+    title = _LEVEL.sub("", block.text, count=1) if block.text.startswith("#") else block.text
     if not block.arxiv:
-        return Raw(title=block.text)
-    return Raw(title=block.text, ids={"arxiv": block.arxiv}, links=_arxiv.links(block.arxiv))
+        return Raw(title=title)
+    return Raw(title=title, ids={"arxiv": block.arxiv}, links=_arxiv.links(block.arxiv))
 
 
 def _without_loose_end(raws: list[Raw], blocks: list[_Block], notes: list[str]) -> list[Raw]:
