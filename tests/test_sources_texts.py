@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -75,6 +76,15 @@ def test_a_title_of_several_lines_ends_where_the_authors_begin(width: int) -> No
 def test_a_dump_that_is_broken_into_lines_is_the_same_papers(name: str, width: int) -> None:
     text = (PAGES / name).read_text(encoding="utf-8-sig")
     assert read(broken(text, width)).papers == read(text).papers
+
+
+@pytest.mark.parametrize("name", ["since-2024.txt", "definition-list.md", "markdown.md", "before-2024.txt"])
+@pytest.mark.parametrize("number", ["", r"\1. ", "* ", r"\\[\1\\] "])
+def test_entries_may_have_lost_their_numbers_or_have_those_of_a_list(name: str, number: str) -> None:
+    text = (PAGES / "arxiv-dump" / name).read_text(encoding="utf-8")
+    other = re.sub(r"^(?:\\\[|\[)(\d+)\\?\][ \t]+", number, text, flags=re.M)
+    assert other != text
+    assert read(other).papers == read(text).papers
 
 
 def in_turns(headings: list[str]) -> str:

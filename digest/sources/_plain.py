@@ -120,11 +120,16 @@ def _are_counted(link: re.Pattern[str], group: int, text: str) -> bool:
     return len(numbers) >= MIN_COUNTED and numbers[0] <= 2 and numbers == sorted(numbers)
 
 
+def unescaped(text: str) -> str:
+    """The text without the strokes that Markdown has before signs which would be marks."""
+    return _ESCAPED.sub(r"\1", text)
+
+
 def without_images(text: str) -> str:
     return _IMAGE.sub("", text) if "![" in text else text
 
 
 def _shown(link: re.Match[str]) -> str:
     """The words of a link, and where these are arXiv's "this https URL", the address. Lines in them end with backslashes."""
-    words = _ESCAPED.sub(r"\1", _BROKEN.sub("", link[1]) if "\\" in link[1] else link[1])
+    words = unescaped(_BROKEN.sub("", link[1]) if "\\" in link[1] else link[1])
     return link[2].replace("\n", "") if words.strip().startswith("this http") else words

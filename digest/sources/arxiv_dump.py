@@ -17,7 +17,7 @@ from digest.patterns import late
 from digest.sources import _arxiv
 from digest.sources._bytes import refused, unicode_text
 from digest.sources._paper import MAX_ENTRIES, Raw, finish
-from digest.sources._plain import goes_on, in_words, width_of, without_links
+from digest.sources._plain import goes_on, in_words, unescaped, width_of, without_links
 
 NAME_OF_KIND = "arxiv-dump"
 _NAME_MARK = "\ue000"
@@ -31,6 +31,14 @@ MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
 
 _DUMPED = late(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
+# Without their numbers, or with those of a list, by what they link to.
+_UNNUMBERED = late(
+    r"\s{0,20}(?:(?:\d{1,6}\.|[*•-])\s{1,4})?arXiv:\s?(?P<id>\S{1,40})(?P<rest>\s{1,4}(?:\([^()]{1,60}\)\s{1,4}){0,2}"
+    r"\[(?:pdf|ps|html|other|format)\b.*)",
+    re.I,
+)
+_TITLE = late(r"\s*(?::\s{1,9})?Title\s?:", re.I)
+_ESCAPED = late(r"^\s{0,20}\\\[\d{1,6}\\\]\s{0,4}arXiv:", re.M | re.I)
 _ALONE = late(r"\[\d{1,6}\]")
 _LABEL = late(
     r"\s*(?::\s{1,9})?(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI"
@@ -62,9 +70,15 @@ def looks_like(text: str) -> bool:
     """Has this text an entry of a listing page: number and arXiv id, and soon behind it a title? Or is it that of an empty day?"""
     lines = _lines(text[:SNIFFED_CHARS])
     return _is_empty_day(lines) or any(
-        _DUMPED.match(line) and any(_LABEL.match(other) for other in _filled(lines[at + 1 : at + 50])[:12])
+        (_DUMPED.match(line) and any(_LABEL.match(other) for other in _filled(lines[at + 1 : at + 50])[:12]))
+        or _is_unnumbered(lines, at)
         for at, line in enumerate(lines)
     )
+
+
+def _is_unnumbered(lines: list[str], at: int) -> bool:
+    """Does an entry begin here that has no number, and below it its title? Those of search results have no label before it."""
+    return bool(_UNNUMBERED.match(lines[at])) and any(map(_TITLE.match, _filled(lines[at + 1 : at + 6])[:2]))
 
 
 def _is_empty_day(lines: list[str]) -> bool:
@@ -109,6 +123,7 @@ class _Dumped(Struct):
 
 def _lines(text: str) -> list[str]:
     """Lines, with the head of an entry put together: some dumps break behind `[1]`, some with blank lines."""
+    text = unescaped(text) if _ESCAPED.search(text) else text
     flowing: list[str] = []
     number = 0  # where one stands with nothing behind it so far
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
@@ -207,14 +222,14 @@ def _entries(lines: list[str]) -> tuple[list[_Dumped], list[_arxiv.Section], str
     entries: list[_Dumped] = []
     sections = [_arxiv.Section("")]
     behind = "heading"
-    for line in lines:
+    for at, line in enumerate(lines):
         short = len(line) < 300
         if short and _HEADING.match(line):
             behind = "heading"
             sections.append(_arxiv.section(line))
         elif short and _FURNITURE.match(line):
             behind = "end"
-        elif found := _DUMPED.match(line):
+        elif found := _DUMPED.match(line) or (_UNNUMBERED.match(line) if _is_unnumbered(lines, at) else None):
             behind = ""
             entries.append(_Dumped(found["id"], found["rest"], sections[-1].announce, []))
             sections[-1].read += 1
