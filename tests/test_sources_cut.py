@@ -18,9 +18,7 @@ PAGES = Path(__file__).parent / "listings"
 DUMPS = [
     "saved/blank-lines.txt",
     "saved/no-blank-lines.txt",
-    "saved/crlf-and-mark.txt",
     "saved/in-a-fence.md",
-    "saved/headings-broken.md",
     "saved/cards-linked-by-number.txt",
 ]
 

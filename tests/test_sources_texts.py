@@ -109,3 +109,8 @@ def test_the_sections_of_one_document_are_no_papers(headings: list[str]) -> None
 def test_headings_of_one_level_are_titles_without_their_marks(titles: list[str]) -> None:
     found = read(in_turns([f"## {title}" for title in titles]))
     assert [paper.title for paper in found.papers] == titles
+
+
+def test_the_last_title_of_a_text_without_abstracts_and_without_a_line_end_is_one() -> None:
+    found = read("\n\n".join(f"### {title}" for title in TITLES))
+    assert [paper.title for paper in found.papers] == TITLES

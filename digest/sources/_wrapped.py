@@ -77,7 +77,6 @@ def unwrapped(listing: Listing) -> Listing:
     return _of_one_file(listing, head)
 
 
-<<<<<<< HEAD
 def _of_json(listing: Listing) -> Listing:
     """The page that such JSON holds, HTML rather than Markdown; what is the record of a paper stands."""
     try:
@@ -101,14 +100,14 @@ def _of_json(listing: Listing) -> Listing:
         content_type="",
         base_url=listing.base_url or address,
     )
-=======
+
+
 def _text_in(listing: Listing, head: bytes) -> str:
     """The text that a page shows, of a viewer or of a mail; "" for any other page."""
     viewed = b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head
     if viewed and (text := _shown(unicode_text(listing))):
         return text
     return in_page(unicode_text(listing)) if head.lstrip()[:1] == b"<" and b"\\\\" in listing.body else ""
->>>>>>> 0bb954b (sources: mails of arXiv are read as mail programs pass them on)
 
 
 def _bare(body: bytes) -> bytes:

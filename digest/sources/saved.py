@@ -361,8 +361,8 @@ def _without_loose_end(raws: list[Raw], blocks: list[_Block], notes: list[str]) 
 
 
 def _ends_in_title(text: str, raws: list[Raw]) -> bool:
-    """Does the text end within a line that is the title of its last paper, or what was read of it?"""
-    if len(raws) < 2 or raws[-1].abstract or text[-1:] in ("\n", "\r"):
+    """Does the text end within a line that is the title of its last paper, or what was read of it, where others have abstracts?"""
+    if not raws or raws[-1].abstract or not any(raw.abstract for raw in raws) or text[-1:] in ("\n", "\r"):
         return False
     return " ".join(text[-2 * MAX_TITLE :].split()).endswith(raws[-1].title[-MAX_TITLE // 2 :])
 
