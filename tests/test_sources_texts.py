@@ -112,5 +112,16 @@ def test_headings_of_one_level_are_titles_without_their_marks(titles: list[str])
 
 
 def test_the_last_title_of_a_text_without_abstracts_and_without_a_line_end_is_one() -> None:
-    found = read("\n\n".join(f"### {title}" for title in TITLES))
+    found = read("Daily Papers\n\n" + "\n\n".join(f"### {title}" for title in TITLES))
+    assert [paper.title for paper in found.papers] == TITLES
+
+
+@pytest.mark.parametrize(
+    "foot", ["·\n8 authors\n2", "Carp Lab\n\n·\n\n8 authors", "Carp Lab\n·\n3", "Carp Lab\n\n3", "8 authors"]
+)
+def test_who_published_a_paper_of_a_card_is_not_its_title(foot: str) -> None:
+    cards = "".join(f"Submitted by\nname{n}\n\n{n}4\n{title}\n\n{foot}\n" for n, title in enumerate(TITLES))
+    found = read(
+        f"Get trending papers in your email inbox!\n\nSubscribe\nDaily Papers\n\nNov 19\n{cards}Previous\nNext\n"
+    )
     assert [paper.title for paper in found.papers] == TITLES

@@ -77,8 +77,10 @@ def _of_addresses(text: str, is_title: Callable[[str], bool]) -> str:
 
 
 def _of_headings(text: str) -> str:
-    """The same with each heading of the third level as a title, where there are two; what goes on in the lines below it too."""
-    lines = without_images(text).split("\n")
+    """The same without images, and with each heading of the third level as a title, where there are two; what goes on in the lines
+    below it too."""
+    text = without_images(text)
+    lines = text.split("\n")
     if sum(_HEADING.match(line) is not None for line in lines) < 2:
         return text
     for at, line in enumerate(lines):

@@ -120,7 +120,7 @@ def read(listing: Listing) -> Reading:
     raws = _pairs(blocks)
     if _ends_in_title(whole, raws):
         notes.append(_HALF_A_TITLE)
-        raws.pop()
+        raws, blocks = raws[:-1], blocks[:-1]
     else:
         raws = _without_loose_end(raws, blocks, notes)
     with_abstract = sum(bool(raw.abstract) for raw in raws)
@@ -210,16 +210,17 @@ def _marked_only(blocks: list[_Block]) -> list[_Block]:
 def _content(lines: list[str]) -> list[_Block | None]:
     """Lines that are no furniture; None where a block may end."""
     kept: list[_Block | None] = []
-    name_follows = False
+    name_follows = title_follows = False
     is_linked = False  # did links or headings tell a title?
     card = 0  # where in `kept` the card begins
+    behind = 0  # where in it what follows the last words of the frame begins
     for at, line in enumerate(lines):
         if at < 40 and _after_head(lines, at):
             line = _GLUED.sub("", line)
         if line.startswith(MARK):
             _, arxiv, line = line.split(MARK, 2)
             kept.append(_Block(line, title=True, arxiv=arxiv, linked=True))
-            name_follows, is_linked = False, True
+            name_follows, title_follows, is_linked = False, False, True
         elif _CARD_END.fullmatch(f"{line} {_next(lines, at)}" if line in _DOT else line):
             _mark_card(kept, card)
             kept.append(None)
@@ -231,12 +232,19 @@ def _content(lines: list[str]) -> list[_Block | None]:
             name_follows = False
         elif _FURNITURE.fullmatch(line):
             name_follows = line.lower() == "submitted by"
+            title_follows = title_follows or line.lower().startswith("submitted by")
             if not is_linked and _AUTHORS.fullmatch(line) and _next(lines, at) not in _DOT:
-                _mark_title(kept)
+                _mark_title(kept, behind)
             kept.append(None)
+            behind = behind if line in _DOT else len(kept)
         else:
             name_follows = False
-            kept.append(_Block(line))
+            kept.append(
+                _Block(
+                    line, title=title_follows and not is_linked and line[0] != "#" and len(line) < LONG_CHARS
+                )
+            )
+            title_follows = False
     return kept
 
 
@@ -246,8 +254,15 @@ def _after_head(lines: list[str], at: int) -> bool:
     return before.startswith("Get trending papers")
 
 
-def _mark_title(kept: list[_Block | None]) -> None:
-    last = next((block for block in reversed(kept) if block), None)
+def _mark_title(kept: list[_Block | None], start: int) -> None:
+    """Mark the title before an author count: the last block, or, of two with a blank line between them, the first; the second is
+    who published it."""
+    blocks = [block for block in kept[start:] if block]
+    if any(block.title for block in blocks):
+        return
+    if len(blocks) == 2 and None in kept[kept.index(blocks[0], start) : kept.index(blocks[1], start)]:
+        blocks.pop()
+    last = blocks[-1] if blocks else next((block for block in reversed(kept) if block), None)
     if last and len(last.text) < LONG_CHARS:
         last.title = True
 
