@@ -119,8 +119,11 @@ def test_the_last_title_of_a_text_without_abstracts_and_without_a_line_end_is_on
 @pytest.mark.parametrize(
     "foot", ["·\n8 authors\n2", "Carp Lab\n\n·\n\n8 authors", "Carp Lab\n·\n3", "Carp Lab\n\n3", "8 authors"]
 )
-def test_who_published_a_paper_of_a_card_is_not_its_title(foot: str) -> None:
-    cards = "".join(f"Submitted by\nname{n}\n\n{n}4\n{title}\n\n{foot}\n" for n, title in enumerate(TITLES))
+@pytest.mark.parametrize("picture", ["", "A reader's avatar\n"])
+def test_who_published_a_paper_of_a_card_is_not_its_title(foot: str, picture: str) -> None:
+    cards = "".join(
+        f"Submitted by\n{picture}name{n}\n\n{n}4\n{title}\n\n{foot}\n" for n, title in enumerate(TITLES)
+    )
     found = read(
         f"Get trending papers in your email inbox!\n\nSubscribe\nDaily Papers\n\nNov 19\n{cards}Previous\nNext\n"
     )

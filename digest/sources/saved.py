@@ -229,7 +229,7 @@ def _content(lines: list[str]) -> list[_Block | None]:
             kept.append(None)
         elif name_follows and len(line) <= 60:
             kept.append(None)
-            name_follows = False
+            name_follows = line.lower().endswith(("avatar", "'s picture"))
         elif _FURNITURE.fullmatch(line):
             name_follows = line.lower() == "submitted by"
             title_follows = title_follows or line.lower().startswith("submitted by")
@@ -239,11 +239,8 @@ def _content(lines: list[str]) -> list[_Block | None]:
             behind = behind if line in _DOT else len(kept)
         else:
             name_follows = False
-            kept.append(
-                _Block(
-                    line, title=title_follows and not is_linked and line[0] != "#" and len(line) < LONG_CHARS
-                )
-            )
+            is_title = title_follows and not is_linked and line[0] != "#" and len(line) < LONG_CHARS
+            kept.append(_Block(line, title=is_title))
             title_follows = False
     return kept
 
