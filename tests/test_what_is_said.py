@@ -165,6 +165,7 @@ def test_who_ends_a_command_is_told_what_is_then(shell: Shell, args: list[str], 
 SWALLOWED = """
 import signal, sys, time, weakref
 from digest import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background of a shell, where it is ignored
 class Thing: pass
 def asked(*args, **kwargs):
     thing = Thing()
