@@ -279,3 +279,26 @@ def test_the_address_that_takes_comments_on_an_item_is_no_comment() -> None:
     found = attempt(f"{feed}{item}</channel></rss>")
     assert isinstance(found, Reading)
     assert found.papers[0].comment is None
+
+
+UNCLOSED = {
+    "arxiv": "<dl><dt><a href=/abs/2611.{n:05} title=Abstract>arXiv</a><dd><div class=list-title>Title: Kilns {n}<h3>New",
+    "proceedings": "<ul><li class=contrib><span class=contrib_title>Ships {n}",
+    "huggingface": "<div><h3><a href=/papers/2611.{n:05}>A paper about ships {n}</a>",
+}
+
+
+@pytest.mark.parametrize("kind", UNCLOSED)
+def test_papers_that_stand_in_one_another_are_refused_before_each_is_read_with_all_that_follows(
+    kind: str,
+) -> None:
+    def page(count: int) -> Listing:
+        entries = "".join(UNCLOSED[kind].format(n=n) for n in range(count))
+        frame = (
+            f"<html><title>Papers</title><body><div id=dlpage><h1>Daily Papers</h1>{entries}</body></html>"
+        )
+        return Listing(location="page", body=frame.encode())
+
+    assert sources.read(page(20), kind).papers
+    with pytest.raises(ParseError, match="levels in one another"):
+        sources.read(page(400), kind)

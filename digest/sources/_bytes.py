@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from digest.errors import ParseError
 from digest.model import Listing
 from digest.patterns import late
 
 MAX_DEPTH = 1_000
+MAX_FOUND_DEPTH = 250  # of what is read; it takes the text of each with all that stands in it
 MAX_UNWATCHED_STEPS = 400_000_000
 MAX_ATTRIBUTES = 100
 MAX_TAGS = 500_000  # 5,000 papers with 100 each; 1.5 s to parse
@@ -206,6 +208,19 @@ def guard_html(body: bytes, location: str) -> None:
         _refuse(location, f"more than {MAX_ALL_ATTRIBUTES} attributes in one page")
     if _may_reopen(body, tags) and _reopened(body) > MAX_REOPENED:
         _refuse(location, "bold, slanted or other styles that are opened and never closed")
+
+
+def guard_nesting(found: Sequence[Any], location: str) -> None:
+    """Raises ParseError where elements that were found on a page stand in one another, since nothing closes them: the text of each
+    would be all that follows. Looked at are some ten of them, which are in page order."""
+    for element in (*found[:: len(found) // 10 + 1], *found[-1:]):
+        depth = 0
+        while (element := element.parent) is not None:
+            depth += 1
+            if depth > MAX_FOUND_DEPTH:
+                _refuse(
+                    location, f"what is listed stands deeper than {MAX_FOUND_DEPTH} levels in one another"
+                )
 
 
 def _may_reopen(body: bytes, tags: int) -> bool:

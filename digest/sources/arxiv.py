@@ -24,6 +24,7 @@ from digest.sources._bytes import (
     MAX_SOUP_TAGS,
     MAX_TAGS,
     guard_html,
+    guard_nesting,
     has_end,
     refused,
     tags_in,
@@ -34,6 +35,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish
 
 NAME_OF_KIND = "arxiv"
 MAX_FRAME_CHARS = 200_000  # of a page without papers
+MAX_HEADING_CHARS = 1_000
 MAX_BEFORE_TITLE = 60  # elements and texts between the link to an abstract and the title
 
 _TOTAL = late(rb"otal of (\d{1,9}) entries")
@@ -85,7 +87,7 @@ def _read_page(listing: Listing) -> Reading:
         body = unicode_text(listing).encode("utf-8", "replace")
         tree, rows = _parsed(body, listing.location)
     notes: list[str] = []
-    page = _entries(tree, rows)
+    page = _entries(tree, rows, listing.location)
     if page.raws and _breaks_off(body):
         page.raws.pop()
         page.numbers.pop()
@@ -201,10 +203,12 @@ _PARTS = (
 )
 
 
-def _entries(tree: Any, rows: list[_arxiv_quick.Entries]) -> _Page:
+def _entries(tree: Any, rows: list[_arxiv_quick.Entries], location: str) -> _Page:
     """All entries with their section. A list without a heading is a section without a name."""
     page = _Page([], [], [_arxiv.Section("")], [])
-    for found in _in_page_order(tree, rows):
+    parts = tree.css(_PARTS)
+    guard_nesting(parts, location)
+    for found in _in_page_order(parts, rows):
         if not isinstance(found, _arxiv.Shown):
             _heading(found, page)
             continue
@@ -220,11 +224,11 @@ def _entries(tree: Any, rows: list[_arxiv_quick.Entries]) -> _Page:
     return page
 
 
-def _in_page_order(tree: Any, rows: list[_arxiv_quick.Entries]) -> Iterator[Any]:
+def _in_page_order(parts: list[Any], rows: list[_arxiv_quick.Entries]) -> Iterator[Any]:
     """Headings as they are, and what is shown of each dt with a dd."""
     entry: _Entry | None = None
     left = iter(rows)
-    for node in tree.css(_PARTS):
+    for node in parts:
         tag = node.tag
         if tag in ("dt", "dd", "h1", "h2", "h3", "h4"):
             if entry is not None and entry.dd is not None:
@@ -259,7 +263,7 @@ def _part_names(tag: str, classes: str | None) -> tuple[str, ...]:
 def _heading(node: Any, page: _Page) -> None:
     """An `h3` opens a section and may name a day, newest of all that of the page; so does the `h1` of a catchup page. Headings of
     the levels beside do where they say what an `h3` says."""
-    text = node.text()
+    text = node.text()[:MAX_HEADING_CHARS]
     if node.tag != "h1":
         section = _arxiv.section(text)
         if node.tag == "h3" or section.announce or section.stated is not None:

@@ -27,6 +27,7 @@ from digest.sources._bytes import (
     MAX_TAGS,
     QUOTED_MARK,
     guard_html,
+    guard_nesting,
     refused,
     tags_in,
     unicode_text,
@@ -116,7 +117,7 @@ def _read_page(listing: Listing) -> Reading:
             "no daily papers page of Hugging Face (a page of one paper?)",
             "Give https://huggingface.co/papers.",
         )
-    raws = list(islice(_cards(tree, rows), MAX_ENTRIES + 1)) or list(_tolerant_cards(text))
+    raws = list(islice(_cards(tree, rows), MAX_ENTRIES + 1)) or list(_tolerant_cards(text, listing.location))
     if not raws:
         raise refused(
             listing,
@@ -245,7 +246,7 @@ _FRAME = late(
 )
 
 
-def _tolerant_cards(text: str) -> Iterator[Raw]:
+def _tolerant_cards(text: str, location: str) -> Iterator[Raw]:
     """Each paper that links go to, for a day when the cards are built otherwise: by the heading that a link stands in or holds,
     else by its first long text, else by the longest that no link to another paper has."""
     from bs4 import BeautifulSoup
@@ -254,7 +255,9 @@ def _tolerant_cards(text: str) -> Iterator[Raw]:
         return
     headed: set[int] = set()
     links: dict[str, list[tuple[bool, str]]] = {}
-    for tag in BeautifulSoup(text, "lxml").find_all(True):
+    tags = BeautifulSoup(text, "lxml").find_all(True)
+    guard_nesting(tags, location)
+    for tag in tags:
         if re.fullmatch("h[1-6]", tag.name) or id(tag.parent) in headed:
             headed.add(id(tag))
         if tag.name == "a" and (arxiv := identity.arxiv_id(_paper_link(str(tag.get("href") or "")))):

@@ -10,7 +10,7 @@ from digest.errors import ListingChanged
 from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _names
-from digest.sources._bytes import guard_html, is_saved_whole, refused, unicode_text
+from digest.sources._bytes import guard_html, guard_nesting, is_saved_whole, refused, unicode_text
 from digest.sources._item import join
 from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 
@@ -37,7 +37,9 @@ def read(listing: Listing) -> Reading:
     base = _base(tree, listing)
     raws: list[Raw] = []
     session, shared = "", set[int]()
-    for element in tree.css(".contrib_title, tr.title, .session_title"):
+    titles = tree.css(".contrib_title, tr.title, .session_title")
+    guard_nesting(titles, listing.location)
+    for element in titles:
         if "contrib_title" not in (element.attributes.get("class") or "").split():
             session = _text(element)
         elif len(raws) <= MAX_ENTRIES:
