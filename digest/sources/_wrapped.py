@@ -17,6 +17,7 @@ from digest.sources._bytes import is_utf16, unicode_text
 from digest.sources._mails import in_page
 
 HEAD_BYTES = 4_000
+LISTED_BYTES = 64_000
 MAX_PARTS = 1_000
 
 _BOUNDARY = late(
@@ -57,6 +58,10 @@ _EMPTY_AS_XML = late(
 # Firecrawl's `{"data": {"html": "…", "metadata": {"sourceURL": "…"}}}`, proxies' `{"contents": "…", "status": {…}}`.
 _PAGES = ("rawHtml", "html", "contents", "content", "body", "markdown")
 _IN_JSON = late(rb"\"(?:" + "|".join(_PAGES).encode() + rb")\"\s*:\s*\"")
+
+
+# What pages that list papers themselves have in their first entry or before: these are not searched for a mail.
+_LISTED = (b"list-title", b"arxiv-result", b"Daily Papers")
 
 
 def unwrapped(listing: Listing) -> Listing:
@@ -107,13 +112,15 @@ def _text_in(listing: Listing, head: bytes) -> str:
     viewed = b"<pre" in head or _VIEWER.encode() in head or b"line-content" in head
     if viewed and (text := _shown(unicode_text(listing))):
         return text
-    return in_page(unicode_text(listing)) if head.lstrip()[:1] == b"<" and b"\\\\" in listing.body else ""
+    if head.lstrip()[:1] != b"<" or any(mark in listing.body[:LISTED_BYTES] for mark in _LISTED):
+        return ""
+    return in_page(unicode_text(listing)) if b"\\\\" in listing.body else ""
 
 
 def _bare(body: bytes) -> bytes:
     """A text without the end that DOS gave it (Ctrl-Z), the fence of a code block, what stands before each of its lines, and the
     line ends that were made of line ends."""
-    if b"\r\r\n" in body:
+    if b"\r\r\n" in body[:HEAD_BYTES]:
         body = body.replace(b"\r\r\n", b"\r\n")
     if body.endswith(b"\x1a"):
         body = body.rstrip(b"\x1a")
