@@ -428,7 +428,7 @@ def test_a_server_that_hangs_up_on_every_mail_after_the_first_few_is_left(store:
 def test_a_server_that_falls_silent_is_named_and_left(store: Store) -> None:
     queue(store, 4)
     with serving(lambda verb, line: HANG if verb == "MAIL" else None) as server:
-        report = run(store, config(server, timeout_s=0.05))
+        report = run(store, config(server, timeout_s=1.0))
     assert report.error
     assert "timed out" in report.error
     assert states(store) == {"queued": 4}

@@ -302,12 +302,12 @@ def test_all_requests_of_a_visit_have_one_deadline(site: Site, name: str) -> Non
 
 def test_the_pages_of_a_visit_share_its_time_and_what_we_do_between_them_costs_nothing(site: Site) -> None:
     def late(connection: socket.socket) -> bytes:
-        site.stopped.wait(0.3)
+        site.stopped.wait(0.5)
         return Reply(b"page")(connection)
 
     site.pages["/x"] = late
     fetcher = Fetcher(user_agent="x", resolve=Path)
-    source = SourceConfig(name="s", url=site.url("/x"), allow_private=True, timeout_s=1.0, min_interval_s=0.4)
+    source = SourceConfig(name="s", url=site.url("/x"), allow_private=True, timeout_s=2.0, min_interval_s=0.8)
     visit = fetcher.visit(source, now=NOW)
     found = [visit.ask(site.url("/x")) for _ in range(2)]
     assert [type(one) for one in found] == [

@@ -279,7 +279,7 @@ def test_a_server_that_drips_is_given_up(
     ) as server:
         mailbox = config(server, security=security)
         if verb == "LOGOUT":  # all is done by then
-            with new_mails(mailbox, timeout_s=0.4) as mails:
+            with new_mails(mailbox, timeout_s=1.0) as mails:
                 assert list(mails) == [b"mail"]
         else:
             with (
@@ -287,4 +287,4 @@ def test_a_server_that_drips_is_given_up(
                 new_mails(mailbox, timeout_s=0.4) as mails,
             ):
                 list(mails)
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 20  # a slow machine; without a limit: minutes

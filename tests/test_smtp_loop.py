@@ -223,7 +223,7 @@ def not_reading() -> Iterator[tuple[int, threading.Event]]:
 def test_a_connection_loses_patience_with_a_silent_server() -> None:
     feed = Feed(mails(1))
     silent = serving(lambda verb, line: HANG if verb == "RCPT" else None)
-    with silent as server, sending(feed, server.port, timeout_s=0.3):
+    with silent as server, sending(feed, server.port, timeout_s=1.0):
         feed.wait_for(0)
     assert "timed out" in str(feed.errors[0])
 

@@ -301,7 +301,7 @@ NONSENSE.append(b"250-a\r\n" * 500 + b"250 a")
 @pytest.mark.parametrize("verb", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "DOT"])
 def test_nonsense_is_an_error_and_never_a_crash(verb: str, reply: bytes) -> None:
     with serving(lambda said, line: (reply or b" ") if said == verb else None) as server:
-        lane = stream(server, Log(mails(2)), timeout_s=0.3)
+        lane = stream(server, Log(mails(2)), timeout_s=1.0)
     assert lane.said
     assert len(lane.errors) + len(lane.receipts) + len(lane.waiting) >= 1
     for error in lane.errors.values():
@@ -430,7 +430,7 @@ def test_what_one_connection_left_unread_is_no_answer_on_the_next(left: bytes) -
 
     with serving(answer) as server:
         wire = SmtpTransport(
-            SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=0.2),
+            SmtpConfig(host="127.0.0.1", port=server.port, security="none", timeout_s=1.0),
             sender="digest@papers.example.org",
         )
         first, second = Log(mails(1)), Log(mails(2)[1:])
