@@ -63,6 +63,15 @@ def test_an_entry_that_a_heading_promises_and_the_page_lacks_is_told_of() -> Non
     assert found.notes == ("section cross: the heading says 4 are shown, 3 were read",)
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_entry_whose_title_is_gone_with_its_whole_part_is_told_of(number: int) -> None:
+    entries = [entry(1), entry(2), entry(3)]
+    entries[number - 1] = entries[number - 1].partition("<dd>")[0]
+    found = read(page("".join(entries)))
+    assert len(found.papers) == 2
+    assert found.notes == ("1 entry could not be read: no id or no title",)
+
+
 def test_days_of_a_recent_page_are_held_to_their_headings_too() -> None:
     found = read(
         page(

@@ -7,7 +7,7 @@ import re
 from digest import identity
 from digest.patterns import late
 from digest.sources import _arxiv
-from digest.sources._paper import MAX_ENTRIES, Raw
+from digest.sources._paper import MAX_ENTRIES, Raw, plural
 
 MAX_LINES = 300_000
 SNIFFED_CHARS = 400_000
@@ -96,7 +96,7 @@ def results(text: str, notes: list[str]) -> list[Raw]:
         notes.append(f"truncated: the text breaks off inside a result; {len(read)} whole ones were read")
     raws = [raw for arxiv, fields in read if (raw := _raw(arxiv, fields))]
     if len(raws) < len(read):
-        notes.append(f"{len(read) - len(raws)} results could not be read: no title")
+        notes.append(f"{plural(len(read) - len(raws), 'result', 'results')} could not be read: no title")
     if any(raw.abstract.startswith("…") or raw.abstract.endswith("…") for raw in raws):
         notes.append("abstracts are cut: the page shows them whole only where they are opened")
     return raws

@@ -31,7 +31,7 @@ from digest.sources._bytes import (
     unicode_text,
 )
 from digest.sources._paging import number_in_query, with_query
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 
 NAME_OF_KIND = "arxiv"
 MAX_FRAME_CHARS = 200_000  # of a page without papers
@@ -100,7 +100,7 @@ def _read_page(listing: Listing) -> Reading:
     if not page.raws:
         return _without_papers(listing, stated, listed_on, tree, notes)
     if page.broken:
-        notes.append(f"{page.broken} entries could not be read: no id or no title")
+        notes.append(f"{plural(page.broken, 'entry', 'entries')} could not be read: no id or no title")
     notes += _arxiv.mismatches(page.sections)
     papers = finish(page.raws, notes)
     return Reading(
@@ -225,13 +225,13 @@ def _entries(tree: Any, rows: list[_arxiv_quick.Entries], location: str) -> _Pag
 
 
 def _in_page_order(parts: list[Any], rows: list[_arxiv_quick.Entries]) -> Iterator[Any]:
-    """Headings as they are, and what is shown of each dt with a dd."""
+    """Headings as they are, and what is shown of each dt with a dd, or without one where its links say that it is an entry."""
     entry: _Entry | None = None
     left = iter(rows)
     for node in parts:
         tag = node.tag
         if tag in ("dt", "dd", "h1", "h2", "h3", "h4"):
-            if entry is not None and entry.dd is not None:
+            if entry is not None and (entry.dd is not None or (entry.links and tag != "dd")):
                 yield _shown(entry)
                 entry = None
             if tag == "dt":
@@ -249,7 +249,7 @@ def _in_page_order(parts: list[Any], rows: list[_arxiv_quick.Entries]) -> Iterat
             else:
                 for name in _part_names(tag, node.attrs.get("class")):
                     entry.parts.setdefault(name, node)
-    if entry is not None and entry.dd is not None:
+    if entry is not None and (entry.dd is not None or entry.links):
         yield _shown(entry)
 
 

@@ -16,7 +16,7 @@ from digest.patterns import late
 from digest.sources import _arxiv, _arxiv_found, _math
 from digest.sources._bytes import guard_html, has_end, is_utf8, refused, unicode_text
 from digest.sources._paging import number_in_query, with_query
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 from digest.sources._plain import without_links
 
 NAME_OF_KIND = "arxiv-search"
@@ -57,7 +57,7 @@ def read(listing: Listing) -> Reading:
         notes.append("truncated: the page has no end; results may be missing")
     raws = [raw for node in nodes if (raw := _result(node))]
     if broken := len(nodes) - len(raws):
-        notes.append(f"{broken} results could not be read: no id or no title")
+        notes.append(f"{plural(broken, 'result', 'results')} could not be read: no id or no title")
     words = tree.body.text()[:200_000] if tree.body is not None else ""
     if not raws:
         return _without_papers(listing, words, nodes, notes)

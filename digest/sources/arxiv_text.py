@@ -19,7 +19,7 @@ from digest.model import Announce, Listing, Reading
 from digest.patterns import late
 from digest.sources import _arxiv, _dates, _mails
 from digest.sources._bytes import refused, unicode_text
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 
 NAME_OF_KIND = "arxiv-mail"
 MAX_LINES = 1_000_000
@@ -139,7 +139,9 @@ def _read_mail(listing: Listing, text: str, body: str) -> Reading:
         notes.append("truncated: the mail has no end; entries may be missing")
     raws = [raw for block in blocks if (raw := _mailed(block))]
     if len(raws) < len(blocks):
-        notes.append(f"{len(blocks) - len(raws)} entries could not be read: no id or no title")
+        notes.append(
+            f"{plural(len(blocks) - len(raws), 'entry', 'entries')} could not be read: no id or no title"
+        )
     _refuse_nothing(listing, raws, lines, notes)
     papers = finish(raws, notes)
     stated = _stated(_mails.in_head(_SUBJECT, text, body))

@@ -33,7 +33,7 @@ from digest.sources._bytes import (
     unicode_text,
 )
 from digest.sources._paging import number_in_query, with_query
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 from digest.sources._sniff import is_daily_papers
 from digest.text import MAX_GIST_CHARS, sentences
 
@@ -310,7 +310,9 @@ def _reading(listing: Listing, entries: list[object], notes: list[str], day: dat
         if listed := _day(paper.get("submittedOnDailyAt")):
             days[listed] += 1
     if broken:
-        notes.append(f"{broken} of {len(entries)} entries could not be read: neither title nor id")
+        notes.append(
+            f"{broken} of {plural(len(entries), 'entry', 'entries')} could not be read: neither title nor id"
+        )
     next_url = ""
     if entries and len(entries) in (50, 100, number_in_query(listing.base_url, "limit")):
         notes.append(f"maybe cut: exactly {len(entries)} entries, ask for the next page")

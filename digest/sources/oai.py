@@ -20,7 +20,7 @@ from digest.patterns import late
 from digest.sources import _arxiv, _dates, _oai_formats, _xml
 from digest.sources._bytes import refused, unicode_text
 from digest.sources._names import inverted, natural
-from digest.sources._paper import MAX_ENTRIES, Raw, finish
+from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 
 NAME_OF_KIND = "oai"
 
@@ -51,7 +51,7 @@ def read(listing: Listing) -> Reading:
         notes.append(f"{deleted} deleted {'record' if deleted == 1 else 'records'} left out")
     found = [raw for record in records if (raw := _raw(record))]
     if broken := len(records) - deleted - len(found):
-        notes.append(f"{broken} records could not be read: no title")
+        notes.append(f"{plural(broken, 'record', 'records')} could not be read: no title")
     nothing = _says_nothing(root) or (bool(records) and deleted == len(records))
     if not found and (not nothing or any(note.startswith("truncated") for note in notes)):
         raise refused(listing, _without_records(root), "Ask with verb=ListRecords&metadataPrefix=arXiv.")
