@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,28 @@ def test_imports_go_down_only(room: str) -> None:
             assert lower, (
                 f"{path}: {room} (floor {FLOOR[room]}) imports {name} (floor {FLOOR[other]}); take it by argument"
             )
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def files_used(path: Path) -> set[str]:
+    """The modules whose names a file uses, whenever it imports them, or for its annotations only; of a package's face without
+    the parts of that package, which it stands for."""
+    known, found = {module_of(each) for each in FILES}, set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= whole & known | ({node.module} if whole - known else set())
+    own = f"{module_of(path)}." if path.name == "__init__.py" else "."
+    return {name for name in found & known if not name.startswith(own)}
+
+
+def test_files_of_one_room_do_not_need_each_other_in_a_circle() -> None:
+    TopologicalSorter({module_of(path): files_used(path) for path in FILES}).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if FLOOR.get(room, 9) <= 4])

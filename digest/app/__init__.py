@@ -1,6 +1,7 @@
 """The composition root: `open_app(config)` builds the edges and hands them down. The only place where floors meet.
 
-An App is made of parts, each on those before it: edges.py, pages.py, post.py, and fleet.py beside health.py.
+An App is made of parts, each on those before it: edges.py, pages.py, post.py, and fleet.py beside health.py. daily.py and sharing.py
+are the day, in one process or in many.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,6 +21,7 @@ from digest.app.opening import problems_in_use, store_file
 from digest.app.post import Progress
 from digest.asks import on_day
 from digest.config import Config, DigestConfig, SourceConfig
+from digest.cron import newest_due
 from digest.errors import ConfigError, DigestError
 from digest.model import (
     Candidate,
@@ -131,6 +134,88 @@ class App(Fleet, Watch):
             report = self.deliver(lambda done, total: progress("deliver", done, total))
             fault = self.send_notices(for_s=notices_s, done=self.renew_in_time)
         return report if report.error or not fault else replace(report, error=fault)
+
+    # ------------------------------------------------------------ a run that processes share
+
+    def begin_due_run(self, digest: DigestConfig, trigger: Any, *, now: datetime) -> int | None:
+        """Begins the run for the newest time within grace_h at which the digest was due, unless it was begun; its number, or None.
+
+        The key is the local date, so a time that comes twice in autumn counts from its first coming.
+        """
+        due = newest_due(digest, trigger, now)
+        if due is None:
+            return None
+        first = due.astimezone(self.config.site.zone).replace(fold=0)
+        return self.begin_shared_run([digest], day=first.date(), now=now, since=first)
+
+    def begin_shared_run(
+        self,
+        digests: Sequence[DigestConfig],
+        *,
+        day: date,
+        now: datetime,
+        since: datetime | None = None,
+        again: bool = False,
+    ) -> int | None:
+        """Puts a run for these digests and local date in the ledger, with a part and a job for each of its sources; its number.
+
+        With `since` nothing is done, and the answer is None, where a run of that day was begun at that moment or later, by
+        whomever, and has not failed, or did so a short while ago. Raises LeaseHeld while a run of one process is at work, and
+        StoreError.
+        """
+        from digest.app.sharing import begin
+
+        sources = self._sources(digests, ())
+        return begin(self, digests, sources, day=day, now=now, since=since, again=again)
+
+    def collect_part(self, run: int, place: int) -> None:
+        """Fetches and reads one source of a shared run, and puts on record, in the order of the sources, all that is read by now.
+
+        Who records the last one leaves the job that issues. A source whose batch is not out is asked again later, by a job of
+        its own. Raises LeaseHeld while another one is at this source; Stopped, after which nothing of it is kept; StoreError.
+        """
+        from digest.app.sharing import at_work, record_next
+
+        app = self
+        shared = at_work(app, run)
+        if shared is None:
+            return  # it is over
+        with self.alone(f"collect/{shared.parts()[place].source}"):
+            part = shared.parts()[place]
+            if part.state == "asked":
+                shared.take(part)
+            while record_next(app, run):
+                pass
+
+    def finish_shared_run(self, run: int) -> RunReport | None:
+        """Issues the editions of a shared run, publishes them, lets their mails go, and closes it in the ledger; its report, or
+        None where it is over.
+
+        Raises LeaseHeld while another run issues or publishes; StoreError, PublishError and RenderError: to be called again.
+        """
+        from digest.app.sharing import at_work
+
+        with self.alone("issue"):
+            shared = at_work(self, run)
+            return shared.finish() if shared else None
+
+    def tidy_run(self, run: int) -> None:
+        """What comes after a shared run: papers known by their title alone are looked up, old pages forgotten.
+
+        Raises LeaseHeld, StoreError, PublishError and RenderError: to be called again.
+        """
+        from digest.app.sharing import tidy_run
+
+        with self.alone("tidy"):
+            tidy_run(self, run)
+
+    def end_lost_runs(self) -> list[str]:
+        """Ends the shared runs for which no job is left, since one failed for good; what was lost, in words. The schedule begins
+        them anew."""
+        from digest.app.sharing import end_lost
+
+        found = [end_lost(self, run) for run in self.store.open_shared_runs()]
+        return [words for words in found if words]
 
     # ------------------------------------------------------------ is it in order?
 
