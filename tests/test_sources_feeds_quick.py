@@ -295,9 +295,15 @@ def test_what_is_nested_too_deep_or_too_long_is_left_to_the_guards_of_the_tree(p
         ("@(c)", ""),
         ("b@ (Bo)", ""),
         ("b@b.example (Bo) Ek", ""),
+        ("Bo Ek <b@b.example>", "Bo Ek"),
+        ('"Bo Ek" <b@b.example>; Ida Od <i@b.example>', "Bo Ek, Ida Od"),
+        ("a@b.example (Bo Ek), b@b.example (Ida Od)", "Bo Ek, Ida Od"),
+        ("<b@b.example>", ""),
+        ("b@b.example <Bo Ek>", ""),
+        ("Bo Ek @ Od <of Od>", ""),
     ],
 )
-def test_an_author_of_rss_is_named_in_brackets_behind_a_mail_address(text: str, name: str) -> None:
+def test_an_author_of_rss_is_named_beside_a_mail_address(text: str, name: str) -> None:
     assert _item.person(text) == name
 
 

@@ -54,6 +54,7 @@ def refused(
     listing: Listing, what: str, mend: str = "", *, kind: type[ParseError] = ParseError
 ) -> ParseError:
     """The error that says what is wrong with a page, and what to do."""
+    what = what.removesuffix(".")  # where a service's own words end with one
     return kind(f"{listing.location}: {what}.{f' {mend}' if mend else ''}", url=listing.location)
 
 

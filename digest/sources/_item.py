@@ -238,13 +238,15 @@ def says_where(rel: str | None) -> bool:
 
 
 def person(text: str) -> str:
-    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name; `name (mail)` too. Several of the first
-    kind give their names with commas."""
+    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name; `Name (mail)` and `Name <mail>` too. Several
+    of the first kind and the last give their names with commas."""
     if "@" not in text:
         return text
     told = text.strip()
     mail = told.split(maxsplit=1)[0]
     at, name = mail.find("@", 1), told[len(mail) :].lstrip()
+    if told.endswith(">"):
+        return ", ".join(_named(told, "<", ">"))
     if not told.endswith(")"):
         return ""
     if at < 0:
@@ -253,15 +255,20 @@ def person(text: str) -> str:
     if at == len(mail) - 1:
         return ""
     if name.startswith("("):
-        return name[1:-1] if "@" not in name else ", ".join(_named(told))
+        return name[1:-1] if "@" not in name else ", ".join(_named(told, "(", ")"))
     bracket = mail.rfind("(", at + 2)
     return told[bracket + 1 : -1] if bracket > 0 else ""
 
 
-def _named(told: str) -> list[str]:
-    """The names behind mail addresses, each in brackets."""
-    parts = (part.rpartition("(") for part in told.split(")"))
-    return [name for mail, opened, name in parts if opened and "@" in mail]
+def _named(told: str, opening: str, closing: str) -> list[str]:
+    """The names of several: `mail (Name)`, or `Name <mail>`."""
+    parts = (part.rpartition(opening) for part in told.split(closing))
+    pairs = (
+        (before, inside) if opening == "(" else (inside, before) for before, opened, inside in parts if opened
+    )
+    return [
+        clean for mail, name in pairs if "@" in mail and (clean := name.strip(' ,;"')) and "@" not in clean
+    ]
 
 
 def join(base: str, href: str) -> str:

@@ -16,6 +16,7 @@ def _key(name: str, value: str = "") -> str:
 # In this order: a work of OpenAlex names Crossref, a paper of Semantic Scholar its DOI.
 _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("pubmed", (_key("type", '"esummary"'), _key("uids", r"\["))),
+    ("pubmed", (_key("esearchresult", r"\{"),)),
     ("doaj", (_key("bibjson", r"\{"),)),
     ("doaj", (_key("pageSize"), _key("query"), _key("results", r"\["))),
     ("openalex", (_key("authorships|abstract_inverted_index", r"[\[{n]"),)),
@@ -62,6 +63,7 @@ ROOTS = {
     "medlinecitationset": "pubmed",
     "efetchresult": "pubmed",
     "esummaryresult": "pubmed",
+    "esearchresult": "pubmed",
     "dblp": "dblp",
     "dblpperson": "dblp",
 }

@@ -18,6 +18,10 @@ from digest.sources._records import full_date, load, mapping, refuse_message
 
 SITE = "https://pubmed.ncbi.nlm.nih.gov"
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
+_IDS_ONLY = (
+    "this is an answer of esearch, which has numbers and no papers",
+    "Ask efetch for these numbers, or give the address of the search's RSS feed (Create RSS on PubMed's page).",
+)
 _SETS = ("PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet")
 _PMID = late(r"[0-9]{1,12}")
 _PMCID = late(r"PMC[0-9]{1,12}\b")
@@ -107,6 +111,8 @@ def _read_xml(listing: Listing) -> Reading:
         return _summaries(listing, found, notes)
     if root.tag not in _SETS:
         said = next((xml.plain(fault) for fault in root.iter("ERROR", "Error", "error")), "")
+        if root.tag == "eSearchResult" and not said:
+            raise refused(listing, *_IDS_ONLY)
         what = (
             f"PubMed answers with an error: {said[:300]}"
             if said
@@ -252,6 +258,9 @@ def _read_summaries(listing: Listing) -> Reading:
     found = _pubmed_found.of_json(data)
     if not found and mapping(mapping(data).get("result")).get("uids") != []:
         refuse_message(data, listing, "PubMed")
+        if (search := mapping(data).get("esearchresult")) is not None:
+            refuse_message({"error": mapping(search).get("ERROR")}, listing, "PubMed")
+            raise refused(listing, *_IDS_ONLY)
         raise refused(listing, "this JSON holds no summaries of PubMed", "Ask esummary with retmode=json.")
     return _summaries(listing, found, notes)
 
