@@ -1,7 +1,7 @@
 """The composition root: `open_app(config)` builds the edges and hands them down. The only place where floors meet.
 
-An App is made of parts, each on those before it: edges.py, pages.py, post.py, and fleet.py beside health.py. daily.py and sharing.py
-are the day, in one process or in many.
+An App is made of parts, each on those before it: edges.py, pages.py, post.py, and fleet.py beside health.py. daily.py and
+sharing.py are the day, in one process or in many.
 """
 
 from __future__ import annotations

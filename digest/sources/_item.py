@@ -238,8 +238,8 @@ def says_where(rel: str | None) -> bool:
 
 
 def person(text: str) -> str:
-    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name; `Name (mail)` and `Name <mail>` too. Several
-    of the first kind and the last give their names with commas."""
+    """The name that stands as an author's text, as RSS has it: `mail (Name)`, or a name; `Name (mail)` and `Name <mail>` too.
+    Several of the first kind and the last give their names with commas."""
     if "@" not in text:
         return text
     told = text.strip()
