@@ -226,6 +226,17 @@ def test_a_list_that_ends_where_an_entry_begins_was_cut(tail: str) -> None:
     assert not read(RULER + entry(1) + RULER).truncated
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_an_entry_of_a_mail_that_has_lost_its_id_is_told_of(lost: int) -> None:
+    entries = [entry(number) for number in (1, 2, 3)]
+    entries[lost - 1] = "".join(
+        line for line in entries[lost - 1].splitlines(True) if not line.startswith("arXiv:26")
+    )
+    found = read(RULER + RULER.join(entries) + RULER)
+    assert len(found.papers) == 2
+    assert found.notes == ("1 entry could not be read: no id or no title",)
+
+
 # --- dumps
 
 

@@ -97,15 +97,25 @@ def _is_bar(line: str) -> bool:
 
 def _id_behind(lines: list[str], at: int) -> bool:
     """Does an entry begin here: is the next line that says anything one with an id?"""
-    following = next((line for line in lines[at + 1 : at + 4] if line), "")
-    return bool(_ID_LINE.match(following))
+    return bool(_ID_LINE.match(_next_said(lines, at)))
+
+
+def _lost_id_behind(lines: list[str], at: int) -> bool:
+    """Does an entry begin here, behind a ruler, whose id is gone?"""
+    return (
+        at > 0 and bool(_RULER.match(lines[at - 1])) and _next_said(lines, at).startswith(("Date:", "Title:"))
+    )
+
+
+def _next_said(lines: list[str], at: int) -> str:
+    return next((line for line in lines[at + 1 : at + 4] if line), "")
 
 
 def _is_ruler(lines: list[str], at: int) -> bool:
     """Is this line a ruler between entries, and not one of a table in an abstract: does an entry, a ruler or nothing follow?"""
     if not _RULER.match(lines[at]):
         return False
-    following = next((line for line in lines[at + 1 : at + 4] if line), "")
+    following = _next_said(lines, at)
     return not following or following.startswith(("\\\\", "%", "-" * 20))
 
 
@@ -221,13 +231,13 @@ def _dangles(lines: list[str]) -> bool:
 
 
 def _blocks(lines: list[str]) -> Iterator[_Block]:
-    """Entries, from the bar before an id to the next ruler, or to the bar before the next id."""
+    """Entries, from the bar before an id, or where one should be, to the next ruler, or to the bar before the next id."""
     section: Announce = "new"
     block: _Block | None = None
     for at, line in enumerate(lines):
         ruled = _section_of(line)
         bar = not ruled and _is_bar(line)
-        starts = bar and _id_behind(lines, at)
+        starts = bar and (_id_behind(lines, at) or _lost_id_behind(lines, at))
         if block is not None and (ruled or starts or _is_ruler(lines, at)):
             yield block
             block = None
