@@ -65,7 +65,9 @@ class Attributes(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-ROOTS = frozenset(["rss", "feed", "rdf", "channel"])
+ROOTS = frozenset(
+    ["rss", "feed", "rdf", "channel", "entry"]
+)  # an Atom entry may be a document (RFC 4287, 4.1.2)
 ITEMS = frozenset(["item", "entry"])
 # What the head of a feed says, by the names of its elements.
 HEADS = frozenset(["title", "description", "pubdate", "date", "totalresults", "startindex"])

@@ -130,6 +130,7 @@ def _json_kind(listing: Listing, text: str) -> str:
 _PROLOG = late(r"(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^<>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I)
 _ROOT = late(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _FEED_ROOTS = frozenset(["rss", "feed", "rdf", "channel"])
+_ATOM = late(r"\bxmlns(?::\w{1,20})?\s*=\s*[\"']http://(?:www\.w3\.org/2005/Atom|purl\.org/atom/ns#)")
 _OTHER_XML = {
     "opml": "a list of feeds (OPML)",
     "sitemapindex": "a sitemap",
@@ -179,6 +180,7 @@ def _root_behind(head: str, at: int) -> str:
         and name not in _OTHER_XML
         and name not in records.ROOTS
         and not (name == "result" and records.xml_kind(name, head))
+        and not (name == "entry" and _ATOM.search(head))
         and name not in _OAI_ROOTS
         and not (root and root[1])
     ):
@@ -198,7 +200,7 @@ _ITEM = late(r"<(?:\w{1,20}:)?(?:item|entry)\b", re.I)
 
 
 def _xml_kind(listing: Listing, root: str, head: str) -> str:
-    if root in _FEED_ROOTS:
+    if root in _FEED_ROOTS or (root == "entry" and _ATOM.search(head)):
         first = _ITEM.search(head)
         own = head[: first.start()] if first else head
         announced = "rss.arxiv.org" in own or "export.arxiv.org/rss" in own or "updates on arXiv.org" in own
