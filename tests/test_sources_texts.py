@@ -98,11 +98,18 @@ def in_turns(headings: list[str]) -> str:
         ["1. Introduction", "2. A Model of a Pond with Carps", "3. What Follows from It"],
         ["## Related Work", "## Counting the Carps of a Pond"],
         ["Your data", "Cookies", "How we count carps"],
+        ["Copyright (c) 2026 Marit Lindal", "The notice above shall stand in all copies of the carp."],
+        ["Software for Counting Carps", "Points to note before you count them:"],
     ],
 )
 def test_the_sections_of_one_document_are_no_papers(headings: list[str]) -> None:
     with pytest.raises(ParseError, match="without the marks of a listing"):
         read(in_turns(headings))
+
+
+def test_one_title_of_several_may_end_with_a_full_stop() -> None:
+    titles = [f"{TITLES[0]}.", *TITLES[1:3]]
+    assert [paper.title for paper in read(in_turns(titles)).papers] == titles
 
 
 @pytest.mark.parametrize("titles", [TITLES[:3], ["池塘里的鲤鱼", "窑炉记得什么"]])

@@ -96,10 +96,17 @@ def looks_like_dump(text: str) -> bool:
 
 
 def _are_sections(headings: list[str]) -> bool:
-    """Are these headings of one document, and no titles of papers: of several levels, such as documents have, of a word or two?"""
+    """Are these headings of one document, and no titles of papers: of several levels, such as documents have, of a word or two,
+    sentences, or what announces a list?"""
     levels = {text.partition(" ")[0] for text in headings if text.startswith("#")}
     short = sum(text.isascii() and len(_LEVEL.sub("", text).split()) < 3 for text in headings)
-    return len(levels) > 1 or short * 2 > len(headings) or any(map(_SECTION.fullmatch, headings))
+    sentences = sum(text.endswith((".", "。")) for text in headings)
+    return (
+        len(levels) > 1
+        or short * 2 > len(headings)
+        or sentences * 2 >= len(headings)
+        or any(text.endswith(":") or _SECTION.fullmatch(text) for text in headings)
+    )
 
 
 def read(listing: Listing) -> Reading:
