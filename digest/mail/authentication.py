@@ -136,6 +136,8 @@ def _spf_ending(spf: Spf, domain: str) -> Finding:
     if spf.ending in ("", "?"):
         end = f"ends in {spf.ending}all" if spf.ending else 'has no "all" at its end'
         return "warning", "spf", f"{cost}: it {end}, so it forbids nobody. Write -all (or ~all) at its end."
+    if spf.ending == "%":
+        return "ok", "spf", f"{cost}, and where it leads to depends on the mail"
     return "ok", "spf", f"{cost}, ends in {spf.ending}all"
 
 
@@ -158,11 +160,12 @@ def _spf_coverage(
             )
     if not outgoing_addresses:
         relay = config.mail.smtp.host
-        if not any(term.name != "all" for term in spf.record.terms) and spf.record.redirect is None:
+        record = spf.record
+        if not (any(term.name != "all" for term in record.terms) or record.redirect or record.unknown):
             yield (
                 "fault",
                 "spf",
-                f'{domain} lets nobody send: "{spf.record.text}". Add what the manual of your relay {relay} names, '
+                f'{domain} lets nobody send: "{record.text}". Add what the manual of your relay {relay} names, '
                 "include:… before its all.",
             )
         else:

@@ -17,8 +17,17 @@ MOST_LOOKUPS = 10
 MOST_VOID = 2
 # Where a record goes round in circles, we stop as well.
 _ENOUGH = 4 * MOST_LOOKUPS
-_MECHANISM = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?::([^/]+))?(/.*)?", re.I)
+_BITS = r"/(?:0|[1-9][0-9]{0,2})"
+_MECHANISM = re.compile(
+    rf"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?::(.+?))?((?:{_BITS})?(?:/{_BITS})?)", re.I
+)
 _MODIFIER = re.compile(r"([a-z][a-z0-9._-]*)=(.*)", re.I)
+# RFC 7208, 7.1: what is asked for ends in a name that may be one of the top, or in a macro.
+_MACRO = r"%(?:\{[slodiphv][0-9]*r?[-.+,/_=]*\}|[%_-])"
+_TOP = r"(?:[0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])"
+_DOMAIN = re.compile(rf"(?:{_MACRO}|[!-$&-~])*(?:\.{_TOP}\.?|{_MACRO})", re.I)
+_MACRO_STRING = re.compile(r"(?:%(?:\{[slodiphcrtv][0-9]*r?[-.+,/_=]*\}|[%_-])|[!-$&-~])*", re.I)
+_EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _RESULTS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 
 
@@ -33,12 +42,14 @@ class Term(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """The SPF record of a domain. `text` is "" where there is none; `redirect` is what stands in for its "all"."""
+    """The SPF record of a domain. `text` is "" where there is none; `redirect` is what stands in for its "all"; with `unknown`
+    that depends on the mail."""
 
     domain: str
     text: str
     terms: tuple[Term, ...]
     redirect: Record | None = None
+    unknown: bool = False
 
 
 class Spf(Struct, frozen=True, kw_only=True):
@@ -51,21 +62,24 @@ class Spf(Struct, frozen=True, kw_only=True):
 
     @property
     def ending(self) -> str:
-        """The sign of the "all" that is reached in the end; "" where there is none."""
+        """The sign of the "all" that is reached in the end; "" where there is none, "%" where it depends on the mail."""
         record: Record | None = self.record
         while record is not None:
             for term in record.terms:
                 if term.name == "all":
                     return term.sign
+            if record.unknown:
+                return "%"
             record = record.redirect
         return ""
 
     def result(self, address: str) -> str:
         """What a receiver concludes of mail from an address: pass, fail, softfail, neutral, permerror; or "unknown" where
-        that depends on the mail (macros, ptr)."""
+        that depends on the mail (macros, ptr). An IPv4 address that is written as IPv6 is one of IPv4 (RFC 7208, 5)."""
         if self.problems or self.lookups > MOST_LOOKUPS or self.void > MOST_VOID:
             return "permerror"
-        return _result(self.record, ip_address(address))
+        asked = ip_address(address)
+        return _result(self.record, getattr(asked, "ipv4_mapped", None) or asked)
 
 
 def read_spf(domain: str, lookup: Lookup) -> Spf | None:
@@ -103,48 +117,63 @@ class _Walk:
                 else f"{domain}, which it names, has no SPF record"
             )
             return Record(domain, "", ())
-        terms, redirect = [], ""
-        for word in texts[0].split()[1:]:
-            if found := _MECHANISM.fullmatch(word):
+        terms, modifiers = [], dict[str, str]()
+        for word in texts[0].split(" ")[1:]:
+            if modifier := _MODIFIER.fullmatch(word):
+                self._modify(modifiers, modifier[1].lower(), modifier[2], f"{domain}: {word!r}")
+            elif found := _MECHANISM.fullmatch(word):
                 terms.append(self._term(found, word, domain))
-            elif not (modifier := _MODIFIER.fullmatch(word)):
+            elif word:
                 self.problems.append(f"{domain}: {word!r} is no term of SPF")
-            elif modifier[1].lower() == "redirect":
-                redirect = modifier[2]
         has_all = any(term.name == "all" for term in terms)
-        further = self._other(redirect) if redirect and not has_all else None
-        return Record(domain, texts[0], tuple(terms), further)
+        if has_all or not (redirect := modifiers.get("redirect")):
+            return Record(domain, texts[0], tuple(terms))
+        further = self._other(redirect)
+        return Record(domain, texts[0], tuple(terms), further, unknown=further is None)
+
+    def _modify(self, modifiers: dict[str, str], name: str, value: str, said: str) -> None:
+        """Notes a modifier; those that mean something have a name to ask for, and stand once (RFC 7208, 6)."""
+        has_meaning = name in ("redirect", "exp")
+        if not (_DOMAIN if has_meaning else _MACRO_STRING).fullmatch(value):
+            self.problems.append(f"{said} is no term of SPF")
+        elif has_meaning and name in modifiers:
+            self.problems.append(f"{said} stands there a second time")
+        else:
+            modifiers[name] = value
 
     def _other(self, domain: str) -> Record | None:
         """What an include or redirect leads to; None where that depends on the mail, or we have asked enough."""
         self.lookups += 1
         if "%" in domain or self.lookups > _ENOUGH:
             return None
+        domain = domain.removesuffix(".")
         return self.record(domain, _only_spf(self._asked(domain, "TXT")))
 
     def _term(self, found: re.Match[str], word: str, domain: str) -> Term:
-        sign, name, value, mask = found[1] or "+", found[2].lower(), found[3] or "", found[4] or ""
+        sign, name, value, mask = found[1] or "+", found[2].lower(), found[3] or "", found[4]
         if name in ("ip4", "ip6"):
-            return Term(sign, name, self._network(name, value + mask, word, domain))
-        if name == "all" and not value and not mask:
+            return Term(sign, name, self._network(name, value, mask, word, domain))
+        needs_name, may_have_mask = name in ("include", "exists"), name in ("a", "mx")
+        fits = bool(_DOMAIN.fullmatch(value)) and name != "all" if value else not needs_name
+        if not fits or (mask and not may_have_mask):
+            self.problems.append(f"{domain}: {word!r} is no term of SPF")
             return Term(sign, name)
-        if name in ("include", "exists") and value and not mask:
-            if name == "include":
-                record = self._other(value)
-                return Term(sign, name, record=record, unknown=record is None)
-            self.lookups += 1
+        if name == "all":
+            return Term(sign, name)
+        if name == "include":
+            record = self._other(value)
+            return Term(sign, name, record=record, unknown=record is None)
+        self.lookups += 1
+        if name == "ptr" or "%" in value:
             return Term(sign, name, unknown=True)
-        if name in ("a", "mx", "ptr"):
-            self.lookups += 1
-            if name == "ptr" or "%" in value:
-                return Term(sign, name, unknown=True)
-            return Term(sign, name, self._hosts(name, value or domain, mask, word))
-        self.problems.append(f"{domain}: {word!r} is no term of SPF")
-        return Term(sign, name)
+        host = value.removesuffix(".") or domain
+        if name == "exists":
+            return Term(sign, name, _EVERYBODY if self._asked(host, "A") else ())
+        return Term(sign, name, self._hosts(name, host, mask, word))
 
-    def _network(self, name: str, text: str, word: str, domain: str) -> tuple[Network, ...]:
+    def _network(self, name: str, value: str, mask: str, word: str, domain: str) -> tuple[Network, ...]:
         try:
-            network = ip_network(text, strict=False)
+            network = ip_network(f"{ip_address(value)}{mask}", strict=False)
         except ValueError:
             network = None
         if network is None or network.version != int(name[2]):
@@ -179,16 +208,16 @@ class _Walk:
 
 
 def _result(record: Record, address: Address) -> str:
-    unknown = False
+    unknown: set[str] = set()  # signs of terms that depend on the mail
     for term in record.terms:
         if term.unknown:
-            unknown = True
+            unknown.add(term.sign)
         elif _matches(term, address):
             # What depends on the mail stood before: it might have decided otherwise.
-            return "unknown" if unknown and term.sign != "+" else _RESULTS[term.sign]
-    if record.redirect is not None:
-        return _result(record.redirect, address)
-    return "unknown" if unknown else "neutral"
+            return _RESULTS[term.sign] if unknown <= {term.sign} else "unknown"
+    if unknown or record.unknown:
+        return "unknown"
+    return _result(record.redirect, address) if record.redirect is not None else "neutral"
 
 
 def _matches(term: Term, address: Address) -> bool:
