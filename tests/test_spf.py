@@ -11,6 +11,7 @@ ZONE = {
     "mail.example.org AAAA": ["2001:db8::9"],
     "foo:bar/baz.example.org A": ["203.0.113.9"],
     "all.example.org TXT": ["v=spf1 -all"],
+    "open.example.org TXT": ["v=spf1 exists:%{i}.example.org -all"],
     "none.example.org TXT": ["something else"],
 }
 
@@ -67,6 +68,9 @@ JUDGED = [
     ("-exists:%{i}.example.org ip4:203.0.113.9 -all", "203.0.113.9", "unknown"),
     ("-exists:%{i}.example.org -ip4:203.0.113.9", "203.0.113.9", "fail"),
     ("ptr -all", "203.0.113.9", "unknown"),
+    ("include:open.example.org -all", "203.0.113.9", "unknown"),
+    ("include:open.example.org ip4:203.0.113.9 -all", "203.0.113.9", "pass"),
+    ("include:all.example.org -all", "203.0.113.9", "fail"),
     ("redirect=%{d2}.spf.example.org", "203.0.113.9", "unknown"),
     ("redirect=all.example.org", "203.0.113.9", "fail"),
     ("redirect=all.example.org ?all", "203.0.113.9", "neutral"),

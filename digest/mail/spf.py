@@ -210,9 +210,10 @@ class _Walk:
 def _result(record: Record, address: Address) -> str:
     unknown: set[str] = set()  # signs of terms that depend on the mail
     for term in record.terms:
-        if term.unknown:
+        names_it = _matches(term, address)
+        if names_it is None:
             unknown.add(term.sign)
-        elif _matches(term, address):
+        elif names_it:
             # What depends on the mail stood before: it might have decided otherwise.
             return _RESULTS[term.sign] if unknown <= {term.sign} else "unknown"
     if unknown or record.unknown:
@@ -220,9 +221,13 @@ def _result(record: Record, address: Address) -> str:
     return _result(record.redirect, address) if record.redirect is not None else "neutral"
 
 
-def _matches(term: Term, address: Address) -> bool:
+def _matches(term: Term, address: Address) -> bool | None:
+    """Does a term name an address? None where that depends on the mail."""
+    if term.unknown:
+        return None
     if term.record is not None:
-        return _result(term.record, address) == "pass"
+        result = _result(term.record, address)
+        return None if result == "unknown" else result == "pass"
     return term.name == "all" or any(
         address in network for network in term.networks if network.version == address.version
     )
