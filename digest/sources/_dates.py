@@ -21,13 +21,16 @@ _OTHER_MONTHS = {
 _ZONES = {"": None, "gmt": 0, "ut": 0, "utc": 0, "z": 0, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420,
           "mdt": -360, "pst": -480, "pdt": -420, "bst": 60, "cet": 60, "cest": 120}  # fmt: skip
 _RFC822 = late(
-    r"(?:[^\W\d_]+\.?(?:,\s*|\s+))?(\d{1,2})\.?\s+(?:de\s+)?([A-Za-zä-ü]{3})([a-zä-ü]*)\.?\s+(?:de\s+)?(\d{4}|\d{2})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
+    r"(?:[^\W\d_]+\.?(?:,\s*|\s+))?(\d{1,2})\.?\s+(?:de\s+)?([A-Za-zä-ü]{3})([a-zä-ü]*)\.?,?\s+(?:de\s+)?(\d{4}|\d{2})"
+    r"(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*((?:GMT|UTC)?[+-]\d{2}:?\d{2}|[A-Za-z]{0,5}))?"
 )
 # "Jan 3, 2024", "Wednesday, January 3, 2024", and as C and Java write it, "Wed Jan  3 10:00:00 UTC 2024"
 _MONTH_FIRST = late(
-    r"(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?|\s+\d{1,2}:\d{2}(?::\d{2})?(?:\s+[A-Z]{1,5})?)\s+(\d{4})\b"
+    r"(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?|\s+\d{1,2}:\d{2}(?::\d{2})?(?:\s+(?:[A-Z]{1,5}|[+-]\d{4}))?)\s+(\d{4})\b"
 )
-_OTHER_DAY = late(r"(\d{4})(?:/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|(\d\d)(\d\d))(?![\d/.])")
+_OTHER_DAY = late(
+    r"(\d{4})(?:/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|(\d\d)(\d\d)|\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일])(?![\d/.])"
+)
 _FIRST_YEAR = 1400
 _ISO_DAY = late(r"(\d{4}-\d{2}-\d{2})(?![\d])")
 
@@ -109,7 +112,8 @@ def _month(begin: str, rest: str) -> int | None:
 
 
 def _offset(zone: str) -> int | None:
-    if zone[:1] in ("+", "-"):
-        minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-        return -minutes if zone[0] == "-" else minutes
+    if zone[-2:].isdigit():
+        at = max(zone.find("+"), zone.find("-"))
+        minutes = int(zone[at + 1 : at + 3]) * 60 + int(zone[-2:])
+        return -minutes if zone[at] == "-" else minutes
     return _ZONES.get(zone.lower())
