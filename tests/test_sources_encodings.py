@@ -314,3 +314,15 @@ def test_a_paper_with_a_text_in_html_is_no_page() -> None:
 def test_a_login_page_in_json_is_told_of() -> None:
     with pytest.raises(ParseError, match="looks like a login"):
         read(json.dumps({"data": {"html": "<html><title>Sign in</title><p>Password</p></html>"}}).encode())
+
+
+@pytest.mark.parametrize(
+    "name", ["huggingface/cards-otherwise-built.html", "arxiv/list-otherwise-built.html"]
+)
+def test_a_page_that_begins_as_xml_brings_no_advice_for_programmers(
+    name: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    body = (PAGES / name).read_bytes()
+    found = sources.read(Listing(location="page", body=b'<?xml version="1.0"?>\n' + body), name.split("/")[0])
+    assert found.papers == sources.read(Listing(location="page", body=body)).papers
+    assert not recwarn.list

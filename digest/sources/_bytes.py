@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import codecs
 import re
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from digest.errors import ParseError
 from digest.model import Listing
 from digest.patterns import late
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
 
 MAX_DEPTH = 1_000
 MAX_FOUND_DEPTH = 250  # of what is read; it takes the text of each with all that stands in it
@@ -56,6 +60,15 @@ def refused(
     """The error that says what is wrong with a page, and what to do."""
     what = what.removesuffix(".")  # where a service's own words end with one
     return kind(f"{listing.location}: {what}.{f' {mend}' if mend else ''}", url=listing.location)
+
+
+def soup_of(text: str) -> BeautifulSoup:
+    """The tree of BeautifulSoup, without its warnings of what looks like an address or like XML: that is told by what is found."""
+    from bs4 import BeautifulSoup
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return BeautifulSoup(text, "lxml")
 
 
 def unicode_text(listing: Listing) -> str:

@@ -27,6 +27,7 @@ from digest.sources._bytes import (
     guard_nesting,
     has_end,
     refused,
+    soup_of,
     tags_in,
     unicode_text,
 )
@@ -419,11 +420,11 @@ def _strings_between(link: Any, title: Any) -> Iterator[str]:
 
 def _tolerant_entries(html: str) -> Iterator[Raw]:
     """Titles by their class, wherever they stand, with the abstract link before them and the mark behind that: `(replaced)`."""
-    from bs4 import BeautifulSoup, Tag
+    from bs4 import Tag
 
     if html.count("<") > MAX_SOUP_TAGS:
         return
-    found = BeautifulSoup(html, "lxml").select("a[href*='/abs/'], .list-title")
+    found = soup_of(html).select("a[href*='/abs/'], .list-title")
     titles_in = Counter(id(tag.parent) for tag in found if "list-title" in tag.get_attribute_list("class"))
     link = None
     for title in found:

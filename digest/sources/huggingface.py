@@ -29,6 +29,7 @@ from digest.sources._bytes import (
     guard_html,
     guard_nesting,
     refused,
+    soup_of,
     tags_in,
     unicode_text,
 )
@@ -249,13 +250,11 @@ _FRAME = late(
 def _tolerant_cards(text: str, location: str) -> Iterator[Raw]:
     """Each paper that links go to, for a day when the cards are built otherwise: by the heading that a link stands in or holds,
     else by its first long text, else by the longest that no link to another paper has."""
-    from bs4 import BeautifulSoup
-
     if text.count("<") > MAX_SOUP_TAGS or len(text) > MAX_SOUP_CHARS:
         return
     headed: set[int] = set()
     links: dict[str, list[tuple[bool, str]]] = {}
-    tags = BeautifulSoup(text, "lxml").find_all(True)
+    tags = soup_of(text).find_all(True)
     guard_nesting(tags, location)
     for tag in tags:
         if re.fullmatch("h[1-6]", tag.name) or id(tag.parent) in headed:

@@ -8,7 +8,6 @@ the next one (lists of `dt` and `dd`, tables with two rows for a paper).
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
@@ -21,7 +20,7 @@ from digest.errors import ListingChanged, ParseError
 from digest.identity import is_web_address
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources._bytes import guard_html, refused, unicode_text
+from digest.sources._bytes import guard_html, refused, soup_of, unicode_text
 from digest.sources._elements import (
     LABELS,
     authors_in,
@@ -290,8 +289,6 @@ def _itself(compiled: Any, tag: Tag) -> list[Tag]:
 
 
 def _soup(text: str, listing: Listing) -> BeautifulSoup:
-    from bs4 import BeautifulSoup
-
     guard_html(listing.body if listing.body.isascii() else text.encode("utf-8", "replace"), listing.location)
     if (tags := text.count("<")) > MAX_TAGS:
         raise refused(
@@ -299,11 +296,7 @@ def _soup(text: str, listing: Listing) -> BeautifulSoup:
             f"{tags} tags, and pages of more than {MAX_TAGS} are not read by selectors",
             "Ask the site for fewer entries on a page.",
         )
-    with (
-        warnings.catch_warnings()
-    ):  # of what merely looks like an address or like XML; it is told by what is found
-        warnings.simplefilter("ignore")
-        soup = BeautifulSoup(text, "lxml")
+    soup = soup_of(text)
     if _is_deep(soup):
         raise refused(
             listing,
