@@ -110,9 +110,10 @@ _DROPPED = late(
 )
 _DROPPED_NAMES = "footnote|cite|(?:eq|c)?ref|label|thanks|[hv]space"
 _TO_DROP = late(rf"\\(?:{_DROPPED_NAMES})")
+# TeX takes the space behind a name like \i for its end; before a capital letter it was meant as one.
 _ACCENT = late(
-    r"\\([`'^~=.\"])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij](?![A-Za-z])|[A-Za-z]))"
-    r"|\\([uvHcdbkr])(?:\s*\{\s*(\\?[A-Za-z])\s*\}|\s+([A-Za-z])(?![a-z]*\s*\{))"
+    r"\\([`'^~=.\"])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij](?![A-Za-z])(?:\s+(?=[a-z]))?|[A-Za-z]))"
+    r"|\\([uvHcdbkr])(?:\s*\{\s*(\\?[A-Za-z])\s*\}|\s*(\\[ij](?![A-Za-z])(?:\s+(?=[a-z]))?|(?<=\s)[A-Za-z](?![a-z]*\s*\{)))"
 )
 _LONE = late(r"\{\s*[^\W\d_a-zA-Z]\s*\}")
 _LONE_LETTER = late(r"(\\[A-Za-z]+\s*)?\{\s*([^\W\d_a-zA-Z])\s*\}")
@@ -181,7 +182,7 @@ def _letter(found: re.Match[str]) -> str:
 def _accented(found: re.Match[str]) -> str:
     accent = _ACCENTS[found[1] or found[4]]
     letter = found[2] or found[3] or found[5] or found[6]
-    return unicodedata.normalize("NFC", letter.lstrip("\\") + accent)
+    return unicodedata.normalize("NFC", letter.strip().lstrip("\\") + accent)
 
 
 def _command(found: re.Match[str]) -> str:

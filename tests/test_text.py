@@ -47,6 +47,8 @@ CLEANED = {
     "left over $\\mysterious{x}$ stays": "left over $\\mysterious{x}$ stays",
     "$x_Q$ has no such sign": "$x_Q$ has no such sign",
     'T\\"ulu, Szary\\\'nski, M{\\aa}ns, {\\\'e}t\\\'{e}, \\v{C}ech, na\\"{\\i}ve': "Tülu, Szaryński, Måns, été, Čech, naïve",
+    "Bal\\u \\i k, {\\v\\i}, \\v \\j, \\v Cech": "Balĭk, ǐ, ǰ, Čech",
+    "Garc\\'\\i a, Ji\\v r\\'\\i Nov\\'ak": "García, Jiří Novák",
     "\\emph{one \\textbf{two}} {\\em three} \\textbf{\\'e}": "one two three é",
     "\\href{https://a.example}{here}, \\url{https://b.example}": "here, https://b.example",
     "fact\\footnote{not {so} here}, told~\\cite{someone}.": "fact, told.",
