@@ -134,6 +134,10 @@ def test_what_only_looks_like_an_arxiv_id_is_none(text: str) -> None:
         "https://publisher.example.org/content/10.5555/abc.123.full.pdf",
         "(10.5555/abc.123)",
         "10.5555/abc.123/full",
+        "/doi/full/10.5555/abc.123?af=R",
+        "//publisher.example.org/doi/10.5555/abc.123#abstract",
+        "www.publisher.example.org/doi/pdf/10.5555/abc.123?download=true",
+        "../doi/10.5555/abc.123?ai=1",
     ],
 )
 def test_a_doi_is_read_from_every_spelling(text: str) -> None:

@@ -53,6 +53,8 @@ _DOI = late(
 )
 # bioRxiv and medRxiv; since December 2025 theirs begin otherwise.
 _OF_PREPRINTS = ("10.1101/", "10.64898/")
+# Of an address, also one without its host: feeds of Taylor & Francis have `/doi/full/10.…?af=R` for a guid.
+_ADDRESS = late(r"(?:https?:/|www\.[\w.-]{1,100}|\.\.?)?/", re.I)
 # The form of a paper behind its DOI in a publisher's address, also two of them: `…/full/html`, `….full.pdf`.
 _FORM = late(
     r"(?:/(?:full|abstract|pdf|epdf|html|meta|fulltext|full-text)|\.(?:pdf|full|full-text|abstract|short|long)){1,3}/*$",
@@ -116,7 +118,7 @@ def doi(text: str) -> str | None:
     the path. The version that bioRxiv and medRxiv add in addresses (`…/743294v1`) is left out.
     """
     text = text.strip()
-    if re.match(r"https?://", text, re.IGNORECASE):
+    if _ADDRESS.match(text):
         text = unquote(text.partition("?")[0].partition("#")[0])
         text = _FORM.sub("", text)
     found = _DOI.search(text)
