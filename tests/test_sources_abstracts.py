@@ -58,6 +58,44 @@ def test_a_description_of_volume_and_authors_is_no_abstract() -> None:
 
 
 @pytest.mark.parametrize(
+    ("behind", "abstract", "authors"),
+    [
+        (" Author(s): Ada Okoye, Bo Lindal", "", ("Ada Okoye", "Bo Lindal")),
+        ("\nAuthor(s): Ada Okoye\nAbstract: Carps count.", "Carps count.", ("Ada Okoye",)),
+        ("", "", ()),
+    ],
+)
+def test_a_description_of_volume_and_authors_on_one_line_is_no_abstract(
+    behind: str, abstract: str, authors: tuple[str, ...]
+) -> None:
+    found = item(f"<description>Publication date: May 2026 Source: Ponds, Volume 1{behind}</description>")
+    assert (found.abstract, found.authors) == (abstract, authors)
+
+
+def test_the_journal_in_an_authors_place_is_none_where_the_description_names_both() -> None:
+    said = "Publication date: May 2026 Source: Ponds &amp; Kilns, Volume 1 Author(s): Ada Okoye, Bo Lindal"
+    found = item(f"<author>Ponds &amp; Kilns</author><description>{said}</description>")
+    assert found.authors == ("Ada Okoye", "Bo Lindal")
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["null", "None", ". <br />", "<p>No abstract available.</p>", "N/A", "Journal: Ponds | DOI: 10.5555/p.1"],
+)
+def test_what_a_program_writes_where_it_has_no_abstract_is_none(description: str) -> None:
+    content = f"<content:encoded>{escape(f'<p>{ABSTRACT}</p>')}</content:encoded>"
+    assert item(f"<description>{escape(description)}</description>").abstract == ""
+    assert item(f"<description>{escape(description)}</description>{content}").abstract == ABSTRACT
+
+
+@pytest.mark.parametrize(
+    "abstract", ["None of the carps counts.", "Null results. We found none.", "Carps | kilns: a tale"]
+)
+def test_an_abstract_that_begins_like_none_stays(abstract: str) -> None:
+    assert item(f"<description>{abstract}</description>").abstract == abstract
+
+
+@pytest.mark.parametrize(
     "abstract",
     [
         "In a small volume, Volume 2 of our notes, we count carps.",
@@ -232,6 +270,11 @@ def test_labels_before_the_heading_of_an_abstract_are_read() -> None:
     said = "<p><b>Upvotes:</b> 12</p><p><b>Authors:</b> Ada Okoye, Bo Lindal</p><h3>Abstract</h3><p>Carps count.</p>"
     found = item(f"<description>{escape(said)}</description>")
     assert (found.abstract, found.authors, found.upvotes) == ("Carps count.", ("Ada Okoye", "Bo Lindal"), 12)
+
+
+def test_a_label_in_a_paragraph_of_its_own_is_that_of_the_next() -> None:
+    said = f"<p><strong>Journal</strong>: Ponds</p><hr/><p><strong>Abstract</strong></p>\n<p>{ABSTRACT}</p>"
+    assert item(f"<content:encoded>{escape(said)}</content:encoded>").abstract == ABSTRACT
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,12 @@ def item(inside: str) -> Paper:
          ["Ada Okoye", "POND-1 Investigators"]),
         ("<dc:creator>Okoye, BA, van Lindal, MS</dc:creator>", ["BA Okoye", "MS van Lindal"]),
         ("<dc:creator>Okoye, M.D., Lindal, Ph.</dc:creator>", ["M.D. Okoye", "Ph. Lindal"]),
+        ("<author>By Ada Okoye; Bo Lindal</author>", ["Ada Okoye", "Bo Lindal"]),
+        ("<author>By, Ada; Lindal, Bo</author>", ["Ada By", "Bo Lindal"]),
+        ("<dc:creator>Adaeze (Ada) Okoye, Bo B. (Bill) Lindal and Cy (Cyril) Tan</dc:creator>",
+         ["Adaeze (Ada) Okoye", "Bo B. (Bill) Lindal", "Cy (Cyril) Tan"]),
+        ("<dc:creator>Ada Okoye (Kilnton), Bo Lindal (Kiln Institute, Pondton), Cy Tan (Pondton) and Di Ng</dc:creator>",
+         ["Ada Okoye", "Bo Lindal", "Cy Tan", "Di Ng"]),
     ],
 )  # fmt: skip
 def test_authors_of_a_feed_are_named_however_they_are_written(inside: str, names: list[str]) -> None:
@@ -292,6 +298,12 @@ def test_a_feed_that_says_nothing_at_all_is_no_quiet_day(page: str) -> None:
 @pytest.mark.parametrize("written", ["Mon, 01 Jan 0001 00:00:00 GMT", "0001-01-01T00:00:00Z", "0001-01-01"])
 def test_the_first_of_the_year_one_is_no_date(written: str) -> None:
     assert item(f"<pubDate>{written}</pubDate>").published is None
+
+
+def test_the_date_on_the_cover_counts_where_an_item_has_no_other() -> None:
+    cover = "<p:coverDate xmlns:p='http://prismstandard.org/namespaces/basic/2.0/'>2026-12-01</p:coverDate>"
+    assert item(cover).published == "2026-12-01"
+    assert item(f"{cover}<dc:date>2026-11-19</dc:date>").published == "2026-11-19"
 
 
 # --- answers of libraries and services

@@ -33,6 +33,7 @@ class Item(Struct, kw_only=True, gc=False):
     doi: str = ""
     published: str | None = None
     updated: str | None = None
+    cover: str | None = None
     announce_type: str = ""
     comment: str = ""
     journal: str = ""
@@ -113,6 +114,7 @@ ORDERED = frozenset(
         "created",
         "updated",
         "modified",
+        "coverdate",
     ]
 )
 
@@ -189,6 +191,8 @@ def take(item: Item, links: Links, field: str, attributes: Attributes, text: str
         item.published = item.published or _dates.rfc3339(text)
     elif field in ("updated", "modified"):
         item.updated = item.updated or _dates.rfc3339(text)
+    elif field == "coverdate":
+        item.cover = item.cover or _dates.rfc3339(text)
     elif field == "primary_category":
         item.primary = item.primary or attributes.get("term") or ""
     elif field in ("creator", "authors"):

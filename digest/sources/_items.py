@@ -266,6 +266,7 @@ def _tolerant_item(entry: Any, base: str) -> Item:
         doi=_said(entry, "prism_doi"),
         published=_dates.rfc3339(_said(entry, "published")),
         updated=_dates.rfc3339(_said(entry, "updated")),
+        cover=_dates.rfc3339(_said(entry, "prism_coverdate")),
         announce_type=_said(entry, "arxiv_announce_type"),
     )
 

@@ -24,6 +24,10 @@ _GROUPS = r"(?:Collaborations?|Consorti(?:um|a)|Groups?|Investigators|Teams?)\b"
 _GROUP = late(rf"\S (?:.{{0,100}} )?(?:{_GROUPS}|(?:Initiative|Network|Project|Study)\b)")
 _BEHALF = late(rf"(?:^|,? )(?:on behalf of|for)(?: the)? (?=(?:[^\s,()]+ ){{0,8}}?{_GROUPS})", re.I)
 WIDE = "\u2e80"  # from here on names have no blanks
+# "Adaeze (Ada) Okoye": what stands in brackets within a name is no place behind it.
+_NICKNAME = late(
+    r"(?:^|(?<=, ))(?:[^\W\d_a-z][\w'’.-]* ){1,2}(\([^\W\d_a-z][a-zß-öø-ÿ'’-]{1,20}\)) (?=[^\W\d_a-z][\w'’-]*(?:,|$))"
+)
 _MARKS = " *†‡§¶"  # of notes: who answers letters, who did as much
 # "Ada Okoye et al.", and as BibTeX has it, "Ada Okoye and others"
 ET_AL = late(
@@ -183,7 +187,10 @@ def bare(name: str) -> str:
 
 
 def called(name: str) -> str:
-    """A group as it is called: `for the Pond Investigators` → `Pond Investigators`; any other name as it is."""
+    """A group as it is called: `for the Pond Investigators` → `Pond Investigators`; `By Ada Okoye` → `Ada Okoye`; any other name as
+    it is."""
+    if name[:3] in ("By ", "by ", "BY "):
+        return name[3:].lstrip()
     is_for = name[:4].lower() in ("for ", "on b") and _BEHALF.match(name)
     return name[is_for.end() :] if is_for else name
 
@@ -240,7 +247,11 @@ def _outside_brackets(text: str) -> str:
         return text
     kept: list[str] = []
     depth = 0
-    for c in text:
+    within = {at for found in _NICKNAME.finditer(text) for at in range(*found.span(1))}
+    for at, c in enumerate(text):
+        if at in within and not depth:
+            kept.append(c)
+            continue
         depth += c == "("
         if not depth:
             kept.append(c)

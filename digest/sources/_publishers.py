@@ -46,8 +46,12 @@ _STANDS = (
     "Access",
 )
 _BREAKS = late(r"(?:\s|<br\s*/?>)*", re.I)
-# ScienceDirect: "Publication date: …", "Source: …", "Author(s): …", each a paragraph, and no abstract.
-_SOURCE = late(r"\s*(?:<p>)?\s*Publication date:.{0,600}?\bAuthor\(s\):(.*)", re.S)
+# ScienceDirect: "Publication date: …", "Source: …", "Author(s): …", each a paragraph, and no abstract. Programs that write feeds
+# anew make one line of them, and may set the abstract behind.
+_SOURCE = late(
+    r"\s*(?:<p>)?\s*Publication date:.{0,600}?(?:\bAuthor\(s\):(?P<authors>.*?))?(?:\bAbstract:(?P<abstract>.*))?",
+    re.S,
+)
 # "<p>Author(s): Ada Okoye and Bo Lindal</p><p>The abstract …</p><br/>[Phys. Rev. X 1, 2] Published Wed Jan 03, 2024"
 _BY = late(
     r"\s*(?:<p>\s*)?Author\(s\):((?:(?!</p>|<br|<p\b).){1,5000})(?:</p>|<br\s*/?>|(?=<p\b))\s*(?=\S)",
@@ -110,6 +114,17 @@ _CITED_FIRST = late(
 )
 _WORD = late(r"\w+")
 # How those begin that are told apart by words and elements.
+# What programs write where they have no abstract, and a line that holds nothing but signs
+_NOTHING = late(
+    r"(?:[\s.,;:…-]|<[a-z/][^<>]*>)*"
+    r"(?:(?:null|none|nan|undefined|n/a|(?:no abstract|abstract not)(?: is)?(?: available)?)[\s.]*(?:<[a-z/][^<>]*>\s*)*)?",
+    re.I,
+)
+# "Journal: Ponds | DOI: 10.…"
+_FACTS = late(
+    r"(?:(?:Journal|Source|DOI|Published(?: in)?|Publication|Date|Venue|Year|Volume|Issue|PMID)\s*:[^|<>]*(?:\||$)\s*)+",
+    re.I,
+)
 _BEGINS = ("Author", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
     r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*(?:<b>)?"
@@ -142,7 +157,15 @@ _RIGHTS = late(
 
 def abstract_of(text: str) -> Found:
     """The abstract in a description, HTML as it stands, without what stands before and behind it."""
+    if len(text) < _MAX_OPENING and _NOTHING.fullmatch(text):
+        return "", "", ""
     if "<" not in text:
+        if text[:_MAX_OPENING].lstrip().startswith("Publication date:") and (
+            listed := _SOURCE.fullmatch(text)
+        ):
+            return listed["abstract"] or "", listed["authors"] or "", ""
+        if "|" in text[:_MAX_LINE] and len(text) < _MAX_LINE and _FACTS.fullmatch(text.strip()):
+            return "", "", ""
         if text[:20].lstrip().startswith("Author") and (line := _PLAIN_BY.match(text)):
             return text[line.end() :], line[1], ""
         if "10." in text[:_MAX_OPENING] and (alone := _DOI_ALONE.fullmatch(text)):
@@ -161,7 +184,7 @@ def abstract_of(text: str) -> Found:
 def _marked(text: str, start: str) -> Found | None:
     """Of a description whose parts the publisher's words and elements tell apart."""
     if "Publication date:" in start and (found := _SOURCE.fullmatch(text)):
-        return "", found[1], ""
+        return found["abstract"] or "", found["authors"] or "", ""
     if "Author(s):" in start and (found := _BY.match(text)):
         return _PUBLISHED.sub("", text[found.end() :]), found[1], ""
     if start.startswith(("Author", "<p>Author")) and (found := _PARAGRAPH_BY.match(text)):

@@ -18,6 +18,7 @@ from digest.text import clean
 MAX_ID_CHARS = 400
 MAX_WHOLE_CHARS = 6_000
 MIN_BEGUN_CHARS = 15
+MAX_SOURCE_CHARS = 600
 _PMID = late(r"(?:pmid|pubmed):\s*([0-9]{1,12})", re.I)
 _PMCID = late(r"PMC[0-9]{1,12}")
 # NBER: "Ponds and Prices -- by Ada Okoye, Bo Lindal"
@@ -78,7 +79,7 @@ def _raw(item: Item, *, alone: bool) -> Raw:
     title, written = item.title, item.authors
     if labelled:
         item.doi = item.doi or labelled.get("doi", "")
-        written = _named(written, labelled.get("authors", ""))
+        written = _named(written, labelled.get("authors", ""), item.summary)
     ids, version, named = _ids(item)
     if not written and " -- by " in title and (byline := _BYLINE.search(title)):
         title, written = title[: byline.start()], [byline[1]]
@@ -99,7 +100,7 @@ def _raw(item: Item, *, alone: bool) -> Raw:
         authors_cut=cut,
         authors_joined=authors_raw is not None,
         categories=item.categories,
-        published=item.published,
+        published=item.published or item.cover,
         updated=item.updated,
         links={"abstract": item.link, "pdf": item.pdf},
         upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() and len(upvotes) < 10 else None,
@@ -153,7 +154,7 @@ def _ids(item: Item) -> tuple[dict[str, str], int | None, str]:
 # --- texts
 
 _LABELLED = late(
-    r"<(?:b|strong)>[^\w<>]{0,9}(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(?:\s*<br\s*/?>)?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
+    r"<(?:b|strong)>[^\w<>]{0,9}(authors?|upvotes|summary|abstract|published|links?)\s*:?\s*</(?:b|strong)>\s*:?(?:\s*<br\s*/?>|\s*</p>\s*<p\b[^<>]*>)?(.*?)(?=</p>|<p\b|<br\b|<(?:b|strong)>|$)",
     re.I | re.S,
 )
 _ELLIPSIS = late(r"\s*(?:\[?(?:…|&#8230;|&hellip;|\.\.\.)\]?)(?:\s*</p>)?\s*$")
@@ -205,9 +206,16 @@ def _unlisted(text: str, categories: str) -> str:
     return _BREAKS.sub("", text[at:], count=1) if at else text
 
 
-def _named(authors: list[str], described: str) -> list[str]:
-    """The authors of an item; those that its description names where it has none, or only the first of them."""
-    if described and (not authors or (len(authors) == 1 and described.startswith(f"{authors[0].strip()},"))):
+def _named(authors: list[str], described: str, description: str) -> list[str]:
+    """The authors of an item; those that its description names where it has none, only the first of them, or the journal."""
+    if not described or len(authors) > 1:
+        return authors
+    name = authors[0].strip() if authors else ""
+    if (
+        not name
+        or described.startswith(f"{name},")
+        or f"Source: {name}" in clean(description[:MAX_SOURCE_CHARS])
+    ):
         return [described]
     return authors
 
@@ -228,7 +236,9 @@ _MAX_GROUP_CHARS = 300
 def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None, bool]:
     """Names; of one string that holds several, the names in it and the string itself; and whether there are more ("et al.")."""
     authors = [
-        _names.called(name) if name[0] in "fFoO" else name for name in authors if name and not name.isspace()
+        _names.called(name) if name[0] in "fFoObB" else name
+        for name in authors
+        if name and not name.isspace()
     ]
     end = authors[-1][-20:] if authors else ""
     cut = ("al" in end.lower() or "others" in end) and _names.ET_AL.search(end) is not None
