@@ -79,6 +79,55 @@ def test_the_journal_in_an_authors_place_is_none_where_the_description_names_bot
 
 
 @pytest.mark.parametrize(
+    ("written", "day"),
+    [("Available online 9 May 2026", "2026-05-09"), ("9 May 2026", "2026-05-09"), ("May 2026", None)],
+)
+def test_the_day_since_when_a_paper_is_online_counts_where_an_item_has_no_date(
+    written: str, day: str | None
+) -> None:
+    said = f"<description>{escape(f'<p>Publication date: {written}</p><p><b>Source:</b> Ponds</p>')}</description>"
+    assert item(said).published == day
+    assert item(f"{said}<dc:date>2026-05-11</dc:date>").published == "2026-05-11"
+
+
+@pytest.mark.parametrize(
+    ("head", "authors"),
+    [
+        ("DOI: https://doi.org/10.5555/p.1\nJournal: Ponds\nAuthors: Ada Okoye, Bo Lindal\nPond relevance: CITED\n\n",
+         ["Ada Okoye", "Bo Lindal"]),
+        ("Journal: Ponds | DOI: 10.5555/p.1 | Authors: Ada Okoye, Bo Lindal\n", ["Ada Okoye", "Bo Lindal"]),
+        ("Authors: Ada Okoye; Bo Lindal\nDOI: 10.5555/p.1\nAbstract: ", ["Ada Okoye", "Bo Lindal"]),
+        ("Journal: Ponds<br/>DOI: 10.5555/p.1<br/>Author: Ada Okoye<br/><br/>", ["Ada Okoye"]),
+    ],
+)  # fmt: skip
+def test_lines_that_name_journal_authors_and_doi_are_no_part_of_the_abstract(
+    head: str, authors: list[str]
+) -> None:
+    abstract = "Methods: we count.\nResults: Carps, in all of 1: 4."
+    found = item(f"<description>{escape(head + abstract)}</description>")
+    assert (found.abstract, list(found.authors)) == (" ".join(abstract.split()), authors)
+    assert found.ids == {"doi": "10.5555/p.1"}
+
+
+@pytest.mark.parametrize(
+    "abstract",
+    ["Background: carps. Methods: nets.", "Journal: a pond in words.",
+     "Source: springs.\nSink: a long and slow river, which nobody measured before we did."],
+)  # fmt: skip
+def test_an_abstract_of_labelled_lines_stays(abstract: str) -> None:
+    assert item(f"<description>{abstract}</description>").abstract == " ".join(abstract.split())
+
+
+def test_authors_in_a_box_before_an_abstract_are_read() -> None:
+    said = (
+        '<div class="paper">\n<p style="color: #666">Institution: Pond Lab | Authors: Ada Okoye, Bo Lindal</p>'
+        "<h3>Summary by a machine</h3><p>Abstract Carps.</p><h3>Abstract</h3>\n<p>Carps count.</p></div>"
+    )
+    found = item(f"<description>{escape(said)}</description>")
+    assert (found.abstract, found.authors) == ("Carps count.", ("Ada Okoye", "Bo Lindal"))
+
+
+@pytest.mark.parametrize(
     "description",
     ["null", "None", ". <br />", "<p>No abstract available.</p>", "N/A", "Journal: Ponds | DOI: 10.5555/p.1"],
 )

@@ -52,6 +52,7 @@ _SOURCE = late(
     r"\s*(?:<p>)?\s*Publication date:.{0,600}?(?:\bAuthor\(s\):(?P<authors>.*?))?(?:\bAbstract:(?P<abstract>.*))?",
     re.S,
 )
+_SINCE = late(r"\s*(?:<p>)?\s*Publication date:\s*(?:Available online\s+)?(\d{1,2} [A-Z][a-z]{2,8} \d{4})\b")
 # "<p>Author(s): Ada Okoye and Bo Lindal</p><p>The abstract …</p><br/>[Phys. Rev. X 1, 2] Published Wed Jan 03, 2024"
 _BY = late(
     r"\s*(?:<p>\s*)?Author\(s\):((?:(?!</p>|<br|<p\b).){1,5000})(?:</p>|<br\s*/?>|(?=<p\b))\s*(?=\S)",
@@ -98,6 +99,11 @@ _PLAIN_BY = late(r"\s*Authors?:[ \t]*([^\r\n]{3,20000}?)[ \t]*\r?\n\s*(?=\S)")
 _PARAGRAPH_BY = late(
     r"\s*(?:<p\b[^<>]{0,200}>\s*)?Authors?:\s*([^<>]{3,20000}?)\s*(?:</p>|<br\s*/?>)\s*(?=\S)"
 )
+# The same within a box, behind where they work: `<div><p>Institution: Pond Lab | Authors: Ada Okoye, Bo Lindal</p>`
+_BOXED_BY = late(
+    r"\s*<div\b[^<>]{0,200}>\s*<p\b[^<>]{0,200}>\s*(?:[A-Z]\w{1,20}: [^<>|]{1,200} \| )?"
+    r"Authors?:\s*([^<>]{3,20000}?)\s*</p>\s*(?=\S)"
+)
 # DSpace: "Title: Ponds<br/><br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: The abstract …<br/>"
 _LINES = late(
     r"\s*Title:[^<>]{1,1500}(?:<br\s*/?>\s*)+(?:(?:Authors?|Editors?):(?P<authors>[^<>]{1,20000})(?:(?:<br\s*/?>\s*)+|\Z))*"
@@ -120,11 +126,18 @@ _NOTHING = late(
     r"(?:(?:null|none|nan|undefined|n/a|(?:no abstract|abstract not)(?: is)?(?: available)?)[\s.]*(?:<[a-z/][^<>]*>\s*)*)?",
     re.I,
 )
-# "Journal: Ponds | DOI: 10.…"
-_FACTS = late(
-    r"(?:(?:Journal|Source|DOI|Published(?: in)?|Publication|Date|Venue|Year|Volume|Issue|PMID)\s*:[^|<>]*(?:\||$)\s*)+",
-    re.I,
+# "Journal: Ponds | DOI: 10.…", "DOI: 10.…\nAuthors: Ada Okoye, Bo Lindal\n\nThe abstract …"
+_FACT = late(
+    r"\s*(?P<label>[A-Z][\w ]{1,30}(?:\(s\))?):[ \t]*(?P<value>[^\r\n<|]{0,20000}?)[ \t]*(?:\r?\n|<br\s*/?>|\|[ \t]|\Z)"
+    r"(?P<blank>[ \t]*(?:\r?\n|<br\s*/?>))?"
 )
+_AUTHOR_LABELS = ("authors", "author", "author(s)")
+_LABELS = {
+    *_AUTHOR_LABELS, "doi", "journal", "publisher", "published", "published in", "published online", "publication date",
+    "date", "source", "venue", "year", "volume", "issue", "url", "link", "pmid", "arxiv", "arxiv id", "category", "categories",
+    "subject", "subjects", "keywords", "title",
+}  # fmt: skip
+_MAX_FACT = 60
 _BEGINS = ("Author", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
     r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*(?:<b>)?"
@@ -164,8 +177,8 @@ def abstract_of(text: str) -> Found:
             listed := _SOURCE.fullmatch(text)
         ):
             return listed["abstract"] or "", listed["authors"] or "", ""
-        if "|" in text[:_MAX_LINE] and len(text) < _MAX_LINE and _FACTS.fullmatch(text.strip()):
-            return "", "", ""
+        if ":" in text[:_MAX_OPENING] and (found_behind := _behind_facts(text)):
+            return found_behind
         if text[:20].lstrip().startswith("Author") and (line := _PLAIN_BY.match(text)):
             return text[line.end() :], line[1], ""
         if "10." in text[:_MAX_OPENING] and (alone := _DOI_ALONE.fullmatch(text)):
@@ -178,7 +191,37 @@ def abstract_of(text: str) -> Found:
         return text[found_first.end() :], "", identity.doi(found_first[1]) or ""
     if start.startswith(_BEGINS):
         return _marked(text, start) or (text, "", "")
+    if ":" in start and (found_behind := _behind_facts(text)):
+        return found_behind
+    if start.startswith("<div") and (boxed := _BOXED_BY.match(text)):
+        return text[boxed.end() :], boxed[1], ""
     return (_without_place(text), "", "") if "<br" in text[: _MAX_LINE + 4] else (text, "", "")
+
+
+def day_of(text: str) -> str:
+    """The day that ScienceDirect says a paper is online since; empty where it says a month, or nothing."""
+    found = _SINCE.match(text) if "Publication date:" in text[:_MAX_OPENING] else None
+    return found[1] if found else ""
+
+
+def _behind_facts(text: str) -> Found | None:
+    """What stands behind lines that name the paper's journal, DOI, authors and the like; None where fewer than two do so."""
+    facts: dict[str, str] = {}
+    at = 0
+    while found := _FACT.match(text, at):
+        label = found["label"].lower()
+        if label not in _LABELS and (
+            found["label"].startswith(("Summary", *_STEMS)) or len(found["value"]) > _MAX_FACT
+        ):
+            break
+        facts.setdefault(label, found["value"])
+        at = found.end()
+        if found["blank"] or at == len(text):
+            break
+    if sum(label in _LABELS for label in facts) < 2:
+        return None
+    authors = next(filter(None, map(facts.get, _AUTHOR_LABELS)), "")
+    return text[at:], authors, identity.doi(facts.get("doi", "")) or ""
 
 
 def _marked(text: str, start: str) -> Found | None:

@@ -100,7 +100,7 @@ def _raw(item: Item, *, alone: bool) -> Raw:
         authors_cut=cut,
         authors_joined=authors_raw is not None,
         categories=item.categories,
-        published=item.published or item.cover,
+        published=item.published or item.cover or _dates.rfc3339(_publishers.day_of(item.summary)),
         updated=item.updated,
         links={"abstract": item.link, "pdf": item.pdf},
         upvotes=int(upvotes) if upvotes.isascii() and upvotes.isdigit() and len(upvotes) < 10 else None,
