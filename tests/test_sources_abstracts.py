@@ -33,6 +33,8 @@ ABSTRACT = "We count the carps of an invented pond, and find four."
         (f"<p><b>ABSTRACT</b></p><p>{ABSTRACT}</p>", "", []),
         (f"ABSTRACT: {ABSTRACT}", "", []),
         (f"Abstract<br/>{ABSTRACT}", "", []),
+        (f"Abstract {ABSTRACT}", "", []),
+        (f'<span class="paragraphSection">Abstract  {ABSTRACT}</span>', "", []),
         ('<p>Ponds 10, 1234 (2026).</p> <p><a href="https://doi.org/10.5555/p.1">https://doi.org/10.5555/p.1</a></p>'
          f" {ABSTRACT}", "", []),
         (f"<p><strong>Source: </strong>Ponds, Volume 4, 1--2.</p><p><strong>Abstract:</strong><br/>{ABSTRACT}</p>", "", []),
@@ -152,6 +154,7 @@ def test_an_abstract_that_begins_like_none_stays(abstract: str) -> None:
         "We read Ponds, Volume 1, Issue 2, May 2024. Then we counted.",
         "Carps, herons and newts: whoever counts them reads this journal, Ponds, before it is in print.",
         "Abstract carps are counted here.",
+        "Abstract Interpretation counts carps.",
         "ABSTRACT CARPS ARE COUNTED HERE",
     ],
 )

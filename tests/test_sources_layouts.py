@@ -300,6 +300,15 @@ def test_the_first_of_the_year_one_is_no_date(written: str) -> None:
     assert item(f"<pubDate>{written}</pubDate>").published is None
 
 
+def test_the_section_before_a_title_is_no_part_of_it_where_the_item_names_it_too() -> None:
+    section = "<p:section xmlns:p='http://prismstandard.org/namespaces/basic/2.0/'>Articles</p:section>"
+    titled = "<title>[Articles] Carps</title><link>https://j.example/1</link>"
+    assert paper(rss(titled + section)).title == "Carps"
+    assert paper(rss(f"{titled}<category>articles</category>")).title == "Carps"
+    assert paper(rss(titled)).title == "[Articles] Carps"
+    assert paper(rss(titled.replace(" Carps", "") + section)).title == "[Articles]"
+
+
 def test_the_date_on_the_cover_counts_where_an_item_has_no_other() -> None:
     cover = "<p:coverDate xmlns:p='http://prismstandard.org/namespaces/basic/2.0/'>2026-12-01</p:coverDate>"
     assert item(cover).published == "2026-12-01"

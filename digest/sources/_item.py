@@ -38,6 +38,7 @@ class Item(Struct, kw_only=True, gc=False):
     comment: str = ""
     journal: str = ""
     primary: str = ""
+    section: str = ""
 
 
 class Feed(Struct, kw_only=True):
@@ -87,6 +88,7 @@ TEXTS = {
     "comment": "comment",
     "journal_ref": "journal",
     "journal_reference": "journal",
+    "section": "section",
 }
 # Fields whose text is taken with the markup in it, where it has any.
 RICH = frozenset([*TEXTS, "creator"])

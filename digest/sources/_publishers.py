@@ -147,7 +147,8 @@ _HEADING = late(
 _LATER = late(r"<(h[1-6])\b[^<>]*>\s*Abstract\s*[:.]?\s*</\1>\s*(?=\S)", re.I)
 _LABEL = late(
     r"\s*(?:<(?:div|section|span|p|br)\b[^<>]*>\s*){0,3}"
-    r"(?:Abstract(?:\s?[:.—]|\s*<br\s*/?>)|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
+    r"(?:Abstract(?:\s?[:.—]|\s*<br\s*/?>|(?=\s+(?:The|This|These|We|Our|Here|It|In|To|For|With|As|On|By|Is|Are|An?|Although|While|Despite|Many"
+    r"|Background|Objectives?|Purpose|Introduction|Aims?)\s))|ABSTRACT(?:\s?[:.—]|(?=\s+(?:[A-Z]?[a-z0-9(]|A\s|(?:BACKGROUND|OBJECTIVE|INTRODUCTION|PURPOSE|AIM)S?\b))))"
     r"\s*(?=\S)"
 )
 # Headings whose elements were lost: "BackgroundPonds are deep. MethodsWe dug."

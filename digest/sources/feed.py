@@ -26,6 +26,8 @@ _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
 
 # "[hal-01234567] Ponds", "[2611.00001] Kilns": the id that is in the link too
 _OWN_ID = late(r"\[((?=[^\]]*\d)[\w./-]{5,40})\]\s+(?=\S)")
+# "[Articles] Ponds" of The Lancet: the part of the journal, which the item names by itself too
+_OWN_SECTION = late(r"\[([^\[\]]{2,60})\]\s+(?=\S)")
 
 
 def read(listing: Listing) -> Reading:
@@ -85,6 +87,8 @@ def _raw(item: Item, *, alone: bool) -> Raw:
         title, written = title[: byline.start()], [byline[1]]
     if title.startswith("[") and (own := _OWN_ID.match(title)) and f"/{own[1]}" in item.link:
         title = title[own.end() :]
+    if title.startswith("[") and (part := _OWN_SECTION.match(title)) and _is_of(item, part[1]):
+        title = title[part.end() :]
     authors, authors_raw, cut = _authors(written, alone=alone)
     source = _origin(item, ids, named)
     if authors_raw is None and authors != written:
@@ -107,6 +111,11 @@ def _raw(item: Item, *, alone: bool) -> Raw:
         comment=item.comment or None,
         source=source,
     )
+
+
+def _is_of(item: Item, section: str) -> bool:
+    """Does the item name this as its section, or as a category?"""
+    return section.casefold() in {name.strip().casefold() for name in (item.section, *item.categories)}
 
 
 def _origin(item: Item, ids: dict[str, str], named: str) -> dict[str, str]:
