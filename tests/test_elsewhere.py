@@ -43,7 +43,10 @@ def hub() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # all lanes of a run come at once
+
+    server = Server(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
