@@ -314,6 +314,10 @@ def test_an_answer_without_papers_is_empty_only_where_it_states_none(kind: str, 
         ('{"conference": {"accepted papers": []}}', True),
         ('{"status": "ok", "message": "success", "data": []}', True),
         ('{"messages": [{"status": "no posts found"}], "collection": []}', True),
+        ('{"messages": [{"status": "Error: no connection"}], "collection": []}', False),
+        ('{"messages": [{"status": "ok", "cursor": "300", "total": "245"}], "collection": []}', False),
+        ('{"hitCount": 0, "request": {"pageSize": 25}, "resultList": {"result": []}}', True),
+        ('{"hitCount": 9, "request": {"pageSize": 25}, "resultList": {"result": []}}', False),
         ('{"feed": {"title": "A feed", "author": [], "entry": [{"content": {"id": "x"}}]}}', False),
         ('{"count": 0, "errors": [], "tags": []}', False),
         ('{"error": "Too many requests", "papers": []}', False),
@@ -354,7 +358,13 @@ def test_records_that_are_no_papers_are_no_empty_list() -> None:
             "<?xml version='1.0'?><eFetchResult><ERROR>no history</ERROR></eFetchResult>",
             "no history",
         ),
+        (
+            "pubmed",
+            '{"header":{"type":"esummary"},"error":"Invalid uid","result":{"uids":[]}}',
+            "Invalid uid",
+        ),
         ("venue", '{"message":"moved"}', "moved"),
+        ("venue", '{"messages":[{"status":"Error: no connection"}],"collection":[]}', "no connection"),
     ],
 )
 def test_an_error_answer_is_an_error_in_its_own_words(kind: str, page: str, said: str) -> None:
@@ -421,6 +431,20 @@ def test_posts_of_preprint_servers_go_on_behind_those_that_were_given() -> None:
         None,
         ("the answer says that there are 75 posts, and holds those up to 30",),
     )
+
+
+def test_the_next_page_of_europe_pmc_is_behind_its_mark() -> None:
+    result = '{"id":"1","source":"MED","title":"Ponds","authorString":"Okoye A.","pubYear":"2026"}'
+    page = '{"hitCount":3,MARK"request":{"pageSize":%d},"resultList":{"result":[PAPERS]}}'
+    search = "https://api.example.org/rest/search?query=ponds"
+    marked = page.replace("MARK", '"nextCursorMark":"Ab=",')
+    assert next_of(marked % 1, search, result) == f"{search}&cursorMark=Ab%3D"
+    assert next_of(marked % 25, search, result) == ""
+    assert next_of(marked % 1, f"{search}&cursorMark=Ab%3D", result) == ""
+    stated = page.replace("MARK", f'"nextPageUrl":"{search}&cursorMark=Cd",')
+    assert next_of(stated % 1, search, result) == f"{search}&cursorMark=Cd"
+    last = attempt(page.replace("MARK", "").replace("PAPERS", "") % 25, base_url=f"{search}&cursorMark=Cd")
+    assert isinstance(last, Reading) and last.empty
 
 
 # --- values

@@ -36,13 +36,15 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 _NOT_FOUND = late(r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]')
 _NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
-_PAPER = late(_key("(?:paper[_ -]?)?title", r'["{]') + "|" + _key("paper", r'"(?!https?:)'), re.I)
+_PAPER = late(
+    _key("(?:(?:paper|preprint|rel)[_ -]?)?title", r'["{]') + "|" + _key("paper", r'"(?!https?:)'), re.I
+)
 # Programmes of conferences call a paper by its name: `"name": "Ponds", "authors": [{"fullname":`; packages of programs have both
 # too, without full names.
 _NAMED = late(_key("name", r'"(?:[^"\\]|\\.){3,1000}"\s*,\s*"authors"\s*:\s*\[\s*\{[^{}]{0,300}"full_?name"'))
 _SAID = late(
     _key(
-        "authors?|author[_ -]?(?:list|names|string)|abstract(?:text)?"
+        "(?:preprint_|rel_)?authors?|author[_ -]?(?:list|names|string)|abstract(?:text)?"
         "|pdf(?:[_ -]?(?:url|link))?|paper[_ -]?(?:url|link)|openreview",
         r'["\[{]',
     ),
@@ -71,6 +73,9 @@ ROOTS = {
 
 # What the interface of bioRxiv and medRxiv answers for days without preprints.
 _NO_POSTS = late(r'\{\s*"messages"\s*:\s*\[[^\[\]]*\]\s*,\s*"collection"\s*:\s*\[\s*\]\s*\}')
+# Europe PMC's search without results; behind the last page it still says how many there are.
+_HITS = late(_key("hitCount", r"\d"))
+_NO_RESULT = late(_key("resultList", r'\{\s*(?:"result"\s*:\s*\[\s*\]\s*)?\}'))
 
 
 def json_kind(text: str) -> str:
@@ -89,10 +94,10 @@ def is_of_hugging_face(text: str) -> str:
 
 
 def is_venue(text: str) -> str:
-    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF, and for bioRxiv's that there are none;
-    else ""."""
+    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF, and for bioRxiv's and Europe
+    PMC's that there are none; else ""."""
     text = text[:SEEN_CHARS]
-    if _NO_POSTS.fullmatch(text[:2_000].strip()):
+    if _NO_POSTS.fullmatch(text[:2_000].strip()) or (_HITS.search(text) and _NO_RESULT.search(text)):
         return "venue"
     return "venue" if _NAMED.search(text) or (_PAPER.search(text) and _SAID.search(text)) else ""
 

@@ -256,8 +256,9 @@ def _read_summaries(listing: Listing) -> Reading:
     notes: list[str] = []
     data = load(listing, notes)
     found = _pubmed_found.of_json(data)
-    if not found and mapping(mapping(data).get("result")).get("uids") != []:
+    if not found:
         refuse_message(data, listing, "PubMed")
+    if not found and mapping(mapping(data).get("result")).get("uids") != []:
         if (search := mapping(data).get("esearchresult")) is not None:
             refuse_message({"error": mapping(search).get("ERROR")}, listing, "PubMed")
             raise refused(listing, *_IDS_ONLY)

@@ -13,7 +13,8 @@ from digest.model import Listing, Reading
 from digest.patterns import late
 from digest.sources import _dates, _names, _publishers
 from digest.sources._bytes import refused
-from digest.sources._paper import MAX_ENTRIES, Raw
+from digest.sources._paging import query, with_query
+from digest.sources._paper import MAX_ENTRIES, Raw, plural
 from digest.sources._records import (
     Json,
     load,
@@ -25,10 +26,23 @@ from digest.sources._records import (
     string,
     strings,
 )
+from digest.sources._records_xml import without_stop
 
-_TITLE = ("title", "papertitle", "name")
-_AUTHORS = ("authors", "author", "authorlist", "authornames", "authorstring", "paperauthors", "creators")
-_ABSTRACT = ("abstract", "summary", "paperabstract", "abstracttext")
+# With "preprint" or "rel" before them: bioRxiv's preprints that were published, and its collections.
+_TITLE = ("title", "papertitle", "preprinttitle", "reltitle", "name")
+_AUTHORS = (
+    "authors",
+    "author",
+    "authorlist",
+    "authornames",
+    "authorstring",
+    "paperauthors",
+    "preprintauthors",
+    "relauthors",
+    "creators",
+)
+_ABSTRACT = ("abstract", "summary", "paperabstract", "preprintabstract", "relabs", "abstracttext")
+_DOI = ("doi", "preprintdoi", "biorxivdoi", "reldoi")
 _PAGE = (
     "site",
     "url",
@@ -45,12 +59,23 @@ _PAGE = (
     "absurl",
     "entryid",
     "arxivurl",
+    "rellink",
 )
 _PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf")
 _CODE = ("github", "code", "codeurl", "githubrepo", "githuburl")
 _PROJECT = ("project", "projectpage", "projecturl", "website")
-_AREA = ("primaryarea", "subjectareas", "topics", "topic", "categories", "category")
+_AREA = (
+    "primaryarea",
+    "subjectareas",
+    "topics",
+    "topic",
+    "categories",
+    "category",
+    "preprintcategory",
+    "relcategory",
+)
 _PUBLISHED = (
+    "preprintdate",
     "published",
     "publishedat",
     "publisheddate",
@@ -58,6 +83,7 @@ _PUBLISHED = (
     "firstpublicationdate",
     "posteddate",
     "date",
+    "reldate",
 )
 _PARTS_OF_NAMES = (
     ("firstname", "given", "first", "givenname", "givennames", "forename", "forenames"),
@@ -67,6 +93,8 @@ _PARTS_OF_NAMES = (
 # An arXiv id that is called no more than an id.
 _ARXIV = late(r"\d{4}\.\d{4,5}(?:v\d{1,3})?|[a-z-]{2,10}(?:\.[A-Z]{2})?/\d{7}(?:v\d{1,3})?")
 _PMID = late(r"[0-9]{1,12}")
+_PMCID = late(r"PMC[0-9]{1,12}")
+_HIT = late(r"[A-Z]{3}/[A-Z0-9]{1,20}")
 _CATEGORIES = late(r"(?:[a-z][a-z-]{1,9}(?:\.[A-Za-z-]{2,17})?(?:\s+|$)){2,50}")
 _STATUS = ("status", "decision", "presentationtype", "eventtype")
 _BARE = late(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S", re.I)
@@ -102,6 +130,8 @@ _EMPTY = frozenset(
             "submissions",
             "events",
             "collection",
+            "rels",
+            "resultlist",
         ),
     ]
 )
@@ -114,17 +144,59 @@ def read(listing: Listing) -> Reading:
     total, next_url = None, ""
     if isinstance(data, dict):
         values = _lists(data)
-        total = number(next((data[name] for name in ("total", "count") if name in data), None))
-        next_url = _next_posts(data, listing, notes)
+        total = number(next((data[name] for name in ("total", "count", "hitCount") if name in data), None))
+        next_url = _next_posts(data, listing, notes) or _next_hits(data, listing)
         if not values:  # beside an empty list a "message" may say that all is well
             errors = data if values is None else {name: data.get(name) for name in ("error", "errors")}
             refuse_message(errors, listing, "the site")
+            _refuse_status(data, listing)
         if values is None:
             raise refused(listing, "this JSON holds no list of papers", "Is this the right file?")
-        data = values
+        data = _latest(values, notes) if "messages" in data else values
     if not isinstance(data, list):
         raise refused(listing, "this JSON is no list of papers", "Is this the right file?")
-    return read_records("venue", listing, data, _raw, notes, total=total, next_url=next_url)
+    behind = query(listing.base_url).get("cursorMark", "*") != "*"
+    return read_records("venue", listing, data, _raw, notes, total=total, next_url=next_url, last=behind)
+
+
+def _refuse_status(data: Json, listing: Listing) -> None:
+    """Without posts, bioRxiv says "no posts found"; what else stands there is why it could not look, or that these are all."""
+    said = next(iter(mappings(data.get("messages"))), {})
+    status = string(said.get("status")).strip()
+    if status and not status.lower().startswith(("no ", "ok")):
+        raise refused(listing, f"the site answers with an error: {status[:300]}", "Ask again later.")
+    if total := number(said.get("total")):
+        raise refused(
+            listing,
+            f"this answer states {total} posts and holds none",
+            "Is it a page beyond the end of the list?",
+        )
+
+
+def _latest(values: list[object], notes: list[str]) -> list[object]:
+    """Posts of which bioRxiv has several versions in these days, each under one DOI: the last version alone."""
+    last: dict[str, Json] = {}
+    for post in filter(None, map(mapping, values)):
+        doi = string(post.get("doi"))
+        if (number(post.get("version")) or 0) >= (number(last.get(doi, {}).get("version")) or 0):
+            last[doi] = post
+    found = [post for post in values if not (doi := string(mapping(post).get("doi"))) or last[doi] is post]
+    if earlier := len(values) - len(found):
+        notes.append(f"{plural(earlier, 'earlier version', 'earlier versions')} left out")
+    return found
+
+
+def _next_hits(data: Json, listing: Listing) -> str:
+    """The address of the results behind these, as Europe PMC states it; before 2021 it gave the mark in it alone."""
+    held = mapping(data.get("resultList")).get("result")
+    if not isinstance(held, list) or len(held) < (number(mapping(data.get("request")).get("pageSize")) or 25):
+        return ""
+    if (stated := string(data.get("nextPageUrl"))).startswith(("http://", "https://")):
+        return stated
+    mark = string(data.get("nextCursorMark"))
+    if not mark or mark == query(listing.base_url).get("cursorMark"):
+        return ""
+    return with_query(listing.base_url, cursorMark=mark)
 
 
 # api.biorxiv.org: the days, or how many days or posts, then how many posts stand before, and the format.
@@ -226,6 +298,9 @@ def _raw(record: Json) -> Raw | None:
         pdf = _address(f"{_OPENREVIEW}{path}")
     if not (title or pages or pdf):
         return None
+    if "pubyear" in folded and (there := _page_there(folded)):
+        title, folded["authorstring"] = without_stop(title), string(folded.get("authorstring")).rstrip(". ")
+        pages = pages if folded.get("doi") else pages or [there]
     authors, authors_raw, source = _authors(_first(folded, _AUTHORS))
     ids, version = _ids(folded, pages)
     created, revised = _versions(folded.get("versions"))
@@ -256,6 +331,12 @@ def _raw(record: Json) -> Raw | None:
     )
 
 
+def _page_there(folded: Json) -> str:
+    """The page at Europe PMC of a record of theirs; "" for others."""
+    name = f"{string(folded.get('source'))}/{string(folded.get('id'))}"
+    return f"https://europepmc.org/article/{name}" if _HIT.fullmatch(name) else ""
+
+
 def _address(value: object) -> str:
     """The first address of a value; dumps put several into one string."""
     text = re.split(r"[;\s]", string(value).strip(), maxsplit=1)[0]
@@ -269,7 +350,9 @@ def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
     version = None
     cited = _CITED.search(string(folded.get("bibtex")))
     known = _folded(mapping(folded.get("externalids"))) | folded
-    ids = {"doi": string(known.get("doi")) or (cited[1] if cited else "")}
+    ids = {"doi": string(_first(known, _DOI)) or (cited[1] if cited else "")}
+    if _PMCID.fullmatch(pmcid := string(known.get("pmcid"))):
+        ids["pmcid"] = pmcid
     if _PMID.fullmatch(pmid := string(known.get("pmid")) or string(known.get("pubmed"))):
         ids["pmid"] = pmid
     for text in (*(string(known.get(name)) for name in ("arxiv", "arxivid", "arxivurl", "eprint")), *pages):
@@ -330,7 +413,11 @@ def _name(author: object) -> str:
     if not isinstance(author, dict):
         return _names.bare(string(author))
     parts = _folded(author)
-    whole = string(_first(parts, ("name", "fullname", "author", "creator", "displayname", "collectivename")))
+    whole = string(
+        _first(
+            parts, ("name", "fullname", "author", "authorname", "creator", "displayname", "collectivename")
+        )
+    )
     given, *_, family = spoken = [string(_first(parts, names)) for names in _PARTS_OF_NAMES]
     # "Okoye A" beside all that it is short for
     is_short = given and family and len(whole) < len(f"{family} {given}") and whole.startswith(f"{family} ")
