@@ -121,7 +121,7 @@ _STYLED = late(
     r"\\(?:emph|text(?:bf|it|tt|sc|sf|rm|sl|up|md|normal)?|math(?:rm|bf|it|sf|tt)|underline|uline|[mhf]box|ensuremath|textcolor\{\w+\})"
     r"\s*\{([^{}]*)\}"
 )
-_SWITCHED = late(r"\{\\(?:em|it|bf|sc|tt|rm|sl|sf|itshape|bfseries|scshape|ttfamily)\b\s*([^{}]*)\}")
+_SWITCHED = late(r"\{\\(?:em|it|bf|sc|tt|rm|sl|sf|itshape|bfseries|scshape|ttfamily)\b\s*+([^{}]*+)\}")
 _LETTER = late(r"\\(aa|AA|ae|AE|oe|OE|ss|[oOlLij])(?:\{\}|\s+|(?![A-Za-z]))")
 # What the five above need: one search instead of theirs, where a text has other commands only.
 _SELDOM = late(

@@ -417,6 +417,24 @@ def mutated(seed: int, shared: Path | None = None) -> Case:
     return Case(f"mutated {seed} ({page.name}: {', '.join(done)})", kind, body)
 
 
+RUN_BYTES = 300_000
+RUNS = (
+    *" \t\n\u00a0é\u2011A1,.-(<&\"'{$\\[]|", "\r\n", " \t", " a", "a\n", " ,", ": ", ". ", "; ", "* ", "|x", "<p>", "<a", "</p>",
+    "<!", "<?", "</1", "<b", "</b", "<i/", "<!--", "<a/b=", '<a b="', "<a b='", "<b x>", '="', "<![CDATA[", "]]>", "<dt>", "<item>",
+    "<li>", "&#", "&a", '"{', '{"a":', "[[", "\\u", "\\a", "\\\\\n", "$x$", "{\\em ", "(a", "[1]", "1. ", "10.", "http://",
+    "arXiv:", " and ", " et al", "Author(s):", "Abstract", "TI  - ", "@a{", "O_FIG", " O_LI",
+)  # fmt: skip
+
+
+def repeated(seed: int, shared: Path | None = None) -> Case:
+    """A page with one sign or word written 300,000 bytes long somewhere in it, and now and then nothing behind that."""
+    dice = random.Random(f"repeated {seed}")
+    page, sign = dice.choice(corpus(shared)), dice.choice(RUNS)
+    at, run = _at(page.body, dice), _bytes(sign)
+    body = page.body[:at] + run * (RUN_BYTES // len(run)) + (page.body[at:] if dice.random() < 0.7 else b"")
+    return Case(f"repeated {seed} ({page.name}: {sign!r})", page.kind, body)
+
+
 def crossed(kinds: list[str], shared: Path | None = None) -> Iterator[Case]:
     """Every page forced on the parser of every kind."""
     for page in corpus(shared):

@@ -26,7 +26,7 @@ import msgspec
 from digest import sources
 from digest.errors import ParseError
 from digest.model import Listing, Paper, Reading
-from hostile import Case, crossed, mutated
+from hostile import Case, crossed, mutated, repeated
 from hostile_sizes import SELECTORS, Maker, case_of, sizes
 
 SECONDS, MIB = 2.0, 1024 * 1024
@@ -39,6 +39,8 @@ def cases(generator: str, count: int, part: int, parts: int, shared: Path | None
     """Every `parts`-th of the first `count` inputs of a generator."""
     if generator == "mutated":
         yield from (mutated(seed, shared) for seed in range(part, count, parts))
+    elif generator == "repeated":
+        yield from (repeated(seed, shared) for seed in range(part, count, parts))
     elif generator == "crossed":
         yield from islice(crossed(KINDS, shared), part, count or None, parts)
     elif generator == "spoken":

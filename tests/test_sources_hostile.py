@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ ENTITIES = "".join(f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(12))
 
 def declaring(entities: str, title: str) -> str:
     return f'<?xml version="1.0"?><!DOCTYPE r [{entities}]>{RSS[21:]}<item><title>{title}</title></item></channel></rss>'
+
+
+def described(description: str, link: str = "https://ponds.example/1") -> str:
+    return f"{RSS}<item><title>t</title><link>{link}</link><description>{escape(description)}</description></item></channel></rss>"
 
 
 def attempt(body: bytes | str) -> Reading | ParseError:
@@ -122,6 +127,13 @@ HOSTILE = {
     + "[a\\]" * 150_000
     + "\n[1]: https://huggingface.co/papers/2611.01001\n",
     "cards that end in a dump": DUMP + "a b c\n·\nMay 3\n" * 16_000,
+    "tags that open in one another": LIST + "<a" * 150_000,
+    "attributes of tags that open in one another": LIST + "<a/b=" * 60_000,
+    "declarations that open": LIST + "<!" * 150_000,
+    "declarations that open behind a quoted mark": LIST + "<a b='<'>" + "<!" * 150_000,
+    "blanks for authors": described("<p>Authors:" + "\u00a0" * 3_000 + "<x>"),
+    "blanks for a fact": described("Ab:" + " " * 3_000 + "<x"),
+    "a DOI of brackets": described("", "https://doi.org/10.1234/a" + "]" * 300_000),
     "TeX that never closes": RSS + "<item><title>" + "$\\emph{" * 3000 + "</title></item></channel></rss>",
 }
 
@@ -133,6 +145,14 @@ def test_a_hostile_page_ends_soon(name: str) -> None:
     assert (
         time.process_time() - started < 5
     )  # far above what it takes (0.5 s), far below what an unguarded parser does
+
+
+def test_a_declaration_that_never_ends_ends_soon_for_who_asks_for_a_feed() -> None:
+    body = b'<?xml version="1.0" encoding="UTF-8"?' + b'"{' * 150_000
+    started = time.process_time()
+    with pytest.raises(ParseError):
+        sources.read(Listing(location="page", body=body), "feed")
+    assert time.process_time() - started < 5
 
 
 def test_the_title_of_a_page_costs_none_of_its_papers() -> None:

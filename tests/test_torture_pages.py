@@ -79,7 +79,7 @@ def test_ten_thousand_hostile_listings_are_read_or_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shared = SHARED if SHARED.is_dir() else None
-    wanted = {"mutated": 8_000, "crossed": 0, "spoken": 3_000, "sizes": 2_500}
+    wanted = {"mutated": 8_000, "repeated": 6_000, "crossed": 0, "spoken": 3_000, "sizes": 2_500}
     results = prove(tmp_path, wanted, parts=min(2, os.cpu_count() or 1), shared=shared)
     with capsys.disabled():
         print(f"\n{told(results)}")
@@ -87,7 +87,12 @@ def test_ten_thousand_hostile_listings_are_read_or_refused(
 
 
 def test_some_hostile_listings_are_read_or_refused(tmp_path: Path) -> None:
-    results = prove(tmp_path, {"mutated": 40, "crossed": 20, "spoken": 40, "sizes": 4}, parts=1, shared=None)
+    results = prove(
+        tmp_path,
+        {"mutated": 40, "repeated": 40, "crossed": 20, "spoken": 40, "sizes": 4},
+        parts=1,
+        shared=None,
+    )
     assert sum(results[0]["counts"].values()) >= 90
 
 

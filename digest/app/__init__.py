@@ -176,15 +176,14 @@ class App(Fleet, Watch):
         """
         from digest.app.sharing import at_work, record_next
 
-        app = self
-        shared = at_work(app, run)
+        shared = at_work(self, run)
         if shared is None:
             return  # it is over
         with self.alone(f"collect/{shared.parts()[place].source}"):
             part = shared.parts()[place]
             if part.state == "asked":
                 shared.take(part)
-            while record_next(app, run):
+            while record_next(self, run):
                 pass
 
     def finish_shared_run(self, run: int) -> RunReport | None:

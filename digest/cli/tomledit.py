@@ -20,7 +20,7 @@ _MARK = "\ufeff"  # some editors put it before a text
 
 # TOML 1.0: what may hold brackets, hashes and line ends that are none of the document's own.
 _TOKEN = re.compile(
-    r'(?P<text>"""(?:\\.|(?!""").)*"{3,5}|\'\'\'(?:(?!\'\'\').)*\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\')'
+    r'(?P<text>"""(?:\\.|(?!""")[^\\])*"{3,5}|\'\'\'(?:(?!\'\'\').)*\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\')'
     r"|(?P<comment>#[^\n]*)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<end>\n)|[^\"'#\[\]{}\n]+",
     re.S,
 )

@@ -51,6 +51,7 @@ _DOI = late(
     r"(?:\(sici\)[^\s\"'<>{}|\\^`]{1,80}<[^\s\"'<>]{1,60}>|[^\s\"'<>{}|\\^`]{1,80}<\d[\w-]{0,9}:[^\s\"'<>]{1,60}>)?[^\s\"'<>{}|\\^`]+",
     re.I,
 )
+_MAX_DOI = 2_048  # Crossref takes none that is longer
 # bioRxiv and medRxiv; since December 2025 theirs begin otherwise.
 _OF_PREPRINTS = ("10.1101/", "10.64898/")
 # Of an address, also one without its host: feeds of Taylor & Francis have `/doi/full/10.…?af=R` for a guid.
@@ -122,7 +123,7 @@ def doi(text: str) -> str | None:
         text = unquote(text.partition("?")[0].partition("#")[0])
         text = _FORM.sub("", text)
     found = _DOI.search(text)
-    if not found:
+    if not found or len(found[0]) > _MAX_DOI:
         return None
     name = found[0].lower().rstrip(".,;:/!?")
     while name.endswith((")", "]")) and name.count(name[-1]) > name.count("(" if name[-1] == ")" else "["):

@@ -37,7 +37,7 @@ _ARCHIVES = late(
 _TAGS = late(r"\s*(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?:\s+|$))+(?:doi\s+10\.\S{1,300}\s*)?")
 _DOI = late(r"(?:^|\s)doi\s+(10\.\S{1,300})")
 _CATEGORY = late(r"(?<![\w.-])[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?![\w.-])")
-_MORE = late(r"\s*(?:\.\.\.)?\s*[△▽]\s*(?:More|Less)\b\s*")
+_MORE = late(r"(?:\.\.\.\s*)?[△▽]\s*(?:More|Less)\b")
 _SUBMITTED = late(r"(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _FIRST = late(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 

@@ -32,6 +32,7 @@ _OTHER_DAY = late(
     r"(\d{4})(?:/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|(\d\d)(\d\d)|\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일])(?![\d/.])"
 )
 _FIRST_YEAR = 1400
+_MAX_CHARS = 200
 _ISO_DAY = late(r"(\d{4}-\d{2}-\d{2})(?![\d])")
 
 
@@ -43,7 +44,7 @@ def rfc3339(text: str) -> str | None:
     `2011-02-03T00:00:00-05:00`; of other forms that can mean one day only, the day.
     """
     text = text.strip()
-    if not text:
+    if not text or len(text) > _MAX_CHARS:
         return None
     try:
         return _iso(text) if text[:4].isdigit() else _rfc822(text)

@@ -83,7 +83,7 @@ LABELS = {
     "authors": late(r"\A\s*(?:Authors?\s*:|By\s+(?=[A-Z])|By\s*:)\s*", re.I),
     "categories": late(r"\A\s*(?:Subjects?|Categor(?:y|ies)|Keywords?|Topics?|Tags?)\s*:\s*", re.I),
 }
-_LINKING = late(r"\A(?:and|&)\s+|(?:\s*[,;·|]|\s+(?:and|&))+\s*\Z", re.I)
+_LINKING = late(r"\A(?:and|&)\s+|(?<![\s,;·|])(?>(?:\s*+[,;·|]|\s++(?:and|&)){1,20})\s*\Z", re.I)
 
 
 def authors_in(values: list[str]) -> tuple[list[str], str | None]:

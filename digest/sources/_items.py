@@ -36,7 +36,11 @@ from digest.sources._sniff import HEAD_CHARS, xml_root
 # feedparser: 50 µs for an element, and quadratic time for an author's name of one word (it looks for a mail address in it).
 MAX_TOLERANT_CHARS = 1_000_000
 MAX_TOLERANT_TAGS = 30_000
+MAX_TOLERANT_REFERENCES = 100_000  # 1 KB each
 _IN_CAPITALS = ("RSS", "CHANNEL")  # RSS by hand, and CDF
+# Without the declaration's end feedparser looks for it from each quotation mark.
+_DECLARATION = late(r"\s*<\?xml\b[^<>]{0,200}\?>")
+_DECLARED = '<?xml version="1.0" encoding="utf-8"?>\n'
 _LONG_WORD = late(r"([\w.+-]{150})[\w.+-]+")
 
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -223,16 +227,12 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str], why: str = "
     fetch nothing."""
     import feedparser
 
-    tags = text.count("<")
-    if len(text) > MAX_TOLERANT_CHARS or tags > MAX_TOLERANT_TAGS:
-        raise refused(
-            listing, f"{len(text)} characters of XML with {tags} tags, not well-formed", "Fetch it again."
-        )
-    if tags - 2 * text.count("</") - text.count("/>") > 5_000:
-        raise refused(listing, "XML with thousands of tags that are never closed; no feed is like that")
+    _guard_tolerant(text, listing)
+    said = _DECLARATION.match(text)
+    whole = _DECLARED + _LONG_WORD.sub(r"\1", text[said.end() :] if said else text)
     try:
         parsed = feedparser.parse(
-            BytesIO(_LONG_WORD.sub(r"\1", text).encode("utf-8", "replace")),
+            BytesIO(whole.encode("utf-8", "replace")),
             sanitize_html=False,
             resolve_relative_uris=False,
         )
@@ -250,6 +250,21 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str], why: str = "
         sound=False,
         items=items,
     )
+
+
+def _guard_tolerant(text: str, listing: Listing) -> None:
+    """Raises ParseError for what feedparser would take too long for, or too much memory."""
+    tags = text.count("<")
+    if len(text) > MAX_TOLERANT_CHARS or tags > MAX_TOLERANT_TAGS:
+        raise refused(
+            listing, f"{len(text)} characters of XML with {tags} tags, not well-formed", "Fetch it again."
+        )
+    if text.count("&") > MAX_TOLERANT_REFERENCES:
+        raise refused(
+            listing, f"more than {MAX_TOLERANT_REFERENCES} references in XML that is not well-formed"
+        )
+    if tags - 2 * text.count("</") - text.count("/>") > 5_000:
+        raise refused(listing, "XML with thousands of tags that are never closed; no feed is like that")
 
 
 def _tolerant_item(entry: Any, base: str) -> Item:

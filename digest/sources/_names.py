@@ -30,9 +30,16 @@ _NICKNAME = late(
 )
 _MARKS = " *†‡§¶"  # of notes: who answers letters, who did as much
 # "Ada Okoye et al.", and as BibTeX has it, "Ada Okoye and others"
-ET_AL = late(
+_ET_AL = late(
     r"(?:\s*[,;]\s*|\s+|^)(?:(?:and\s+)?et\.?\s+al\b\.?|(?:and|&)\s+(?:\d{1,4}\s+)?others\.?)\s*$", re.I
 )
+_MAX_ET_AL = 40
+
+
+def without_et_al(text: str) -> str:
+    """The same without "et al." at its end: as it stands where there is none."""
+    found = _ET_AL.search(text, max(len(text) - _MAX_ET_AL, 0))
+    return text[: found.start()] if found else text
 
 
 def split(text: str) -> list[str]:

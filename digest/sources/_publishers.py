@@ -94,15 +94,13 @@ _ABSTRACT = late(r"<p\b[^<>]*>\s*(?:<b>\s*ABSTRACT\s*</b>\s*</p>|Abstract\s*<br\
 _AUTHORS = late(r"<p\b[^<>]*>\s*Authors?:\s*([^<>]{1,20000})</p>")
 _DOI = late(r">\s*(10\.[^\s<>]{1,300})\s*</a>")
 # "Authors: Ada Okoye, Bo Lindal", a line by itself
-_PLAIN_BY = late(r"\s*Authors?:[ \t]*([^\r\n]{3,20000}?)[ \t]*\r?\n\s*(?=\S)")
+_PLAIN_BY = late(r"\s*Authors?:([^\r\n]{3,20000}+)\r?\n\s*+(?=\S)")
 # The same as HTML: "Authors: Ada Okoye, Bo Lindal<br/><br/>Abstract:<br/>The abstract …"
-_PARAGRAPH_BY = late(
-    r"\s*(?:<p\b[^<>]{0,200}>\s*)?Authors?:\s*([^<>]{3,20000}?)\s*(?:</p>|<br\s*/?>)\s*(?=\S)"
-)
+_PARAGRAPH_BY = late(r"\s*(?:<p\b[^<>]{0,200}>\s*)?Authors?:([^<>]{3,20000}+)(?:</p>|<br\s*/?>)\s*+(?=\S)")
 # The same within a box, behind where they work: `<div><p>Institution: Pond Lab | Authors: Ada Okoye, Bo Lindal</p>`
 _BOXED_BY = late(
     r"\s*<div\b[^<>]{0,200}>\s*<p\b[^<>]{0,200}>\s*(?:[A-Z]\w{1,20}: [^<>|]{1,200} \| )?"
-    r"Authors?:\s*([^<>]{3,20000}?)\s*</p>\s*(?=\S)"
+    r"Authors?:([^<>]{3,20000}+)</p>\s*+(?=\S)"
 )
 # DSpace: "Title: Ponds<br/><br/>Authors: Okoye, Ada; Lindal, Bo<br/><br/>Abstract: The abstract …<br/>"
 _LINES = late(
@@ -114,12 +112,11 @@ _LINES = late(
 _PERSON = late(r"<span class=\"person_name\">([^<>]{1,200})</span>")
 # Quantum: "<p>Quantum 10, 1234 (2026).</p> <p><a …>https://doi.org/10.…</a></p> The abstract …"
 _CITED_FIRST = late(
-    r"\s*(?:<p>\s*)?[A-Z][\w .&:-]{1,80} \d{1,4}, [\w–-]{1,20} \(\d{4}\)\.?\s*(?:</p>|<br\s*/?>)?\s*"
-    r"(?:<p>\s*)?(?:<a\b[^<>]{0,300}>\s*)?"
-    r"https?://doi\.org/(10\.[^\s<>]{1,200})\s*(?:</a>)?\s*(?:</p>|<br\s*/?>)?\s*(?=\S)"
+    r"\s*(?:<p>\s*)?[A-Z][\w .&:-]{1,80} \d{1,4}, [\w–-]{1,20} \(\d{4}\)\.?\s*+(?:</p>|<br\s*/?>)?\s*+"
+    r"(?:<p>\s*+)?(?:<a\b[^<>]{0,300}>\s*+)?"
+    r"https?://doi\.org/(10\.[^\s<>]{1,200}+)\s*+(?:</a>)?\s*+(?:</p>|<br\s*/?>)?\s*+(?=\S)"
 )
 _WORD = late(r"\w+")
-# How those begin that are told apart by words and elements.
 # What programs write where they have no abstract, and a line that holds nothing but signs
 _NOTHING = late(
     r"(?:[\s.,;:…-]|<[a-z/][^<>]*>)*"
@@ -128,7 +125,7 @@ _NOTHING = late(
 )
 # "Journal: Ponds | DOI: 10.…", "DOI: 10.…\nAuthors: Ada Okoye, Bo Lindal\n\nThe abstract …"
 _FACT = late(
-    r"\s*(?P<label>[A-Z][\w ]{1,30}(?:\(s\))?):[ \t]*(?P<value>[^\r\n<|]{0,20000}?)[ \t]*(?:\r?\n|<br\s*/?>|\|[ \t]|\Z)"
+    r"\s*(?P<label>[A-Z][\w ]{1,30}(?:\(s\))?):(?P<value>[^\r\n<|]{0,20000}+)(?:\r?\n|<br\s*/?>|\|[ \t]|\Z)"
     r"(?P<blank>[ \t]*(?:\r?\n|<br\s*/?>))?"
 )
 _AUTHOR_LABELS = ("authors", "author", "author(s)")
@@ -138,10 +135,11 @@ _LABELS = {
     "subject", "subjects", "keywords", "title",
 }  # fmt: skip
 _MAX_FACT = 60
+# How those begin that are told apart by words and elements.
 _BEGINS = ("Author", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
-    r"\s*(?:<(?:div|section|article|span|p)\b[^<>]*>\s*){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*(?:<b>)?"
-    r"Abstract\s*[:.]?\s*(?:</b>\s*)?</\1>\s*:?\s*(?:<br\s*/?>)?",
+    r"\s*+(?:<(?:div|section|article|span|p)\b[^<>]*>\s*+){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*+(?:<b>)?"
+    r"Abstract\s*+[:.]?\s*+(?:</b>\s*+)?</\1>\s*+:?\s*+(?:<br\s*/?>)?",
     re.I,
 )
 _LATER = late(r"<(h[1-6])\b[^<>]*>\s*Abstract\s*[:.]?\s*</\1>\s*(?=\S)", re.I)
@@ -212,10 +210,10 @@ def _behind_facts(text: str) -> Found | None:
     while found := _FACT.match(text, at):
         label = found["label"].lower()
         if label not in _LABELS and (
-            found["label"].startswith(("Summary", *_STEMS)) or len(found["value"]) > _MAX_FACT
+            found["label"].startswith(("Summary", *_STEMS)) or len(found["value"].strip()) > _MAX_FACT
         ):
             break
-        facts.setdefault(label, found["value"])
+        facts.setdefault(label, found["value"].strip())
         at = found.end()
         if found["blank"] or at == len(text):
             break
@@ -230,7 +228,7 @@ def _marked(text: str, start: str) -> Found | None:
     if "Publication date:" in start and (found := _SOURCE.fullmatch(text)):
         return found["abstract"] or "", found["authors"] or "", ""
     if "Author(s):" in start and (found := _BY.match(text)):
-        return _PUBLISHED.sub("", text[found.end() :]), found[1], ""
+        return _before(_PUBLISHED, text[found.end() :]), found[1], ""
     if start.startswith(("Author", "<p>Author")) and (found := _PARAGRAPH_BY.match(text)):
         return text[found.end() :], found[1], ""
     if start.startswith("<div>") and _BOXES in text[-_MAX_LINE:]:
@@ -253,7 +251,7 @@ def _marked(text: str, start: str) -> Found | None:
 # Behind the text: "The post <a>Ponds</a> appeared first on <a>The Pond</a>." (WordPress), or links and nothing else.
 _LINK = r"<a\b[^<>]{0,2000}>[^<>]{0,500}</a>"
 _POSTED = rf"The post {_LINK} (?:appeared first|first appeared) on {_LINK}\.?"
-_FOOT = late(rf"(?:<p\b[^<>]{{0,300}}>\s*(?:{_POSTED}|(?:{_LINK}|[\s|·•,/()\[\]-])+)\s*</p>\s*)+\Z")
+_FOOT = late(rf"(?:<p\b[^<>]{{0,300}}>\s*+(?:{_POSTED}\s*|(?>(?:{_LINK}|[\s|·•,/()\[\]-])*))</p>\s*)+\Z")
 _LINE_END = late(r"[ \t\r]{0,99}(?:<br\s{0,9}/?>|\n)")
 _OPENED = late(r"\s{0,99}<p\b[^<>]{0,300}>\s*")
 _BLOCK_END = late(r"\s{0,99}</p>")
@@ -266,7 +264,12 @@ def without_foot(text: str) -> str:
     end = text[-_MAX_OPENING:].rstrip()
     if not end.endswith("</p>") or "</a>" not in end:
         return text
-    found = _FOOT.search(text, max(len(text) - _MAX_HEAD, 0))
+    return _before(_FOOT, text, _MAX_HEAD)
+
+
+def _before(foot: re.Pattern[str], text: str, at_most: int = _MAX_LINE) -> str:
+    """The same without what stands last, where that is no longer than this."""
+    found = foot.search(text, max(len(text) - at_most, 0))
     return text[: found.start()] if found else text
 
 
@@ -283,9 +286,7 @@ def without_repetition(text: str, title: str, authors: list[str]) -> str:
     if authors and first and first[0] in authors[0]:
         end = (_BLOCK_END if at else _LINE_END).search(text, at, _MAX_HEAD)
         if end and _words(text[at : end.start()]) == _words(" ".join(authors)):
-            text = text[end.end() :].lstrip() or text
-            cited = _CITED_LAST.search(text, max(len(text) - _MAX_LINE, 0))
-            text = text[: cited.start()] if cited else text
+            text = _before(_CITED_LAST, text[end.end() :].lstrip() or text)
     return text
 
 
@@ -355,7 +356,7 @@ def without_heading(text: str) -> str:
     if not found and at > 0:
         found = _LATER.search(text)
     text = _told_apart(text[found.end() :] if found else text)
-    return _RIGHTS.sub("", text) if "reserved" in text[-15:] else text
+    return _before(_RIGHTS, text) if "reserved" in text[-15:] else text
 
 
 def _told_apart(text: str) -> str:

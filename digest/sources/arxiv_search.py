@@ -28,7 +28,7 @@ _SUBMITTED = late(r"\bSubmitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _FIRST = late(r"\bv1\s+submitted\s+(\d{1,2} [A-Z][a-z]+,? \d{4})")
 _IS_CATEGORY = late(r"[a-z][a-z-]+(?:\.[A-Za-z-]+)?")
 _LABEL = late(r"^Abstract ?:")
-_MORE = late(r"^\s*[△▽]?\s*(?:More|Less)\s*$")
+_MORE = late(r"^\s*+[△▽]?\s*+(?:More|Less)\s*$")
 _MORE_BEHIND = late(r"[△▽] (?:More|Less)$")
 
 

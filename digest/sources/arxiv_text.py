@@ -64,7 +64,7 @@ _BAR = late(r"\\\\\s*(?:\(.*)?$")
 _CROSSES = late(r"(?:%-){6,}+")
 _REPLACED = late(r"(?:%%--){4,}+")
 _END = late(r"(?:%%%---){3,}+")
-_DAY_MARK = late(r"/\*\s*(.{1,60}?)\s*\*/$")
+_DAY_MARK = late(r"/\*\s*+(.{1,60}?)\s*\*/$")
 _RECEIVED = late(r"\s*received from\s+\S", re.I)
 _FIELD = late(
     r"(?P<name>Title|Authors?|Categories|Comments?|Journal-ref|Report-no|DOI|License|MSC-class|ACM-class|Proxy|Subj-class"
@@ -316,7 +316,7 @@ def _fields(header: list[str]) -> dict[str, str]:
     return {name: " ".join(parts).strip() for name, parts in fields.items()}
 
 
-_SIZE = late(r"\s*\(\s*\d{1,9}\s*kb.*$", re.I)
+_SIZE = late(r"\(\s*+\d{1,9}\s*kb.*$", re.I)
 
 
 def _mail_dates(header: list[str]) -> tuple[str | None, str | None]:

@@ -249,21 +249,17 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
         for name in authors
         if name and not name.isspace()
     ]
-    end = authors[-1][-20:] if authors else ""
-    cut = ("al" in end.lower() or "others" in end) and _names.ET_AL.search(end) is not None
+    last = authors[-1] if authors else ""
+    cut = ("al" in last[-20:].lower() or "others" in last[-20:]) and _names.without_et_al(last) != last
     if len(authors) != 1:
-        return (
-            _names.all_natural([_names.ET_AL.sub("", name) for name in authors] if cut else authors),
-            None,
-            cut,
-        )
+        return _names.all_natural(list(map(_names.without_et_al, authors)) if cut else authors), None, cut
     whole = clean(authors[0])
     if glued := _names.unglued(whole):
         return glued, whole, cut
     if group := _GROUP_BEHIND.search(whole[-_MAX_GROUP_CHARS:]):
         names = _authors([whole[: -len(group[0])]], alone=False)[0]
         return [*names, group[1]], whole, True
-    text = _names.ET_AL.sub("", whole) if cut else whole
+    text = _names.without_et_al(whole) if cut else whole
     if ";" in text:
         names = [
             name for part in text.split(";") for name in _of_one_role(_AND.sub("", part.strip())) if name

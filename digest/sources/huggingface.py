@@ -182,7 +182,7 @@ _MARK = b'data-target="DailyPapers"'
 _EARLIER_MARK = late(rb"=\s*[\"']?dailypapers(?![\w-])")  # asked of the page in lower case
 _PLAIN_TAG = late(rb'<div((?>(?:\s+[a-zA-Z-]+="[^"]*+"){1,100}))\s*+>')
 _REFERENCES = ((b"&quot;", b'"'), (b"&lt;", b"<"), (b"&gt;", b">"), (b"&#39;", b"'"), (b"&#x27;", b"'"))
-_PLAIN_ATTRIBUTE = late(rb'\s+([a-zA-Z-]+)="([^"]*+)"')
+_PLAIN_ATTRIBUTE = late(rb'\s([a-zA-Z-]+)="([^"]*+)"')
 # What stands in these is no element of the page, or not where it seems to stand.
 _HOLDERS = (b"<!--", b"<script", b"<style", b"<textarea", b"<title", b"<template", b"<noscript", b"<iframe", b"<select",
             b"<xmp", b"<noembed", b"<noframes", b"<frameset", b"<plaintext")  # fmt: skip

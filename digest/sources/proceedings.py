@@ -17,7 +17,7 @@ from digest.sources._paper import MAX_ENTRIES, Raw, finish, plural
 MAX_LINKS = 100  # of one contribution
 SITE = "https://pos.sissa.it/cgi-bin/reader/"
 _CODE = late(r"PoS\s*\(([^()]+)\)\s*(\w+)")
-_END = late(r"</html\s*>\s*(?:<!--.*?-->\s*)*$", re.I | re.S)
+_END = late(r"</html\s*>\s*(?:<!--(?:(?!-->).)*-->\s*)*$", re.I | re.S)
 _ROWS = ("</tr>", "</li>", "</article>", "</div>")
 
 
@@ -100,6 +100,7 @@ def _row(title: Any, shared: set[int]) -> Any:
 
 def _raw(title: Any, row: Any, session: str, base: str) -> Raw:
     names = _text(row.css_first(".contrib_authors"))
+    told = _names.without_et_al(names)
     code = _code(_text(row.css_first(".contrib_code")))
     links = [(_address(link, base), _text(link)) for link in row.css("a[href]")[:MAX_LINKS]]
     pages = [url for url, _ in links if re.search(r"contribution\.cgi\?|/\d+/\d+/?$", url)]
@@ -110,9 +111,9 @@ def _raw(title: Any, row: Any, session: str, base: str) -> Raw:
             "pos": code,
             "doi": next((doi for url, _ in links if "doi.org/" in url and (doi := identity.doi(url))), ""),
         },
-        authors=_names.split(_names.ET_AL.sub("", names)),
+        authors=_names.split(told),
         authors_raw=names or None,
-        authors_cut=_names.ET_AL.search(names[-20:]) is not None,
+        authors_cut=told != names,
         authors_joined=bool(names),
         categories=[session],
         links={

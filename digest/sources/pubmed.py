@@ -220,7 +220,7 @@ def _month(month: str) -> object:
 _FIELD = late(r"([A-Z][A-Z0-9]{1,3}) {0,2}- ?(.*)")
 _BLANK_END = late(r"\n[ \t\r]*\n\s*$")
 _LINE_END = late(r"\r?\n|\r")
-_NUMBERED = late(r"(\S+)\s+\[(\w+)\]")
+_NUMBERED = late(r"(?<!\S)(\S++)\s++\[(\w+)\]")
 _DATE = late(r"(\d{4}) ([A-Z][a-z]{2}) (\d{1,2})")
 _SUFFIX = late(r",? (Jr|Sr|2nd|3rd|4th|II|III|IV)\.?$")
 _ELECTRONIC = late(r"(\d{4})(\d{2})(\d{2})")
@@ -258,7 +258,8 @@ def _read_summaries(listing: Listing) -> Reading:
     found = _pubmed_found.of_json(data)
     if not found:
         refuse_message(data, listing, "PubMed")
-    if not found and mapping(mapping(data).get("result")).get("uids") != []:
+        if mapping(mapping(data).get("result")).get("uids") == []:
+            return _summaries(listing, found, notes)
         if (search := mapping(data).get("esearchresult")) is not None:
             refuse_message({"error": mapping(search).get("ERROR")}, listing, "PubMed")
             raise refused(listing, *_IDS_ONLY)

@@ -405,7 +405,7 @@ def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
         if sign in text and (sign != "\n" or "," not in text):
             names = list(filter(None, map(_names.bare, text.split(sign))))
             return _names.all_natural(names), text if "," in text else None, {}
-    names = _names.split(_names.ET_AL.sub("", text))
+    names = _names.split(_names.without_et_al(text))
     return names or [text], text if names and names != [text] else None, {}
 
 
