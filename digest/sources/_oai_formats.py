@@ -1,4 +1,5 @@
-"""Records of OAI-PMH in two formats that libraries and journals give: MARC 21 (`marcxml`, `marc21`) and JATS (`jats`)."""
+"""Records of OAI-PMH in the formats of libraries, journals and archives of data: MARC 21 (`marcxml`, `marc21`), JATS (`jats`), MODS
+(`mods`, also within DIDL), and those of DataCite (`oai_datacite`, `datacite`) and DOAJ (`oai_doaj`)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 
 from digest import identity
 from digest.patterns import late
-from digest.sources import _arxiv, _dates
+from digest.sources import _arxiv, _dates, datacite
 from digest.sources import _records_xml as xml
 from digest.sources._names import inverted, natural
 from digest.sources._paper import Raw
@@ -85,6 +86,109 @@ def jats(element: Any, stated: str) -> Raw:
     )
 
 
+def mods(element: Any, stated: str) -> Raw:
+    """MODS 3: what stands in `relatedItem` and `subject` is of others. https://www.loc.gov/standards/mods/"""
+    titles = list(element.iterchildren("{*}titleInfo"))
+    title = next((each for each in titles if not each.get("type")), titles[0] if titles else None)
+    named = [
+        xml.plain(each) for each in element.iterchildren("{*}identifier") if each.get("invalid") != "yes"
+    ]
+    places = [url for url in element.iterfind("{*}location/{*}url") if url.get("access") != "preview"]
+    places.sort(key=lambda url: not (url.get("usage") or "").startswith("primary"))
+    pages = [url for url in (*map(xml.plain, places), *named) if url.startswith(("https://", "http://"))]
+    days = (_dates.rfc3339(xml.plain(each)) for each in element.iterfind("{*}originInfo/{*}dateIssued"))
+    people = [name for name in element.iterchildren("{*}name") if _wrote(name)][:_MAX_AUTHORS]
+    return _raw(
+        title=_title_of(title),
+        abstract=xml.markup(next(element.iterchildren("{*}abstract"), None)),
+        named=[*named, stated],
+        written=[name for each in people if each.get("type") != "corporate" and (name := _name_of(each))],
+        groups=[name for each in people if each.get("type") == "corporate" and (name := _name_of(each))],
+        published=next(filter(None, days), None),
+        page=next(iter(pages), ""),
+        pdf="",
+        tags=[xml.plain(topic) for topic in element.iterfind("{*}subject/{*}topic")],
+    )
+
+
+def _title_of(info: Any) -> str:
+    """`nonSort` is an article that is not sorted by."""
+    if info is None:
+        return ""
+    first, title, last = (
+        xml.markup(info.find("{*}" + part)).strip() for part in ("nonSort", "title", "subTitle")
+    )
+    whole = f"{first}{'' if first.endswith(_APOSTROPHES) else ' '}{title}".strip()
+    return f"{whole}: {last}" if whole and last else whole
+
+
+def _wrote(name: Any) -> bool:
+    """Is this an author: without a role, or with that of one?"""
+    roles = [xml.plain(term).casefold() for term in name.iterfind("{*}role/{*}roleTerm")]
+    return not roles or any(role in _AUTHORS for role in roles)
+
+
+def _name_of(name: Any) -> str:
+    """Family name first where the parts say so, else as it is written."""
+    parts: dict[str, list[str]] = {}
+    for part in name.iterchildren("{*}namePart"):
+        if text := xml.plain(part):
+            parts.setdefault(part.get("type") or "", []).append(text)
+    split = [" ".join(parts.get(kind, ())) for kind in ("family", "given")]
+    return ", ".join(filter(None, split)) or _LIFE.sub("", " ".join(parts.get("", ())))
+
+
+def of_datacite(element: Any, stated: str) -> Raw:
+    """DataCite's metadata as XML, in the shape of their JSON. https://schema.datacite.org/"""
+
+    def each(group: str, name: str, field: str, *attributes: str) -> list[dict[str, str]]:
+        return [
+            {field: xml.markup(item), **{key: item.get(key) or "" for key in attributes}}
+            for item in element.iterfind(f"{{*}}{group}/{{*}}{name}")
+        ]
+
+    identifier = element.find("{*}identifier")
+    record = {
+        "titles": each("titles", "title", "title", "titleType"),
+        "creators": [_creator(creator) for creator in element.iterfind("{*}creators/{*}creator")],
+        "descriptions": each("descriptions", "description", "description", "descriptionType"),
+        "subjects": each("subjects", "subject", "subject"),
+        "dates": each("dates", "date", "date", "dateType"),
+        "alternateIdentifiers": each(
+            "alternateIdentifiers", "alternateIdentifier", "alternateIdentifier", "alternateIdentifierType"
+        ),
+        "doi": identity.doi(xml.plain(identifier)) or identity.doi(stated) or "",
+    }
+    return datacite.raw(record) or Raw()
+
+
+def _creator(creator: Any) -> dict[str, str]:
+    name = creator.find("{*}creatorName")
+    kind = "" if name is None else name.get("nameType") or ""
+    given, family = (xml.plain(creator.find("{*}" + part)) for part in ("givenName", "familyName"))
+    return {"name": xml.plain(name), "nameType": kind, "givenName": given, "familyName": family}
+
+
+def doaj(element: Any, stated: str) -> Raw:
+    """DOAJ's own format; the dates of DOAJ are years and months, so that none is given."""
+    urls = list(element.iterchildren("{*}fullTextUrl"))
+    pdf = next((xml.plain(url) for url in urls if url.get("format") == "pdf"), "")
+    return _raw(
+        title=_of(element, "title"),
+        abstract=_of(element, "abstract"),
+        named=[xml.plain(element.find("{*}doi")), stated],
+        written=[xml.plain(name) for name in element.iterfind("{*}authors/{*}author/{*}name")][:_MAX_AUTHORS],
+        groups=[],
+        published=None,
+        page=next((xml.plain(url) for url in urls if url.get("format") != "pdf"), ""),
+        pdf=pdf,
+        tags=[xml.plain(word) for word in element.iterfind("{*}keywords/{*}keyword")],
+    )
+
+
+_APOSTROPHES = ("'", "\u2019")
+_AUTHORS = frozenset(["aut", "author", "cre", "creator", "dis", "dissertant"])
+_LIFE = late(r",\s*\d{4}\s*-(?:\s*\d{4})?\.?$")
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _IDS = ("doi", "arxiv")
 _HEADING = late(r"^\s*<(?:\w{1,20}:)?title\b[^<>]*>\s*(?:Abstract|Summary)\s*</(?:\w{1,20}:)?title>", re.I)

@@ -33,20 +33,20 @@ def read(listing: Listing) -> Reading:
     notes: list[str] = []
     data = load(listing, notes, "data")
     if not isinstance(data, dict):
-        return read_records("datacite", listing, data if isinstance(data, list) else [data], _raw, notes)
+        return read_records("datacite", listing, data if isinstance(data, list) else [data], raw, notes)
     records = data.get("data")
     if isinstance(records, list):
         total = number(mapping(data.get("meta")).get("total"))
         following = string(mapping(data.get("links")).get("next"))
         if not following.startswith(("http://", "https://")):
             following = ""
-        return read_records("datacite", listing, records, _raw, notes, total=total, next_url=following)
+        return read_records("datacite", listing, records, raw, notes, total=total, next_url=following)
     record = records if isinstance(records, dict) else data
     if not _attributes(record):
         refuse_other(
             data, listing, "DataCite", "Give an address such as https://api.datacite.org/dois?query=…"
         )
-    return read_records("datacite", listing, [record], _raw, notes)
+    return read_records("datacite", listing, [record], raw, notes)
 
 
 def _attributes(record: Json) -> Json:
@@ -54,7 +54,8 @@ def _attributes(record: Json) -> Json:
     return attributes if "titles" in attributes or "doi" in attributes or "creators" in attributes else {}
 
 
-def _raw(record: Json) -> Raw | None:
+def raw(record: Json) -> Raw | None:
+    """The paper of a record; None for what is none."""
     record = mapping(record.get("data")) or record  # JSON lines of whole answers
     attributes = _attributes(record)
     if not attributes:

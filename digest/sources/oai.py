@@ -1,5 +1,5 @@
-"""OAI-PMH 2.0: records in the formats of arXiv (`arXiv`, `arXivRaw`, `arXivOld`), in Dublin Core (`oai_dc`), MARC 21 and JATS,
-with their envelope or bare.
+"""OAI-PMH 2.0: records in the formats of arXiv (`arXiv`, `arXivRaw`, `arXivOld`), in Dublin Core (`oai_dc`, `qdc`), MARC 21, JATS,
+MODS, and those of DataCite and DOAJ, with their envelope or bare.
 
 https://www.openarchives.org/OAI/openarchivesprotocol.html and https://info.arxiv.org/help/oa/index.html. A record's datestamp is
 the day its metadata were last touched and is never taken for a date of the paper.
@@ -259,7 +259,8 @@ def _creators(text: str) -> list[str]:
 
 
 def _dublin_core(element: Any, stated: str) -> Raw:
-    """Format `oai_dc`: everything may repeat. The first description is the abstract, the earliest date that of version 1."""
+    """Formats `oai_dc` and `qdc`: everything may repeat. The first description is the abstract, the earliest date that of
+    version 1."""
     said: dict[str, list[str]] = {}
     for child in element:
         if isinstance(child.tag, str) and (text := _text(child, "name") or "".join(child.itertext()).strip()):
@@ -267,14 +268,16 @@ def _dublin_core(element: Any, stated: str) -> Raw:
     places = said.get("identifier", [])
     arxiv = next((found for place in [*places, stated] if (found := identity.arxiv_id(place))), None)
     doi = next((name for place in places if (name := identity.doi(place))), None)
-    descriptions = said.get("description", [])
+    descriptions = [*said.get("abstract", []), *said.get("description", [])]
     abstract = next((text for text in descriptions if not text.startswith("Comment:")), "")
     comment = "; ".join(
         text.removeprefix("Comment:").strip() for text in descriptions if text.startswith("Comment:")
     )
     page = next((place for place in places if place.startswith(("http://", "https://"))), "")
     written = [name for text in said.get("creator", []) for name in _creators(text)]
-    dates = sorted(day for text in said.get("date", []) if (day := _dates.rfc3339(text)))
+    dates = sorted(
+        day for text in said.get("issued") or said.get("date", []) if (day := _dates.rfc3339(text))
+    )
     return Raw(
         title=said.get("title", [""])[0],
         abstract=abstract,
@@ -295,6 +298,10 @@ _FORMATS = (
     ("arXivRaw", _arxiv_raw),
     ("arXiv", _arxiv_record),
     ("arXivOld", _arxiv_raw),
+    ("mods", _oai_formats.mods),
     ("dc", _dublin_core),
+    ("qualifieddc", _dublin_core),
+    ("resource", _oai_formats.of_datacite),
+    ("doajArticle", _oai_formats.doaj),
     ("article", _oai_formats.jats),
 )
