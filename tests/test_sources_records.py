@@ -433,6 +433,21 @@ def test_posts_of_preprint_servers_go_on_behind_those_that_were_given() -> None:
     )
 
 
+def test_the_next_page_of_core_and_openreview_is_behind_those_that_were_read() -> None:
+    work = '{"title":"Ponds","authors":[{"name":"Okoye, Ada"}],"abstract":"We count."}'
+    core, search = (
+        '{"totalHits":3,"limit":1,"offset":%d,"results":[PAPERS]}',
+        "https://api.example.org/search?q=a",
+    )
+    assert next_of(core % 0, search, work) == f"{search}&offset=1"
+    assert next_of(core % 1, f"{search}&offset=1", work) == f"{search}&offset=2"
+    assert next_of(core % 2, f"{search}&offset=2", work) == ""
+    note = '{"id":"abcDEF1234","forum":"abcDEF1234","content":{"title":{"value":"A"},"authors":{"value":["Ada Okoye"]}}}'
+    notes = "https://api.example.org/notes?limit=1"
+    assert next_of('{"notes":[PAPERS],"count":2}', notes, note) == f"{notes}&offset=1"
+    assert next_of('{"notes":[PAPERS],"count":2}', f"{notes}&offset=1", note) == ""
+
+
 def test_the_next_page_of_europe_pmc_is_behind_its_mark() -> None:
     result = '{"id":"1","source":"MED","title":"Ponds","authorString":"Okoye A.","pubYear":"2026"}'
     page = '{"hitCount":3,MARK"request":{"pageSize":%d},"resultList":{"result":[PAPERS]}}'

@@ -144,8 +144,14 @@ def read(listing: Listing) -> Reading:
     total, next_url = None, ""
     if isinstance(data, dict):
         values = _lists(data)
-        total = number(next((data[name] for name in ("total", "count", "hitCount") if name in data), None))
-        next_url = _next_posts(data, listing, notes) or _next_hits(data, listing)
+        total = number(
+            next((data[name] for name in ("total", "count", "hitCount", "totalHits") if name in data), None)
+        )
+        next_url = (
+            _next_posts(data, listing, notes)
+            or _next_hits(data, listing)
+            or _next_offset(data, listing, total)
+        )
         if not values:  # beside an empty list a "message" may say that all is well
             errors = data if values is None else {name: data.get(name) for name in ("error", "errors")}
             refuse_message(errors, listing, "the site")
@@ -218,6 +224,15 @@ def _next_posts(data: Json, listing: Listing, notes: list[str]) -> str:
         notes.append(f"the answer says that there are {total} posts, and holds those up to {reached}")
         return ""
     return f"{found[1]}/{reached}{found[2] or ''}{found[3] or ''}"
+
+
+def _next_offset(data: Json, listing: Listing, total: int | None) -> str:
+    """The address of the results behind these, at CORE (`totalHits`, `results`) and OpenReview (`count`, `notes`)."""
+    held = data.get("results") if "totalHits" in data else data.get("notes")
+    if not isinstance(held, list) or not held or total is None:
+        return ""
+    behind = (number(data.get("offset")) or number(query(listing.base_url).get("offset")) or 0) + len(held)
+    return with_query(listing.base_url, offset=behind) if behind < total else ""
 
 
 def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object] | None:
