@@ -302,7 +302,8 @@ def lengthened(body: bytes, dice: random.Random) -> bytes:
     if not words:
         return body
     start, end = dice.choice(words)
-    return body[:end] + body[start:end] * dice.choice((100, 20_000)) + body[end:]
+    times = min(dice.choice((100, 20_000)), MAX_BYTES // (end - start))
+    return body[:end] + body[start:end] * times + body[end:]
 
 
 def renamed(body: bytes, dice: random.Random) -> bytes:

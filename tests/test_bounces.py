@@ -331,6 +331,11 @@ def nested(depth: int, kind: str) -> bytes:
     return b"\n".join([*lines, b"", b"550 5.1.1 the end", b""])
 
 
+# Behind each of these flufl.bounce looks for an address.
+BEGINNINGS = (
+    "Unable to deliver message to\nYour message could not be delivered to\nDid not reach the following recipient\n"
+    "this is the email server at\nA message could not be delivered to:\nSorry, unable to deliver your message to\n"
+)
 HOSTILE: dict[str, Callable[[int], bytes]] = {
     "nothing": lambda part: b"",
     "NULs": lambda part: b"\0" * (1_000_000 // part),
@@ -347,12 +352,9 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "addresses without an @": lambda part: mail(
         "Failed addresses follow:\n" + "The following addresses had\n" + "a" * (200_000 // part)
     ),
-    "words of a square": lambda part: mail(
-        "Unable to deliver message to\nYour message could not be delivered to\nDid not reach the following recipient\n"
-        "this is the email server at\nA message could not be delivered to:\nSorry, unable to deliver your message to\n"
-        + ("a" * 319 + " ")
-        * (3000 // part)
-    ),
+    "words of a square": lambda part: mail(BEGINNINGS + ("a" * 319 + " ") * (3000 // part)),
+    "blanks of a square": lambda part: mail(BEGINNINGS + "\t" * 120_000),
+    "signs of a square in one line": lambda part: mail(BEGINNINGS + "< " * 60_000),
     "signs of markup": lambda part: mail("<" * (200_000 // part), Content_Type="text/html"),
     "a status of 20 MB": lambda part: mail(
         "--b\nContent-Type: message/delivery-status\n\n" + "Action: failed\n\n" * (1_000_000 // part),

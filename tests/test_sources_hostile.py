@@ -133,6 +133,8 @@ HOSTILE = {
     "declarations that open behind a quoted mark": LIST + "<a b='<'>" + "<!" * 150_000,
     "blanks for authors": described("<p>Authors:" + "\u00a0" * 3_000 + "<x>"),
     "blanks for a fact": described("Ab:" + " " * 3_000 + "<x"),
+    "empty lines in a feed that is broken": "\n" * 300_000
+    + "<RSS><CHANNEL><ITEM><TITLE>t</TITLE></ITEM></CHANNEL></RSS>",
     "a DOI of brackets": described("", "https://doi.org/10.1234/a" + "]" * 300_000),
     "TeX that never closes": RSS + "<item><title>" + "$\\emph{" * 3000 + "</title></item></channel></rss>",
 }
@@ -145,6 +147,12 @@ def test_a_hostile_page_ends_soon(name: str) -> None:
     assert (
         time.process_time() - started < 5
     )  # far above what it takes (0.5 s), far below what an unguarded parser does
+
+
+def test_a_summary_of_one_word_without_end_is_cut() -> None:
+    listed = '[{"title": "Pond Counts", "authors": ["Ada Okoye"], "abstract": "We count.", "tldr": "%s"}]'
+    read = sources.read(Listing(location="page", body=(listed % ("1" * 300_000)).encode()), "venue")
+    assert len(read.papers[0].gist) == 2_000
 
 
 def test_a_declaration_that_never_ends_ends_soon_for_who_asks_for_a_feed() -> None:

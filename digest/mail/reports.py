@@ -1,7 +1,7 @@
 """The parts of a mail that came back: its delivery status, its notice in words, and the tokens somewhere in it. Pure.
 
 Whoever knows the address may send anything there, so that every step here is bounded: only the first WINDOW bytes are looked
-at, only the first _READ of them are taken apart, and no text between two spaces is longer than an address may be.
+at, only the first _READ of them are taken apart, and no word is longer than an address, no line than a line may be.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ _MOST_PARTS = 200
 _NOTICE = 16 * 1024
 _BLOCKS = 50
 
-# An address has 320 characters at most (RFC 5321, 4.5.3.1); patterns of addresses take the square of the length of a word.
+# An address has 320 characters at most (RFC 5321, 4.5.3.1) and a line 998 (RFC 5322, 2.1.1); patterns of addresses take the square
+# of the length of a word, of what is blank, and of a line.
 _LONG_WORD = re.compile(rb"\S{320}(?=\S)")
+_LONG_BLANK = re.compile(rb"([ \t\f\v\x1c-\x1f]{100})[ \t\f\v\x1c-\x1f]+")
+_LONG_LINE = re.compile(rb"[^\r\n]{998}\S*+(?=[ \t])")
 _BASE64 = re.compile(rb"^(?:[A-Za-z0-9+/]{40,78}\r?\n)+[A-Za-z0-9+/]{0,78}={0,2}", re.MULTILINE)
 _MARKUP = re.compile(r"<[^<>]*>")
 # What the standard library raises over broken MIME.
@@ -61,6 +64,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 def parsed(raw: bytes) -> Message:
     """The mail as far as it can be read within bounds; one with too many parts, with its own headers only."""
     window = _LONG_WORD.sub(rb"\g<0>\n ", raw[:_READ].replace(b"\0", b""))
+    window = _LONG_LINE.sub(rb"\g<0>\n", _LONG_BLANK.sub(rb"\1", window))
     window = _LONG_FIELD.sub(rb"\1", window)
     nested = len(_BOUNDARY.findall(window)) > _MOST_BOUNDARIES
     try:

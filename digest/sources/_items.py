@@ -42,6 +42,7 @@ _IN_CAPITALS = ("RSS", "CHANNEL")  # RSS by hand, and CDF
 _DECLARATION = late(r"\s*<\?xml\b[^<>]{0,200}\?>")
 _DECLARED = '<?xml version="1.0" encoding="utf-8"?>\n'
 _LONG_WORD = late(r"([\w.+-]{150})[\w.+-]+")
+_LONG_BLANK = late(r"(\s{100})\s+")  # and the square of their number for lines that hold nothing
 
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
@@ -229,7 +230,7 @@ def _read_tolerantly(text: str, listing: Listing, notes: list[str], why: str = "
 
     _guard_tolerant(text, listing)
     said = _DECLARATION.match(text)
-    whole = _DECLARED + _LONG_WORD.sub(r"\1", text[said.end() :] if said else text)
+    whole = _DECLARED + _LONG_WORD.sub(r"\1", _LONG_BLANK.sub(r"\1", text[said.end() :] if said else text))
     try:
         parsed = feedparser.parse(
             BytesIO(whole.encode("utf-8", "replace")),

@@ -150,7 +150,7 @@ def _finished(raw: Raw) -> Paper:
         key=f"arxiv:{ids['arxiv']}" if "arxiv" in ids else identity.primary_key(ids, links, title, abstract),
         title=title,
         abstract=abstract,
-        gist=raw.gist if is_clean else clean(raw.gist),
+        gist=field(raw.gist, MAX_FIELD_CHARS) if raw.gist else "",
         ids=ids,
         version=raw.version,
         authors=names(raw.authors),
