@@ -135,3 +135,25 @@ def test_who_published_a_paper_of_a_card_is_not_its_title(foot: str, picture: st
         f"Get trending papers in your email inbox!\n\nSubscribe\nDaily Papers\n\nNov 19\n{cards}Previous\nNext\n"
     )
     assert [paper.title for paper in found.papers] == TITLES
+
+
+@pytest.mark.parametrize("stead", ["", " ", "\n"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arxiv-search/all-fields.html",
+        "arxiv-search/layout-2018.html",
+        "arxiv-search/advanced-without-abstracts.html",
+        "arxiv/before-2024.html",
+        "arxiv/catchup-page-2.html",
+    ],
+)
+def test_a_page_whose_tags_alone_were_taken_away_has_the_same_papers(name: str, stead: str) -> None:
+    page = (PAGES / name).read_text(encoding="utf-8")
+    before, now = read(page), read(re.sub(r"<[^>]+>", stead, page))
+    assert [(paper.key, paper.title, paper.authors) for paper in now.papers] == [
+        (paper.key, paper.title, paper.authors) for paper in before.papers
+    ]
+    abstracts = [["".join(paper.abstract.split()) for paper in found.papers] for found in (now, before)]
+    assert abstracts[0] == abstracts[1]  # but for the blanks in place of tags
+    assert now.stated == before.stated

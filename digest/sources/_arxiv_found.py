@@ -26,7 +26,8 @@ _SPLIT = late(r"\s{0,9}(?:(?:Authors?|Abstract|Comments?|Journal ref)(?=\s*(?::|
 _GOES_ON = late(r"\s*(?:\d{1,2} [A-Z]|10\.\d|:)")
 _FOOT = late(r"\s*(?:Previous|Next|About)\s*")
 _LABEL = late(
-    r"\s{0,9}(?:(?P<name>Authors?|Abstract|Comments?|Journal ref|Report number|(?:MSC|ACM) Class)\s?:|(?P<day>Submitted)\s(?=\d))"
+    r"\s{0,9}(?:(?P<name>Authors?|Abstract|Comments?|Journal ref|Report number|(?:MSC|ACM) Class)\s?:"
+    r"|(?P<day>Submitted)\s{1,9}(?=\d))"
     r"\s*(?P<value>.*)",
     re.I,
 )
@@ -35,7 +36,7 @@ _ARCHIVES = late(
     r"|quant-ph|stat)(?:\.[A-Za-z-]{2,20})?(?:\s+|$))+"
 )
 _TAGS = late(r"\s*(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?:\s+|$))+(?:doi\s+10\.\S{1,300}\s*)?")
-_DOI = late(r"(?:^|\s)doi\s+(10\.\S{1,300})")
+_DOI = late(r"(?:^|\s)doi\s{0,9}(10\.\S{1,300})")
 _CATEGORY = late(r"(?<![\w.-])[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?![\w.-])")
 _MORE = late(r"(?:\.\.\.\s*)?[△▽]\s*(?:More|Less)\b")
 _SUBMITTED = late(r"(\d{1,2} [A-Z][a-z]+,? \d{4})")
@@ -53,8 +54,12 @@ def looks_like(text: str) -> bool:
 
 def _whole_lines(text: str) -> list[str]:
     """The lines, with an id and its links on one, as pages show them, and a label with what stands behind it: programs that take
-    texts out of a page one by one put each on a line of its own."""
+    texts out of a page one by one put each on a line of its own. Where more lines are blank than not, as the tags of a page leave
+    them behind, these divide nothing."""
     lines = text.splitlines()[:MAX_LINES]
+    filled = [" ".join(line.split()) for line in lines if line.strip()]
+    if len(filled) * 2 < len(lines):
+        lines = filled
     whole: list[str] = []
     skipped = 0  # up to here lines are part of one before
     for at, line in enumerate(lines):

@@ -4,6 +4,7 @@ into lines at some column."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Sequence
 from itertools import islice, pairwise
@@ -35,6 +36,10 @@ _REFERRED = late(
 )
 _DEFINED = late(r"^ {0,3}\[(\d{1,6})\]:[ \t]{1,9}<?(\S{1,2000}?)>?[ \t]*(?:[ \t][\"'(].{0,300})?$", re.M)
 _IS_PAPER = late(r"(?:https?://[\w.-]{1,100})?/(?:papers|abs)/[\w.-]{1,30}")
+# What is left of a page where a program took its tags alone away; the signs of tags stay, since what reads the parts asks for them.
+_REFERENCE = late(
+    r"&(?!(?:lt|gt|amp|quot|#60|#62|#38|#x3[cCeE]|#x26);)(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[A-Za-z]{2,30}\d{0,2});"
+)
 _TRAILING = late(r"(?<![ \t])[ \t]++\n")
 _ESCAPED_SIGN = late(r"\\([_*])")
 _BROKEN = late(r"\\{1,2}(?=\s)")
@@ -86,6 +91,8 @@ def without_links(text: str, say: Say = in_words) -> str:
     if len(text) > MAX_CHARS:
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "&nbsp;" in text or "&#" in text:
+        text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
     if "](" in text and _TO_PAPER.search(text):
         text = _TRAILING.sub("\n", text)
         text = _ESCAPED_SIGN.sub(r"\1", _UNDERLINE.sub("", _HEADING.sub("", without_images(text))))

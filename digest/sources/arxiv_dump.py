@@ -30,7 +30,7 @@ MAX_LINES = 300_000
 MAX_ABSTRACT_LINES = 1_000
 SNIFFED_CHARS = 400_000
 
-_DUMPED = late(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,4}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
+_DUMPED = late(r"\s{0,20}\[(?P<number>\d{1,6})\]\s{0,9}arXiv:\s?(?P<id>\S{1,40})(?P<rest>.*)", re.I)
 # Without their numbers, or with those of a list, by what they link to.
 _UNNUMBERED = late(
     r"\s{0,20}(?:(?:\d{1,6}\.|[*•-])\s{1,4})?arXiv:\s?(?P<id>\S{1,40})(?P<rest>\s{1,4}(?:\([^()]{1,60}\)\s{1,4}){0,2}"
