@@ -161,7 +161,9 @@ class _Tag(NamedTuple):
 _TAG = late(
     rb'<(/?)([a-z][a-z0-9]*+)((?>(?:[ \t\n]++[a-zA-Z][a-zA-Z0-9:_-]*+(?>(?:=")?))*))[ \t\n]*+(/?)>[ \t\n]*+'
 )
-_BLOCKS = frozenset([b"div", b"ul", b"li", b"h3", b"p"])
+_BLOCKS = frozenset(
+    [b"div", b"ul", b"li", b"h3"]
+)  # a paragraph is left to the parser, since it may be the abstract
 _IN_LINE = frozenset([b"a", b"span", b"video", b"svg"])
 _EMPTY = frozenset([b"img", b"input", b"br"])
 _SHAPES = frozenset([b"path", b"circle", b"ellipse", b"rect", b"line", b"polyline", b"polygon"])
@@ -215,7 +217,7 @@ def _may_open(tag: _Tag, opened: list[bytes]) -> bool:
     ):
         return False
     if name in _BLOCKS:
-        return b"p" not in opened and (name != b"li" or opened[-1] == b"ul")
+        return name != b"li" or opened[-1] == b"ul"
     return name in _IN_LINE or name in _EMPTY
 
 

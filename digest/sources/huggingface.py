@@ -126,7 +126,8 @@ def _read_page(listing: Listing) -> Reading:
             "The layout changed or the page was not saved whole: try https://huggingface.co/api/daily_papers.",
             kind=ListingChanged,
         )
-    notes.append("read from the cards: no abstracts and no authors there")
+    bare = not any(raw.abstract for raw in raws)
+    notes.append(f"read from the cards: {'no abstracts and ' if bare else ''}no authors there")
     return Reading(
         kind="huggingface",
         papers=finish(raws, notes),
@@ -219,25 +220,32 @@ def _plain_props(body: bytes) -> Json | None:
 
 
 def _cards(tree: Any, rows: list[_cards_quick.Row]) -> Iterator[Raw]:
-    """Of each card the first link in its heading, and the first number beside it. One search of the page for all cards."""
+    """Of each card the first link in its heading, the first number beside it, and the longest paragraph: what is searched for or
+    trending has its abstract there. One search of the page for all cards."""
     href = title = votes = None
+    abstract = ""
     left = iter(rows)
-    for node in tree.css("article, article h3 a[href*='/papers/'], article .leading-none"):
+    for node in tree.css("article, article h3 a[href*='/papers/'], article p, article .leading-none"):
         if node.tag == "article":
-            yield from _card(href, title, votes)
+            yield from _card(href, title, votes, abstract)
             href = title = votes = None
+            abstract = ""
             if rows and node.attrs.get("class") == _cards_quick.MARK:
                 for card in next(left).cards:
                     yield from _card(card.href, card.title, card.votes)
             continue
         attributes = node.attrs
-        if votes is None and "leading-none" in (attributes.get("class") or "").split():
+        if node.tag == "p":
+            abstract = max(abstract, node.text().strip(), key=len)
+        elif votes is None and "leading-none" in (attributes.get("class") or "").split():
             # The same class is used for words, such as who submitted the paper.
             votes = said if (said := node.text().strip())[:1].isdigit() else None
         elif href is None and "/papers/" in (attributes.get("href") or ""):
             href, title = attributes.get("href"), node.text()
-    yield from _card(href, title, votes)
+    yield from _card(href, title, votes, abstract)
 
+
+MIN_ABSTRACT_WORDS = 8
 
 # Words of a link to a paper that are no title: "View paper", "2611.01001", "12 authors".
 _FRAME = late(
@@ -275,12 +283,13 @@ def _paper_link(href: str) -> str:
     return href if "/papers/" in href else ""
 
 
-def _card(href: str | None, title: str | None, votes: str | None) -> Iterator[Raw]:
-    """One paper, or none where the link is not one to a paper."""
+def _card(href: str | None, title: str | None, votes: str | None, abstract: str = "") -> Iterator[Raw]:
+    """One paper, or none where the link is not one to a paper. A paragraph of a few words is no abstract."""
     if arxiv := identity.arxiv_id(href or ""):
         number = votes or ""
         yield Raw(
             title=title or "",
+            abstract=abstract if len(abstract.split()) >= MIN_ABSTRACT_WORDS else "",
             ids={"arxiv": arxiv[0]},
             links=_links(arxiv[0]),
             upvotes=int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None,
