@@ -301,3 +301,20 @@ def test_the_feed_before_2024_tells_versions_and_announce_types_in_its_titles() 
     ]
     assert [paper.authors_cut for paper in found.papers] == [False, True, False]
     assert found.papers[0].categories == ("cs.XX",)
+
+
+@pytest.mark.parametrize("name", ["{}", '&lt;a href="http://arxiv.org/find/x"&gt;{}&lt;/a&gt;'])
+def test_the_feed_before_2024_as_rss_2_names_the_authors_before_the_abstract(name: str) -> None:
+    authors = ", ".join(map(name.format, ("Ann Lindal", "Bo Okoye")))
+    item = (
+        "<item><title>A theory of ponds. (arXiv:2107.00001v2 [cs.XX] UPDATED)</title><link>http://arxiv.org/abs/2107.00001</link>"
+        f"<description>&lt;p&gt;Authors: {authors}&lt;/p&gt;\n&lt;p&gt;We prove it.&lt;/p&gt;</description></item>"
+    )
+    found = read(
+        '<?xml version="1.0"?><rss version="2.0"><channel><title>cs.XX updates on arXiv.org</title>'
+        f"<link>http://arxiv.org/</link><description>cs.XX</description>{item}</channel></rss>"
+    )
+    assert found.kind == "arxiv"
+    assert [(paper.authors, paper.abstract) for paper in found.papers] == [
+        (("Ann Lindal", "Bo Okoye"), "We prove it.")
+    ]

@@ -95,8 +95,10 @@ _AUTHORS = late(r"<p\b[^<>]*>\s*Authors?:\s*([^<>]{1,20000})</p>")
 _DOI = late(r">\s*(10\.[^\s<>]{1,300})\s*</a>")
 # "Authors: Ada Okoye, Bo Lindal", a line by itself
 _PLAIN_BY = late(r"\s*Authors?:([^\r\n]{3,20000}+)\r?\n\s*+(?=\S)")
-# The same as HTML: "Authors: Ada Okoye, Bo Lindal<br/><br/>Abstract:<br/>The abstract …"
-_PARAGRAPH_BY = late(r"\s*(?:<p\b[^<>]{0,200}>\s*)?Authors?:([^<>]{3,20000}+)(?:</p>|<br\s*/?>)\s*+(?=\S)")
+# The same as HTML, the names as links or not: "Authors: Ada Okoye, Bo Lindal<br/><br/>Abstract:<br/>The abstract …"
+_PARAGRAPH_BY = late(
+    r"\s*(?:<p\b[^<>]{0,200}>\s*)?Authors?:((?:[^<>]{1,20000}+|</?a\b[^<>]{0,500}>){1,10000})(?:</p>|<br\s*/?>)\s*+(?=\S)"
+)
 # The same within a box, behind where they work: `<div><p>Institution: Pond Lab | Authors: Ada Okoye, Bo Lindal</p>`
 _BOXED_BY = late(
     r"\s*<div\b[^<>]{0,200}>\s*<p\b[^<>]{0,200}>\s*(?:[A-Z]\w{1,20}: [^<>|]{1,200} \| )?"
@@ -136,6 +138,7 @@ _LABELS = {
 }  # fmt: skip
 _MAX_FACT = 60
 # How those begin that are told apart by words and elements.
+_NAMES_AUTHORS = ("Author", "<p>Author")
 _BEGINS = ("Author", "<p>", "<b>", "<div>", "<cite>", "Title:", '<span class="person_name')
 _HEADING = late(
     r"\s*+(?:<(?:div|section|article|span|p)\b[^<>]*>\s*+){0,3}<(h[1-6]|b|strong|em|i|div|span|p|title)\b[^<>]*>\s*+(?:<b>)?"
@@ -197,6 +200,12 @@ def abstract_of(text: str) -> Found:
     return (_without_place(text), "", "") if "<br" in text[: _MAX_LINE + 4] else (text, "", "")
 
 
+def behind_authors(text: str) -> tuple[str, str]:
+    """What stands behind a paragraph that names the authors, and they; the text and nothing where it begins otherwise."""
+    found = _PARAGRAPH_BY.match(text) if text[:_MAX_OPENING].lstrip().startswith(_NAMES_AUTHORS) else None
+    return (text[found.end() :], clean(found[1])) if found else (text, "")
+
+
 def day_of(text: str) -> str:
     """The day that ScienceDirect says a paper is online since; empty where it says a month, or nothing."""
     found = _SINCE.match(text) if "Publication date:" in text[:_MAX_OPENING] else None
@@ -229,7 +238,7 @@ def _marked(text: str, start: str) -> Found | None:
         return found["abstract"] or "", found["authors"] or "", ""
     if "Author(s):" in start and (found := _BY.match(text)):
         return _before(_PUBLISHED, text[found.end() :]), found[1], ""
-    if start.startswith(("Author", "<p>Author")) and (found := _PARAGRAPH_BY.match(text)):
+    if start.startswith(_NAMES_AUTHORS) and (found := _PARAGRAPH_BY.match(text)):
         return text[found.end() :], found[1], ""
     if start.startswith("<div>") and _BOXES in text[-_MAX_LINE:]:
         return _boxed(text)

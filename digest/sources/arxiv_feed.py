@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from digest import identity
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
-from digest.sources import _arxiv, _items
+from digest.sources import _arxiv, _items, _publishers
 from digest.sources._bytes import refused
 from digest.sources._item import Feed, Item
 from digest.sources._paging import number_in_query, with_query
@@ -108,10 +108,12 @@ def _announced(item: Item) -> Raw:
     arxiv = identity.arxiv_id(item.guid) or identity.arxiv_id(item.link)
     said = _ANNOUNCED.match(item.summary)
     kind = old or _TYPES.get((item.announce_type or (said["type"] if said else "")).strip().lower())
-    abstract = re.sub(r"^\s*Abstract:\s*", "", item.summary[said.end() :] if said else item.summary)
+    text = item.summary[said.end() :] if said else item.summary
+    text, described = (text, "") if item.authors else _publishers.behind_authors(text)
+    abstract = re.sub(r"^\s*Abstract:\s*", "", text)
     if kind == "replace" and _arxiv.is_withdrawn(abstract[:400]):
         kind = "withdrawn"
-    creators = ", ".join(item.authors)
+    creators = described or ", ".join(item.authors)
     cut = _arxiv.CUT_AUTHORS.search(creators)
     versioned = identity.arxiv_id(said["id"] if said else item.identifiers[-1] if old else "")
     return Raw(
