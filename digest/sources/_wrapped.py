@@ -1,6 +1,7 @@
 """What browsers put round a listing: they save a page with its pictures as MHTML (RFC 2557), a mail whose first part of HTML is
 the page; text and JSON they show, and save, as a page of one `<pre>`, and XML in a box of their viewer. What services that fetch
-pages put round them: JSON. And what people put round a text: the fence of a code block, `>` or blanks before each line."""
+pages put round them: JSON. And what people put round a text: the fence of a code block, `>` or blanks before each line; the head
+and the foot of each sheet that they printed."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from digest.model import Listing
 from digest.patterns import late
 from digest.sources._bytes import is_utf16, unicode_text
 from digest.sources._mails import in_page
+from digest.sources._printed import without_sheets
 
 HEAD_BYTES = 4_000
 LISTED_BYTES = 64_000
@@ -72,7 +74,7 @@ def unwrapped(listing: Listing) -> Listing:
     head = listing.body[:HEAD_BYTES]
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and _IN_JSON.search(head):
         listing = _of_json(listing)
-    if (bare := _bare(listing.body)) is not listing.body:
+    if (bare := without_sheets(_bare(listing.body))) is not listing.body:
         listing = structs.replace(listing, body=bare)
     head = listing.body[:HEAD_BYTES]
     if b"<html" in head and _SCRIPT_AS_XML.search(listing.body):
