@@ -87,6 +87,15 @@ def test_entries_may_have_lost_their_numbers_or_have_those_of_a_list(name: str, 
     assert read(other).papers == read(text).papers
 
 
+@pytest.mark.parametrize("name", ["since-2024.txt", "before-2024.txt"])
+@pytest.mark.parametrize("label", [r"- \1:", r"- - \1:", r"**\1:**", r"**\1**:", r"  * **\1:**"])
+def test_entries_and_their_labels_may_be_points_of_a_list_or_bold(name: str, label: str) -> None:
+    text = (PAGES / "arxiv-dump" / name).read_text(encoding="utf-8")
+    other = re.sub(r"^(Title|Authors|Comments|Subjects):", label, text, flags=re.M)
+    assert other != text
+    assert read(re.sub(r"^(?=\[\d)", "- ", other, flags=re.M)).papers == read(text).papers
+
+
 def in_turns(headings: list[str]) -> str:
     return "\n".join(f"{heading}\n\n{ABSTRACT}\n" for heading in headings)
 

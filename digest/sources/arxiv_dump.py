@@ -40,12 +40,17 @@ _UNNUMBERED = late(
 _TITLE = late(r"\s*(?::\s{1,9})?Title\s?:", re.I)
 _ESCAPED = late(r"^\s{0,20}\\\[\d{1,6}\\\]\s{0,4}arXiv:", re.M | re.I)
 _ALONE = late(r"\[\d{1,6}\]")
-_LABEL = late(
-    r"\s*(?::\s{1,9})?(?P<name>Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI"
-    r"|Subjects?"
-    r"|MSC[- ]class(?:es)?|ACM[- ]class(?:es)?)\s?:\s*(?P<value>.*)",
-    re.I,
+_LABELS = (
+    r"(?:Title|Authors?|Comments?|Journal-ref|Journal reference|Report-no|Report number|DOI|Related DOI|Subjects?"
+    r"|MSC[- ]class(?:es)?|ACM[- ]class(?:es)?)"
 )
+_LABEL = late(rf"\s*(?::\s{{1,9}})?(?P<name>{_LABELS})\s?:\s*(?P<value>.*)", re.I)
+# Entries and their labels as points of lists, and labels in bold.
+_POINT = late(
+    rf"^[ \t]{{0,20}}(?:[*•+-][ \t]{{1,4}}){{1,3}}(?=\[\d{{1,6}}\]\s{{0,9}}arXiv:|(?:\*\*)?{_LABELS}\s?:)",
+    re.M | re.I,
+)
+_BOLD = late(rf"^([ \t]{{0,20}})\*\*({_LABELS})(?:\s?:\*\*|\*\*\s?:)", re.M | re.I)
 _HEADING = late(
     r"\s*(?:#{1,6}\s{1,9})?(?:New submissions|Cross(?:-lists?| submissions)|Replacement(?:s| submissions))"
     r"(?:\s+for\s.{1,40}|\s*\(.*|)$"
@@ -124,6 +129,7 @@ class _Dumped(Struct):
 def _lines(text: str) -> list[str]:
     """Lines, with the head of an entry put together: some dumps break behind `[1]`, some with blank lines."""
     text = unescaped(text) if _ESCAPED.search(text) else text
+    text = _BOLD.sub(r"\1\2:", _POINT.sub("", text))
     flowing: list[str] = []
     number = 0  # where one stands with nothing behind it so far
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
