@@ -166,3 +166,15 @@ def test_a_page_whose_tags_alone_were_taken_away_has_the_same_papers(name: str, 
     abstracts = [["".join(paper.abstract.split()) for paper in found.papers] for found in (now, before)]
     assert abstracts[0] == abstracts[1]  # but for the blanks in place of tags
     assert now.stated == before.stated
+
+
+@pytest.mark.parametrize("name", ["all-fields.html", "layout-2018.html", "advanced-without-abstracts.html"])
+def test_search_results_on_one_line_are_the_same_papers(name: str) -> None:
+    page = (PAGES / "arxiv-search" / name).read_text(encoding="utf-8")
+    line = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    before, now = read(page), read(f"{line} About Help contact arXiv")
+    assert [(paper.key, paper.title, paper.authors, paper.categories) for paper in now.papers] == [
+        (paper.key, paper.title, paper.authors, paper.categories) for paper in before.papers
+    ]
+    assert [paper.comment for paper in now.papers] == [paper.comment for paper in before.papers]
+    assert [paper.published for paper in now.papers] == [paper.published for paper in before.papers]

@@ -31,10 +31,21 @@ _LABEL = late(
     r"\s*(?P<value>.*)",
     re.I,
 )
-_ARCHIVES = late(
-    r"\s*(?:(?:astro-ph|cond-mat|cs|econ|eess|gr-qc|hep-(?:ex|lat|ph|th)|math(?:-ph)?|nlin|nucl-(?:ex|th)|physics|q-bio|q-fin"
-    r"|quant-ph|stat)(?:\.[A-Za-z-]{2,20})?(?:\s+|$))+"
+_ARCHIVE = (
+    r"(?:astro-ph|cond-mat|cs|econ|eess|gr-qc|hep-(?:ex|lat|ph|th)|math(?:-ph)?|nlin|nucl-(?:ex|th)|physics|q-bio|q-fin"
+    r"|quant-ph|stat)(?:\.[A-Za-z-]{2,20})?"
 )
+_ARCHIVES = late(rf"\s*(?:{_ARCHIVE}(?:\s+|$))+")
+# A result of a text without lines: its id with its links, its tags, and each label behind.
+_RUN_ON = late(
+    r"(?:^|\s)(arXiv:(?:\d{4}\.\d{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,3})?\s{0,9}"
+    r"\[(?:pdf|ps|other|html|src|doi|format|,|\s){1,30}\])\s{1,9}"
+    rf"({_ARCHIVE}(?:\s{{1,9}}{_ARCHIVE}){{0,30}}(?:\s{{1,9}}doi\s{{1,9}}10\.\S{{1,300}})?)\s"
+)
+_RUN_ON_LABEL = late(
+    r"\s(Authors|Abstract|Comments|Journal ref|Report number|(?:MSC|ACM) Class)\s?:|\sSubmitted\s{1,9}(?=\d{1,2} [A-Z])"
+)
+_RUN_ON_FOOT = late(r"\s(?=(?:Previous\s{1,9}Next|About\s{1,9}Help)\s)")
 _TAGS = late(r"\s*(?:[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?:\s+|$))+(?:doi\s+10\.\S{1,300}\s*)?")
 _DOI = late(r"(?:^|\s)doi\s{0,9}(10\.\S{1,300})")
 _CATEGORY = late(r"(?<![\w.-])[a-z][a-z-]+(?:\.[A-Za-z-]+)?(?![\w.-])")
@@ -56,7 +67,7 @@ def _whole_lines(text: str) -> list[str]:
     """The lines, with an id and its links on one, as pages show them, and a label with what stands behind it: programs that take
     texts out of a page one by one put each on a line of its own. Where more lines are blank than not, as the tags of a page leave
     them behind, these divide nothing."""
-    lines = text.splitlines()[:MAX_LINES]
+    lines = _divided(text).splitlines()[:MAX_LINES]
     filled = [" ".join(line.split()) for line in lines if line.strip()]
     if len(filled) * 2 < len(lines):
         lines = filled
@@ -78,6 +89,14 @@ def _whole_lines(text: str) -> list[str]:
             line, skipped = f"{line.strip()} {lines[at + 1].strip()}", at + 2
         whole.append(line)
     return whole
+
+
+def _divided(text: str) -> str:
+    """The text with a line for each part of a result, where it has hardly any lines."""
+    if text.count("\n") >= 3 * len(_RUN_ON.findall(text)):
+        return text
+    text = _RUN_ON_FOOT.sub("\n\n", _RUN_ON.sub(r"\n\1\n\2\n", text))
+    return _RUN_ON_LABEL.sub(lambda label: f"\n{label[1]}: " if label[1] else "\nSubmitted ", text)
 
 
 def _is_authors(line: str) -> bool:
