@@ -157,6 +157,14 @@ def test_ids_that_differ_keep_two_papers_of_one_title_apart(store: Store) -> Non
     assert {c.paper.key for c in store.waiting("daily")} == {f"arxiv:{A}", f"arxiv:{B}"}
 
 
+def test_a_version_of_a_preprint_with_a_doi_of_its_own_is_not_new(store: Store) -> None:
+    name = "10.20944/preprints202611.0123"
+    first = paper("Tidal Memory", ids={"doi": f"{name}.v1"}, abstract=TIDES)
+    same = paper("Tidal Memory in Pools", ids={"doi": f"{name}.v2"}, abstract=TIDES)
+    revised = paper("Tidal Memory in Pools", ids={"doi": f"{name}.v3"}, abstract=TIDES_2)
+    assert [*sight(store, first), *sight(store, same), *sight(store, revised)] == ["new", "seen", "updated"]
+
+
 def test_papers_of_one_title_and_other_authors_stay_apart_for_good(store: Store) -> None:
     one = paper("Editorial", authors=("Ada Mere",))
     other = paper("Editorial", authors=("Bo Lund",))

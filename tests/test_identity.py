@@ -188,6 +188,9 @@ def test_what_is_no_id_is_not_kept_as_one() -> None:
         "HTTPS://User:pw@EXAMPLE.org:443/p/7/?b=2&a=1#top",
         "https://example.org:80/p/7?utm_source=feed&b=2&a=1&utm_medium=rss",
         " https://example.org/p/7?b=2&a=1&rss=1 ",
+        "https://example.org/p/7?b=2&a=1&dgcid=rss_sd_all",
+        "https://example.org/p/7?af=R&b=2&a=1",
+        "https://example.org/p/7?b=2&a=1&source=rss----7&WT.mc_id=RSS",
     ],
 )
 def test_an_address_has_one_spelling(url: str) -> None:
@@ -379,6 +382,31 @@ def test_a_title_alone_is_enough() -> None:
 def test_ids_that_differ_refuse_a_weak_match() -> None:
     mine, theirs = known(ids={"doi": "10.5555/a"}), paper(ids={"doi": "10.5555/B"})
     assert not any(same_work(mine, theirs, rung) for rung in ("url", "title", "abstract"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("10.26434/chemrxiv-2026-abcde", "10.26434/chemrxiv-2026-abcde-v2"),
+        ("10.26434/chemrxiv.12345678.v1", "10.26434/chemrxiv.12345678.v12"),
+        ("10.20944/preprints202611.0123.v1", "10.20944/preprints202611.0123.v2"),
+        ("10.21203/rs.3.rs-1234567/v1", "https://doi.org/10.21203/rs.3.rs-1234567/v2"),
+        ("10.31234/osf.io/abcde", "10.31234/osf.io/ABCDE_v2"),
+        ("10.22541/au.170000000.01234567/v1", "10.22541/au.170000000.01234567/v3"),
+        ("10.36227/techrxiv.12345678.v1", "10.36227/techrxiv.12345678.v2"),
+    ],
+)
+def test_versions_of_a_preprint_that_have_dois_of_their_own_are_one_paper(first: str, second: str) -> None:
+    assert primary_key({"doi": first}, {}, "", "") == primary_key({"doi": second}, {}, "", "")
+    assert same_work(known(ids={"doi": doi(first) or ""}), paper(ids={"doi": second}), "title")
+    assert normalise_ids({"doi": second}) == {"doi": second.removeprefix("https://doi.org/").lower()}
+
+
+@pytest.mark.parametrize(
+    "name", ["10.5555/abcde-v2", "10.5281/zenodo.v2", "10.31234/osf.io/abv2", "10.22541/au.v1"]
+)
+def test_a_doi_that_ends_like_a_version_elsewhere_is_whole(name: str) -> None:
+    assert primary_key({"doi": name}, {}, "", "") == f"doi:{name}"
 
 
 def test_ids_of_different_types_do_not_conflict() -> None:

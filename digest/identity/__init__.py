@@ -27,6 +27,7 @@ from digest.identity._ids import (
     is_plain_arxiv,
     is_web_address,
     normalise_ids,
+    of_all_versions,
 )
 from digest.model import Paper
 from digest.patterns import late
@@ -272,7 +273,7 @@ def abstract_key(abstract: str) -> str:
 
 
 def _key(kind: str, value: str) -> str:
-    key = f"{kind}:{value}"
+    key = f"{kind}:{of_all_versions(value) if kind == 'doi' else value}"
     return key if len(key) <= MAX_KEY_CHARS else f"{kind}:#{text_hash(value)}"
 
 
@@ -389,8 +390,12 @@ def _strangers(a: str, b: str) -> bool:
 
 
 def ids_conflict(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
-    """Both have an id of the same type, and they differ."""
-    return any(b[kind] != value for kind, value in a.items() if kind in b)
+    """Both have an id of the same type, and they differ by more than the version of a preprint."""
+    return any(
+        b[kind] != value and _key(kind, b[kind]) != _key(kind, value)
+        for kind, value in a.items()
+        if kind in b
+    )
 
 
 def name_words(author: str) -> set[str]:

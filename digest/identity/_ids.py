@@ -54,6 +54,11 @@ _DOI = late(
 _MAX_DOI = 2_048  # Crossref takes none that is longer
 # bioRxiv and medRxiv; since December 2025 theirs begin otherwise.
 _OF_PREPRINTS = ("10.1101/", "10.64898/")
+# Each version of these preprints has a DOI of its own.
+_VERSIONED = late(
+    r"(10\.(?:26434/chemrxiv[.-]|20944/preprints|21203/rs\.|22541/(?:au|essoar)\.|36227/techrxiv\.|\d{5}/osf\.io/)[\w.-]{4,40})"
+    r"[-._/]v\d{1,3}"
+)
 # Of an address, also one without its host: feeds of Taylor & Francis have `/doi/full/10.…?af=R` for a guid.
 _ADDRESS = late(r"(?:https?:/|www\.[\w.-]{1,100}|\.\.?)?/", re.I)
 # The form of a paper behind its DOI in a publisher's address, also two of them: `…/full/html`, `….full.pdf`.
@@ -100,6 +105,14 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
         archive, number = name.split("/")
         name = f"{archive.split('.')[0]}/{number}"
     return name, int(found["version"]) if found["version"] else None
+
+
+def of_all_versions(name: str) -> str:
+    """A DOI, as `doi` gives it, without the version that ChemRxiv, Preprints.org, Research Square, OSF, Authorea and TechRxiv put
+    behind it: one for all versions. It leads nowhere at most of them, so that papers keep the DOI that was given."""
+    if "v" in name[-4:] and (found := _VERSIONED.fullmatch(name)):
+        return found[1]
+    return name
 
 
 def is_arxiv_id(text: str) -> bool:
@@ -163,7 +176,8 @@ def normalise_ids(ids: Mapping[str, str]) -> dict[str, str]:
 def canonical_url(url: str) -> str | None:
     """One spelling of an http(s) address, as https; None for everything else.
 
-    Left out: user-info, default port, fragment, trailing slash, and what merely says where a reader came from (`utm_…`, `rss`).
+    Left out: user-info, default port, fragment, trailing slash, and what merely says where a reader came from (`utm_…`, `rss`,
+    `dgcid`, `source=rss…`).
     """
     if plain := _PLAIN_ADDRESS.fullmatch(url):
         return f"https://{plain[1].rstrip('.')}{(plain[2] or '').rstrip('/')}"
@@ -197,10 +211,19 @@ def is_web_address(url: str) -> bool:
 
 def _without_trackers(query: str) -> str:
     pairs = parse_qsl(query, keep_blank_values=True)
-    kept = [
-        (name, value)
-        for name, value in pairs
-        if not name.lower().startswith("utm_")
-        and name.lower() not in ("rss", "fbclid", "gclid", "mc_cid", "mc_eid")
-    ]
+    kept = [(name, value) for name, value in pairs if not _is_tracker(name.lower(), value.lower())]
     return query if len(kept) == len(pairs) else urlencode(kept)
+
+
+# Of a feed: `af=R` of Atypon (Wiley, SAGE, Science), `dgcid=rss_sd_all` of ScienceDirect, `WT.mc_id=…` of Nature, `source=rss-…`.
+_TRACKERS = frozenset(["rss", "dgcid", "fbclid", "gclid", "mc_cid", "mc_eid"])
+_SAY_WHENCE = frozenset(["from", "origin", "ref", "source", "src", "track", "via"])
+
+
+def _is_tracker(name: str, value: str) -> bool:
+    return (
+        name in _TRACKERS
+        or name.startswith(("utm_", "wt."))
+        or (name in _SAY_WHENCE and value.startswith("rss"))
+        or (name == "af" and value == "r")
+    )
