@@ -97,7 +97,7 @@ def _raw(work: Json) -> Raw | None:
     doi = string(work.get("DOI"))
     abstract = string(work.get("abstract"))
     return Raw(
-        title=string(work.get("title")),
+        title=string(work.get("title")) or string(work.get("original-title")),
         abstract=jats(abstract),
         ids={"doi": doi} | _preprint(work, doi),
         authors=[name for author in mappings(work.get("author")) if (name := _name(author))],

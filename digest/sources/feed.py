@@ -28,6 +28,13 @@ _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
 _OWN_ID = late(r"\[((?=[^\]]*\d)[\w./-]{5,40})\]\s+(?=\S)")
 # "[Articles] Ponds" of The Lancet: the part of the journal, which the item names by itself too
 _OWN_SECTION = late(r"\[([^\[\]]{2,60})\]\s+(?=\S)")
+# "[3] [Hydrology] Ponds" of programs that weigh papers: a score and a topic
+_SCORED = late(r"\[\d{1,3}\]\s+\[[^\[\]]{2,60}\]\s+(?=\S)")
+# Words in the names of journals, and in none of a person who writes a blog under his own
+_PERIODICAL = late(
+    r"\b(?:journal|transactions|proceedings|letters|reviews?|annals|advances|bulletin|magazine|quarterly|acta|revista|zeitschrift)\b",
+    re.I,
+)
 
 
 def read(listing: Listing) -> Reading:
@@ -41,8 +48,8 @@ def read(listing: Listing) -> Reading:
     feed = _json_feed(listing, notes) if start == b"{" else _items.read_items(listing, notes)
     _refuse_errors(feed, listing)
     has_items = bool(feed.items)
-    alone = any(map(_stand_alone, feed.items))
-    papers = finish(map(partial(_read, alone=alone), drained(feed)), notes, trusted_ids=False)
+    read_item = partial(_read, alone=any(map(_stand_alone, feed.items)), journal=_journal(feed.title))
+    papers = finish(map(read_item, drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
         raise refused(listing, f"no item could be read from this feed ({why})", "Fetch it again.")
@@ -71,14 +78,23 @@ def _stand_alone(item: Item) -> bool:
     return len(names) > 1 and "," in names[0] and _names.all_natural(names) is not names
 
 
-def _read(item: Item, *, alone: bool) -> Raw:
-    return arxiv_feed.of_arxiv(item) or _raw(item, alone=alone)
+def _journal(title: str) -> str:
+    """The journal that a feed is of, as its title tells it (`ScienceDirect Publication: Ponds`, `Journal of Ponds`), folded; empty
+    where it may be the name of a person."""
+    publisher, _, name = clean(title[:MAX_ID_CHARS]).rpartition(": ")
+    return name.casefold() if publisher or _PERIODICAL.search(name) else ""
 
 
-def _raw(item: Item, *, alone: bool) -> Raw:
-    """`alone`: does the feed write each author by himself, family name first?"""
+def _read(item: Item, *, alone: bool, journal: str) -> Raw:
+    return arxiv_feed.of_arxiv(item) or _raw(item, alone=alone, journal=journal)
+
+
+def _raw(item: Item, *, alone: bool, journal: str) -> Raw:
+    """`alone`: does the feed write each author by himself, family name first? `journal`: whose name is no author's."""
     abstract, labelled = _abstract(item)
     title, written = item.title, item.authors
+    if journal and len(written) == 1 and clean(written[0]).casefold() == journal:
+        written = []
     if labelled:
         item.doi = item.doi or labelled.get("doi", "")
         written = _named(written, labelled.get("authors", ""), item.summary)
@@ -89,6 +105,8 @@ def _raw(item: Item, *, alone: bool) -> Raw:
         title = title[own.end() :]
     if title.startswith("[") and (part := _OWN_SECTION.match(title)) and _is_of(item, part[1]):
         title = title[part.end() :]
+    if title.startswith("[") and (scored := _SCORED.match(title)):
+        title = title[scored.end() :]
     authors, authors_raw, cut = _authors(written, alone=alone)
     source = _origin(item, ids, named)
     if authors_raw is None and authors != written:

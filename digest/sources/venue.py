@@ -103,6 +103,12 @@ _CITED = late(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
 _OPENREVIEW = "https://openreview.net"
 _NOTE = late(r"[A-Za-z0-9_-]{8,14}")
 _KEYS = late(r"[\s_-]")
+# The keys of what a paper has, and the description of a program has not.
+_FACT = late(
+    r"(?:paper|preprint|rel(?=title|doi|abs|link))?"
+    r"(?:abstract|abs|summary|doi|pdf|arxiv|pm[ci]|year|publi(?:shed|cation)|pub(?:date|year)|date|venue|journal|conference|booktitle|bibtex|forum"
+    r"|openreview|session|status|decision|tldr|volume|externalids|eprint|topic|primaryarea)",
+)
 _LISTS = (
     "papers",
     "accepted",
@@ -239,7 +245,7 @@ def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object
     """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under, or within, a name
     that lists of papers have."""
     if _is_paper(data) and not any(_has_papers(value) for name, value in data.items() if name in _LISTS):
-        return [data]
+        return None if _is_program(data) else [data]
     found: list[object] | None = None
     for name, value in data.items():
         is_list = is_named or _KEYS.sub("", name).lower() in _EMPTY
@@ -256,6 +262,12 @@ def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object
         if found and len(found) > MAX_ENTRIES:
             break
     return found
+
+
+def _is_program(record: Json) -> bool:
+    """Does this describe a program (`package.json`, `plugin.json`)? It has a title and who wrote it too, and no fact of a paper."""
+    folded = _folded(record)
+    return not {"description", "version"}.isdisjoint(folded) and not any(map(_FACT.match, folded))
 
 
 def _has_papers(value: object) -> bool:

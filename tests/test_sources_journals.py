@@ -1,0 +1,92 @@
+"""Feeds and records of journals, as publishers and the programs that follow them write them: each as small as it can be."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from digest.errors import ParseError
+from digest.model import Paper
+from test_sources_layouts import LINK, paper, papers, rss
+
+
+def of(journal: str, inside: str) -> Paper:
+    return paper(
+        rss(f"<title>T</title>{LINK}{inside}").replace("<title>J</title>", f"<title>{journal}</title>")
+    )
+
+
+# --- feeds
+
+
+@pytest.mark.parametrize(
+    ("journal", "author"),
+    [
+        ("ScienceDirect Publication: Pond", "Pond"),
+        ("Journal of Ponds", "Journal of Ponds"),
+        ("Ponds &amp;amp; Dams: Letters", " letters "),
+    ],
+)
+def test_the_journal_is_no_author(journal: str, author: str) -> None:
+    assert of(journal, f"<author>{author}</author><description/>").authors == ()
+    assert of(journal, f"<author>{author}</author><author>Ada Okoye</author>").authors[1:] == ("Ada Okoye",)
+
+
+def test_who_writes_under_his_own_name_is_the_author() -> None:
+    assert of("Ada Okoye", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
+    assert of("Journal of Ponds", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("[3] [Hydrology] Carps", "Carps"),
+        ("[10] [AI for Ponds]  Carps", "Carps"),
+        ("[3] Carps", "[3] Carps"),
+        ("[2]Rotaxanes", "[2]Rotaxanes"),
+        ("[2] [Review of Ponds]", "[2] [Review of Ponds]"),
+    ],
+)
+def test_a_score_and_a_topic_before_a_title_are_no_part_of_it(written: str, title: str) -> None:
+    assert paper(rss(f"<title>{written}</title>{LINK}")).title == title
+
+
+# --- records
+
+
+@pytest.mark.parametrize("titles", [{"title": []}, {"title": [""]}, {}])
+def test_a_work_of_crossref_may_have_its_original_title_alone(titles: dict[str, object]) -> None:
+    work = {"DOI": "10.5555/a", "container-title": ["P"], "original-title": ["Über Teiche"], **titles}
+    assert paper(json.dumps({"message-type": "work", "message": work})).title == "Über Teiche"
+
+
+PROGRAM = {
+    "name": "pond",
+    "title": "Pond",
+    "description": "Counts ponds.",
+    "version": "1.0",
+    "author": "Ada Okoye",
+}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PROGRAM,
+        {"title": "Pond", "authors": ["Ada Okoye"], "description": "Counts ponds."},
+        PROGRAM | {"publisher": "pond", "keywords": ["pond"], "dependencies": {}},
+    ],
+)
+def test_a_program_is_no_paper(said: dict[str, object]) -> None:
+    with pytest.raises(ParseError):
+        papers(json.dumps(said))
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [{"abstract": "We count."}, {"doi": "10.5555/a"}, {"year": 2026}, {"pdf_url": "https://p.example/1.pdf"}],
+)
+def test_a_paper_by_itself_is_one_however_it_is_described(fact: dict[str, object]) -> None:
+    assert paper(json.dumps(PROGRAM | fact)).title == "Pond"
+    assert paper(json.dumps([PROGRAM])).title == "Pond"
