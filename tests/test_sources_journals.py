@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from digest import sources
 from digest.errors import ParseError
-from digest.model import Paper
+from digest.model import Listing, Paper
 from test_sources_layouts import LINK, paper, papers, rss
 
 
@@ -90,3 +92,54 @@ def test_a_program_is_no_paper(said: dict[str, object]) -> None:
 def test_a_paper_by_itself_is_one_however_it_is_described(fact: dict[str, object]) -> None:
     assert paper(json.dumps(PROGRAM | fact)).title == "Pond"
     assert paper(json.dumps([PROGRAM])).title == "Pond"
+
+
+PAPER = '{"title":"Ponds","authors":["Ada Okoye"],"abstract":"We count."}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "stated", "following"),
+    [
+        ('{"response":{"numFound":3,"start":0,"docs":[%s]}}', "?q=a", 3, "?q=a&start=1"),
+        ('{"response":{"numFound":3,"start":2,"docs":[%s]}}', "?q=a&start=2", 3, ""),
+        ('{"hits":{"hits":[%s],"total":9},"links":{"next":"https://i.example/?page=2"}}', "", 9, "?page=2"),
+        ('{"data":[%s],"links":{"next":"https://i.example/?page=3"}}', "", None, "?page=3"),
+        ('{"total_records":9,"articles":[%s]}', "", 9, ""),
+        ('{"total":[1],"papers":[%s]}', "", None, ""),
+    ],
+)
+def test_an_answer_says_how_many_there_are_and_where(
+    answer: str, asked: str, stated: int | None, following: str
+) -> None:
+    listing = Listing(location="p", body=(answer % PAPER).encode(), base_url=f"https://i.example/{asked}")
+    read = sources.read(listing)
+    assert (len(read.papers), read.stated, read.next_url) == (
+        1,
+        stated,
+        following and f"https://i.example/{following}",
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"response":{"numFound":0,"start":0,"docs":[]}}',
+        '{"hits":{"hits":[],"total":0},"links":{"self":"https://i.example/"}}',
+        '{"totalCount":0,"itemHits":[]}',
+        '{"total_records":0,"articles":[]}',
+    ],
+)
+def test_an_answer_without_papers_is_a_quiet_day_only_where_it_says_so(answer: str) -> None:
+    assert sources.read(Listing(location="p", body=answer.encode())).empty
+    with pytest.raises(ParseError):
+        papers(re.sub(r'(numFound|total|totalCount|total_records)":0', r'\1":3', answer))
+
+
+def test_a_title_of_the_whole_and_facts_beside_it_hide_no_paper() -> None:
+    whole = '{"title":"Ponds of 2026","metadata":{"authors":["Pond Society"]},"list":[%s]}'
+    assert [each.authors for each in papers(whole % PAPER)][-1:] == [("Ada Okoye",)]
+
+
+@pytest.mark.parametrize("name", ["id", "pid", "paper_id"])
+def test_an_id_of_arxiv_may_be_called_no_more_than_an_id(name: str) -> None:
+    assert paper(f'[{{"{name}":"2611.00031v2",{PAPER[1:]}]').key == "arxiv:2611.00031"

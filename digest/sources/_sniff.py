@@ -110,7 +110,7 @@ def _json_kind(listing: Listing, text: str) -> str:
         return kind
     if re.match(r'\{\s*"paper"\s*:\s*\{', head):  # JSON lines
         return "huggingface"
-    if re.search(r'"items"\s*:\s*\[', text):
+    if re.search(r'"items"\s*:\s*\[', text) and not records.is_list_of_items(text):
         return "feed"
     if found := re.search(r'"(?:error|message|detail)"\s*:\s*"([^"]{1,200})', head):
         raise refused(

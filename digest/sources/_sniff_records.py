@@ -37,14 +37,21 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
 _NOT_FOUND = late(r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]')
 _NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
 _PAPER = late(
-    _key("(?:(?:paper|preprint|rel)[_ -]?)?title", r'["{]') + "|" + _key("paper", r'"(?!https?:)'), re.I
+    _key(
+        r"(?:(?:paper|preprint|rel|article)[_ -]?)?titles?(?:_s|_display)?|headline",
+        r'(?:["{]|\[\s*["{])',
+    )
+    + "|"
+    + _key("paper", r'"(?!https?:)'),
+    re.I,
 )
 # Programmes of conferences call a paper by its name: `"name": "Ponds", "authors": [{"fullname":`; packages of programs have both
 # too, without full names.
 _NAMED = late(_key("name", r'"(?:[^"\\]|\\.){3,1000}"\s*,\s*"authors"\s*:\s*\[\s*\{[^{}]{0,300}"full_?name"'))
 _SAID = late(
     _key(
-        "(?:preprint_|rel_)?authors?|author[_ -]?(?:list|names|string)|abstract(?:text)?"
+        r"(?:preprint_|rel_)?authors?|auth(?:or[_ -]?(?:list|names|string|display)|FullName_s)|creators"
+        "|abstract(?:s|_?text|_s|Note)?|preprint_doi"
         "|pdf(?:[_ -]?(?:url|link))?|paper[_ -]?(?:url|link)|openreview",
         r'["\[{]',
     ),
@@ -78,6 +85,11 @@ _HITS = late(_key("hitCount", r"\d"))
 _NO_RESULT = late(_key("resultList", r'\{\s*(?:"result"\s*:\s*\[\s*\]\s*)?\}'))
 
 
+# Of Solr (HAL, PLOS), Zenodo, INSPIRE, ChemRxiv and IEEE Xplore.
+_NONE_HELD = late(_key("docs|hits|itemHits|records|articles", r"\[\s*\]"))
+_NONE_STATED = late(_key("numFound|total|totalCount|totalRecords|total_records", r"0\b"))
+
+
 def json_kind(text: str) -> str:
     """The kind of a JSON document that index services answer; "" for none of them."""
     text = text[:SEEN_CHARS]
@@ -93,10 +105,22 @@ def is_of_hugging_face(text: str) -> str:
     return "huggingface" if _DAILY_PAPER.search(text, 0, SEEN_CHARS) else ""
 
 
-def is_venue(text: str) -> str:
-    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF, and for bioRxiv's and Europe
-    PMC's that there are none; else ""."""
+_ABSTRACT = late(_key("abstract", '"'))
+_CONTENT = late(_key("content_(?:html|text)"))
+
+
+def is_list_of_items(text: str) -> bool:
+    """Does this hold papers with abstracts under `items`, which no JSON Feed has?"""
     text = text[:SEEN_CHARS]
+    return bool(_ABSTRACT.search(text)) and not _CONTENT.search(text)
+
+
+def is_venue(text: str) -> str:
+    """ "venue" for JSON that holds objects with a title and authors, an abstract or a PDF, and for what says that there are
+    none; else ""."""
+    text = text[:SEEN_CHARS]
+    if _NONE_HELD.search(text) and _NONE_STATED.search(text):
+        return "venue"
     if _NO_POSTS.fullmatch(text[:2_000].strip()) or (_HITS.search(text) and _NO_RESULT.search(text)):
         return "venue"
     return "venue" if _NAMED.search(text) or (_PAPER.search(text) and _SAID.search(text)) else ""

@@ -11,9 +11,11 @@ from itertools import islice
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _names, _publishers
+from digest.sources import _dates, _following, _names, _publishers
 from digest.sources._bytes import refused
-from digest.sources._paging import query, with_query
+from digest.sources._folding import fold
+from digest.sources._folding import folded as _folded
+from digest.sources._paging import query
 from digest.sources._paper import MAX_ENTRIES, Raw, plural
 from digest.sources._records import (
     Json,
@@ -29,7 +31,7 @@ from digest.sources._records import (
 from digest.sources._records_xml import without_stop
 
 # With "preprint" or "rel" before them: bioRxiv's preprints that were published, and its collections.
-_TITLE = ("title", "papertitle", "preprinttitle", "reltitle", "name")
+_TITLE = ("title", "papertitle", "articletitle", "preprinttitle", "reltitle", "headline", "name")
 _AUTHORS = (
     "authors",
     "author",
@@ -40,9 +42,18 @@ _AUTHORS = (
     "preprintauthors",
     "relauthors",
     "creators",
+    "authfullname",
 )
-_ABSTRACT = ("abstract", "summary", "paperabstract", "preprintabstract", "relabs", "abstracttext")
-_DOI = ("doi", "preprintdoi", "biorxivdoi", "reldoi")
+_ABSTRACT = (
+    "abstract",
+    "summary",
+    "paperabstract",
+    "preprintabstract",
+    "relabs",
+    "abstracttext",
+    "abstractnote",
+)
+_DOI = ("doi", "preprintdoi", "biorxivdoi", "reldoi", "doiid")
 _PAGE = (
     "site",
     "url",
@@ -60,8 +71,11 @@ _PAGE = (
     "entryid",
     "arxivurl",
     "rellink",
+    "uri",
+    "selfhtml",
+    "puburl",
 )
-_PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf")
+_PDF = ("pdf", "pdfurl", "pdflink", "paperpdfurl", "paperpdf", "filemain", "eprinturl")
 _CODE = ("github", "code", "codeurl", "githubrepo", "githuburl")
 _PROJECT = ("project", "projectpage", "projecturl", "website")
 _AREA = (
@@ -84,6 +98,9 @@ _PUBLISHED = (
     "posteddate",
     "date",
     "reldate",
+    "datepublished",
+    "submitteddate",
+    "earliestdate",
 )
 _PARTS_OF_NAMES = (
     ("firstname", "given", "first", "givenname", "givennames", "forename", "forenames"),
@@ -102,7 +119,6 @@ _CITED = late(r"\bdoi\s*=\s*[{\"]+\s*([^{}\"\s]{1,300})", re.I)
 # OpenReview's answers have ids of notes and paths (https://docs.openreview.net/reference/api-v2/entities/note).
 _OPENREVIEW = "https://openreview.net"
 _NOTE = late(r"[A-Za-z0-9_-]{8,14}")
-_KEYS = late(r"[\s_-]")
 # The keys of what a paper has, and the description of a program has not.
 _FACT = late(
     r"(?:paper|preprint|rel(?=title|doi|abs|link))?"
@@ -138,6 +154,10 @@ _EMPTY = frozenset(
             "collection",
             "rels",
             "resultlist",
+            "docs",
+            "hits",
+            "itemhits",
+            "records",
         ),
     ]
 )
@@ -150,14 +170,8 @@ def read(listing: Listing) -> Reading:
     total, next_url = None, ""
     if isinstance(data, dict):
         values = _lists(data)
-        total = number(
-            next((data[name] for name in ("total", "count", "hitCount", "totalHits") if name in data), None)
-        )
-        next_url = (
-            _next_posts(data, listing, notes)
-            or _next_hits(data, listing)
-            or _next_offset(data, listing, total)
-        )
+        total = _following.total_of(data)
+        next_url = _following.next_url(data, listing, total, notes)
         if not values:  # beside an empty list a "message" may say that all is well
             errors = data if values is None else {name: data.get(name) for name in ("error", "errors")}
             refuse_message(errors, listing, "the site")
@@ -198,57 +212,16 @@ def _latest(values: list[object], notes: list[str]) -> list[object]:
     return found
 
 
-def _next_hits(data: Json, listing: Listing) -> str:
-    """The address of the results behind these, as Europe PMC states it; before 2021 it gave the mark in it alone."""
-    held = mapping(data.get("resultList")).get("result")
-    if not isinstance(held, list) or len(held) < (number(mapping(data.get("request")).get("pageSize")) or 25):
-        return ""
-    if (stated := string(data.get("nextPageUrl"))).startswith(("http://", "https://")):
-        return stated
-    mark = string(data.get("nextCursorMark"))
-    if not mark or mark == query(listing.base_url).get("cursorMark"):
-        return ""
-    return with_query(listing.base_url, cursorMark=mark)
-
-
-# api.biorxiv.org: the days, or how many days or posts, then how many posts stand before, and the format.
-_POSTS = late(
-    r"(https?://[^?#]{1,300}/(?:details|pubs)/\w{1,20}/(?:\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d|\d{1,4}d?))(?:/\d{1,9})?(/\w{1,9})?/?(\?[^#]*)?"
-)
-
-
-def _next_posts(data: Json, listing: Listing, notes: list[str]) -> str:
-    """The address of the posts behind these, while the interface of bioRxiv and medRxiv says that there are more. The number of
-    posts is none of papers: each version is one."""
-    said = next(iter(mappings(data.get("messages"))), {})
-    here, total = number(said.get("count")), number(said.get("total"))
-    reached = (number(said.get("cursor")) or 0) + (here or 0)
-    if not here or total is None or reached >= total:
-        return ""
-    found = _POSTS.fullmatch(listing.base_url)
-    if not found:
-        notes.append(f"the answer says that there are {total} posts, and holds those up to {reached}")
-        return ""
-    return f"{found[1]}/{reached}{found[2] or ''}{found[3] or ''}"
-
-
-def _next_offset(data: Json, listing: Listing, total: int | None) -> str:
-    """The address of the results behind these, at CORE (`totalHits`, `results`) and OpenReview (`count`, `notes`)."""
-    held = data.get("results") if "totalHits" in data else data.get("notes")
-    if not isinstance(held, list) or not held or total is None:
-        return ""
-    behind = (number(data.get("offset")) or number(query(listing.base_url).get("offset")) or 0) + len(held)
-    return with_query(listing.base_url, offset=behind) if behind < total else ""
-
-
 def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object] | None:
     """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under, or within, a name
     that lists of papers have."""
-    if _is_paper(data) and not any(_has_papers(value) for name, value in data.items() if name in _LISTS):
+    if _is_paper(data, wrapped=False) and not any(
+        _has_papers(value) for name, value in data.items() if name in _LISTS
+    ):
         return None if _is_program(data) else [data]
     found: list[object] | None = None
     for name, value in data.items():
-        is_list = is_named or _KEYS.sub("", name).lower() in _EMPTY
+        is_list = is_named or fold(name) in _EMPTY
         inner = (
             value
             if isinstance(value, list)
@@ -274,20 +247,8 @@ def _has_papers(value: object) -> bool:
     return isinstance(value, list) and any(isinstance(item, dict) and _is_paper(item) for item in value[:100])
 
 
-def _folded(record: Json) -> Json:
-    """A record under folded keys, each value out of the `{"value": …}` that OpenReview puts it into."""
-    folded: Json = {}
-    content = record.get("content")
-    for name, value in [*record.items(), *(content.items() if isinstance(content, dict) else ())]:
-        if isinstance(value, dict) and "value" in value:
-            value = value["value"]
-        if value:
-            folded.setdefault(_KEYS.sub("", name).lower(), value)
-    return folded
-
-
-def _is_paper(record: Json) -> bool:
-    folded = _folded(record)
+def _is_paper(record: Json, *, wrapped: bool = True) -> bool:
+    folded = _folded(record, wrapped=wrapped)
     return (
         bool(_title(folded))
         and not _is_reply(folded)
@@ -334,7 +295,7 @@ def _raw(record: Json) -> Raw | None:
     page = next(iter(pages), "")
     return Raw(
         title=title,
-        abstract=_publishers.without_heading(string(_first(folded, _ABSTRACT))),
+        abstract=_publishers.without_heading(string(_first(folded, (*_ABSTRACT, "description")))),
         gist=string(folded.get("tldr")),
         ids=ids,
         version=version,
@@ -353,9 +314,15 @@ def _raw(record: Json) -> Raw | None:
             "code": _address(_first(folded, _CODE)),
             "page": _address(_first(folded, _PROJECT)),
         },
-        comment=string(_first(folded, (*_STATUS, "comment", "comments"))) or None,
+        comment=_comment(folded),
         source=source,
     )
+
+
+def _comment(folded: Json) -> str | None:
+    """How a paper is presented, or its comment. That it was published says nothing of it."""
+    said = string(_first(folded, (*_STATUS, "comment", "comments")))
+    return said if said and said.lower() != "published" else None
 
 
 def _page_there(folded: Json) -> str:
@@ -386,12 +353,15 @@ def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
         if text and (found := identity.arxiv_id(text)):
             ids["arxiv"], version = found
             break
-    if (
-        "arxiv" not in ids
-        and ((text := string(folded.get("id"))).startswith("http") or _ARXIV.fullmatch(text))
-        and (found := identity.arxiv_id(text))
-    ):
-        ids["arxiv"], version = found
+    for text in filter(None, map(string, map(folded.get, ("id", "paperid", "pid")))):
+        if "arxiv" not in ids and (text.startswith("http") or _ARXIV.fullmatch(text)):
+            if found := identity.arxiv_id(text):
+                ids["arxiv"], version = found
+        elif text.startswith("10.") and not ids["doi"]:
+            ids["doi"] = text
+    for text in strings(folded.get("identifier")):
+        if "arxiv" not in ids and text[:6].lower() == "arxiv:" and (found := identity.arxiv_id(text)):
+            ids["arxiv"], version = found
     for url in pages:
         if "openreview" in identity.known_ids({}, {"abstract": url}):
             ids |= identity.known_ids({}, {"abstract": url})
