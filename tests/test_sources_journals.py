@@ -35,6 +35,21 @@ def test_the_journal_is_no_author(journal: str, author: str) -> None:
     assert of(journal, f"<author>{author}</author><author>Ada Okoye</author>").authors[1:] == ("Ada Okoye",)
 
 
+def test_a_feed_of_many_journals_names_them_where_authors_stand() -> None:
+    told = (
+        f"<title>A</title>{LINK}<author>Pond</author><description>Publication date: May 2026 Source: Pond, Volume 1"
+        " Author(s): Ada Okoye, Bo Lindal</description>"
+    )
+    other = "<title>B</title><link>https://k.example/2</link><author>Human Dams</author><description></description>"
+    assert [each.authors_raw or each.authors for each in papers(rss(told, other))] == [
+        "Ada Okoye, Bo Lindal",
+        (),
+    ]
+    several = other.replace("</author>", "</author><author>Cy Tan</author>")
+    assert papers(rss(told, several))[1].authors == ("Human Dams", "Cy Tan")
+    assert papers(rss(told.replace("Source: Pond", "Source: Dam"), other))[1].authors == ("Human Dams",)
+
+
 def test_who_writes_under_his_own_name_is_the_author() -> None:
     assert of("Ada Okoye", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
     assert of("Journal of Ponds", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
@@ -52,6 +67,22 @@ def test_who_writes_under_his_own_name_is_the_author() -> None:
 )
 def test_a_score_and_a_topic_before_a_title_are_no_part_of_it(written: str, title: str) -> None:
     assert paper(rss(f"<title>{written}</title>{LINK}")).title == title
+
+
+@pytest.mark.parametrize(
+    ("described", "abstract"),
+    [
+        ("Ponds, Published online: 13 May 2026; doi:10.5555/s1", ""),
+        ("Ponds &amp; Dams, Published online: 13 May 2026; doi:10.5555/s1 Carps count.", "Carps count."),
+        ("&lt;p&gt;Ponds, Published online: 13 May 2026&lt;/p&gt;Carps count.", "Carps count."),
+        ("&lt;p&gt;doi:10.5555/s1&lt;/p&gt;", ""),
+        ("Carps, Published online: we count.", "Carps, Published online: we count."),
+    ],
+)
+def test_where_a_paper_of_nature_stands_is_no_abstract(described: str, abstract: str) -> None:
+    found = of("Ponds", f"<description>{described}</description>")
+    assert found.abstract == abstract
+    assert found.ids == ({"doi": "10.5555/s1"} if "doi" in described else {})
 
 
 # --- records

@@ -61,12 +61,17 @@ _BY = late(
 _PUBLISHED = late(
     r"(?:<br\s*/?>|</?p>|\s)*\[[^\[\]<>]{1,120}\] Published [A-Z][A-Za-z]{2} [A-Z][a-z]{2} \d\d, \d{4}\s*(?:</p>)?\s*$"
 )
-# "<p>Nature, Published online: 03 January 2024; <a href="…">doi:10.…</a></p>A sentence."
+# "<p>Nature, Published online: 03 January 2024; <a href="…">doi:10.…</a></p>A sentence.", also without the DOI, and as plain text
 _ONLINE = late(
-    r"\s*<p>[^<>]{1,100}, Published online: [^<>;]{1,40};\s*(?:<a\b[^<>]{0,300}>)?\s*doi:([^<>]{1,100})(?:</a>)?\s*</p>"
+    r"\s*<p>[^<>]{1,100}, Published online: [^<>;]{1,40}(?:;\s*(?:<a\b[^<>]{0,300}>)?\s*doi:([^<>]{1,100})(?:</a>)?)?\s*</p>"
+)
+_ONLINE_PLAIN = late(
+    r"\s*[^<>;]{1,100}?, Published online: \d[\w -]{1,38};\s*doi:\s?(10\.\d{4,9}/[\w./()-]{1,100})(?:\s+|\Z)"
 )
 # "doi:10.…", and nothing else
-_DOI_ALONE = late(r"\s*(?:doi:?\s*|https?://(?:dx\.)?doi\.org/)(10\.\d{4,9}/\S{1,200})\s*", re.I)
+_DOI_ALONE = late(
+    r"\s*(?:<p>\s*)?(?:doi:?\s*|https?://(?:dx\.)?doi\.org/)(10\.\d{4,9}/[^\s<>]{1,200})\s*(?:</p>\s*)?", re.I
+)
 # PLOS: "<p>by Ada Okoye, Bo Lindal</p> The abstract …"
 _WRITTEN_BY = late(r"\s*<p>by ([^<>]{1,20000})</p>")
 # ACS: the picture, "<div><cite>Ponds</cite></div><div>DOI: 10.…</div>", and no abstract.
@@ -185,6 +190,8 @@ def abstract_of(text: str) -> Found:
             return text[line.end() :], line[1], ""
         if "10." in text[:_MAX_OPENING] and (alone := _DOI_ALONE.fullmatch(text)):
             return "", "", identity.doi(alone[1]) or ""
+        if "Published online:" in text[:_MAX_LINE] and (online := _ONLINE_PLAIN.match(text)):
+            return text[online.end() :], "", identity.doi(online[1]) or ""
         return (text, "", "") if len(text) > _MAX_LINE else (_without_place(text), "", "")
     start = text[:_MAX_OPENING].lstrip()
     if ends_with_pmid(text) and (found := _of_pubmed(text)):
@@ -253,7 +260,9 @@ def _marked(text: str, start: str) -> Found | None:
     if start.startswith("<span") and "</a>" in text and (names := _PERSON.findall(text)):
         return "", "; ".join(names), ""
     if "Published online:" in text[:300] and (online := _ONLINE.match(text)):
-        return text[online.end() :], "", identity.doi(online[1]) or ""
+        return text[online.end() :], "", identity.doi(online[1] or "") or ""
+    if "10." in text[:_MAX_OPENING] and (alone := _DOI_ALONE.fullmatch(text)):
+        return "", "", identity.doi(alone[1]) or ""
     return None
 
 

@@ -48,7 +48,9 @@ def read(listing: Listing) -> Reading:
     feed = _json_feed(listing, notes) if start == b"{" else _items.read_items(listing, notes)
     _refuse_errors(feed, listing)
     has_items = bool(feed.items)
-    read_item = partial(_read, alone=any(map(_stand_alone, feed.items)), journal=_journal(feed.title))
+    by_journals = any(map(_is_by_journal, feed.items)) and all(len(item.authors) < 2 for item in feed.items)
+    journal = None if by_journals else _journal(feed.title)
+    read_item = partial(_read, alone=any(map(_stand_alone, feed.items)), journal=journal)
     papers = finish(map(read_item, drained(feed)), notes, trusted_ids=False)
     if not papers and (not feed.sound or has_items or feed.stated):
         why = "; ".join(notes) or "it states more than it holds"
@@ -85,15 +87,26 @@ def _journal(title: str) -> str:
     return name.casefold() if publisher or _PERIODICAL.search(name) else ""
 
 
-def _read(item: Item, *, alone: bool, journal: str) -> Raw:
+def _is_by_journal(item: Item) -> bool:
+    """Does ScienceDirect's description name what stands in the author's place as the journal? A feed of many journals has
+    theirs there in all items, also where a description is empty."""
+    return (
+        len(item.authors) == 1
+        and "Source:" in item.summary[:MAX_SOURCE_CHARS]
+        and f"Source: {item.authors[0].strip()}" in clean(item.summary[:MAX_SOURCE_CHARS])
+    )
+
+
+def _read(item: Item, *, alone: bool, journal: str | None) -> Raw:
     return arxiv_feed.of_arxiv(item) or _raw(item, alone=alone, journal=journal)
 
 
-def _raw(item: Item, *, alone: bool, journal: str) -> Raw:
-    """`alone`: does the feed write each author by himself, family name first? `journal`: whose name is no author's."""
+def _raw(item: Item, *, alone: bool, journal: str | None) -> Raw:
+    """`alone`: does the feed write each author by himself, family name first? `journal`: whose name is no author's, None where all
+    stand there for journals."""
     abstract, labelled = _abstract(item)
     title, written = item.title, item.authors
-    if journal and len(written) == 1 and clean(written[0]).casefold() == journal:
+    if len(written) == 1 and journal != "" and (journal is None or clean(written[0]).casefold() == journal):
         written = []
     if labelled:
         item.doi = item.doi or labelled.get("doi", "")
