@@ -85,6 +85,26 @@ def test_where_a_paper_of_nature_stands_is_no_abstract(described: str, abstract:
     assert found.ids == ({"doi": "10.5555/s1"} if "doi" in described else {})
 
 
+@pytest.mark.parametrize("which", ["", "Revision #2 to ", "Comment #1 to "])
+def test_the_report_and_the_authors_round_a_title_are_no_part_of_it(which: str) -> None:
+    found = paper(
+        rss(f"<title>{which}TR26-164 |  Carps |n| | \n\n\tAda Okoye, \n\n\tBo Lindal</title>{LINK}")
+    )
+    assert (found.title, found.authors) == ("Carps |n|", ("Ada Okoye", "Bo Lindal"))
+    plain = paper(rss(f"<title>TR26-164 | Carps | Reeds</title>{LINK}<author>Cy Tan</author>"))
+    assert plain.title == "TR26-164 | Carps | Reeds"
+
+
+def test_headings_of_highwire_stand_before_their_paragraphs() -> None:
+    parts = "<sec><st>Objective</st><p>To count.</p></sec><sec><st>Methods</st><p>Nets.</p></sec>"
+    assert (
+        of("P", f"<description><![CDATA[{parts}]]></description>").abstract
+        == "Objective: To count. Methods: Nets."
+    )
+    whole = "<sec><st>Abstract</st><p>We count.</p></sec>"
+    assert of("P", f"<description><![CDATA[{whole}]]></description>").abstract == "We count."
+
+
 # --- records
 
 

@@ -25,7 +25,8 @@ from digest.sources._records import (
     strings,
 )
 
-_TITLE = late(r"<(jats:)?title\b[^<>]*>(.{0,300}?)</(?:jats:)?title>", re.S)
+# `<st>`: HighWire's word for it, in feeds
+_TITLE = late(r"<(?:jats:)?(title|st)\b[^<>]*>(.{0,300}?)</(?:jats:)?\1>", re.S)
 _TEX = late(r"<(?:jats:)?tex-math\b[^<>]*>.{0,5000}?</(?:jats:)?tex-math>", re.S)
 _PREAMBLE = late(r"\\documentclass.{0,3000}?\\begin\{document\}(.{0,3000}?)\\end\{document\}", re.S)
 _BOX = late(r"<(/?)(?:jats:)?(?:table-wrap|fig)\b[^<>]*>")

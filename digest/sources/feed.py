@@ -9,7 +9,7 @@ from typing import Any
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _items, _names, _publishers, arxiv_feed
+from digest.sources import _dates, _items, _names, _publishers, arxiv_feed, crossref
 from digest.sources._bytes import refused
 from digest.sources._item import Feed, Item, drained, join
 from digest.sources._paper import MAX_ABSTRACT_CHARS, Raw, finish
@@ -26,6 +26,8 @@ _BYLINE = late(r"\s+-- by ([^:;!?()\[\]]{3,2000})$")
 
 # "[hal-01234567] Ponds", "[2611.00001] Kilns": the id that is in the link too
 _OWN_ID = late(r"\[((?=[^\]]*\d)[\w./-]{5,40})\]\s+(?=\S)")
+# ECCC: "TR26-164 |  Ponds and Prices | Ada Okoye, Bo Lindal"
+_REPORT = late(r"(?:(?:Revision|Comment) #\d{1,2} to )?TR\d\d-\d{3}\s*\|(.{3,600})\|([^|]{3,2000})", re.S)
 # "[Articles] Ponds" of The Lancet: the part of the journal, which the item names by itself too
 _OWN_SECTION = late(r"\[([^\[\]]{2,60})\]\s+(?=\S)")
 # "[3] [Hydrology] Ponds" of programs that weigh papers: a score and a topic
@@ -114,6 +116,8 @@ def _raw(item: Item, *, alone: bool, journal: str | None) -> Raw:
     ids, version, named = _ids(item)
     if not written and " -- by " in title and (byline := _BYLINE.search(title)):
         title, written = title[: byline.start()], [byline[1]]
+    if not written and "|" in title and (report := _REPORT.fullmatch(title.strip())):
+        title, written = report[1], [" ".join(report[2].split())]
     if title.startswith("[") and (own := _OWN_ID.match(title)) and f"/{own[1]}" in item.link:
         title = title[own.end() :]
     if title.startswith("[") and (part := _OWN_SECTION.match(title)) and _is_of(item, part[1]):
@@ -208,7 +212,8 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
         first, other = other, first
     elif other and _is_cut(first, other):
         first = other
-    text, authors, doi = _publishers.abstract_of(first[:MAX_ABSTRACT_CHARS])
+    first = first[:MAX_ABSTRACT_CHARS]
+    text, authors, doi = _publishers.abstract_of(crossref.jats(first) if "<st>" in first else first)
     if not text or text.isspace():
         text, named, stated = _publishers.abstract_of(other[:MAX_ABSTRACT_CHARS])
         authors, doi = authors or named, doi or stated
