@@ -393,6 +393,7 @@ def test_ids_that_differ_refuse_a_weak_match() -> None:
         ("10.21203/rs.3.rs-1234567/v1", "https://doi.org/10.21203/rs.3.rs-1234567/v2"),
         ("10.31234/osf.io/abcde", "10.31234/osf.io/ABCDE_v2"),
         ("10.22541/au.170000000.01234567/v1", "10.22541/au.170000000.01234567/v3"),
+        ("10.6084/m9.figshare.12345678", "10.6084/m9.figshare.12345678.v2"),
         ("10.36227/techrxiv.12345678.v1", "10.36227/techrxiv.12345678.v2"),
     ],
 )

@@ -194,3 +194,36 @@ def test_a_title_of_the_whole_and_facts_beside_it_hide_no_paper() -> None:
 @pytest.mark.parametrize("name", ["id", "pid", "paper_id"])
 def test_an_id_of_arxiv_may_be_called_no_more_than_an_id(name: str) -> None:
     assert paper(f'[{{"{name}":"2611.00031v2",{PAPER[1:]}]').key == "arxiv:2611.00031"
+
+
+@pytest.mark.parametrize(
+    ("authors", "names"),
+    [
+        (["Okoye, Ada and Lindal, Bo"], ("Ada Okoye", "Bo Lindal")),
+        (["Ada Okoye, Bo Lindal, Cy Tan"], ("Ada Okoye", "Bo Lindal", "Cy Tan")),
+        (["Center for Ponds and Dams"], ("Center for Ponds and Dams",)),
+        (["Okoye, Ada, Jr."], ("Ada Okoye Jr.",)),
+        (
+            ["Okoye, Ada [Pond Lab. (PNL), Pond] (ORCID:0000)", "Lindal, Bo [Dam Lab.]"],
+            ("Ada Okoye", "Bo Lindal"),
+        ),
+    ],
+)
+def test_names_of_a_list_are_names_however_they_are_written(
+    authors: list[str], names: tuple[str, ...]
+) -> None:
+    assert (
+        paper(json.dumps([{"title": "Carps", "authors": authors, "abstract": "We count."}])).authors == names
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("{C}arps and {DNA}", "Carps and DNA"),
+        ("Sets {0, 1} and x_{ij}", "Sets {0, 1} and x_{ij}"),
+        ("Ponds of {beta}-actin", "Ponds of β-actin"),
+    ],
+)
+def test_braces_of_bibtex_are_no_part_of_a_title(written: str, title: str) -> None:
+    assert paper(json.dumps([{"title": written, "authors": ["Ada Okoye"]}])).title == title

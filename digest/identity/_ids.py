@@ -56,7 +56,7 @@ _MAX_DOI = 2_048  # Crossref takes none that is longer
 _OF_PREPRINTS = ("10.1101/", "10.64898/")
 # Each version of these preprints has a DOI of its own.
 _VERSIONED = late(
-    r"(10\.(?:26434/chemrxiv[.-]|20944/preprints|21203/rs\.|22541/(?:au|essoar)\.|36227/techrxiv\.|\d{5}/osf\.io/)[\w.-]{4,40})"
+    r"(10\.(?:26434/chemrxiv[.-]|6084/m9\.figshare\.|20944/preprints|21203/rs\.|22541/(?:au|essoar)\.|36227/techrxiv\.|\d{5}/osf\.io/)[\w.-]{4,40})"
     r"[-._/]v\d{1,3}"
 )
 # Of an address, also one without its host: feeds of Taylor & Francis have `/doi/full/10.…?af=R` for a guid.
@@ -108,8 +108,8 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
 
 
 def of_all_versions(name: str) -> str:
-    """A DOI, as `doi` gives it, without the version that ChemRxiv, Preprints.org, Research Square, OSF, Authorea and TechRxiv put
-    behind it: one for all versions. It leads nowhere at most of them, so that papers keep the DOI that was given."""
+    """A DOI, as `doi` gives it, without the version that ChemRxiv, Preprints.org, Research Square, OSF, Authorea, TechRxiv
+    and figshare put behind it: one for all versions. It leads nowhere at most of them, so that papers keep the DOI given."""
     if "v" in name[-4:] and (found := _VERSIONED.fullmatch(name)):
         return found[1]
     return name

@@ -182,7 +182,8 @@ def without_and(names: list[str]) -> list[str]:
 
 
 def bare(name: str) -> str:
-    """A name without marks of notes and without the workplace behind it: `Ada (Dee) Okoye* (Kiln)`, `Ada Okoye, Kiln Institute`."""
+    """A name without marks of notes and without the workplace behind it: `Ada (Dee) Okoye* (Kiln)`, `Ada Okoye, Kiln Institute`,
+    `Okoye, Ada [Kiln Institute] (ORCID:…)`."""
     name = name.strip()
     if ", " in name and not name.endswith(")"):
         before, _, place = name.partition(", ")
@@ -190,6 +191,8 @@ def bare(name: str) -> str:
         name = before if is_person and _WORKPLACE.search(place) else name
     if name.endswith(")"):
         name = name.rpartition("(")[0].rstrip() or name
+    if name.endswith("]"):
+        name = name.partition("[")[0].rstrip() or name
     return name.strip(_MARKS) or name
 
 

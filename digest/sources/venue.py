@@ -15,6 +15,7 @@ from digest.sources import _dates, _following, _names, _publishers
 from digest.sources._bytes import refused
 from digest.sources._folding import fold
 from digest.sources._folding import folded as _folded
+from digest.sources._highwire import with_signs
 from digest.sources._paging import query
 from digest.sources._paper import MAX_ENTRIES, Raw, plural
 from digest.sources._records import (
@@ -101,6 +102,7 @@ _PUBLISHED = (
     "datepublished",
     "submitteddate",
     "earliestdate",
+    "produceddate",
 )
 _PARTS_OF_NAMES = (
     ("firstname", "given", "first", "givenname", "givennames", "forename", "forenames"),
@@ -109,6 +111,7 @@ _PARTS_OF_NAMES = (
 )
 # An arXiv id that is called no more than an id.
 _ARXIV = late(r"\d{4}\.\d{4,5}(?:v\d{1,3})?|[a-z-]{2,10}(?:\.[A-Z]{2})?/\d{7}(?:v\d{1,3})?")
+_BRACED = late(r"(?<![_^])\{([\w-]{1,40})\}")
 _PMID = late(r"[0-9]{1,12}")
 _PMCID = late(r"PMC[0-9]{1,12}")
 _HIT = late(r"[A-Z]{3}/[A-Z0-9]{1,20}")
@@ -259,7 +262,15 @@ def _is_paper(record: Json, *, wrapped: bool = True) -> bool:
 def _title(folded: Json) -> str:
     """The title; that of a paper may stand as the paper, where others have its address."""
     title = string(_first(folded, _TITLE)) or string(folded.get("paper"))
-    return "" if title.startswith(("http://", "https://")) else title
+    return "" if title.startswith(("http://", "https://")) else _unbraced(title)
+
+
+def _unbraced(title: str) -> str:
+    """A title without the braces by which BibTeX keeps letters as they are: `{C}arps and {DNA}`. Those of TeX, and of
+    signs (`{beta}`), stand."""
+    if "{" not in title or "\\" in title or "$" in title or with_signs(title) != title:
+        return title
+    return _BRACED.sub(r"\1", title)
 
 
 def _is_reply(folded: Json) -> bool:
@@ -392,6 +403,8 @@ def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
     """Names, given name first; of one string the string itself; of a list with family names first how it is written."""
     if isinstance(value, dict):  # `{"author": [...]}`, as XML becomes JSON
         value = next((inner for inner in value.values() if isinstance(inner, list)), None)
+    if isinstance(value, list) and len(value) == 1 and len(_several(string(value))) > 1:
+        value = value[0]
     if isinstance(value, list):
         written = [name for author in value[:10_000] if (name := _name(author))]
         names = _names.all_natural(written)
@@ -404,6 +417,12 @@ def _authors(value: object) -> tuple[list[str], str | None, dict[str, str]]:
             return _names.all_natural(names), text if "," in text else None, {}
     names = _names.split(_names.without_et_al(text))
     return names or [text], text if names and names != [text] else None, {}
+
+
+def _several(text: str) -> list[str]:
+    """The names in a text that holds several, each of more than a word: `Okoye, Ada and Lindal, Bo`."""
+    names = _names.split(text) if " and " in text or text.count(",") > 1 else []
+    return names if all(" " in name for name in names) else []
 
 
 def _name(author: object) -> str:
