@@ -60,6 +60,7 @@ def test_who_writes_under_his_own_name_is_the_author() -> None:
     [
         ("[3] [Hydrology] Carps", "Carps"),
         ("[10] [AI for Ponds]  Carps", "Carps"),
+        ("[PDF] Carps", "Carps"),
         ("[3] Carps", "[3] Carps"),
         ("[2]Rotaxanes", "[2]Rotaxanes"),
         ("[2] [Review of Ponds]", "[2] [Review of Ponds]"),
@@ -103,6 +104,24 @@ def test_headings_of_highwire_stand_before_their_paragraphs() -> None:
     )
     whole = "<sec><st>Abstract</st><p>We count.</p></sec>"
     assert of("P", f"<description><![CDATA[{whole}]]></description>").abstract == "We count."
+
+
+ALERT = "https://scholar.google.com/scholar_url?url=%s&hl=en&sa=X&ei=abc&oi=scholaralrt"
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [
+        ("https://arxiv.org/pdf/2611.00042", "arxiv:2611.00042"),
+        ("https://j.example/doi/10.5555/carp.1", "doi:10.5555/carp.1"),
+        ("https%3A%2F%2Fj.example%2Fcarps%3Fid%3D1", "url:https://j.example/carps?id=1"),
+    ],
+)
+def test_an_alert_leads_to_the_paper(page: str, key: str) -> None:
+    address = ALERT % page
+    assert paper(rss(f"<title>Carps</title><link>{address.replace('&', '&amp;')}</link>")).key == key
+    listed = paper(json.dumps([{"title": "Carps", "link": address, "authors": ["Ada Okoye"]}]))
+    assert (listed.key, "google" in str(listed.links)) == (key, False)
 
 
 # --- records

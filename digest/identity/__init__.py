@@ -26,6 +26,7 @@ from digest.identity._ids import (
     is_arxiv_id,
     is_plain_arxiv,
     is_web_address,
+    led_to,
     normalise_ids,
     of_all_versions,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "keys",
     "known_ids",
     "ladder",
+    "led_to",
     "likeness",
     "name_words",
     "normalise_ids",

@@ -198,6 +198,18 @@ def canonical_url(url: str) -> str | None:
     return f"https://{place}{parts.path.rstrip('/')}" + (f"?{query}" if query else "")
 
 
+# Of alerts of Google Scholar: what else stands there is another in each mail.
+_ALERTED = late(r"https?://(?:scholar|www)\.google\.[a-z.]{2,6}/(?:scholar_url|url)\?(.+)")
+
+
+def led_to(url: str) -> str:
+    """The address that Google Scholar's alerts and Google's results lead to with this one; the address itself for any other."""
+    found = _ALERTED.fullmatch(url) if "/scholar_url?" in url or "/url?" in url else None
+    asked = dict(parse_qsl(found[1])) if found else {}
+    target = asked.get("url") or asked.get("q") or ""
+    return target if target.startswith(("http://", "https://")) else url
+
+
 def is_web_address(url: str) -> bool:
     """An absolute http(s) address that can be shown and clicked: no user-info, no control characters."""
     if _PLAIN_ADDRESS.fullmatch(url):

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 from msgspec import Struct
 
+from digest import identity
 from digest.sources import _dates
 
 
@@ -227,13 +228,14 @@ def is_web(url: str) -> bool:
 
 
 def _mended(href: str) -> str:
-    """An address without what white space and character references make of it that were escaped once too often."""
+    """An address without what white space and character references make of it that were escaped once too often, and without the
+    one that leads to it."""
     href = href.strip()
     if "&amp;" in href:
         href = href.replace("&amp;", "&")
     if " " in href or not href.isprintable():
         href = href.translate(_SPACES)
-    return href
+    return identity.led_to(href)
 
 
 # A browser takes white space so: https://url.spec.whatwg.org/#concept-basic-url-parser

@@ -30,8 +30,8 @@ _OWN_ID = late(r"\[((?=[^\]]*\d)[\w./-]{5,40})\]\s+(?=\S)")
 _REPORT = late(r"(?:(?:Revision|Comment) #\d{1,2} to )?TR\d\d-\d{3}\s*\|(.{3,600})\|([^|]{3,2000})", re.S)
 # "[Articles] Ponds" of The Lancet: the part of the journal, which the item names by itself too
 _OWN_SECTION = late(r"\[([^\[\]]{2,60})\]\s+(?=\S)")
-# "[3] [Hydrology] Ponds" of programs that weigh papers: a score and a topic
-_SCORED = late(r"\[\d{1,3}\]\s+\[[^\[\]]{2,60}\]\s+(?=\S)")
+# "[3] [Hydrology] Ponds" of programs that weigh papers: a score and a topic; "[PDF] Ponds" of Google Scholar
+_SCORED = late(r"(?:\[\d{1,3}\]\s+\[[^\[\]]{2,60}\]|\[(?:PDF|HTML)\])\s+(?=\S)")
 # Words in the names of journals, and in none of a person who writes a blog under his own
 _PERIODICAL = late(
     r"\b(?:journal|transactions|proceedings|letters|reviews?|annals|advances|bulletin|magazine|quarterly|acta|revista|zeitschrift)\b",

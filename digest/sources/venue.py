@@ -347,7 +347,7 @@ def _address(value: object) -> str:
     text = re.split(r"[;\s]", string(value).strip(), maxsplit=1)[0]
     if _BARE.match(text):
         text = f"https://{text}"
-    return text if text.startswith(("http://", "https://")) else ""
+    return identity.led_to(text) if text.startswith(("http://", "https://")) else ""
 
 
 def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
