@@ -394,6 +394,9 @@ def test_ids_that_differ_refuse_a_weak_match() -> None:
         ("10.31234/osf.io/abcde", "10.31234/osf.io/ABCDE_v2"),
         ("10.22541/au.170000000.01234567/v1", "10.22541/au.170000000.01234567/v3"),
         ("10.6084/m9.figshare.12345678", "10.6084/m9.figshare.12345678.v2"),
+        ("10.12688/f1000research.100001.1", "10.12688/f1000research.100001.2"),
+        ("10.7554/eLife.100001", "10.7554/eLife.100001.3"),
+        ("10.7287/peerj.preprints.2001v1", "10.7287/peerj.preprints.2001v2"),
         ("10.36227/techrxiv.12345678.v1", "10.36227/techrxiv.12345678.v2"),
     ],
 )
@@ -404,7 +407,14 @@ def test_versions_of_a_preprint_that_have_dois_of_their_own_are_one_paper(first:
 
 
 @pytest.mark.parametrize(
-    "name", ["10.5555/abcde-v2", "10.5281/zenodo.v2", "10.31234/osf.io/abv2", "10.22541/au.v1"]
+    "name",
+    [
+        "10.5555/abcde-v2",
+        "10.5281/zenodo.v2",
+        "10.31234/osf.io/abv2",
+        "10.22541/au.v1",
+        "10.7554/elife.00001.001",
+    ],
 )
 def test_a_doi_that_ends_like_a_version_elsewhere_is_whole(name: str) -> None:
     assert primary_key({"doi": name}, {}, "", "") == f"doi:{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -122,6 +123,23 @@ def test_an_alert_leads_to_the_paper(page: str, key: str) -> None:
     assert paper(rss(f"<title>Carps</title><link>{address.replace('&', '&amp;')}</link>")).key == key
     listed = paper(json.dumps([{"title": "Carps", "link": address, "authors": ["Ada Okoye"]}]))
     assert (listed.key, "google" in str(listed.links)) == (key, False)
+
+
+def test_the_state_of_a_review_is_no_part_of_a_title() -> None:
+    state = "[version 2; peer review: 1 approved, 1 approved with reservations]"
+    assert paper(rss(f"<title>Carps {state}</title>{LINK}")).title == "Carps"
+    assert paper(rss(f"<title>Carps [version française]</title>{LINK}")).title == "Carps [version française]"
+
+
+def test_a_group_that_others_wrote_for_is_called_by_its_name() -> None:
+    author = "<author>Ada Okoye, MD; Bo Lindal, PhD, MPH; for the Pond Investigators</author>"
+    assert of("P", author).authors == ("Ada Okoye", "Bo Lindal", "Pond Investigators")
+
+
+def test_title_and_authors_before_an_abstract_are_no_part_of_it() -> None:
+    names = "<dc:creator>Okoye, Ada</dc:creator><dc:creator>Lindal, Bo</dc:creator>"
+    said = escape("T<br/><br/>Okoye, Ada; Lindal, Bo<br/><br/>We count carps.")
+    assert of("P", f"{names}<description>{said}</description>").abstract == "We count carps."
 
 
 # --- records
@@ -246,3 +264,21 @@ def test_names_of_a_list_are_names_however_they_are_written(
 )
 def test_braces_of_bibtex_are_no_part_of_a_title(written: str, title: str) -> None:
     assert paper(json.dumps([{"title": written, "authors": ["Ada Okoye"]}])).title == title
+
+
+def test_categories_of_arxiv_in_datacite_are_as_arxiv_writes_them() -> None:
+    subjects: list[dict[str, str]] = [
+        {"subject": "Machine Learning (cs.LG)", "subjectScheme": "arXiv"},
+        {"subject": "General Relativity and Quantum Cosmology (gr-qc)", "subjectScheme": "arXiv"},
+        {"subject": "FOS: Computer sciences", "subjectScheme": "Fields of Science and Technology (FOS)"},
+    ]
+    record = {
+        "doi": "10.48550/arxiv.2611.00052",
+        "creators": [{"name": "Lindal, Bo"}],
+        "titles": [{"title": "Reeds"}],
+    }
+    found = [
+        paper(json.dumps({"data": [{"type": "dois", "attributes": record | {"subjects": listed}}]}))
+        for listed in (subjects, subjects[2:])
+    ]
+    assert [each.categories for each in found] == [("cs.LG", "gr-qc"), ("FOS: Computer sciences",)]

@@ -59,6 +59,10 @@ _VERSIONED = late(
     r"(10\.(?:26434/chemrxiv[.-]|6084/m9\.figshare\.|20944/preprints|21203/rs\.|22541/(?:au|essoar)\.|36227/techrxiv\.|\d{5}/osf\.io/)[\w.-]{4,40})"
     r"[-._/]v\d{1,3}"
 )
+# F1000Research and its like, eLife; a part of a paper of eLife has three digits there.
+_NUMBERED = late(
+    r"(10\.(?:12688/[a-z0-9]{3,40}\.\d{2,9}|7554/elife\.\d{4,7}))\.\d{1,2}|(10\.7287/peerj\.preprints\.\d{1,6})v\d{1,2}"
+)
 # Of an address, also one without its host: feeds of Taylor & Francis have `/doi/full/10.…?af=R` for a guid.
 _ADDRESS = late(r"(?:https?:/|www\.[\w.-]{1,100}|\.\.?)?/", re.I)
 # The form of a paper behind its DOI in a publisher's address, also two of them: `…/full/html`, `….full.pdf`.
@@ -108,10 +112,13 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
 
 
 def of_all_versions(name: str) -> str:
-    """A DOI, as `doi` gives it, without the version that ChemRxiv, Preprints.org, Research Square, OSF, Authorea, TechRxiv
-    and figshare put behind it: one for all versions. It leads nowhere at most of them, so that papers keep the DOI given."""
+    """A DOI, as `doi` gives it, without the version that ChemRxiv, Preprints.org, Research Square, OSF, Authorea, TechRxiv,
+    figshare, F1000Research, eLife and PeerJ put behind it: one for all versions. It leads nowhere at most of them, so that papers
+    keep the DOI given."""
     if "v" in name[-4:] and (found := _VERSIONED.fullmatch(name)):
         return found[1]
+    if name.startswith(("10.12688/", "10.7554/", "10.7287/")) and (found := _NUMBERED.fullmatch(name)):
+        return found[1] or found[2]
     return name
 
 

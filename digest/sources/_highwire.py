@@ -52,3 +52,12 @@ def without_marks(text: str) -> str:
     if "O_LI" in text and _LIST_END.search(text):
         text = _LIST.sub(" ", text)
     return " ".join(text.split()) if text != marked else text
+
+
+# "Ponds [version 2; peer review: 1 approved, 1 not approved]": F1000Research and its like
+_REVIEWED = late(r"\s*\[version \d{1,2}; [^\[\]]{3,200}\]\Z")
+
+
+def without_review(title: str) -> str:
+    """A title without the state of its review, which is another from week to week."""
+    return _REVIEWED.sub("", title) if title.endswith("]") and "[version " in title else title

@@ -13,7 +13,7 @@ from digest import identity
 from digest.identity import is_web_address
 from digest.model import Announce, Paper
 from digest.patterns import late
-from digest.sources._highwire import with_signs, without_marks
+from digest.sources._highwire import with_signs, without_marks, without_review
 from digest.text import (
     are_clean,
     clean,
@@ -141,6 +141,7 @@ def _finished(raw: Raw) -> Paper:
         title, abstract = without_marks(title), without_marks(abstract)
     if ("{" in abstract or "{" in title) and "arxiv" not in raw.ids:
         title, abstract = with_signs(title), with_signs(abstract)
+    title = without_review(title)
     ids = identity.normalise_ids(_bounded(raw.ids, MAX_ID_CHARS)) if raw.ids else {}
     links = _links(raw, raw_abstract, ids)
     is_clean = _is_clean(raw)

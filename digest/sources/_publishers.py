@@ -297,7 +297,7 @@ def without_repetition(text: str, title: str, authors: list[str]) -> str:
     if len(text) < len(title) + _MAX_OPENING and text.strip() == title.strip():
         return ""
     if title and text.startswith(title) and (end := _LINE_END.match(text, len(title))):
-        text = text[end.end() :].lstrip() or text
+        text = _BREAKS.sub("", text[end.end() :], count=1) or text
     opened = _OPENED.match(text)
     at = opened.end() if opened else 0
     first = _WORD.match(text[at : at + _MAX_OPENING].lstrip())

@@ -24,6 +24,8 @@ from digest.sources._records import (
 )
 
 # What stands where a value is missing (DataCite Metadata Schema, appendix 3), and what Dataverse writes behind a name.
+# The category of arXiv behind its name
+_CODE = late(r"\(([a-z]{2,8}(?:-[a-z]{2,3})?(?:\.[A-Za-z-]{2,17})?)\)$")
 _UNKNOWN = late(r"\(:(?:unac|unal|unap|unas|unav|unkn|none|null|tba|etal|at)\)", re.I)
 _PLACE = late(r"\s*\([^()]{2,200}\)$")
 
@@ -68,9 +70,7 @@ def raw(record: Json) -> Raw | None:
         ids=_ids(attributes) | {"doi": doi},
         authors=[shown for _, shown in creators],
         authors_cut=any(_cut(creator) for creator in _listed(attributes, "creators")),
-        categories=[
-            name for subject in _listed(attributes, "subjects") if (name := string(subject.get("subject")))
-        ],
+        categories=_categories(attributes),
         published=_date(attributes, "Issued")
         or _dates.rfc3339(string(attributes.get("published")))
         or _date(attributes, "Available")
@@ -86,6 +86,17 @@ def raw(record: Json) -> Raw | None:
         },
         source=inverted([name for name, _ in creators]),
     )
+
+
+def _categories(attributes: Json) -> list[str]:
+    """The subjects; of arXiv's papers the categories alone, as arXiv writes them: `Machine Learning (cs.LG)` is cs.LG."""
+    named = [
+        (string(subject.get("subject")), subject.get("subjectScheme"))
+        for subject in _listed(attributes, "subjects")
+    ]
+    if codes := [found[1] for name, scheme in named if scheme == "arXiv" and (found := _CODE.search(name))]:
+        return codes
+    return [name for name, _ in named if name]
 
 
 def _listed(holder: Json, name: str) -> list[Json]:

@@ -300,7 +300,7 @@ def _authors(authors: list[str], *, alone: bool) -> tuple[list[str], str | None,
         names = [
             name for part in text.split(";") for name in _of_one_role(_AND.sub("", part.strip())) if name
         ]
-        return _names.all_natural(names), whole, cut
+        return _names.all_natural(list(map(_names.called, names))), whole, cut
     if text.count(",") == 1 and (alone or _names.with_initials(text)):
         return [_names.natural(text)], None, cut
     names = _names.split(text)
