@@ -282,3 +282,51 @@ def test_categories_of_arxiv_in_datacite_are_as_arxiv_writes_them() -> None:
         for listed in (subjects, subjects[2:])
     ]
     assert [each.categories for each in found] == [("cs.LG", "gr-qc"), ("FOS: Computer sciences",)]
+
+
+def listed(page: object) -> list[tuple[str, str]]:
+    return [(each.title, each.key) for each in papers(json.dumps(page))]
+
+
+ONE = {"title": "Carps", "authors": ["Ada Okoye"], "abstract": "We count.", "id": "2611.00031"}
+CARPS = [("Carps", "arxiv:2611.00031")]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"title": "Papers of the day", "authors": "Pond Bot", "date": "2026-11-19", "list": [ONE]},
+        {"metadata": {"title": "My papers", "author": "Eva Lund"}, "papers": [ONE]},
+        {"2611.00031": {name: ONE[name] for name in ("title", "authors", "abstract")}},
+        {"data": {"papers": {"edges": [{"cursor": "a", "node": ONE}]}}},
+        ONE
+        | {
+            "references": [{"title": "Reeds", "authors": ["Bo Lindal"]}],
+            "links": [{"title": "PDF", "url": "https://j.example/"}],
+        },
+    ],
+)
+def test_what_stands_round_papers_is_none_and_hides_none(page: object) -> None:
+    assert listed(page) == CARPS
+
+
+TWO = [*CARPS, ("Reeds", "arxiv:2611.00032")]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {
+            "title": ["Carps", "Reeds"],
+            "authors": [["Ada Okoye"], ["Bo Lindal"]],
+            "id": ["2611.00031", "2611.00032"],
+        },
+        {
+            "title": {"0": "Carps", "1": "Reeds"},
+            "authors": {"0": "A. Okoye", "1": None},
+            "id": {"0": "2611.00031", "1": "2611.00032"},
+        },
+    ],
+)
+def test_a_table_may_be_written_column_by_column(page: object) -> None:
+    assert listed(page) == TWO

@@ -14,8 +14,8 @@ from digest.sources._records import MAX_NAMES, Json
 _KEYS = late(r"[\s_-]")
 _SUFFIX = late(r"_(?:s|t|ss|tdate|txt|display)\Z")
 # Objects within a record that hold its facts: of OpenReview, ChemRxiv, INSPIRE and Zenodo, JSON:API (OSF), Zotero, scholarly,
-# Elasticsearch; and of addresses.
-_WRAPPERS = ("content", "item", "metadata", "attributes", "data", "bib", "_source", "links")
+# Elasticsearch, GraphQL; and of addresses.
+_WRAPPERS = ("content", "item", "metadata", "attributes", "data", "bib", "_source", "node", "links")
 _PLURALS = {"titles": "title", "abstracts": "abstract", "dois": "doi", "arxiveprints": "eprint"}
 
 

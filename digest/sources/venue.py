@@ -141,6 +141,10 @@ _LISTS = (
     "oral",
     "entries",
 )
+# Works beside the one that they stand in.
+_OTHERS = late(r"reference|citation|cited|cites|related|recommend|similar|bibliograph|author|version")
+# What says something of the papers beside it.
+_ABOUT = frozenset(["metadata", "meta", "info", "header", "about", "source", "query", "feed"])
 # Others under which an empty list says that there is no paper.
 _EMPTY = frozenset(
     [
@@ -218,26 +222,59 @@ def _latest(values: list[object], notes: list[str]) -> list[object]:
 def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object] | None:
     """What lists and objects of an object hold as papers; None where it holds neither, nor an empty list under, or within, a name
     that lists of papers have."""
-    if _is_paper(data, wrapped=False) and not any(
-        _has_papers(value) for name, value in data.items() if name in _LISTS
-    ):
+    if not depth and (rows := _rows(data)):
+        return rows
+    if _is_paper(data, wrapped=False) and not any(_lists_papers(name, data[name]) for name in data):
         return None if _is_program(data) else [data]
     found: list[object] | None = None
+    has_lists = any(map(_has_papers, data.values()))
     for name, value in data.items():
+        if has_lists and isinstance(value, dict) and fold(name) in _ABOUT:
+            continue
         is_list = is_named or fold(name) in _EMPTY
-        inner = (
-            value
-            if isinstance(value, list)
-            else _lists(value, depth + 1, is_named=is_list)
-            if isinstance(value, dict) and depth < 3
-            else None
-        )
+        inner = _within(name, value, depth, is_list=is_list)
         if inner is not None and (_has_papers(inner) or (not inner and (is_list or isinstance(value, dict)))):
             found = [] if found is None else found
             found += islice(inner, MAX_ENTRIES + 1)
         if found and len(found) > MAX_ENTRIES:
             break
     return found
+
+
+def _within(name: str, value: object, depth: int, *, is_list: bool) -> list[object] | None:
+    """A list, or what an object lists; a paper that is named by its arXiv id has it."""
+    if isinstance(value, list):
+        return value
+    inner = _lists(value, depth + 1, is_named=is_list) if isinstance(value, dict) and depth < 3 else None
+    if isinstance(value, dict) and inner == [value] and _ARXIV.fullmatch(name):
+        return [{"id": name} | value]
+    return inner
+
+
+def _lists_papers(name: str, value: object) -> bool:
+    """Does a list within an object that has a title hold papers, and not what a paper has: links, files, other works?"""
+    if not _has_papers(value):
+        return False
+    return name in _LISTS or (
+        not _OTHERS.search(name.lower())
+        and isinstance(value, list)
+        and any(
+            _first(_folded(item), (*_AUTHORS, *_ABSTRACT)) for item in value[:100] if isinstance(item, dict)
+        )
+    )
+
+
+def _rows(data: Json) -> list[object]:
+    """The papers of a table that is written column by column, as pandas does: `{"title": [...], "authors": [...]}`, or with an
+    object of rows for each column. Empty for any other object."""
+    columns = list(data.values())
+    if len(columns) < 2 or not any(fold(name) in _TITLE for name in data):
+        return []
+    if all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
+        columns = [list(column.values()) for column in columns]
+    if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+        return []
+    return [dict(zip(data, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _is_program(record: Json) -> bool:
