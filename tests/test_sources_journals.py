@@ -330,3 +330,32 @@ TWO = [*CARPS, ("Reeds", "arxiv:2611.00032")]
 )
 def test_a_table_may_be_written_column_by_column(page: object) -> None:
     assert listed(page) == TWO
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"reference": [{"DOI": "10.5555/ref"}], "issued": {"date-parts": [[2026, 1, 12]]}},
+        {"authorships": [{"author": {"display_name": "Eva Lund"}}], "abstract_inverted_index": None},
+        {"paperId": "abc", "externalIds": {"DOI": "10.5555/x"}},
+    ],
+)
+def test_what_a_program_keeps_of_a_service_s_answer_is_not_the_paper(kept: dict[str, object]) -> None:
+    record = {"title": "Carps", "authors": ["Okoye, Ada", "Lindal, Bo"], "doi": "10.5555/n.1", "extra": kept}
+    found = paper(json.dumps([record]))
+    assert (found.key, found.authors) == ("doi:10.5555/n.1", ("Ada Okoye", "Bo Lindal"))
+
+
+def test_the_line_by_which_arxiv_announces_a_paper_is_no_part_of_its_abstract() -> None:
+    record = {"title": "Carps", "authors": ["Ada Okoye"], "published": "Tue, 05 May 2026 00:00:00 -0400"}
+    said = "arXiv:2605.01781v2 Announce Type: replace \nAbstract: We count."
+    found = paper(json.dumps([record | {"abstract": said}]))
+    assert (found.key, found.version, found.abstract, found.announce) == (
+        "arxiv:2605.01781",
+        2,
+        "We count.",
+        "replace",
+    )
+    assert (found.published, found.updated) == (None, "2026-05-05T00:00:00-04:00")
+    new = paper(json.dumps([record | {"abstract": said.replace("replace", "new").replace("v2", "v1")}]))
+    assert (new.announce, new.published) == ("new", "2026-05-05T00:00:00-04:00")

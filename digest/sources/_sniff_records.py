@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from digest.patterns import late
@@ -34,6 +35,13 @@ _JSON: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("crossref", (_key("message-type"),)),
     ("crossref", (_key("DOI"), _key("date-parts|container-title|reference-count|is-referenced-by-count"))),
 )
+# What records of these services have beside their title. Programs that collect papers keep the services' answers within theirs.
+_OWN = {
+    "crossref": ("DOI",),
+    "openalex": ("authorships", "abstract_inverted_index", "ids"),
+    "semanticscholar": ("paperId", "externalIds"),
+}
+_FIRST = late(r"\[\s*(?=\{)")
 _NOT_FOUND = late(r'\{\s*(?:"(?:total|offset|next|token)"\s*:\s*(?:\d+|null)\s*,\s*)*"data"\s*:\s*\[\s*\]')
 _NONE_AT_ALL = late(r'\{\s*"total"\s*:\s*0\s*,\s*"(?:offset|token|next)"\s*:')
 _PAPER = late(
@@ -95,9 +103,20 @@ def json_kind(text: str) -> str:
     text = text[:SEEN_CHARS]
     for kind, patterns in _JSON:
         if all(re.search(pattern, text) for pattern in patterns):
-            return kind
+            return "" if kind in _OWN and _is_about(text, _OWN[kind]) else kind
     head = text[:2_000]
     return "semanticscholar" if _NOT_FOUND.match(head) or _NONE_AT_ALL.match(head) else ""
+
+
+def _is_about(text: str, own: tuple[str, ...]) -> bool:
+    """Is the first record a paper in another's words, with its title and authors, and none of these keys?"""
+    if not (opening := _FIRST.search(text)):
+        return False
+    try:
+        first, _ = json.JSONDecoder().raw_decode(text, opening.end())
+    except (ValueError, RecursionError):
+        return False
+    return "title" in first and "authors" in first and not any(name in first for name in own)
 
 
 def is_of_hugging_face(text: str) -> str:

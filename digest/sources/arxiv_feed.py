@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from datetime import UTC, date, datetime
 
+from msgspec import structs
+
 from digest import identity
 from digest.model import Announce, Listing, Reading
 from digest.patterns import late
@@ -101,6 +103,26 @@ def _day(feed: Feed) -> date | None:
     except ValueError:
         return None
     return moment and (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+
+
+def without_announcement(raw: Raw) -> Raw:
+    """A paper of a program that keeps the descriptions of these feeds as abstracts, without the line that announces it: by this it
+    has its id, version and how it is announced, and the day is that of the announcement."""
+    said = _ANNOUNCED.match(raw.abstract) if "Announce Type:" in raw.abstract[:_BEGINNING] else None
+    named = identity.arxiv_id(said["id"]) if said else None
+    if not said or not named:
+        return raw
+    kind = _TYPES.get(said["type"].lower())
+    is_new = kind in ("new", None)
+    return structs.replace(
+        raw,
+        abstract=raw.abstract[said.end() :],
+        ids={"arxiv": named[0]} | raw.ids,
+        version=raw.version or named[1],
+        announce=kind,
+        published=raw.published if is_new else None,
+        updated=raw.updated if is_new else raw.updated or raw.published,
+    )
 
 
 def _announced(item: Item) -> Raw:

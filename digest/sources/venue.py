@@ -11,7 +11,7 @@ from itertools import islice
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _following, _names, _publishers
+from digest.sources import _dates, _following, _names, _publishers, arxiv_feed
 from digest.sources._bytes import refused
 from digest.sources._folding import fold
 from digest.sources._folding import folded as _folded
@@ -341,29 +341,31 @@ def _raw(record: Json) -> Raw | None:
     ids, version = _ids(folded, pages)
     created, revised = _versions(folded.get("versions"))
     page = next(iter(pages), "")
-    return Raw(
-        title=title,
-        abstract=_publishers.without_heading(string(_first(folded, (*_ABSTRACT, "description")))),
-        gist=string(folded.get("tldr")),
-        ids=ids,
-        version=version,
-        published=next(
-            (day for name in _PUBLISHED if (day := _dates.rfc3339(string(folded.get(name))))), created
-        ),
-        updated=_dates.rfc3339(string(folded.get("updated"))) or revised,
-        authors=authors,
-        authors_raw=authors_raw,
-        authors_joined=authors_raw is not None,
-        tags=_split(folded.get("keywords")),
-        categories=_categories(_first(folded, _AREA)),
-        links={
-            "abstract": "" if identity.arxiv_id(page) else page,
-            "pdf": pdf,
-            "code": _address(_first(folded, _CODE)),
-            "page": _address(_first(folded, _PROJECT)),
-        },
-        comment=_comment(folded),
-        source=source,
+    return arxiv_feed.without_announcement(
+        Raw(
+            title=title,
+            abstract=_publishers.without_heading(string(_first(folded, (*_ABSTRACT, "description")))),
+            gist=string(folded.get("tldr")),
+            ids=ids,
+            version=version,
+            published=next(
+                (day for name in _PUBLISHED if (day := _dates.rfc3339(string(folded.get(name))))), created
+            ),
+            updated=_dates.rfc3339(string(folded.get("updated"))) or revised,
+            authors=authors,
+            authors_raw=authors_raw,
+            authors_joined=authors_raw is not None,
+            tags=_split(folded.get("keywords")),
+            categories=_categories(_first(folded, _AREA)),
+            links={
+                "abstract": "" if identity.arxiv_id(page) else page,
+                "pdf": pdf,
+                "code": _address(_first(folded, _CODE)),
+                "page": _address(_first(folded, _PROJECT)),
+            },
+            comment=_comment(folded),
+            source=source,
+        )
     )
 
 
