@@ -53,6 +53,7 @@ def test_a_feed_of_many_journals_names_them_where_authors_stand() -> None:
 
 def test_who_writes_under_his_own_name_is_the_author() -> None:
     assert of("Ada Okoye", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
+    assert of("New papers by: Ada Okoye", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
     assert of("Journal of Ponds", "<author>Ada Okoye</author>").authors == ("Ada Okoye",)
 
 
@@ -180,6 +181,10 @@ def test_a_program_is_no_paper(said: dict[str, object]) -> None:
 def test_a_paper_by_itself_is_one_however_it_is_described(fact: dict[str, object]) -> None:
     assert paper(json.dumps(PROGRAM | fact)).title == "Pond"
     assert paper(json.dumps([PROGRAM])).title == "Pond"
+
+
+def test_a_paper_by_itself_may_be_known_by_its_page_alone() -> None:
+    assert paper(json.dumps(PROGRAM | {"url": "https://arxiv.org/abs/2611.00031"})).key == "arxiv:2611.00031"
 
 
 PAPER = '{"title":"Ponds","authors":["Ada Okoye"],"abstract":"We count."}'

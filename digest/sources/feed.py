@@ -37,6 +37,9 @@ _PERIODICAL = late(
     r"\b(?:journal|transactions|proceedings|letters|reviews?|annals|advances|bulletin|magazine|quarterly|acta|revista|zeitschrift)\b",
     re.I,
 )
+_PUBLISHER = late(
+    r"\b(?:publications?|publishing|press|society|sciencedirect|elsevier|wiley|tandf|sage|springer)\b", re.I
+)
 
 
 def read(listing: Listing) -> Reading:
@@ -86,7 +89,7 @@ def _journal(title: str) -> str:
     """The journal that a feed is of, as its title tells it (`ScienceDirect Publication: Ponds`, `Journal of Ponds`), folded; empty
     where it may be the name of a person."""
     publisher, _, name = clean(title[:MAX_ID_CHARS]).rpartition(": ")
-    return name.casefold() if publisher or _PERIODICAL.search(name) else ""
+    return name.casefold() if _PUBLISHER.search(publisher) or _PERIODICAL.search(name) else ""
 
 
 def _is_by_journal(item: Item) -> bool:

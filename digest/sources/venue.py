@@ -278,9 +278,13 @@ def _rows(data: Json) -> list[object]:
 
 
 def _is_program(record: Json) -> bool:
-    """Does this describe a program (`package.json`, `plugin.json`)? It has a title and who wrote it too, and no fact of a paper."""
+    """Does this describe a program (`package.json`, `plugin.json`)? It has a title and who wrote it too, and neither a fact nor an
+    id of a paper."""
     folded = _folded(record)
-    return not {"description", "version"}.isdisjoint(folded) and not any(map(_FACT.match, folded))
+    if {"description", "version"}.isdisjoint(folded) or any(map(_FACT.match, folded)):
+        return False
+    raw = _raw(record)
+    return raw is None or not any(raw.ids.values())
 
 
 def _has_papers(value: object) -> bool:
