@@ -132,6 +132,17 @@ def test_the_state_of_a_review_is_no_part_of_a_title() -> None:
     assert paper(rss(f"<title>Carps [version française]</title>{LINK}")).title == "Carps [version française]"
 
 
+def test_labelled_paragraphs_are_read_beside_a_line_with_the_doi() -> None:
+    parts = "<p><strong>Authors:</strong> Ada Okoye, Bo Lindal</p><p><strong>Abstract:</strong> We count.</p>"
+    said = f"<description>Journal: Ponds | DOI: 10.5555/two</description><content:encoded>{escape(parts)}</content:encoded>"
+    found = of("P", said)
+    assert (found.authors, found.abstract, found.ids) == (
+        ("Ada Okoye", "Bo Lindal"),
+        "We count.",
+        {"doi": "10.5555/two"},
+    )
+
+
 def test_a_group_that_others_wrote_for_is_called_by_its_name() -> None:
     author = "<author>Ada Okoye, MD; Bo Lindal, PhD, MPH; for the Pond Investigators</author>"
     assert of("P", author).authors == ("Ada Okoye", "Bo Lindal", "Pond Investigators")

@@ -227,12 +227,12 @@ def _abstract(item: Item) -> tuple[str, dict[str, str]]:
     found = {"authors": clean(authors)} if authors else {}
     if doi:
         found["doi"] = doi
-    if found or "<" not in whole or not _BOLD.search(whole):
+    if authors or "<" not in whole or not _BOLD.search(whole):
         return text, found
     labelled: dict[str, str] = {name.lower(): value.strip() for name, value in _LABELLED.findall(whole)}
     abstract = labelled.get("abstract") or labelled.get("summary") or (text if text is not whole else "")
     if not abstract:
-        return text, {}
+        return text, found
     if names := labelled.get("authors") or labelled.get("author"):
         found["authors"] = clean(names)
     return abstract, found | ({"upvotes": clean(labelled["upvotes"])} if "upvotes" in labelled else {})
