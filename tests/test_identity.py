@@ -406,6 +406,13 @@ def test_versions_of_a_preprint_that_have_dois_of_their_own_are_one_paper(first:
     assert normalise_ids({"doi": second}) == {"doi": second.removeprefix("https://doi.org/").lower()}
 
 
+def test_a_paper_is_found_by_the_doi_with_its_version_too_as_stores_before_have_it() -> None:
+    assert identity.id_keys({"doi": "10.26434/chemrxiv-2026-abcde-v2"}, {}) == (
+        "doi:10.26434/chemrxiv-2026-abcde",
+        "doi:10.26434/chemrxiv-2026-abcde-v2",
+    )
+
+
 @pytest.mark.parametrize(
     "name",
     [

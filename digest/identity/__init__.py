@@ -312,12 +312,15 @@ def page_url(links: Mapping[str, str]) -> str | None:
 
 
 def id_keys(ids: Mapping[str, str], links: Mapping[str, str]) -> tuple[str, ...]:
-    """The keys that are ids, strongest first: arxiv, doi, openreview, others by name."""
+    """The keys that are ids, strongest first: arxiv, doi, openreview, others by name; last a DOI with its version, by which stores
+    have known papers."""
     clean = known_ids(ids, links)
-    if len(clean) == 1:
-        return tuple(_key(kind, value) for kind, value in clean.items())
-    kinds = [*STRONG_RUNGS, *sorted(clean.keys() - set(STRONG_RUNGS))]
-    return tuple(_key(kind, clean[kind]) for kind in kinds if kind in clean)
+    kinds = list(clean)
+    if len(kinds) > 1:
+        kinds = [kind for kind in (*STRONG_RUNGS, *sorted(clean.keys() - set(STRONG_RUNGS))) if kind in clean]
+    found = tuple(_key(kind, clean[kind]) for kind in kinds)
+    of_version = f"doi:{clean['doi']}" if "doi" in clean else ""
+    return (*found, of_version) if of_version and of_all_versions(clean["doi"]) != clean["doi"] else found
 
 
 def _rungs(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> Iterator[str]:
