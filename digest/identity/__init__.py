@@ -319,8 +319,8 @@ def id_keys(ids: Mapping[str, str], links: Mapping[str, str]) -> tuple[str, ...]
     if len(kinds) > 1:
         kinds = [kind for kind in (*STRONG_RUNGS, *sorted(clean.keys() - set(STRONG_RUNGS))) if kind in clean]
     found = tuple(_key(kind, clean[kind]) for kind in kinds)
-    of_version = f"doi:{clean['doi']}" if "doi" in clean else ""
-    return (*found, of_version) if of_version and of_all_versions(clean["doi"]) != clean["doi"] else found
+    name = clean.get("doi", "")
+    return (*found, f"doi:{name}") if of_all_versions(name) != name else found
 
 
 def _rungs(ids: Mapping[str, str], links: Mapping[str, str], title: str, abstract: str) -> Iterator[str]:

@@ -23,9 +23,9 @@ from digest.sources._records import (
     strings,
 )
 
-# What stands where a value is missing (DataCite Metadata Schema, appendix 3), and what Dataverse writes behind a name.
 # The category of arXiv behind its name
 _CODE = late(r"\(([a-z]{2,8}(?:-[a-z]{2,3})?(?:\.[A-Za-z-]{2,17})?)\)$")
+# What stands where a value is missing (DataCite Metadata Schema, appendix 3), and what Dataverse writes behind a name.
 _UNKNOWN = late(r"\(:(?:unac|unal|unap|unas|unav|unkn|none|null|tba|etal|at)\)", re.I)
 _PLACE = late(r"\s*\([^()]{2,200}\)$")
 

@@ -11,10 +11,8 @@ from itertools import islice
 from digest import identity
 from digest.model import Listing, Reading
 from digest.patterns import late
-from digest.sources import _dates, _following, _names, _publishers, arxiv_feed
+from digest.sources import _dates, _folding, _following, _names, _publishers, arxiv_feed
 from digest.sources._bytes import refused
-from digest.sources._folding import fold
-from digest.sources._folding import folded as _folded
 from digest.sources._highwire import with_signs
 from digest.sources._paging import query
 from digest.sources._paper import MAX_ENTRIES, Raw, plural
@@ -229,9 +227,9 @@ def _lists(data: Json, depth: int = 0, *, is_named: bool = False) -> list[object
     found: list[object] | None = None
     has_lists = any(map(_has_papers, data.values()))
     for name, value in data.items():
-        if has_lists and isinstance(value, dict) and fold(name) in _ABOUT:
+        if has_lists and isinstance(value, dict) and _folding.fold(name) in _ABOUT:
             continue
-        is_list = is_named or fold(name) in _EMPTY
+        is_list = is_named or _folding.fold(name) in _EMPTY
         inner = _within(name, value, depth, is_list=is_list)
         if inner is not None and (_has_papers(inner) or (not inner and (is_list or isinstance(value, dict)))):
             found = [] if found is None else found
@@ -259,7 +257,9 @@ def _lists_papers(name: str, value: object) -> bool:
         not _OTHERS.search(name.lower())
         and isinstance(value, list)
         and any(
-            _first(_folded(item), (*_AUTHORS, *_ABSTRACT)) for item in value[:100] if isinstance(item, dict)
+            _first(_folding.folded(item), (*_AUTHORS, *_ABSTRACT))
+            for item in value[:100]
+            if isinstance(item, dict)
         )
     )
 
@@ -268,7 +268,7 @@ def _rows(data: Json) -> list[object]:
     """The papers of a table that is written column by column, as pandas does: `{"title": [...], "authors": [...]}`, or with an
     object of rows for each column. Empty for any other object."""
     columns = list(data.values())
-    if len(columns) < 2 or not any(fold(name) in _TITLE for name in data):
+    if len(columns) < 2 or not any(_folding.fold(name) in _TITLE for name in data):
         return []
     if all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
         columns = [list(column.values()) for column in columns]
@@ -280,7 +280,7 @@ def _rows(data: Json) -> list[object]:
 def _is_program(record: Json) -> bool:
     """Does this describe a program (`package.json`, `plugin.json`)? It has a title and who wrote it too, and neither a fact nor an
     id of a paper."""
-    folded = _folded(record)
+    folded = _folding.folded(record)
     if {"description", "version"}.isdisjoint(folded) or any(map(_FACT.match, folded)):
         return False
     raw = _raw(record)
@@ -292,7 +292,7 @@ def _has_papers(value: object) -> bool:
 
 
 def _is_paper(record: Json, *, wrapped: bool = True) -> bool:
-    folded = _folded(record, wrapped=wrapped)
+    folded = _folding.folded(record, wrapped=wrapped)
     return (
         bool(_title(folded))
         and not _is_reply(folded)
@@ -325,7 +325,7 @@ def _first(folded: Json, names: tuple[str, ...]) -> object:
 
 
 def _raw(record: Json) -> Raw | None:
-    folded = _folded(record)
+    folded = _folding.folded(record)
     title = _title(folded)
     if _is_reply(folded):
         return None
@@ -397,7 +397,7 @@ def _ids(folded: Json, pages: list[str]) -> tuple[dict[str, str], int | None]:
     """The ids, and the version of that of arXiv."""
     version = None
     cited = _CITED.search(string(folded.get("bibtex")))
-    known = _folded(mapping(folded.get("externalids"))) | folded
+    known = _folding.folded(mapping(folded.get("externalids"))) | folded
     ids = {"doi": string(_first(known, _DOI)) or (cited[1] if cited else "")}
     if _PMCID.fullmatch(pmcid := string(known.get("pmcid"))):
         ids["pmcid"] = pmcid
@@ -471,7 +471,7 @@ def _several(text: str) -> list[str]:
 def _name(author: object) -> str:
     if not isinstance(author, dict):
         return _names.bare(string(author))
-    parts = _folded(author)
+    parts = _folding.folded(author)
     whole = string(
         _first(
             parts, ("name", "fullname", "author", "authorname", "creator", "displayname", "collectivename")
